@@ -1,0 +1,1 @@
+"""Chip families that come with nmcompile."""

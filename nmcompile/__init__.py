@@ -1,0 +1,3 @@
+"""Compile trained spiking neural networks to neuromorphic chips."""
+
+__version__ = "0.1.0"

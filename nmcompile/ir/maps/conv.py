@@ -1,0 +1,102 @@
+"""A two-dimensional convolution with a shared kernel; pooling is its depthwise case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.maps.base import Shape
+from nmcompile.ir.neurons.base import Array
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv:
+    """Cross-correlation as torch's Conv2d, zero padding.
+
+    weight    (c_out, c_in / groups, kernel height, kernel width)
+    in_shape  (c_in, height, width); a one-dimensional convolution has height 1
+    """
+
+    kind: ClassVar[str] = "conv"
+
+    weight: Array
+    in_shape: Shape
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    @property
+    def out_shape(self) -> Shape:
+        """(c_out, height, width)."""
+        return (self.weight.shape[0], self._extent(0), self._extent(1))
+
+    def verify(self, name: str) -> None:
+        """Raise NmcError where shapes or weights break a rule."""
+        if self.weight.ndim != 4 or len(self.in_shape) != 3:
+            raise NmcError(
+                name, f"a convolution needs a 4-d kernel and a 3-d input, got {self.weight.ndim}-d "
+                f"and {len(self.in_shape)}-d"
+            )
+        if min(*self.stride, *self.dilation, self.groups) < 1 or min(self.padding) < 0:
+            raise NmcError(name, "stride, dilation and groups start at 1, padding at 0")
+        c_out, c_group = self.weight.shape[:2]
+        if c_group * self.groups != self.in_shape[0] or c_out % self.groups:
+            raise NmcError(
+                name,
+                f"kernel {self.weight.shape} in {self.groups} groups does not take "
+                f"{self.in_shape[0]} channels",
+            )
+        if min(self.out_shape) < 1:
+            raise NmcError(name, f"kernel {self.weight.shape[2:]} exceeds input {self.in_shape}")
+
+    def apply(self, x: Array) -> Array:
+        """The map of each row: (n, n_in) to (n, n_out), one kernel tap at a time."""
+        c_in, height, width = self.in_shape
+        c_out, out_height, out_width = self.out_shape
+        (pad_y, pad_x), per_group = self.padding, c_out // self.groups
+        padded = np.pad(
+            x.reshape(-1, c_in, height, width), ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
+        )
+        out = np.zeros(
+            (len(x), c_out, out_height, out_width), np.result_type(x.dtype, self.weight.dtype)
+        )
+        for group in range(self.groups):
+            sources = slice(group * self.weight.shape[1], (group + 1) * self.weight.shape[1])
+            targets = slice(group * per_group, (group + 1) * per_group)
+            for ky, kx in np.ndindex(*self.weight.shape[2:]):
+                window = padded[:, sources, self._taps(0, ky), self._taps(1, kx)]
+                taps = self.weight[targets, :, ky, kx]
+                out[:, targets] += np.moveaxis(np.tensordot(window, taps, (1, 1)), -1, 1)
+        return out.reshape(len(x), -1)
+
+    def weights(self) -> Array:
+        """Every stored weight once, as a flat array."""
+        return self.weight.reshape(-1)
+
+    def with_weights(self, values: Array) -> Conv:
+        """The same map with `values` in place of `weights()`."""
+        return replace(self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)))
+
+    def _extent(self, axis: int) -> int:
+        kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        return (self.in_shape[1 + axis] + 2 * self.padding[axis] - kernel) // self.stride[axis] + 1
+
+    def _taps(self, axis: int, tap: int) -> slice:
+        start = tap * self.dilation[axis]
+        return slice(start, start + self.stride[axis] * (self._extent(axis) - 1) + 1,
+                     self.stride[axis])
+
+
+def pool(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, average: bool) -> Conv:
+    """Sum or average pooling (padding counted, as torch's default) as a depthwise convolution."""
+    value = 1.0 / (kernel[0] * kernel[1]) if average else 1.0
+    weight = np.full((in_shape[0], 1, *kernel), value, np.float32)
+    return Conv(
+        weight=weight, in_shape=in_shape, stride=stride, padding=padding, groups=in_shape[0]
+    )

@@ -1,0 +1,120 @@
+"""The Network: populations of neurons, the linear projections between them, named ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from nmcompile.ir.formats import SpikeFormat, SynapseFormat
+from nmcompile.ir.maps import LinearMap
+from nmcompile.ir.neurons import Neuron
+from nmcompile.ir.neurons.base import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A named input port; it sends in step t what the user gives for step t."""
+
+    name: str
+    shape: tuple[int, ...]
+    format: SpikeFormat = SpikeFormat()
+
+    @property
+    def size(self) -> int:
+        """Number of lines."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Neurons of one model.
+
+    bias   constant input current of each step, scalar or of the population's shape
+    start  first step in which the neurons compute; before it their state is held
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron
+    bias: Array = field(default_factory=lambda: np.float32(0.0).reshape(()))
+    start: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Projection:
+    """A linear map from a source (input or population) to a target population.
+
+    delay   steps between a spike and its arrival; 0 arrives in the same step
+    format  storage of the weights once they are integers
+    """
+
+    source: str
+    target: str
+    map: LinearMap
+    delay: int = 0
+    format: SynapseFormat | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.source} -> {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A named output port: what the model returned of a population.
+
+    variable  "spikes" (decided by spike count) or "v" (by the membrane summed over the steps)
+    """
+
+    name: str
+    population: str
+    variable: str = "spikes"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A spiking network in discrete time, in the order in which its populations compute.
+
+    steps  the number of steps that the model itself runs for one sample; None if it leaves that
+           to its caller
+    static true where the model repeats one value input in every step
+    notes  what the user should know of how the network was obtained
+    """
+
+    inputs: tuple[Input, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    outputs: tuple[Output, ...]
+    steps: int | None = None
+    static: bool = False
+    notes: tuple[str, ...] = ()
+
+    def population(self, name: str) -> Population:
+        """The population called `name`; KeyError if there is none."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise KeyError(name)
+
+    def incoming(self, name: str) -> tuple[Projection, ...]:
+        """Projections into population `name`."""
+        return tuple(p for p in self.projections if p.target == name)
+
+    def outgoing(self, name: str) -> tuple[Projection, ...]:
+        """Projections out of input or population `name`."""
+        return tuple(p for p in self.projections if p.source == name)
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of the input or population called `name`; KeyError if there is none."""
+        for node in (*self.inputs, *self.populations):
+            if node.name == name:
+                return node.shape
+        raise KeyError(name)

@@ -1,0 +1,8 @@
+"""Neuron models: the only nonlinearity of a network."""
+
+from nmcompile.ir.neurons.base import Neuron, Reset, ResetAt, State
+from nmcompile.ir.neurons.lif import LI, LIF, CubaLIF
+
+FLOAT_NEURONS = (LIF, CubaLIF, LI)
+
+__all__ = ["FLOAT_NEURONS", "LI", "LIF", "CubaLIF", "Neuron", "Reset", "ResetAt", "State"]

@@ -1,0 +1,58 @@
+"""What every neuron model answers, and the vocabulary of resets."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+State = dict[str, NDArray[np.generic]]
+
+
+class Reset(Enum):
+    """What a spike does to the membrane."""
+
+    NONE = "none"
+    ZERO = "zero"
+    SUBTRACT = "subtract"
+
+
+class ResetAt(Enum):
+    """When the reset of a spike of step t takes effect.
+
+    SPIKE      at the end of step t: the stored membrane is the one after the reset
+    LEAK       at the start of step t+1, before the leak
+    INPUT      in step t+1, after leak and input (a reset to zero then loses that step's input)
+    UNDELAYED  at the end of step t, with the comparison of step t made against a membrane that
+               was lowered again if it had stayed above the threshold after its reset
+               (snnTorch 1.0, `reset_delay=False`)
+    """
+
+    SPIKE = "spike"
+    LEAK = "leak"
+    INPUT = "input"
+    UNDELAYED = "undelayed"
+
+
+class Neuron(Protocol):
+    """A neuron model: parameters (scalars or arrays of the population's shape) and one step.
+
+    `kind` names the model in files and messages; `state_names` are the arrays of its state
+    in the order of update; `spiking` is false for a model that only has a membrane.
+    """
+
+    kind: ClassVar[str]
+    state_names: ClassVar[tuple[str, ...]]
+    spiking: ClassVar[bool]
+
+    def verify(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise NmcError where a parameter breaks a rule of the model."""
+
+    def initial_state(self, shape: tuple[int, ...]) -> State:
+        """The state before step 0 as arrays of `shape` (samples, *population shape)."""
+
+    def step(self, state: State, current: Array) -> tuple[State, Array]:
+        """State and spikes after one step with the summed input `current` of that step."""

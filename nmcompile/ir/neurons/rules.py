@@ -1,0 +1,30 @@
+"""Rules that parameters of several neuron models share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+
+
+def require_shape(where: str, field: str, value: Array, shape: tuple[int, ...]) -> None:
+    """Raise unless `value` is finite-shaped: a scalar or broadcastable to `shape` as a whole."""
+    try:
+        fits = np.broadcast_shapes(value.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise NmcError(where, f"{field} has shape {value.shape}, the population {shape}")
+    if np.any(np.isnan(value)):
+        raise NmcError(where, f"{field} holds a NaN")
+
+
+def require_decay(where: str, field: str, value: Array) -> None:
+    """Raise unless every per-step decay factor lies within 0..1."""
+    if np.any(value < 0) or np.any(value > 1):
+        raise NmcError(
+            where,
+            f"{field} spans {np.min(value):g} to {np.max(value):g}, expected 0 to 1",
+            "Convert a time constant with exp(-dt / tau).",
+        )

@@ -1,0 +1,107 @@
+"""A slow, readable executor: it defines what a network means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.network import Network, Population, Projection
+from nmcompile.ir.neurons.base import Array, State
+from nmcompile.ir.verify import order
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """What a run recorded: for each population its variables as (samples, steps, *shape)."""
+
+    records: dict[str, dict[str, Array]]
+
+    def spikes(self, population: str) -> Array:
+        """Outgoing spikes of `population`."""
+        return self.records[population]["spikes"]
+
+
+def run(network: Network, inputs: dict[str, Array], steps: int | None = None) -> Trace:
+    """Run every sample from the initial state and record all spikes and states.
+
+    inputs  name -> (samples, steps, *shape), payloads for an integer network
+    steps   how many steps to run; later inputs are zero. Default: as many as the inputs have
+    """
+    samples, given = _extent(network, inputs)
+    steps = given if steps is None else steps
+    sent = {name: values.reshape(samples, given, -1) for name, values in inputs.items()}
+    states = {p.name: p.neuron.initial_state((samples, *p.shape)) for p in network.populations}
+    records: dict[str, dict[str, list[Array]]] = {
+        p.name: {"spikes": [], **{name: [] for name in p.neuron.state_names}}
+        for p in network.populations
+    }
+    populations = [network.population(name) for name in order(network)]
+    for step in range(steps):
+        for population in populations:
+            current = _current(network, population, sent, records, step)
+            states[population.name], spikes = _advance(
+                population, states[population.name], current, step
+            )
+            _append(records[population.name], states[population.name], spikes)
+    return Trace(records={name: {k: np.stack(v, axis=1) for k, v in record.items()}
+                          for name, record in records.items()})
+
+
+def _advance(
+    population: Population, state: State, current: Array, step: int
+) -> tuple[State, Array]:
+    if step < population.start:
+        return state, np.zeros(current.shape, current.dtype)
+    return population.neuron.step(state, current + population.bias)
+
+
+def _extent(network: Network, inputs: dict[str, Array]) -> tuple[int, int]:
+    for port in network.inputs:
+        if port.name not in inputs:
+            raise NmcError(f"input {port.name}", "no values were given for it")
+        if inputs[port.name].shape[2:] != port.shape:
+            raise NmcError(f"input {port.name}", f"values have shape "
+                           f"{inputs[port.name].shape[2:]} per step, expected {port.shape}")
+    first = inputs[network.inputs[0].name]
+    return first.shape[0], first.shape[1]
+
+
+def _current(
+    network: Network,
+    population: Population,
+    sent: dict[str, Array],
+    records: dict[str, dict[str, list[Array]]],
+    step: int,
+) -> Array:
+    samples = next(iter(sent.values())).shape[0]
+    incoming = network.incoming(population.name)
+    integer = any(projection.format is not None for projection in incoming)
+    total = np.zeros((samples, population.size), np.int64 if integer else np.float32)
+    for projection in incoming:
+        when = step - projection.delay
+        if projection.source in sent:
+            values = sent[projection.source]
+            spikes = values[:, when] if 0 <= when < values.shape[1] else None
+        else:
+            history = records[projection.source]["spikes"]
+            spikes = history[when].reshape(samples, -1) if when >= 0 else None
+        if spikes is not None:
+            total = total + shifted(projection.map.apply(spikes), projection)
+    return total.reshape(samples, *population.shape)
+
+
+def shifted(sums: Array, projection: Projection) -> Array:
+    """The accumulated sums after the weight exponent of `projection`; unchanged without one."""
+    if projection.format is None:
+        return sums
+    exponent = projection.format.exponent
+    return np.left_shift(sums, exponent) if exponent >= 0 else np.right_shift(sums, -exponent)
+
+
+def _append(record: dict[str, list[Array]], state: State, spikes: Array) -> None:
+    record["spikes"].append(spikes)
+    for name, values in state.items():
+        if name in record:
+            record[name].append(values)

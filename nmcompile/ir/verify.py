@@ -1,0 +1,93 @@
+"""Every rule that a Network keeps, checked after each pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.network import Network, Population, Projection
+from nmcompile.ir.neurons.rules import require_shape
+
+
+def verify(network: Network) -> Network:
+    """Return `network` if it keeps every rule, raise NmcError naming the part that does not."""
+    _verify_names(network)
+    for population in network.populations:
+        _verify_population(population)
+    for projection in network.projections:
+        _verify_projection(network, projection)
+    _verify_outputs(network)
+    order(network)
+    return network
+
+
+def order(network: Network) -> tuple[str, ...]:
+    """Populations in an order in which every delay-0 projection runs forward.
+
+    Kahn's algorithm over the delay-0 projections, ties kept in the network's own order. Raises
+    NmcError naming the populations of a loop without delay.
+    """
+    waiting = {p.name: set[str]() for p in network.populations}
+    for projection in network.projections:
+        if projection.delay == 0 and projection.source in waiting:
+            waiting[projection.target].add(projection.source)
+    done: list[str] = []
+    while waiting:
+        ready = [name for name, sources in waiting.items() if not sources]
+        if not ready:
+            raise NmcError(
+                "network", f"the loop through {', '.join(sorted(waiting))} has no delay",
+                "A recurrent connection needs a delay of at least one step.",
+            )
+        for name in ready:
+            del waiting[name]
+        done += ready
+        for sources in waiting.values():
+            sources.difference_update(ready)
+    return tuple(done)
+
+
+def _verify_names(network: Network) -> None:
+    names = Counter(node.name for node in (*network.inputs, *network.populations))
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise NmcError("network", f"the name '{twice[0]}' is used twice")
+    if not network.inputs or not network.populations:
+        raise NmcError("network", "it needs at least one input and one population")
+
+
+def _verify_population(population: Population) -> None:
+    if not population.shape or min(population.shape) < 1:
+        raise NmcError(population.name, f"a population of shape {population.shape} has no neurons")
+    population.neuron.verify(population.name, population.shape)
+    require_shape(population.name, "bias", population.bias, population.shape)
+
+
+def _verify_projection(network: Network, projection: Projection) -> None:
+    known = {node.name: node.size for node in (*network.inputs, *network.populations)}
+    targets = {population.name for population in network.populations}
+    if projection.source not in known or projection.target not in targets:
+        raise NmcError(projection.name, "an end of this projection does not exist")
+    projection.map.verify(projection.name)
+    ends = (prod(projection.map.in_shape), prod(projection.map.out_shape))
+    if ends != (known[projection.source], known[projection.target]):
+        raise NmcError(
+            projection.name,
+            f"its map goes from {ends[0]} to {ends[1]} elements, its ends have "
+            f"{known[projection.source]} and {known[projection.target]}",
+        )
+    if projection.delay < 0:
+        raise NmcError(projection.name, f"a delay of {projection.delay} steps lies in the past")
+    if not np.all(np.isfinite(projection.map.weights())):
+        raise NmcError(projection.name, "a weight is infinite or not a number")
+
+
+def _verify_outputs(network: Network) -> None:
+    for output in network.outputs:
+        names = [p.name for p in network.populations]
+        if output.population not in names or output.variable not in ("spikes", "v"):
+            raise NmcError(f"output {output.name}", f"{output.population}.{output.variable} "
+                           "does not exist")

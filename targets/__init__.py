@@ -1,0 +1,1 @@
+"""Target files that come with nmcompile: one TOML file for each chip or board."""
