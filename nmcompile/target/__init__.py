@@ -1,1 +1,6 @@
-"""."""
+"""What a chip is: the schema of a target file and how targets are found."""
+
+from nmcompile.target.load import installed, load_target, parse_target, read_target
+from nmcompile.target.schema import Constant, Target
+
+__all__ = ["Constant", "Target", "installed", "load_target", "parse_target", "read_target"]

@@ -1,0 +1,40 @@
+"""The step of Loihi's neuron over flat arrays; `LoihiNeuron.step` is its readable definition."""
+
+from numba import prange
+
+from nmcompile.arithmetic.jit import kernel, parallel_kernel
+
+
+@kernel
+def scaled(x, factor):
+    product = abs(x) * factor >> 12
+    return product if x >= 0 else -product
+
+
+@parallel_kernel
+def advance(u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode,
+            silent):
+    """Advance all samples by one step in place; `mode` 0 none, 1 zero, 2 late and 3 prompt subtract."""
+    n_samples, n = v.shape
+    half, limit = 1 << 23, (1 << 23) - 1
+    for sample in prange(n_samples):
+        for i in range(n):
+            level = threshold[i] << 6
+            new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[sample, i]) << 6)
+            new_u = half - (half - new_u) % (1 << 24)
+            new_v = scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
+            if mode == 2 and not silent and v[sample, i] > level:
+                new_v -= level
+            new_v = min(max(new_v, -limit), limit)
+            if hold[sample, i] > 0:
+                new_v = 0
+            fired = new_v > level and not silent
+            if fired and mode == 1:
+                new_v = 0
+            elif fired and mode == 3:
+                new_v -= level
+            counter = refractory if fired else hold[sample, i]
+            hold[sample, i] = max(counter - 1, 0)
+            u[sample, i] = new_u
+            v[sample, i] = new_v
+            spikes[sample, i] = 1 if fired else 0

@@ -1,0 +1,103 @@
+"""The integer neuron of Loihi: its parameters, its readable step, and the kernel of the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons import Reset, State
+from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.rules import require_shape
+
+STATE_BITS = 24  # u and v: 23 bits and sign (lava-nc proc/lif/models.py `uv_bitwidth`)
+DECAY_BITS = 12  # (lava-nc proc/lif/models.py `decay_shift`)
+STATE_SHIFT = 6  # weights and thresholds stand 6 bits above the state's unit (same, `vth_shift`)
+THRESHOLD_LIMIT = 2**17 - 1  # nengo-loihi 1.1.0 VTH_MAN_MAX
+BIAS_MANTISSA_LIMIT = 2**12 - 1  # nengo-loihi 1.1.0 BIAS_MAN_MAX
+BIAS_EXPONENT_LIMIT = 7  # nengo-loihi 1.1.0 BIAS_EXP_MAX
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoihiNeuron:
+    """Loihi's current-based leaky integrate-and-fire neuron in its own integers.
+
+        u = wrap24(u * (4096 - du - 1) / 4096 + (q << 6))
+        v = clip24(v * (4096 - dv) / 4096 + u + (bias_mantissa << bias_exponent))
+        spike where v > threshold << 6
+
+    Products round toward zero. `q` is the sum of the weights that arrived. Edges as in lava-nc's
+    `PyLifModelBitAcc`; refractory as in nengo-loihi (1 is none). Reset zero clears v in the step
+    of the spike. Reset subtract is microcode (Loihi 2): `threshold << 6` leaves v in the step
+    after the spike, behind the leak (`subtract_late`), or in the step of the spike.
+
+    du, dv         0..4095
+    threshold      0..131071
+    bias_mantissa  -4095..4095, bias_exponent 0..7
+    silent         true where the neuron never fires (a readout of v)
+    """
+
+    kind: ClassVar[str] = "loihi"
+    state_names: ClassVar[tuple[str, ...]] = ("u", "v")
+    spiking: ClassVar[bool] = True
+
+    du: Array
+    dv: Array
+    threshold: Array
+    bias_mantissa: Array
+    bias_exponent: int = 0
+    refractory: int = 1
+    reset: Reset = Reset.ZERO
+    subtract_late: bool = True
+    silent: bool = False
+
+    def verify(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise NmcError where a parameter leaves its register."""
+        limits = {"du": (0, 4095), "dv": (0, 4095), "threshold": (0, THRESHOLD_LIMIT),
+                  "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT)}
+        for field, (low, high) in limits.items():
+            value = getattr(self, field)
+            require_shape(name, field, value, shape)
+            if np.any(value < low) or np.any(value > high):
+                raise NmcError(name, f"{field} spans {value.min()} to {value.max()}, "
+                               f"Loihi holds {low} to {high}")
+        if not 0 <= self.bias_exponent <= BIAS_EXPONENT_LIMIT or not 1 <= self.refractory <= 63:
+            raise NmcError(name, f"bias exponent {self.bias_exponent} (0 to 7) or refractory "
+                           f"{self.refractory} (1 to 63 steps) does not fit Loihi")
+
+    def initial_state(self, shape: tuple[int, ...]) -> State:
+        """Current, membrane and refractory counter before step 0: all zero."""
+        return {name: np.zeros(shape, np.int32) for name in ("u", "v", "hold")}
+
+    def step(self, state: State, current: Array) -> tuple[State, Array]:
+        """One step in readable numpy; `current` is q."""
+        level = self.threshold.astype(np.int64) << STATE_SHIFT
+        u = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS)
+        u = wrap(u + (current.astype(np.int64) << STATE_SHIFT), STATE_BITS)
+        v = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS)
+        v = v + u + (self.bias_mantissa.astype(np.int64) << self.bias_exponent)
+        if self.reset is Reset.SUBTRACT and self.subtract_late and not self.silent:
+            v = v - np.where(state["v"] > level, level, 0)
+        v = np.where(state["hold"] > 0, 0, saturate(v, STATE_BITS))
+        spikes = (v > level) & (not self.silent)
+        if self.reset is Reset.ZERO:
+            v = np.where(spikes, 0, v)
+        elif self.reset is Reset.SUBTRACT and not self.subtract_late:
+            v = np.where(spikes, v - level, v)
+        hold = np.maximum(np.where(spikes, self.refractory, state["hold"]) - 1, 0)
+        new = {"u": u.astype(np.int32), "v": v.astype(np.int32), "hold": hold.astype(np.int32)}
+        return new, spikes.astype(np.int32)
+
+    def advance(self, state: State, current: Array, spikes: Array) -> None:
+        """One step in place for the simulator: arrays (samples, neurons) int32."""
+        from nmcompile_backends.loihi._arithmetic_kernels import advance
+
+        n = spikes.shape[1]
+        per_neuron = [np.broadcast_to(a.reshape(-1) if a.size == n else a, (n,)).astype(np.int32)
+                      for a in (self.du, self.dv, self.threshold, self.bias_mantissa)]
+        mode = {Reset.NONE: 0, Reset.ZERO: 1, Reset.SUBTRACT: 2 + (not self.subtract_late)}
+        advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron,
+                self.bias_exponent, self.refractory, mode[self.reset], self.silent)

@@ -1,0 +1,82 @@
+"""Where a network lives: slices of populations on cores, and the axons that reach them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nmcompile.ir import Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.target import Target
+
+Box = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slices:
+    """Core-sized parts of populations: boxes in each population's (channel, row, column) view.
+
+    population  (s,) int32, index into the network's populations
+    low, high   (s, 3) int32, half-open corners of the box
+    core        (s,) int32, global core number; -1 before placement
+    """
+
+    population: Array
+    low: Array
+    high: Array
+    core: Array
+
+    def __len__(self) -> int:
+        return len(self.population)
+
+    def sizes(self) -> Array:
+        """(s,) neurons of each slice."""
+        return (self.high - self.low).prod(axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axons:
+    """The axons of one projection: which slices each source reaches, and through which synapses.
+
+    start     (n_sources + 1,) int64; axons of source i are start[i]:start[i+1]
+    slice     (a,) int32, the slice that an axon ends in
+    synapses  (a,) int32, number of synapses behind it
+    first     (a,) int64, for a sparse map: its synapses are order[first : first + synapses]
+    order     (n_synapses,) int64, synapse numbers of a sparse map by source, then slice
+    """
+
+    start: Array
+    slice: Array
+    synapses: Array
+    first: Array
+    order: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mapping:
+    """A placed and routed network: its slices, and one Axons for each projection, in order."""
+
+    slices: Slices
+    axons: tuple[Axons, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """What a chip runs: an integer network, its mapping, and the target it is meant for.
+
+    latency  for each population, the steps by which its answer lags the network's own time
+    """
+
+    network: Network
+    mapping: Mapping
+    target: Target
+    latency: dict[str, int]
+
+
+def view(shape: tuple[int, ...]) -> Box:
+    """`shape` as (channels, rows, columns): vectors lie along the columns."""
+    if len(shape) == 3:
+        return (shape[0], shape[1], shape[2])
+    if len(shape) == 2:
+        return (shape[0], 1, shape[1])
+    return (1, 1, prod(shape))

@@ -1,0 +1,88 @@
+"""Find targets by name or file, read and check them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.target.schema import Target
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_BYTES = 1 << 20
+
+
+def load_target(name: str) -> Target:
+    """The target called `name` (installed) or in the file `name` (a path to a TOML file)."""
+    path = Path(name)
+    if path.suffix == ".toml" or "/" in name:
+        return read_target(path)
+    known = installed()
+    if name not in known:
+        raise unknown_name("target", name, known)
+    return parse_target(known[name], f"{name}.toml")
+
+
+def installed() -> dict[str, str]:
+    """Text of every installed target file by the target's name, sorted.
+
+    The packages come from the entry points of group `nmcompile.targets`; a package that does not
+    import is an error and is not passed over.
+    """
+    found: dict[str, str] = {}
+    for entry in sorted(entry_points(group="nmcompile.targets"), key=lambda e: (e.name, e.value)):
+        for resource in files(entry.value).iterdir():
+            if resource.name.endswith(".toml"):
+                found[resource.name.removesuffix(".toml")] = resource.read_text("utf-8")
+    return dict(sorted(found.items()))
+
+
+def read_target(path: Path) -> Target:
+    """The target in the TOML file `path`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise NmcError(str(path), error.strerror or "cannot be read") from error
+    if len(data) > MAX_BYTES:
+        raise NmcError(str(path), f"a target file has at most {MAX_BYTES} bytes")
+    try:
+        return parse_target(data.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise NmcError(str(path), "is not a text file in UTF-8") from error
+
+
+def parse_target(text: str, where: str) -> Target:
+    """The target that `text` describes; `where` names it in messages.
+
+    Raises NmcError with the file, the first wrong field, and what is expected there.
+    """
+    try:
+        return Target.model_validate_json(_as_json(text))
+    except tomllib.TOMLDecodeError as error:
+        raise NmcError(where, f"is not TOML: {error}") from error
+    except ValidationError as error:
+        raise _field_error(where, error) from error
+
+
+def _as_json(text: str) -> str:
+    return json.dumps(tomllib.loads(text), default=str)
+
+
+def _field_error(where: str, error: ValidationError) -> NmcError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "file"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    expected = first["msg"].replace("Value error, ", "")
+    given = first["input"]
+    found = "" if isinstance(given, dict) else f", found {str(given)[:40]!r}"
+    return NmcError(f"{where}: {field}", f"{expected}{found}{more}")

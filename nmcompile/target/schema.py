@@ -1,0 +1,150 @@
+"""What a target file says: every constant with its unit, its source and its kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+T = TypeVar("T")
+Kind = Literal["measured", "published", "estimate"]
+Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=0)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Reset = Literal["none", "zero", "subtract"]
+
+
+class Strict(BaseModel):
+    """A table of a target file: no field may be missing, none may be unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Constant(Strict, Generic[T]):
+    """One number of a chip.
+
+    kind  measured on silicon, published by the maker or in a paper, or an estimate of ours
+    """
+
+    value: T
+    unit: str
+    kind: Kind
+    source: Annotated[str, Field(min_length=8)]
+
+
+class Board(Strict):
+    """How many chips there are and how their tiles lie.
+
+    mesh_width, mesh_height  tiles of one chip; chips stand in a row along x
+    """
+
+    chips: Constant[Count]
+    mesh_width: Constant[Count]
+    mesh_height: Constant[Count]
+    cores_per_tile: Constant[Count]
+
+
+class Core(Strict):
+    """What one core holds.
+
+    shared_kernels  true where a convolution stores its kernel once for each core
+    """
+
+    neurons: Constant[Count]
+    synapse_bits: Constant[Count]
+    input_axons: Constant[Count]
+    output_axons: Constant[Count]
+    shared_kernels: Constant[bool]
+
+
+class Formats(Strict):
+    """Number formats of spikes, weights and neurons.
+
+    payload_bits  bits of a graded spike, 0 where spikes are binary
+    resets        what a spike may do to the membrane
+    """
+
+    weight_bits: Constant[Count]
+    payload_bits: Constant[Limit]
+    max_delay: Constant[Limit]
+    resets: Constant[list[Reset]]
+
+
+class Times(Strict):
+    """Seconds of one event; `barrier` is a list of [active tiles, seconds], interpolated."""
+
+    neuron_update: Constant[Cost]
+    spike_out: Constant[Cost]
+    packet_out: Constant[Cost]
+    packet_in: Constant[Cost]
+    synaptic_event: Constant[Cost]
+    hop_x: Constant[Cost]
+    hop_y: Constant[Cost]
+    hop_chip: Constant[Cost]
+    barrier: Constant[list[tuple[Count, Cost]]]
+
+
+class Energies(Strict):
+    """Joules of one event."""
+
+    neuron_update: Constant[Cost]
+    spike_out: Constant[Cost]
+    packet_out: Constant[Cost]
+    packet_in: Constant[Cost]
+    synaptic_event: Constant[Cost]
+    hop_x: Constant[Cost]
+    hop_y: Constant[Cost]
+    hop_chip: Constant[Cost]
+
+
+class Power(Strict):
+    """Watts that flow whatever happens, for each powered chip."""
+
+    static: Constant[Cost]
+
+
+class Target(Strict):
+    """A chip or board: limits, formats, and the cost of each event.
+
+    family  the backend that knows the chip's arithmetic and its files
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str
+    family: str
+    board: Board
+    core: Core
+    formats: Formats
+    time_s: Times
+    energy_j: Energies
+    power_w: Power
+
+    @model_validator(mode="after")
+    def _barrier_rises(self) -> Target:
+        tiles = [point[0] for point in self.time_s.barrier.value]
+        if not tiles or tiles != sorted(set(tiles)):
+            raise ValueError("time_s.barrier must list [active tiles, seconds] by rising tiles")
+        return self
+
+    @property
+    def cores_per_chip(self) -> int:
+        """Cores on one chip."""
+        board = self.board
+        return board.mesh_width.value * board.mesh_height.value * board.cores_per_tile.value
+
+    @property
+    def n_cores(self) -> int:
+        """Cores on the whole board."""
+        return self.cores_per_chip * self.board.chips.value
+
+    def constants(self) -> dict[str, Constant[object]]:
+        """Every constant by its dotted name, in the order of the file."""
+        return {
+            f"{section}.{name}": constant
+            for section in ("board", "core", "formats", "time_s", "energy_j", "power_w")
+            for name, constant in getattr(self, section)
+        }
+
+    def estimates(self) -> tuple[str, ...]:
+        """Dotted names of the constants that are estimates."""
+        return tuple(name for name, c in self.constants().items() if c.kind == "estimate")

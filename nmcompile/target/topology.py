@@ -1,0 +1,24 @@
+"""Where cores and tiles of a board lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmcompile.target.schema import Target
+
+EAST, WEST, NORTH, SOUTH = range(4)
+
+
+def tile_position(target: Target, core: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(n, 2) column and row of each core's tile on the board; chips stand in a row along x."""
+    board = target.board
+    chip, inside = np.divmod(core, target.cores_per_chip)
+    tile = inside // board.cores_per_tile.value
+    row, column = np.divmod(tile, board.mesh_width.value)
+    return np.stack([chip * board.mesh_width.value + column, row], axis=-1).astype(np.int32)
+
+
+def board_width(target: Target) -> int:
+    """Tile columns of the whole board."""
+    return target.board.mesh_width.value * target.board.chips.value
