@@ -1,0 +1,61 @@
+"""Loihi behind the backend interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.target import Target
+from nmcompile_backends.loihi import emit, encode, legalize
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+
+BLOCK = 64  # synapses that share one header (nengo-loihi 1.1.0 Synapse.bits)
+HEADER_BITS = 4 + 6
+WORD_BITS = 64
+
+
+class LoihiBackend:
+    """Loihi 1 and 2; what differs between them stands in their target files."""
+
+    name = "loihi"
+    neurons: tuple[type, ...] = (LoihiNeuron,)
+
+    def legalize(self, network: Network, target: Target) -> Network:
+        """See `nmcompile_backends.loihi.legalize`."""
+        return legalize.legalize(network, target)
+
+    def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
+        """See `nmcompile_backends.loihi.legalize`."""
+        return legalize.input_format(port, values, target)
+
+    def natural_scale(self, layer: Layer, target: Target) -> float:
+        """See `nmcompile_backends.loihi.encode`."""
+        return encode.natural_scale(layer, target)
+
+    def encode(self, layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+        """See `nmcompile_backends.loihi.encode`."""
+        return encode.encode(layer, scale, clip, target)
+
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
+        """Bits of dense rows: blocks of 64 synapses, each with a header, in whole 64-bit words.
+
+        Packing as in nengo-loihi 1.1.0 (`Synapse.bits`, hardware allocation), without delay, tag
+        and index fields.
+        """
+        full, rest = np.divmod(np.asarray(n_synapses, np.int64), BLOCK)
+        return full * _block_bits(synapses.bits, BLOCK) + (rest > 0) * _block_bits(
+            synapses.bits, rest
+        )
+
+    def emit(self, program: Program, folder: Path) -> dict[str, str]:
+        """See `nmcompile_backends.loihi.emit`."""
+        return emit.emit(program, folder)
+
+
+def _block_bits(bits: int, n_synapses: Array | int) -> Array | int:
+    return -(-(HEADER_BITS + n_synapses * bits) // WORD_BITS) * WORD_BITS

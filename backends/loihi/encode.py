@@ -1,0 +1,139 @@
+"""Real layers into Loihi's integers: which scale, which exponents, which registers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.errors import NmcError
+from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons.base import Array
+from nmcompile.target import Target
+from nmcompile_backends.loihi.arithmetic import (
+    BIAS_EXPONENT_LIMIT,
+    BIAS_MANTISSA_LIMIT,
+    STATE_BITS,
+    STATE_SHIFT,
+    THRESHOLD_LIMIT,
+    LoihiNeuron,
+)
+
+EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
+STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in units of a weight
+HEADROOM = 0.5  # of the state range for peaks seen on calibration data; u wraps beyond it
+
+
+def natural_scale(layer: Layer, target: Target) -> float:
+    """Weight units per real unit at which the weights of the finest projection fill their bits."""
+    fills = [
+        _mantissa_limit(p, target) / (peak * unit)
+        for p, unit in zip(layer.projections, layer.units, strict=True)
+        if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
+    ]
+    return min(max(fills, default=1.0), _register_limit(layer))
+
+
+def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+    """`layer` in Loihi's integers at `scale` weight units per real unit, or the largest that fits.
+
+    Weights round to nearest; those up to `clip` times beyond a full mantissa saturate before a
+    coarser exponent is taken. Two's complement of mixed signs loses the lowest of its bits
+    (lava-nc utils/weightutils.py), so those mantissas are even.
+    """
+    scale = min(scale, _register_limit(layer))
+    population = layer.population
+    neuron = _neuron(layer, scale)
+    neuron.verify(population.name, population.shape)
+    projections = tuple(
+        _projection(p, scale * unit, clip, target)
+        for p, unit in zip(layer.projections, layer.units, strict=True)
+    )
+    zero = np.int32(0).reshape(())
+    return EncodedLayer(
+        population=replace(population, neuron=neuron, bias=zero),
+        projections=projections,
+        unit=1.0 / (scale * 2**STATE_SHIFT),
+    )
+
+
+def _register_limit(layer: Layer) -> float:
+    """Largest scale at which threshold, bias and the states seen stay inside their registers."""
+    neuron = layer.population.neuron
+    ceilings = [(STATE_LIMIT * HEADROOM, peak) for peak in layer.peaks.values()]
+    if isinstance(neuron, LIF | CubaLIF):
+        ceilings.append((THRESHOLD_LIMIT, float(np.abs(neuron.threshold).max())))
+    bias_limit = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)
+    ceilings.append((bias_limit, float(np.abs(layer.population.bias).max())))
+    return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
+
+
+def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
+    neuron = layer.population.neuron
+    mantissa, exponent = _bias(layer.population.bias * scale)
+    if isinstance(neuron, LI):
+        return LoihiNeuron(
+            du=_decay(np.zeros(()), 4095), dv=_decay(neuron.decay, 4096),
+            threshold=np.full((), THRESHOLD_LIMIT, np.int32), bias_mantissa=mantissa,
+            bias_exponent=exponent, reset=Reset.NONE, silent=True,
+        )
+    if not isinstance(neuron, LIF | CubaLIF):
+        raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
+    current = neuron.current_decay if isinstance(neuron, CubaLIF) else np.zeros(())
+    threshold = np.rint(neuron.threshold * scale).astype(np.int32)
+    lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
+    return LoihiNeuron(
+        du=_decay(current, 4095), dv=_decay(neuron.decay, 4096),
+        threshold=np.maximum(threshold - int(neuron.fires_at_threshold), 0),
+        bias_mantissa=mantissa, bias_exponent=exponent, refractory=2 if lost_input else 1,
+        reset=neuron.reset, subtract_late=neuron.reset_at is ResetAt.INPUT,
+    )
+
+
+def _decay(factor: Array, unity: int) -> Array:
+    """The 12-bit decay register whose factor (unity - register) / 4096 is nearest to `factor`."""
+    register = unity - np.rint(np.asarray(factor, np.float64) * 4096)
+    return np.clip(register, 0, 4095).astype(np.int32)
+
+
+def _bias(bias: Array) -> tuple[Array, int]:
+    """Mantissa and the smallest exponent that holds `bias`, given in units of a weight."""
+    value = np.asarray(bias, np.float64) * 2**STATE_SHIFT
+    largest = float(np.abs(value).max())
+    exponent = max(0, int(np.ceil(np.log2(max(largest, 1.0) / BIAS_MANTISSA_LIMIT))))
+    exponent = min(exponent, BIAS_EXPONENT_LIMIT)
+    mantissa = np.rint(value / 2**exponent)
+    clipped = np.clip(mantissa, -BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT)
+    return clipped.astype(np.int32), exponent
+
+
+def _sign(weights: Array) -> str:
+    if np.all(weights >= 0):
+        return "excitatory"
+    return "inhibitory" if np.all(weights <= 0) else "mixed"
+
+
+def _mantissa_limit(projection: Projection, target: Target) -> int:
+    """Largest magnitude that both signs of the projection's mode can hold."""
+    bits = target.formats.weight_bits.value
+    return 2**bits - (2 if _sign(projection.map.weights()) == "mixed" else 1)
+
+
+def _projection(
+    projection: Projection, scale: float, clip: float, target: Target
+) -> Projection:
+    real = projection.map.weights().astype(np.float64) * scale
+    sign, limit = _sign(real), _mantissa_limit(projection, target)
+    largest = float(np.abs(real).max(initial=0.0))
+    exponent = int(np.ceil(np.log2(largest / limit / clip) - 1e-9)) if largest > 0 else 0
+    exponent = min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
+    step = 2 if sign == "mixed" else 1
+    lowest = -2 ** target.formats.weight_bits.value if sign == "mixed" else -limit
+    mantissa = np.clip(np.rint(real / 2.0**exponent / step) * step, lowest, limit)
+    return replace(
+        projection,
+        map=projection.map.with_weights(mantissa.astype(np.int16)),
+        format=SynapseFormat(bits=target.formats.weight_bits.value, exponent=exponent, sign=sign),
+    )

@@ -1,0 +1,75 @@
+"""What Loihi can run: neurons, resets, inputs; and the one-step delay of every synapse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir import Input, Network, Population, SpikeFormat
+from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons.base import Array
+from nmcompile.target import Target
+
+
+def legalize(network: Network, target: Target) -> Network:
+    """`network` with its neurons as Loihi runs them, or NmcError naming the first that it cannot.
+
+    A reset to zero ahead of the next leak and one at the spike itself give the same spikes, and
+    so do a subtraction ahead of the leak and at the spike: those are rewritten.
+    """
+    populations = tuple(_population(p, target) for p in network.populations)
+    return replace(network, populations=populations)
+
+
+def _population(population: Population, target: Target) -> Population:
+    neuron = population.neuron
+    if not isinstance(neuron, LI | LIF | CubaLIF):
+        raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
+    for variable, initial in neuron.initial_state(population.shape).items():
+        if np.any(initial != 0):
+            raise NmcError(
+                population.name, f"its {variable} starts at {float(initial.max()):g}; "
+                f"on {target.name} states start at 0", "Start the model from zero states.",
+            )
+    if isinstance(neuron, LI):
+        return population
+    _require_reset(population.name, neuron, target)
+    if neuron.reset_at is ResetAt.LEAK:
+        return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
+    return population
+
+
+def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
+    allowed = target.formats.resets.value
+    if neuron.reset.value not in allowed:
+        raise NmcError(
+            name, f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
+            f"{', '.join(allowed)}",
+            "Train with one of these resets, or compile for loihi2.",
+        )
+    if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
+        raise NmcError(
+            name, f"a subtraction with reset_delay=False does not exist on {target.name}",
+            "Use snnTorch's default reset_delay=True.",
+        )
+
+
+def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
+    """How the values of `port` travel: binary spikes, or integers of the chip's payload.
+
+    Of the scales that keep the payload within 9 bits (8 and sign), the coarsest that represents
+    `values` exactly is taken, as for pixels; if there is none, the finest.
+    """
+    available = target.formats.payload_bits.value
+    peak = float(np.abs(values).max(initial=0.0))
+    if available == 0 or peak == 0 or np.all((values == 0) | (values == 1)):
+        return SpikeFormat(payload_bits=0)
+    bits = min(available, 9)
+    levels = np.unique(np.abs(values).astype(np.float64)) / peak
+    limit = 2 ** (bits - 1) - 1
+    for units in range(1, limit + 1):
+        if np.all(np.abs(levels * units - np.rint(levels * units)) < 1e-4):
+            return SpikeFormat(payload_bits=bits, scale=peak / units)
+    return SpikeFormat(payload_bits=bits, scale=peak / limit)

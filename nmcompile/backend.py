@@ -1,0 +1,71 @@
+"""What a backend answers: the arithmetic of a chip family and the files that its tools read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nmcompile.ir import Input, Network, Population, Projection, SpikeFormat, SynapseFormat
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.target import Target
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One population with what feeds it, still in real numbers.
+
+    units  for each projection, the real value of one unit of its source's payload
+    peaks  largest magnitude of each state variable seen on calibration data
+    """
+
+    population: Population
+    projections: tuple[Projection, ...]
+    units: tuple[float, ...]
+    peaks: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedLayer:
+    """A layer in the chip's integers; `unit` is the real value of one unit of its membrane v."""
+
+    population: Population
+    projections: tuple[Projection, ...]
+    unit: float
+
+
+class Backend(Protocol):
+    """A chip family. Built-in backends and strangers' come through the same entry points.
+
+    name     the `family` of its targets
+    neurons  its integer neuron classes, for reading program files
+    """
+
+    name: str
+    neurons: tuple[type, ...]
+
+    def legalize(self, network: Network, target: Target) -> Network:
+        """`network` with what the chip cannot run rewritten, or NmcError naming it."""
+
+    def natural_scale(self, layer: Layer, target: Target) -> float:
+        """Weight units per real unit of membrane at which the weights just fill their bits."""
+
+    def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
+        """How the values of `port`, of which `values` are samples, travel on the chip."""
+
+    def encode(self, layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+        """`layer` in integers at `scale`, or at the nearest one that every register can hold.
+
+        Weights up to `clip` times the largest mantissa saturate instead of costing precision.
+        """
+
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
+        """Synapse memory, in bits, of axon rows with `n_synapses` weights each."""
+
+    def emit(self, program: Program, folder: Path) -> dict[str, str]:
+        """Write the chip's configuration into the empty `folder`: file name -> what it is.
+
+        A file that the network cannot be expressed in is not written; its name then maps to
+        the reason, beginning with "not written: ".
+        """
