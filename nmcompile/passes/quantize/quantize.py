@@ -1,0 +1,151 @@
+"""Real weights, thresholds, decays and biases into the chip's integers, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nmcompile.backend import Backend, EncodedLayer, Layer
+from nmcompile.ir import Input, Network, Population, Projection, Trace
+from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.reference import shifted
+from nmcompile.passes.legalize.retime import Latency
+from nmcompile.target import Target
+
+SCALES = (1.0, 0.7, 0.85, 1.2, 1.4, 1.7)  # times the natural scale; above 1 outliers saturate
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibration:
+    """What the float network did on data like the user's.
+
+    inputs   name -> (samples, steps, *shape) real values
+    trace    aligned records of the float network: the lag of each population taken off
+    latency  lag of each population in steps
+    """
+
+    inputs: dict[str, Array]
+    trace: Trace
+    latency: Latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """How well one layer's integers follow it: root mean square error of v over its threshold."""
+
+    population: str
+    scale: float
+    error: float
+    max_abs_error: float
+
+
+def quantize(
+    network: Network, target: Target, backend: Backend, calibration: Calibration,
+    progress: Progress = lambda name: None,
+) -> tuple[Network, tuple[LayerError, ...]]:
+    """`network` in integers, and the error of each layer.
+
+    For each layer several scales are tried: the chip's own arithmetic runs the layer on the
+    spikes that the float network sent it, and the scale whose membrane stays closest to the
+    float one's is kept.
+    """
+    inputs = tuple(
+        replace(port, format=backend.input_format(port, calibration.inputs[port.name], target))
+        for port in network.inputs
+    )
+    populations, projections, errors = [], dict[str, Projection](), []
+    for population in network.populations:
+        progress(population.name)
+        layer = _layer(network, population, inputs, calibration)
+        encoded, error = _best(layer, target, backend, inputs, calibration)
+        populations.append(encoded.population)
+        projections.update({_key(p): p for p in encoded.projections})
+        errors.append(error)
+    ordered = tuple(projections[_key(p)] for p in network.projections)
+    quantized = replace(
+        network, inputs=inputs, populations=tuple(populations), projections=ordered
+    )
+    return quantized, tuple(errors)
+
+
+def payloads(port: Input, values: Array) -> Array:
+    """Real `values` of an input port as the integers that it sends, int32."""
+    if port.format.payload_bits is None:
+        raise ValueError(f"input {port.name} has no integer format")
+    limit = port.format.limit
+    return np.clip(np.rint(values / port.format.scale), -limit, limit).astype(np.int32)
+
+
+def _key(projection: Projection) -> str:
+    return f"{projection.source}\0{projection.target}\0{projection.delay}"
+
+
+def _layer(
+    network: Network, population: Population, inputs: tuple[Input, ...], calibration: Calibration
+) -> Layer:
+    projections = network.incoming(population.name)
+    units = {port.name: port.format.scale for port in inputs}
+    records = calibration.trace.records[population.name]
+    peaks = {name: float(np.abs(values).max()) for name, values in records.items()
+             if name != "spikes"}
+    return Layer(
+        population=population,
+        projections=projections,
+        units=tuple(units.get(p.source, 1.0) for p in projections),
+        peaks=peaks,
+    )
+
+
+def _best(
+    layer: Layer, target: Target, backend: Backend, inputs: tuple[Input, ...],
+    calibration: Calibration,
+) -> tuple[EncodedLayer, LayerError]:
+    natural = backend.natural_scale(layer, target)
+    arriving = [_arriving(p, inputs, calibration) for p in layer.projections]
+    wanted = calibration.trace.records[layer.population.name]["v"]
+    tried = []
+    for factor in SCALES:
+        encoded = backend.encode(layer, natural * factor, max(1.0, factor), target)
+        tried.append((_membrane_error(encoded, arriving, wanted), encoded))
+    best, encoded = min(tried, key=lambda pair: pair[0])
+    size = float(np.abs(getattr(layer.population.neuron, "threshold", np.abs(wanted).max())).mean())
+    name, size = layer.population.name, size or 1.0
+    return encoded, LayerError(population=name, scale=1.0 / encoded.unit, error=best / size,
+                               max_abs_error=tried[0][0] / size)
+
+
+def _arriving(
+    projection: Projection, inputs: tuple[Input, ...], calibration: Calibration
+) -> Array:
+    """Payloads that reach the projection's target, (samples, steps, n), in the target's time."""
+    lag = calibration.latency
+    for port in inputs:
+        if port.name == projection.source:
+            sent = payloads(port, calibration.inputs[port.name])
+            break
+    else:
+        sent = calibration.trace.spikes(projection.source)
+    delay = projection.delay - lag[projection.target] + lag[projection.source]
+    late = np.zeros((*sent.shape[:2], int(np.prod(sent.shape[2:]))))
+    late[:, delay:] = sent.reshape(*sent.shape[:2], -1)[:, : sent.shape[1] - delay]
+    return late
+
+
+def _membrane_error(encoded: EncodedLayer, arriving: list[Array], wanted: Array) -> float:
+    """Root mean square difference of the layer's membrane from `wanted`, in real units."""
+    samples, steps = wanted.shape[:2]
+    current = np.zeros((samples * steps, encoded.population.size), np.int64)
+    for projection, sent in zip(encoded.projections, arriving, strict=True):
+        exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
+        sums = exact.apply(sent.reshape(samples * steps, -1))
+        current += shifted(np.rint(sums).astype(np.int64), projection)
+    current = current.reshape(wanted.shape)
+    state = encoded.population.neuron.initial_state((samples, *encoded.population.shape))
+    total = 0.0
+    for step in range(steps):
+        state, _ = encoded.population.neuron.step(state, current[:, step])
+        total += float(np.square(state["v"] * encoded.unit - wanted[:, step]).sum())
+    return float(np.sqrt(total / wanted.size))
