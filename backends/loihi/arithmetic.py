@@ -10,7 +10,7 @@ import numpy as np
 from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset, State
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
 
 STATE_BITS = 24  # u and v: 23 bits and sign (lava-nc proc/lif/models.py `uv_bitwidth`)
@@ -91,13 +91,18 @@ class LoihiNeuron:
         new = {"u": u.astype(np.int32), "v": v.astype(np.int32), "hold": hold.astype(np.int32)}
         return new, spikes.astype(np.int32)
 
-    def advance(self, state: State, current: Array, spikes: Array) -> None:
-        """One step in place for the simulator: arrays (samples, neurons) int32."""
+    def stepper(self, shape: tuple[int, ...]) -> Stepper:
+        """The step as a kernel over flat arrays, for a population of `shape`."""
         from nmcompile_backends.loihi._arithmetic_kernels import advance
 
-        n = spikes.shape[1]
-        per_neuron = [np.broadcast_to(a.reshape(-1) if a.size == n else a, (n,)).astype(np.int32)
-                      for a in (self.du, self.dv, self.threshold, self.bias_mantissa)]
+        per_neuron = tuple(
+            np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
+            for a in (self.du, self.dv, self.threshold, self.bias_mantissa)
+        )
         mode = {Reset.NONE: 0, Reset.ZERO: 1, Reset.SUBTRACT: 2 + (not self.subtract_late)}
-        advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron,
-                self.bias_exponent, self.refractory, mode[self.reset], self.silent)
+        constants = (self.bias_exponent, self.refractory, mode[self.reset], self.silent)
+
+        def step(state: State, current: Array, spikes: Array) -> None:
+            advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron, *constants)
+
+        return step

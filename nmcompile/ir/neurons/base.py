@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import ClassVar, Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
 State = dict[str, NDArray[np.generic]]
+Stepper = Callable[[State, Array, Array], None]
 
 
 class Reset(Enum):
@@ -56,3 +58,13 @@ class Neuron(Protocol):
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """State and spikes after one step with the summed input `current` of that step."""
+
+
+class ChipNeuron(Neuron, Protocol):
+    """A neuron in a chip's integers: its readable `step`, and the same as a fast kernel."""
+
+    def stepper(self, shape: tuple[int, ...]) -> Stepper:
+        """A function (state, current, spikes) that advances a population of `shape` in place.
+
+        It takes flat arrays (samples, neurons) int32, changes the state and fills `spikes`.
+        """

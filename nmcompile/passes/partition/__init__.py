@@ -1,1 +1,5 @@
-"""."""
+"""Passes that cut populations into core-sized slices."""
+
+from nmcompile.passes.partition.partition import partition
+
+__all__ = ["partition"]

@@ -1,1 +1,5 @@
-"""."""
+"""Passes that put slices on cores."""
+
+from nmcompile.passes.place.place import place
+
+__all__ = ["place"]

@@ -1,1 +1,5 @@
-"""."""
+"""Passes that decide how spikes reach their targets."""
+
+from nmcompile.passes.route.route import route
+
+__all__ = ["route"]

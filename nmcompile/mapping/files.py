@@ -1,0 +1,109 @@
+"""A Program as one HDF5 file: the same program gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, SynapseFormat
+from nmcompile.ir.maps import MAPS
+from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
+from nmcompile.mapping.mapping import Axons, Mapping, Program, Slices
+from nmcompile.target import Target
+
+FORMAT = "nmcompile-program-1"
+VALUES = (Network, Input, Output, Population, Projection, SpikeFormat, SynapseFormat,
+          Mapping, Slices, Axons, *MAPS, *FLOAT_NEURONS)
+ENUMS: dict[str, type[Enum]] = {"Reset": Reset, "ResetAt": ResetAt}
+TIMELESS = {"track_times": False}
+
+
+def save_program(program: Program, path: Path) -> None:
+    """Write `program` to `path`."""
+    with h5py.File(path, "w", libver="v110", track_order=True) as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["target"] = program.target.model_dump_json()
+        file.attrs["latency"] = json.dumps(program.latency)
+        _write(file, "network", program.network)
+        _write(file, "mapping", program.mapping)
+
+
+def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
+    """The program in `path`; `neurons` are the integer neuron classes of its chip's backend."""
+    classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
+    try:
+        with h5py.File(path, "r") as file:
+            target = read_target_name(file, path)
+            return Program(
+                network=_read(file["network"], classes),
+                mapping=_read(file["mapping"], classes),
+                target=target,
+                latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
+            )
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NmcError(str(path), f"is not a program of this version: {error}",
+                       "Compile the model again.") from error
+
+
+def program_family(path: Path) -> str:
+    """The chip family of the program in `path`, without reading the rest of it."""
+    try:
+        with h5py.File(path, "r") as file:
+            return read_target_name(file, path).family
+    except (OSError, KeyError, ValueError) as error:
+        raise NmcError(str(path), f"is not a program of this version: {error}",
+                       "Compile the model again.") from error
+
+
+def read_target_name(file: h5py.File, path: Path) -> Target:
+    """The target that a program file carries."""
+    if file.attrs.get("format") != FORMAT:
+        raise NmcError(str(path), f"is not a {FORMAT} file", "Compile the model again.")
+    return Target.model_validate_json(file.attrs["target"])
+
+
+def _write(parent: h5py.Group, name: str, value: Any) -> None:
+    if isinstance(value, np.ndarray | np.generic):
+        parent.create_dataset(name, data=value, **TIMELESS)
+    elif isinstance(value, Enum):
+        parent.attrs[name] = json.dumps({"enum": type(value).__name__, "value": value.value})
+    elif is_dataclass(value):
+        group = parent.create_group(name, track_order=True, **TIMELESS)
+        group.attrs[":class"] = type(value).__name__
+        for field in fields(value):
+            _write(group, field.name, getattr(value, field.name))
+    elif isinstance(value, tuple) and any(is_dataclass(item) for item in value):
+        group = parent.create_group(name, track_order=True, **TIMELESS)
+        group.attrs[":items"] = len(value)
+        for number, item in enumerate(value):
+            _write(group, str(number), item)
+    else:
+        parent.attrs[name] = json.dumps(value)
+
+
+def _read(node: h5py.Group, classes: dict[str, type]) -> Any:
+    if isinstance(node, h5py.Dataset):
+        if node.id.get_storage_size() != node.size * node.dtype.itemsize:
+            raise ValueError(f"{node.name} claims more data than it has")
+        return np.asarray(node[()])
+    if ":items" in node.attrs:
+        return tuple(_read(node[str(i)], classes) for i in range(int(node.attrs[":items"])))
+    cls = classes[node.attrs[":class"]]
+    values = {name: _read(child, classes) for name, child in node.items()}
+    for name, text in node.attrs.items():
+        if name != ":class":
+            values[name] = _plain(json.loads(text))
+    return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"enum", "value"}:
+        return ENUMS[value["enum"]](value["value"])
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,111 @@
+"""Cut every population into slices that fit a core under all of its limits at once."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.errors import NmcError
+from nmcompile.ir import Network, Population
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Slices, view
+from nmcompile.mapping.capacity import too_large
+from nmcompile.passes.partition.sizes import Sizes, grid_demand
+from nmcompile.target import Target
+
+Grid = tuple[int, int, int]
+
+
+def partition(network: Network, target: Target, backend: Backend) -> Slices:
+    """Slices of all populations, not yet placed (core -1).
+
+    Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
+    one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
+    least halo). Axons that leave a box depend on how its targets were cut: populations are cut
+    again, finer, until those fit as well.
+    """
+    grids = {p.name: _coarsest(network, p, target, backend, {}) for p in network.populations}
+    while True:
+        counts = {name: prod(grid) for name, grid in grids.items()}
+        finer = {
+            p.name: _coarsest(network, p, target, backend, counts) for p in network.populations
+        }
+        if finer == grids:
+            return _slices(network, grids, target)
+        grids = finer
+
+
+def _coarsest(
+    network: Network, population: Population, target: Target, backend: Backend,
+    counts: dict[str, int],
+) -> Grid:
+    """Boxes along each axis of the view; `counts` are the slices of each target so far."""
+    shape = view(population.shape)
+    sizes = _candidates(shape)
+    needs = grid_demand(network, population, sizes, target, backend, counts)
+    fits = np.ones(len(sizes), bool)
+    for limit, need in needs.items():
+        allowed = getattr(target.core, limit).value
+        below = need <= allowed
+        if not below.any():
+            raise too_large(population.name, limit, int(need.min()), target)
+        fits &= below
+    if not fits.any():
+        raise NmcError(
+            population.name, f"no slice of it fits a core of {target.name} in neurons, synapse "
+            "memory and axons at once", "Make the layer smaller.",
+        )
+    parts = -(-np.array(shape) // sizes)
+    boxes = parts.prod(axis=1)
+    halo = boxes * needs["input_axons"]
+    best = np.lexsort((parts[:, 2], parts[:, 1], halo, boxes, ~fits))[0]
+    return (int(parts[best, 0]), int(parts[best, 1]), int(parts[best, 2]))
+
+
+def _candidates(shape: Grid) -> Sizes:
+    """(k, 3) box sizes: along each axis, every size that a division into equal parts gives."""
+    axes = []
+    for extent in shape:
+        root = np.arange(1, int(np.sqrt(extent)) + 1)
+        axes.append(np.unique(np.concatenate([root, -(-extent // root)])))
+    grid = np.meshgrid(*axes, indexing="ij")
+    return np.stack([axis.reshape(-1) for axis in grid], axis=1).astype(np.int64)
+
+
+def _slices(network: Network, grids: dict[str, Grid], target: Target) -> Slices:
+    total = sum(prod(grid) for grid in grids.values())
+    if total > target.n_cores:
+        raise _too_many(grids, total, target)
+    low, high, owner = [], [], []
+    for index, population in enumerate(network.populations):
+        corners = _boxes(view(population.shape), grids[population.name])
+        low.append(corners[0])
+        high.append(corners[1])
+        owner.append(np.full(len(corners[0]), index, np.int32))
+    return Slices(
+        population=np.concatenate(owner),
+        low=np.concatenate(low).astype(np.int32),
+        high=np.concatenate(high).astype(np.int32),
+        core=np.full(total, -1, np.int32),
+    )
+
+
+def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
+    """Corners (k, 3) of a grid of boxes whose sizes along an axis differ by one at most."""
+    edges = [np.linspace(0, n, parts + 1).round().astype(np.int64)
+             for n, parts in zip(shape, grid, strict=True)]
+    lows = np.meshgrid(*[edge[:-1] for edge in edges], indexing="ij")
+    highs = np.meshgrid(*[edge[1:] for edge in edges], indexing="ij")
+    return (np.stack([a.reshape(-1) for a in lows], 1), np.stack([a.reshape(-1) for a in highs], 1))
+
+
+def _too_many(grids: dict[str, Grid], total: int, target: Target) -> NmcError:
+    largest = sorted(grids.items(), key=lambda item: -prod(item[1]))[:3]
+    listed = ", ".join(f"{name} {prod(grid):,}" for name, grid in largest)
+    return NmcError(
+        "network", f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
+        f"({target.board.chips.value} chips of {target.cores_per_chip}); largest layers: {listed}",
+        "Use a target with more chips, or make these layers smaller.",
+    )

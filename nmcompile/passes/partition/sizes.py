@@ -1,0 +1,108 @@
+"""What the largest box of a grid needs, for many grids at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.ir import Network, Population, Projection
+from nmcompile.ir.maps import Conv, Dense, Sparse
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import view
+from nmcompile.target import Target
+
+Sizes = Array  # (k, 3) int64, box sizes along channels, rows, columns
+
+
+def grid_demand(
+    network: Network, population: Population, sizes: Sizes, target: Target, backend: Backend,
+    counts: dict[str, int],
+) -> dict[str, Array]:
+    """An upper bound of each core limit's use by one box of each of `sizes`, (k,) int64 each.
+
+    counts  slices of each target population; what leaves a box is not bounded for missing ones
+    """
+    neurons = sizes.prod(axis=1)
+    axons, bits = np.zeros_like(neurons), np.zeros_like(neurons)
+    for projection in network.incoming(population.name):
+        reached, stored = _incoming(projection, view(population.shape), sizes, target, backend)
+        axons += reached
+        bits += stored
+    sent = np.zeros_like(neurons)
+    for projection in network.outgoing(population.name):
+        sent += neurons * min(_spread(projection, counts), _fan_out(projection))
+    return {"neurons": neurons, "synapse_bits": bits, "input_axons": axons, "output_axons": sent}
+
+
+def _incoming(
+    projection: Projection, shape: tuple[int, int, int], sizes: Sizes, target: Target,
+    backend: Backend,
+) -> tuple[Array, Array]:
+    """Axons that a box receives through `projection`, and the bits that their rows take."""
+    assert projection.format is not None
+    linear, neurons = projection.map, sizes.prod(axis=1)
+    if isinstance(linear, Dense):
+        axons = np.full(len(sizes), linear.weight.shape[1], np.int64)
+        return axons, axons * backend.row_bits(projection.format, neurons)
+    if isinstance(linear, Conv):
+        return _conv(projection, linear, sizes, target, backend)
+    assert isinstance(linear, Sparse)
+    return _sparse(projection, linear, shape, sizes, backend)
+
+
+def _conv(
+    projection: Projection, conv: Conv, sizes: Sizes, target: Target, backend: Backend
+) -> tuple[Array, Array]:
+    assert projection.format is not None
+    fields, taps = [], []
+    for axis in (0, 1):
+        kernel = conv.weight.shape[2 + axis]
+        span = (sizes[:, 1 + axis] - 1) * conv.stride[axis] + conv.dilation[axis] * (kernel - 1) + 1
+        fields.append(np.minimum(span, conv.in_shape[1 + axis]))
+        taps.append(np.minimum(kernel, sizes[:, 1 + axis]))
+    per_group = conv.weight.shape[0] // conv.groups
+    groups = np.minimum(conv.groups, -(-(sizes[:, 0] - 1) // per_group) + 1)
+    axons = groups * conv.weight.shape[1] * fields[0] * fields[1]
+    if target.core.shared_kernels.value:
+        stored = sizes[:, 0] * int(np.prod(conv.weight.shape[1:]))
+        return axons, backend.row_bits(projection.format, stored)
+    row = np.minimum(sizes[:, 0], per_group) * taps[0] * taps[1]
+    return axons, axons * backend.row_bits(projection.format, row)
+
+
+def _sparse(
+    projection: Projection, linear: Sparse, shape: tuple[int, int, int], sizes: Sizes,
+    backend: Backend,
+) -> tuple[Array, Array]:
+    """Bounds from the fan-in of each target: its worst box, counted on prefix sums."""
+    assert projection.format is not None
+    fan_in = np.bincount(linear.target, minlength=int(np.prod(shape))).reshape(shape)
+    sums = np.pad(fan_in.cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))
+    synapses = np.array([_worst_box(sums, size) for size in sizes], np.int64)
+    axons = np.minimum(synapses, len(linear.start) - 1)
+    one = int(backend.row_bits(projection.format, np.ones(1, np.int64))[0])
+    return axons, axons * 2 * one + synapses * projection.format.bits
+
+
+def _worst_box(sums: Array, size: Array) -> int:
+    """Largest total of any box of `size`, from the prefix sums of the whole view."""
+    for axis, extent in enumerate(size):
+        high = np.take(sums, np.arange(extent, sums.shape[axis]), axis)
+        sums = high - np.take(sums, np.arange(0, sums.shape[axis] - extent), axis)
+    return int(sums.max())
+
+
+def _spread(projection: Projection, counts: dict[str, int]) -> int:
+    return counts.get(projection.target, 0)
+
+
+def _fan_out(projection: Projection) -> int:
+    """Largest number of slices that one source can reach, whatever the cut: its own synapses."""
+    linear = projection.map
+    if isinstance(linear, Dense):
+        return linear.weight.shape[0]
+    if isinstance(linear, Conv):
+        per_axis = [-(-linear.weight.shape[2 + a] // linear.stride[a]) for a in (0, 1)]
+        return linear.weight.shape[0] // linear.groups * per_axis[0] * per_axis[1]
+    assert isinstance(linear, Sparse)
+    return int(np.diff(linear.start).max(initial=0))

@@ -1,0 +1,83 @@
+"""Give every source neuron the axons that reach the slices of its targets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.ir import Network, Projection
+from nmcompile.ir.maps import Conv, Dense, Sparse
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Axons, Slices
+from nmcompile.mapping.capacity import slice_of_neurons
+from nmcompile.mapping.fields import box_synapses
+
+NONE = np.zeros(0, np.int64)
+
+
+def route(network: Network, slices: Slices) -> tuple[Axons, ...]:
+    """Axons of every projection, in the network's order.
+
+    A source has one axon to each slice in which it has at least one synapse; spikes then travel
+    in dimension order (x first), which needs no table.
+    """
+    return tuple(_axons(network, p, slices) for p in network.projections)
+
+
+def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:
+    names = [p.name for p in network.populations]
+    population = names.index(projection.target)
+    mine = np.flatnonzero(slices.population == population).astype(np.int32)
+    if isinstance(projection.map, Dense):
+        return _dense(projection.map, slices, mine)
+    if isinstance(projection.map, Conv):
+        return _conv(projection.map, slices, mine)
+    assert isinstance(projection.map, Sparse)
+    return _sparse(projection.map, slice_of_neurons(network, slices, population))
+
+
+def _dense(linear: Dense, slices: Slices, mine: Array) -> Axons:
+    n_sources = linear.weight.shape[1]
+    sizes = slices.sizes()[mine].astype(np.int32)
+    return Axons(
+        start=np.arange(n_sources + 1, dtype=np.int64) * len(mine),
+        slice=np.tile(mine, n_sources),
+        synapses=np.tile(sizes, n_sources),
+        first=NONE,
+        order=NONE,
+    )
+
+
+def _conv(linear: Conv, slices: Slices, mine: Array) -> Axons:
+    fields = [box_synapses(linear, slices.low[i], slices.high[i]) for i in mine]
+    source = np.concatenate([f[0] for f in fields])
+    synapses = np.concatenate([f[1] for f in fields])
+    ends = np.repeat(mine, [len(f[0]) for f in fields])
+    by_source = np.argsort(source, kind="stable")
+    return Axons(
+        start=_starts(source, int(np.prod(linear.in_shape))),
+        slice=ends[by_source].astype(np.int32),
+        synapses=synapses[by_source].astype(np.int32),
+        first=NONE,
+        order=NONE,
+    )
+
+
+def _sparse(linear: Sparse, owner: Array) -> Axons:
+    n_sources = len(linear.start) - 1
+    source = np.repeat(np.arange(n_sources), np.diff(linear.start))
+    ends = owner[linear.target]
+    order = np.lexsort((ends, source))
+    pair = source[order] * (int(owner.max()) + 1) + ends[order]
+    first = np.flatnonzero(np.diff(pair, prepend=-1))
+    return Axons(
+        start=_starts(source[order][first], n_sources),
+        slice=ends[order][first].astype(np.int32),
+        synapses=np.diff(first, append=len(order)).astype(np.int32),
+        first=first.astype(np.int64),
+        order=order.astype(np.int64),
+    )
+
+
+def _starts(source: Array, n_sources: int) -> Array:
+    counts = np.bincount(source, minlength=n_sources)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

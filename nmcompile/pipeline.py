@@ -1,0 +1,197 @@
+"""From a traced model to a checked Program: the passes in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.checks import (
+    Check,
+    compare,
+    decisions,
+    describe,
+    require_same_spikes,
+    run_aligned,
+)
+from nmcompile.frontends.interface import Traced
+from nmcompile.ir import Network, Trace, run, verify
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Mapping, Program
+from nmcompile.mapping.capacity import Demand, demand, require_fit
+from nmcompile.passes.legalize import Latency, compose, retime
+from nmcompile.passes.partition import partition
+from nmcompile.passes.place import place
+from nmcompile.passes.quantize import Calibration, LayerError, payloads, quantize
+from nmcompile.passes.route import route
+from nmcompile.registry import backend as backend_of
+from nmcompile.registry import extra_passes
+from nmcompile.simulator import simulate
+from nmcompile.target import Target
+
+STATE_TOLERANCE = 1e-5  # of float32 states, times the largest state where that is above 1
+ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """Labelled or unlabelled data in the network's own form.
+
+    inputs  name -> (samples, steps, *shape) real values
+    labels  (samples,) or None
+    """
+
+    inputs: dict[str, Array]
+    labels: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compiled:
+    """A program with the figures of its making."""
+
+    program: Program
+    checks: tuple[Check, ...]
+    layer_errors: tuple[LayerError, ...]
+    demand: Demand
+    notes: tuple[str, ...]
+
+
+def compile_traced(
+    traced: Traced, target: Target, calibration: Data | None = None,
+    progress: Progress = lambda stage: None,
+) -> Compiled:
+    """Lower, quantize, partition, route and place `traced` for `target`, checking every arrow.
+
+    calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
+                 default: the sample that the model was traced on
+    """
+    backend = backend_of(target.family)
+    sample = Data(inputs=_few(traced.network, traced.inputs))
+    data = calibration or sample
+    progress("trace")
+    checks = [_check_trace(traced)]
+    progress("lower")
+    network, latency = _lower(traced.network, target, backend)
+    checks.append(_check_lower(traced.network, network, latency, sample))
+    progress("quantize")
+    few = _few(network, data.inputs)
+    trace = run_aligned(network, latency, few)
+    integer, errors = quantize(
+        network, target, backend, Calibration(inputs=few, trace=trace, latency=latency),
+        lambda name: progress(f"quantize {name}"),
+    )
+    verify(integer)
+    checks.append(_check_quantize(network, integer, latency, trace, few, data.labels))
+    progress("map")
+    program, needs = _map(integer, latency, trace, target, backend)
+    checks.append(_check_map(program, sample))
+    return Compiled(program=program, checks=tuple(checks), layer_errors=errors, demand=needs,
+                    notes=traced.network.notes)
+
+
+def _lower(network: Network, target: Target, backend: Backend) -> tuple[Network, Latency]:
+    lowered = verify(compose(network))
+    for extra in extra_passes().values():
+        lowered = verify(extra(lowered))
+    lowered = verify(backend.legalize(lowered, target))
+    retimed, latency = retime(lowered, target.formats.max_delay.value)
+    return verify(retimed), latency
+
+
+def _map(
+    network: Network, latency: Latency, trace: Trace, target: Target, backend: Backend
+) -> tuple[Program, Demand]:
+    slices = partition(network, target, backend)
+    axons = route(network, slices)
+    rates = {name: record["spikes"].astype(np.float64).mean(axis=(0, 1))
+             for name, record in trace.records.items()}
+    rates |= {port.name: np.ones(port.size) for port in network.inputs}
+    placed = place(network, slices, axons, target, rates)
+    mapping = Mapping(slices=placed, axons=axons)
+    needs = demand(network, mapping, target, backend)
+    require_fit(network, mapping, target, needs)
+    return Program(network=network, mapping=mapping, target=target, latency=latency), needs
+
+
+def _check_trace(traced: Traced) -> Check:
+    if not traced.expected:
+        return Check(arrow="trace", text="the file holds no runnable model to compare with")
+    found = run(traced.network, traced.inputs)
+    wanted = {name: traced.expected[name] for name in found.records if name in traced.expected}
+    difference = compare(traced.network, wanted, found.records)
+    largest = max((float(np.abs(v).max()) for r in wanted.values() for v in r.values()), default=1)
+    require_same_spikes("trace", difference, STATE_TOLERANCE * max(1.0, largest))
+    samples = len(next(iter(traced.inputs.values())))
+    return Check(
+        arrow="trace",
+        text=f"{describe(difference)}, against {traced.verified_by}, {samples} samples",
+        figures={"spikes_differing": difference.differing, "spikes": difference.spikes,
+                 "max_state_error": difference.max_error, "samples": samples},
+    )
+
+
+def _check_lower(traced: Network, lowered: Network, latency: Latency, sample: Data) -> Check:
+    wanted = run(traced, sample.inputs)
+    found = run_aligned(lowered, latency, sample.inputs)
+    difference = compare(lowered, wanted.records, found.records, states=False)
+    require_same_spikes("lower", difference, STATE_TOLERANCE)
+    depth = max(latency.values())
+    return Check(
+        arrow="lower",
+        text=f"{difference.differing:,} of {difference.spikes:,} spikes differ; "
+             f"{depth} steps from input to output",
+        figures={"spikes_differing": difference.differing, "spikes": difference.spikes,
+                 "pipeline_steps": depth},
+    )
+
+
+def _check_quantize(
+    network: Network, integer: Network, latency: Latency, trace: Trace,
+    inputs: dict[str, Array], labels: Array | None,
+) -> Check:
+    sent = {port.name: payloads(port, inputs[port.name]) for port in integer.inputs}
+    found = run_aligned(integer, latency, sent)
+    before, after = decisions(network, trace), decisions(integer, found)
+    same = float((before == after).mean())
+    figures: dict[str, float | int | str | None] = {"decisions_equal": same, "samples": len(after)}
+    text = f"{100 * same:.2f} % of {len(after)} decisions equal"
+    if labels is not None:
+        known = labels[: len(after)]
+        figures["accuracy_float"] = float((before == known).mean())
+        figures["accuracy_integer"] = float((after == known).mean())
+        text += (f"; accuracy {100 * figures['accuracy_float']:.2f} % -> "
+                 f"{100 * figures['accuracy_integer']:.2f} %")
+    return Check(arrow="quantize", text=text, figures=figures)
+
+
+def _check_map(program: Program, sample: Data) -> Check:
+    network = program.network
+    sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
+    wanted = run_aligned(network, program.latency, sent)
+    found = simulate(program, sent, record=("spikes", "v", "u"))
+    differing = {"spikes": 0, "states": 0}
+    for name, record in wanted.records.items():
+        for variable, values in record.items():
+            unequal = np.count_nonzero(values != found.records[name][variable])
+            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
+    if any(differing.values()):
+        raise RuntimeError(f"the mapped program differs from its network: {differing}")
+    cores = len(np.unique(program.mapping.slices.core))
+    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.records.values())
+    return Check(
+        arrow="map",
+        text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores",
+        figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes, "cores": cores},
+    )
+
+
+def _few(network: Network, inputs: dict[str, Array]) -> dict[str, Array]:
+    """As many samples as a full record of `network` may keep in memory, at least one."""
+    steps = next(iter(inputs.values())).shape[1]
+    recorded = sum(prod(p.shape) * (1 + len(p.neuron.state_names)) for p in network.populations)
+    samples = max(1, ELEMENTS // max(1, recorded * steps))
+    return {name: values[:samples] for name, values in inputs.items()}

@@ -1,0 +1,244 @@
+"""Run a program on its chip's model: spikes bit by bit, time and events step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from nmcompile.ir.neurons.base import Array, ChipNeuron, State
+from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import slice_of_neurons
+from nmcompile.simulator._traffic_kernels import count_by_owner
+from nmcompile.simulator.deliver import Delivery, delivery
+from nmcompile.simulator.timing import Timing
+from nmcompile.simulator.traffic import Tally, Traffic
+
+BATCH = 256  # samples that run at once
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Counts:
+    """Events of a whole run by slice; where packets begin, the last entry is the inputs.
+
+    spikes, packets_out  (slices + 1,) int64
+    hops                 (slices + 1, 3) int64: along x, along y, between chips
+    events, packets_in   (slices,) int64
+    busy_s               (slices,) float64, seconds in which each slice works, summed over steps
+    """
+
+    spikes: Array
+    packets_out: Array
+    hops: Array
+    events: Array
+    packets_in: Array
+    busy_s: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """What a simulation gave.
+
+    steps       steps of the network for each sample; the chip runs `chip_steps` of them, the
+                last population lagging the first
+    step_s      (samples, chip_steps) seconds of each step
+    scores      output name -> (samples, *shape): spike counts, or membranes summed over the steps
+    records     population -> variable -> (samples, steps, *shape), in the network's own time
+    """
+
+    steps: int
+    step_s: Array
+    counts: Counts
+    scores: dict[str, Array]
+    records: dict[str, dict[str, Array]]
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.step_s)
+
+
+def simulate(
+    program: Program, inputs: dict[str, Array], *, record: tuple[str, ...] = (),
+    progress: Progress = lambda samples: None,
+) -> Run:
+    """Run every sample from a reset chip.
+
+    inputs    name -> (samples, steps, *shape) int32 payloads
+    record    of "spikes", "v", "u": variables to keep of every population
+    progress  told how many samples each finished batch had
+    """
+    samples = len(next(iter(inputs.values())))
+    engine = _Engine(program, record)
+    parts = []
+    for begin in range(0, samples, BATCH):
+        batch = {name: values[begin : begin + BATCH] for name, values in inputs.items()}
+        parts.append(engine.run(batch))
+        progress(len(parts[-1].step_s))
+    return _joined(parts)
+
+
+class _Engine:
+    """The loop over steps; delivers, updates, counts."""
+
+    def __init__(self, program: Program, record: tuple[str, ...]) -> None:
+        network, mapping = program.network, program.mapping
+        self._program, self._record = program, record
+        self._deliveries: list[Delivery] = [
+            delivery(p, axons, mapping.slices, network.shape_of(p.target))
+            for p, axons in zip(network.projections, mapping.axons, strict=True)
+        ]
+        self._steppers = {
+            p.name: cast(ChipNeuron, p.neuron).stepper(p.shape) for p in network.populations
+        }
+        self._traffic, self._timing = Traffic(program), Timing(program)
+        self._owner = [
+            slice_of_neurons(network, mapping.slices, i) for i in range(len(network.populations))
+        ]
+
+    def run(self, inputs: dict[str, Array]) -> Run:
+        network, latency = self._program.network, self._program.latency
+        samples, steps = next(iter(inputs.values())).shape[:2]
+        chip_steps = steps + max(latency.values())
+        states = {p.name: p.neuron.initial_state((samples, p.size)) for p in network.populations}
+        history: list[dict[str, Array]] = []
+        keep = max((p.delay for p in network.projections), default=0)
+        tallies = _Sums(samples, len(self._program.mapping.slices), chip_steps)
+        log = _Log(self._program, samples, steps, self._record)
+        for step in range(chip_steps):
+            sent = {
+                name: np.ascontiguousarray(_at(values, step)) for name, values in inputs.items()
+            }
+            sent |= self._update(states, history, samples, step)
+            log.add(step, sent, states)
+            self._count(tallies, sent, samples, step)
+            history.insert(0, sent)
+            del history[keep:]
+        return Run(steps=steps, step_s=tallies.step_s, counts=tallies.counts(),
+                   scores=log.scores(), records=log.records)
+
+    def _update(
+        self, states: dict[str, State], history: list[dict[str, Array]], samples: int, step: int
+    ) -> dict[str, Array]:
+        network = self._program.network
+        sent = {}
+        for population in network.populations:
+            spikes = np.zeros((samples, population.size), np.int32)
+            sent[population.name] = spikes
+            if step < population.start:
+                continue
+            current = np.zeros((samples, population.size), np.int32)
+            for projection, deliver in zip(network.projections, self._deliveries, strict=True):
+                if projection.target == population.name and projection.delay <= len(history):
+                    payload = history[projection.delay - 1][projection.source]
+                    _accumulate(deliver, projection.format.exponent, payload, current)  # type: ignore[union-attr]
+            self._steppers[population.name](states[population.name], current, spikes)
+        return sent
+
+    def _count(self, sums: _Sums, sent: dict[str, Array], samples: int, step: int) -> None:
+        tally = self._traffic.tally(sent, samples)
+        fired = np.zeros(tally.events.shape, np.int64)
+        for population, owner in zip(self._program.network.populations, self._owner, strict=True):
+            count_by_owner(sent[population.name], owner, fired)
+        entering = sum(int(np.count_nonzero(sent[p.name])) for p in self._program.network.inputs)
+        sending, receiving = self._timing.busy(tally, fired)
+        sums.step_s[:, step] = self._timing.step(tally, sending, receiving)
+        sums.add(tally, fired, entering, np.maximum(sending, receiving))
+
+
+class _Sums:
+    """Running totals over steps and samples."""
+
+    def __init__(self, samples: int, n: int, chip_steps: int) -> None:
+        self.step_s = np.zeros((samples, chip_steps))
+        self._totals = {
+            "spikes": np.zeros(n + 1, np.int64), "packets_out": np.zeros(n + 1, np.int64),
+            "hops": np.zeros((n + 1, 3), np.int64), "events": np.zeros(n, np.int64),
+            "packets_in": np.zeros(n, np.int64), "busy_s": np.zeros(n),
+        }
+
+    def add(self, tally: Tally, fired: Array, entering: int, busy: Array) -> None:
+        for name in ("events", "packets_in", "packets_out", "hops"):
+            self._totals[name] += getattr(tally, name).sum(axis=0)
+        self._totals["spikes"][:-1] += fired.sum(axis=0)
+        self._totals["spikes"][-1] += entering
+        self._totals["busy_s"] += busy.sum(axis=0)
+
+    def counts(self) -> Counts:
+        return Counts(**self._totals)
+
+
+class _Log:
+    """Scores of the outputs, and the variables that the user asked for, in the network's time."""
+
+    def __init__(self, program: Program, samples: int, steps: int, record: tuple[str, ...]) -> None:
+        self._program, self._steps = program, steps
+        network = program.network
+        self._scores = {
+            port.name: np.zeros((samples, *network.shape_of(port.population)), np.int64)
+            for port in network.outputs
+        }
+        self.records = {
+            p.name: {
+                name: np.zeros((samples, steps, *p.shape), np.int32)
+                for name in record if name in ("spikes", *p.neuron.state_names)
+            }
+            for p in network.populations if record
+        }
+
+    def add(self, chip_step: int, sent: dict[str, Array], states: dict[str, State]) -> None:
+        for population in self._program.network.populations:
+            step = chip_step - self._program.latency[population.name]
+            if not 0 <= step < self._steps:
+                continue
+            values = {"spikes": sent[population.name], **states[population.name]}
+            for name, kept in self.records.get(population.name, {}).items():
+                kept[:, step] = values[name].reshape(kept[:, step].shape)
+            for port in self._program.network.outputs:
+                if port.population == population.name:
+                    score = self._scores[port.name]
+                    score += values[port.variable].reshape(score.shape)
+
+    def scores(self) -> dict[str, Array]:
+        return self._scores
+
+
+def _accumulate(deliver: Delivery, exponent: int, payload: Array, current: Array) -> None:
+    """Add what arrives through one projection, after the shift of its weight exponent."""
+    if exponent == 0:
+        deliver.add(payload, current)
+        return
+    sums = np.zeros_like(current)
+    deliver.add(payload, sums)
+    current += sums << exponent if exponent > 0 else sums >> -exponent
+
+
+def _at(values: Array, step: int) -> Array:
+    """Payloads of one step, (samples, n); zero once the given steps are over."""
+    if step < values.shape[1]:
+        return values[:, step].reshape(len(values), -1)
+    return np.zeros_like(values[:, 0]).reshape(len(values), -1)
+
+
+def _joined(parts: list[Run]) -> Run:
+    if len(parts) == 1:
+        return parts[0]
+    counts = Counts(**{
+        name: sum(getattr(part.counts, name) for part in parts)
+        for name in Counts.__dataclass_fields__
+    })
+    return Run(
+        steps=parts[0].steps,
+        step_s=np.concatenate([part.step_s for part in parts]),
+        counts=counts,
+        scores={name: np.concatenate([part.scores[name] for part in parts])
+                for name in parts[0].scores},
+        records={
+            population: {name: np.concatenate([part.records[population][name] for part in parts])
+                         for name in variables}
+            for population, variables in parts[0].records.items()
+        },
+    )

@@ -1,0 +1,59 @@
+"""How long a step takes: cores work through their events, packets share links, all meet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.simulator.traffic import Tally
+from nmcompile.target.topology import tile_position
+
+
+class Timing:
+    """The time of each step of a barrier-synchronised chip.
+
+    A step lasts as long as the slowest of: the busiest core's updates, spikes and packets out;
+    the busiest core's packets in and synaptic events; the busiest link's packets at one hop time
+    each. The longest route's hops and the barrier come on top. This is the max-affine form that
+    Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
+    from the target's table by the tiles in use. Timing never changes spikes.
+    """
+
+    def __init__(self, program: Program) -> None:
+        target, slices = program.target, program.mapping.slices
+        self._cost = target.time_s
+        self._neurons = slices.sizes()
+        cores, self._core = np.unique(slices.core, return_inverse=True)
+        self._n_cores = len(cores)
+        tiles = len(np.unique(tile_position(target, cores), axis=0))
+        points = np.array(self._cost.barrier.value)
+        self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
+        self._link_time = max(self._cost.hop_x.value, self._cost.hop_y.value)
+
+    def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
+        """Seconds that each slice spends sending and receiving, (samples, slices) each.
+
+        fired  (samples, slices) spikes of each slice in this step
+        """
+        cost = self._cost
+        sending = (
+            self._neurons * cost.neuron_update.value
+            + fired * cost.spike_out.value
+            + tally.packets_out[:, :-1] * cost.packet_out.value
+        )
+        receiving = (
+            tally.packets_in * cost.packet_in.value + tally.events * cost.synaptic_event.value
+        )
+        return sending, receiving
+
+    def step(self, tally: Tally, sending: Array, receiving: Array) -> Array:
+        """Seconds of the whole step, (samples,)."""
+        links = tally.loads.max(axis=1) * self._link_time
+        slowest = np.maximum(self._by_core(sending), self._by_core(receiving))
+        return np.maximum(slowest, links) + tally.longest + self.barrier_s
+
+    def _by_core(self, seconds: Array) -> Array:
+        total = np.zeros((len(seconds), self._n_cores))
+        np.add.at(total, (slice(None), self._core), seconds)
+        return total.max(axis=1)
