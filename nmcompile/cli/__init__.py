@@ -1,1 +1,64 @@
-"""."""
+"""The command `nmc`: verbs are loaded when they are used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from nmcompile import __version__
+from nmcompile.errors import NmcError
+
+VERBS = {
+    "compile": "Compile a trained network for a chip.",
+    "simulate": "Run a compiled network on the model of its chip.",
+    "report": "Show the figures of a build.",
+    "inspect": "Show the network in a model file or a build.",
+    "targets": "List, show and check targets.",
+    "demo": "Compile and simulate the network that comes with nmcompile.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of a first use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command `cmd_name`, from the module of that name."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"nmcompile.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nmc")
+def group() -> None:
+    """Compile trained spiking networks to neuromorphic chips, and see what they will do there."""
+
+
+def main() -> None:
+    """Run `nmc`: exit 0 done, 1 our fault, 2 the user's input, 130 interrupted."""
+    try:
+        group(prog_name="nmc", standalone_mode=False)
+    except click.exceptions.Exit as exit_request:
+        sys.exit(exit_request.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except NmcError as error:
+        click.echo(f"nmc: error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("nmc: interrupted, nothing was written", err=True)
+        sys.exit(130)

@@ -1,0 +1,134 @@
+"""The compiler as functions: load, compile, simulate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmcompile.build import Build, read_build, write_build, write_json
+from nmcompile.encode import Encoding, encode
+from nmcompile.errors import NmcError
+from nmcompile.frontends.data_file import DataFile, read_data
+from nmcompile.frontends.interface import Request, Traced
+from nmcompile.ir.neurons.base import Array
+from nmcompile.passes.quantize import payloads
+from nmcompile.pipeline import Compiled, Data, compile_traced
+from nmcompile.registry import frontends
+from nmcompile.report import Figures, run_figures
+from nmcompile.simulator import Run
+from nmcompile.simulator import simulate as run_program
+from nmcompile.target import Target, load_target
+
+VARIABLES = ("spikes", "v", "u")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """A simulation with its figures."""
+
+    run: Run
+    figures: Figures
+
+
+def load(request: Request) -> Traced:
+    """The network of a model file or object, traced and ready to compile.
+
+    Raises NmcError where no frontend knows the content, or the one that does refuses it.
+    """
+    for frontend in frontends():
+        if request.path is None:
+            known = frontend.accepts(request.model)
+        else:
+            known = frontend.claims(_readable(request.path))
+        if known:
+            return frontend.load(request)
+    what = str(request.path) if request.path else type(request.model).__name__
+    kinds = ", ".join(frontend.name for frontend in frontends())
+    raise NmcError(what, "is no model that nmcompile knows",
+                   f"Known kinds, by content: {kinds}.")
+
+
+def compile(  # noqa: A001
+    model: object, *, target: str | Target, sample: Array | None = None,
+    calibration: DataFile | None = None, code: str | None = None, trust_pickle: bool = False,
+    seed: int = 0, progress: Callable[[str], None] = lambda stage: None,
+) -> Compiled:
+    """Compile a trained model for a chip.
+
+    model        a path, or a Python object (a torch module, a NIR graph)
+    target       a target's name, its file, or a Target
+    sample       (samples, steps, ...) or (samples, ...) values that the model is traced on
+    calibration  data whose statistics choose the integer scales, and labels for the accuracy
+    seed         of the rate encoding of values for chips with binary spikes
+    """
+    chip = target if isinstance(target, Target) else load_target(target)
+    path = Path(model) if isinstance(model, str | Path) else None
+    progress("load")
+    traced = load(Request(path=path, model=None if path else model, sample=sample, code=code,
+                          trust_pickle=trust_pickle))
+    return compile_traced(traced, chip, _calibration(traced, calibration, seed), progress)
+
+
+def simulate(
+    build: Build, data: DataFile, *, steps: int | None = None, encoding: Encoding | None = None,
+    record: tuple[str, ...] = (), seed: int = 0,
+    progress: Callable[[int], None] = lambda samples: None, where: str = "input",
+) -> Result:
+    """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`."""
+    program = build.program
+    values = encode(data.x, program.network, steps=steps, encoding=encoding, seed=seed, where=where)
+    sent = {p.name: payloads(p, values[p.name]) for p in program.network.inputs}
+    _require_payload(program.network.inputs[0], values, program.target, where)
+    run = run_program(program, sent, record=record, progress=progress)
+    return Result(run=run, figures=run_figures(build.figures, program, run, data.y))
+
+
+def save_run_figures(build: Build, figures: Figures) -> None:
+    """Keep the figures of a run in the build's report."""
+    write_json(build.folder / "report.json", figures)
+
+
+def origin(model: Path, **options: Any) -> dict[str, Any]:
+    """What a manifest says of the model and the options that a program came from."""
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    return {"model": model.name, "model_sha256": digest, "options": options}
+
+
+def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
+    if data is None:
+        return None
+    inputs = encode(data.x, traced.network, seed=seed, where="calibration data",
+                    steps=traced.network.steps or _steps(traced))
+    return Data(inputs=inputs, labels=data.y)
+
+
+def _steps(traced: Traced) -> int:
+    return next(iter(traced.inputs.values())).shape[1]
+
+
+def _require_payload(port: Any, values: dict[str, Array], target: Target, where: str) -> None:
+    sent = values[port.name]
+    if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
+        raise NmcError(
+            where, f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
+            f"binary on {target.name}", "Add --encode rate, or give spikes.",
+        )
+
+
+def _readable(path: Path) -> Path:
+    if path.is_dir():
+        raise NmcError(str(path), "is a folder, expected a model file")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise NmcError(str(path), error.strerror or "cannot be read") from error
+    return path
+
+
+__all__ = [
+    "VARIABLES", "Build", "Compiled", "DataFile", "Result", "compile", "load", "origin",
+    "read_build", "read_data", "save_run_figures", "simulate", "write_build",
+]

@@ -1,0 +1,136 @@
+"""The build folder: program, manifest, figures and configuration, written as a whole or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmcompile import __version__
+from nmcompile.errors import NmcError
+from nmcompile.mapping import Program
+from nmcompile.mapping.files import load_program, program_family, save_program
+from nmcompile.pipeline import Compiled
+from nmcompile.registry import backend
+from nmcompile.report import Figures, compiled_figures
+
+PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Build:
+    """What a build folder holds."""
+
+    folder: Path
+    program: Program
+    figures: Figures
+    manifest: dict[str, Any]
+
+
+def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Build:
+    """Write `compiled` to `folder`, replacing an earlier build there and nothing else.
+
+    origin  what the manifest says of where the program came from: model, hashes, seed
+    """
+    program = compiled.program
+    with replaced_folder(folder) as fresh:
+        save_program(program, fresh / PROGRAM)
+        (fresh / CONFIG).mkdir()
+        described = backend(program.target.family).emit(program, fresh / CONFIG)
+        figures = compiled_figures(program, compiled.demand, compiled.checks)
+        write_json(fresh / REPORT, figures)
+        manifest = {
+            "nmcompile": __version__,
+            **origin,
+            "target": program.target.name,
+            "notes": list(compiled.notes),
+            "layers": [
+                {"name": e.population, "units_per_real": e.scale, "membrane_error": e.error}
+                for e in compiled.layer_errors
+            ],
+            "config": described,
+            "sha256": _hashes(fresh),
+        }
+        write_json(fresh / MANIFEST, manifest)
+    return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def read_build(folder: Path) -> Build:
+    """The build in `folder`."""
+    if not folder.is_dir():
+        raise NmcError(str(folder), "is not a folder", "Make one with nmc compile MODEL -o DIR.")
+    for name in (PROGRAM, MANIFEST, REPORT):
+        if not (folder / name).is_file():
+            raise NmcError(str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR.")
+    family = program_family(folder / PROGRAM)
+    return Build(
+        folder=folder,
+        program=load_program(folder / PROGRAM, backend(family).neurons),
+        figures=read_json(folder / REPORT),
+        manifest=read_json(folder / MANIFEST),
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` by way of a temporary file beside it."""
+    with replaced_file(path) as fresh:
+        fresh.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NmcError(str(path), f"cannot be read: {error}", "Compile the model again.") from error
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place if the block ends well."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield fresh
+        fresh.replace(path)
+    except OSError as error:
+        raise NmcError(str(path), f"cannot be written: {error.strerror}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty temporary folder beside `folder` that takes its place if the block ends well."""
+    if folder.exists() and not (folder / MANIFEST).is_file() and (
+        not folder.is_dir() or any(folder.iterdir())
+    ):
+        raise NmcError(str(folder), "exists and is not a build of nmcompile",
+                       "Name another folder with -o.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise NmcError(str(folder), f"cannot be written: {error.strerror}",
+                       "Name another folder with -o.") from error
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.replace(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*")) if path.is_file()
+    }

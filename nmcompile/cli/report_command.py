@@ -1,0 +1,25 @@
+"""`nmc report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(folder: Path, as_json: bool) -> None:
+    """Show the figures of the build in DIR: its checks, and its last simulation if there was one."""
+    from nmcompile import api
+    from nmcompile.cli._render import print_checks, print_json, print_summary
+
+    figures = api.read_build(folder).figures
+    if as_json:
+        print_json(figures)
+        return
+    print_checks(figures)
+    print_summary(figures)
+    if figures["energy_j"] is None:
+        click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")

@@ -1,0 +1,63 @@
+"""A network as stable text."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from enum import Enum
+
+import numpy as np
+
+from nmcompile.ir.maps import Chain, LinearMap
+from nmcompile.ir.network import Input, Network, Population, Projection
+
+
+def to_text(network: Network) -> str:
+    """One line for each part of `network`, in its order."""
+    lines = [_input(port) for port in network.inputs]
+    for population in network.populations:
+        lines += [_projection(p) for p in network.incoming(population.name)]
+        lines.append(_population(population))
+    lines += [f"output {o.name}: {o.population}.{o.variable}" for o in network.outputs]
+    lines += [f"note: {note}" for note in network.notes]
+    return "\n".join(lines)
+
+
+def _input(port: Input) -> str:
+    bits = port.format.payload_bits
+    kind = "real" if bits is None else "binary" if bits == 0 else f"{bits}-bit"
+    return f"input {port.name} {_shape(port.shape)} {kind}"
+
+
+def _population(population: Population) -> str:
+    neuron = population.neuron
+    values = [f"{field.name}={_value(getattr(neuron, field.name))}"
+              for field in fields(neuron)]  # type: ignore[arg-type]
+    return (f"population {population.name} {_shape(population.shape)} {neuron.kind} "
+            f"{' '.join(values)} bias={_value(population.bias)}")
+
+
+def _projection(projection: Projection) -> str:
+    stored = projection.format
+    bits = "" if stored is None else f" {stored.bits} bits {stored.sign} exponent {stored.exponent}"
+    return (f"  {projection.source} -> {projection.target} delay {projection.delay}: "
+            f"{_map(projection.map)}{bits}")
+
+
+def _map(linear: LinearMap) -> str:
+    if isinstance(linear, Chain):
+        return " > ".join(_map(link) for link in linear.maps)
+    return (f"{linear.kind} {_shape(linear.in_shape)} to {_shape(linear.out_shape)}, "
+            f"{len(linear.weights()):,} weights")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if not isinstance(value, np.ndarray | np.generic):
+        return str(value)
+    low, high = np.min(value), np.max(value)
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"

@@ -1,0 +1,116 @@
+"""The figures of a compilation and of a run, as plain data for a terminal, JSON or a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nmcompile.checks import Check
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import LIMITS, Demand
+from nmcompile.simulator import KINDS, Run, energy_by_slice
+
+Figures = dict[str, Any]
+
+
+def compiled_figures(program: Program, needs: Demand, checks: tuple[Check, ...]) -> Figures:
+    """The figures that a compilation knows; what only a run can tell is None."""
+    core = program.mapping.slices.core
+    return {
+        "target": program.target.name,
+        "chips": len(np.unique(core // program.target.cores_per_chip)),
+        "cores": len(np.unique(core)),
+        "samples": None,
+        "accuracy": None,
+        "steps": program.network.steps,
+        "latency_s": None,
+        "energy_j": None,
+        "energy_per_sample_j": None,
+        "layers": _layers(program, needs),
+        "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
+        "estimated": list(program.target.estimates()),
+    }
+
+
+def run_figures(compiled: Figures, program: Program, run: Run, labels: Array | None) -> Figures:
+    """`compiled` with the figures of `run` filled in; counts and energies are those of the run.
+
+    energy_j   joules of all samples by kind and in total; the layers' rows add up to it
+    latency_s  seconds of a step and of a sample; host input and output are not included
+    """
+    energy = energy_by_slice(program, run)
+    kinds = {kind: float(energy[kind].sum()) for kind in KINDS}
+    total = sum(kinds.values())
+    per_sample = run.step_s.sum(axis=1)
+    return {
+        **compiled,
+        "samples": run.samples,
+        "accuracy": accuracy(run, labels),
+        "steps": run.steps,
+        "latency_s": {
+            "per_step_mean": float(run.step_s.mean()),
+            "per_step_max": float(run.step_s.max()),
+            "per_sample_mean": float(per_sample.mean()),
+        },
+        "energy_j": {"total": total, **kinds},
+        "energy_per_sample_j": total / run.samples,
+        "layers": [
+            {**layer, **_run_of_layer(layer["name"], program, run, energy)}
+            for layer in compiled["layers"]
+        ],
+    }
+
+
+def decisions(run: Run) -> Array:
+    """(samples,) the class that the first output says: the largest score, the first of equals."""
+    score = next(iter(run.scores.values()))
+    return score.reshape(len(score), -1).argmax(axis=1)
+
+
+def accuracy(run: Run, labels: Array | None) -> float | None:
+    """Share of samples whose decision is their label; None without labels."""
+    return None if labels is None else float((decisions(run) == labels).mean())
+
+
+def _layers(program: Program, needs: Demand) -> list[Figures]:
+    network, slices = program.network, program.mapping.slices
+    unknown = {"spikes": None, "synaptic_events": None, "neuron_updates": None, "packets": None,
+               "hops": None, "energy_j": None, "latency_s": None}
+    rows: list[Figures] = [
+        {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
+        for port in network.inputs
+    ]
+    for index, population in enumerate(network.populations):
+        mine = slices.population == index
+        used = [getattr(needs, limit)[mine] / getattr(program.target.core, limit).value
+                for limit in LIMITS]
+        rows.append({
+            "name": population.name,
+            "neurons": population.size,
+            "cores": len(np.unique(slices.core[mine])),
+            **unknown,
+            "utilisation": float(np.max(used, axis=0).mean()),
+        })
+    return rows
+
+
+def _run_of_layer(name: str, program: Program, run: Run, energy: dict[str, Array]) -> Figures:
+    names = [p.name for p in program.network.populations]
+    counts, slices = run.counts, program.mapping.slices
+    if name in names:
+        mine = np.append(slices.population == names.index(name), False)
+    else:
+        mine = np.append(np.zeros(len(slices), bool), True)
+    inside = mine[:-1]
+    kinds = {kind: float(energy[kind][mine].sum()) for kind in KINDS}
+    return {
+        "spikes": int(counts.spikes[mine].sum()),
+        "synaptic_events": int(counts.events[inside].sum()),
+        "neuron_updates": int(slices.sizes()[inside].sum()) * run.step_s.size,
+        "packets": int(counts.packets_out[mine].sum()),
+        "hops": int(counts.hops[mine].sum()),
+        "energy_j": {"total": sum(kinds.values()), **kinds},
+        "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.step_s.size,
+    }
