@@ -69,7 +69,9 @@ def compile(  # noqa: A001
     progress("load")
     traced = load(Request(path=path, model=None if path else model, sample=sample, code=code,
                           trust_pickle=trust_pickle))
-    return compile_traced(traced, chip, _calibration(traced, calibration, seed), progress)
+    return compile_traced(
+        traced, chip, _calibration(traced, calibration, seed), seed=seed, progress=progress
+    )
 
 
 def simulate(

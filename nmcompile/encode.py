@@ -81,12 +81,22 @@ def _encoded(
                        "many steps", "Add --steps N.")
     if encoding == "direct":
         return np.repeat(values[:, None].astype(np.float32), steps, axis=1)
-    if values.min() < 0 or values.max() > 1:
-        raise NmcError(where, f"values span {values.min():g} to {values.max():g}; '{encoding}' "
-                       "takes 0 to 1", "Scale the data.")
     if encoding == "rate":
-        draws = np.random.default_rng(seed).random((len(values), steps, *values.shape[1:]))
-        return (draws < values[:, None]).astype(np.float32)
+        return rate_spikes(np.repeat(values[:, None], steps, axis=1), seed, where)
+    _require_unit_range(values, encoding, where)
     when = np.rint((1 - values) * (steps - 1))
     clock = np.arange(steps).reshape(1, steps, *[1] * (values.ndim - 1))
     return ((clock == when[:, None]) & (values[:, None] > 0)).astype(np.float32)
+
+
+def rate_spikes(values: Array, seed: int, where: str) -> Array:
+    """Spikes of the shape of `values`, each with its value as probability."""
+    _require_unit_range(values, "rate", where)
+    draws = np.random.default_rng(seed).random(values.shape)
+    return (draws < values).astype(np.float32)
+
+
+def _require_unit_range(values: Array, encoding: str, where: str) -> None:
+    if values.min() < 0 or values.max() > 1:
+        raise NmcError(where, f"values span {values.min():g} to {values.max():g}; '{encoding}' "
+                       "takes 0 to 1", "Scale the data.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -17,6 +17,7 @@ from nmcompile.checks import (
     require_same_spikes,
     run_aligned,
 )
+from nmcompile.encode import rate_spikes
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, Trace, run, verify
 from nmcompile.ir.neurons.base import Array
@@ -61,17 +62,20 @@ class Compiled:
 
 
 def compile_traced(
-    traced: Traced, target: Target, calibration: Data | None = None,
+    traced: Traced, target: Target, calibration: Data | None = None, seed: int = 0,
     progress: Progress = lambda stage: None,
 ) -> Compiled:
     """Lower, quantize, partition, route and place `traced` for `target`, checking every arrow.
 
     calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
                  default: the sample that the model was traced on
+    seed         of the rate encoding of values where the chip's spikes are binary
     """
     backend = backend_of(target.family)
+    binary = target.formats.payload_bits.value == 0
     sample = Data(inputs=_few(traced.network, traced.inputs))
     data = calibration or sample
+    sample, data, notes = _for_spikes(sample, data, traced.network.notes, seed, binary)
     progress("trace")
     checks = [_check_trace(traced)]
     progress("lower")
@@ -90,7 +94,23 @@ def compile_traced(
     program, needs = _map(integer, latency, trace, target, backend)
     checks.append(_check_map(program, sample))
     return Compiled(program=program, checks=tuple(checks), layer_errors=errors, demand=needs,
-                    notes=traced.network.notes)
+                    notes=notes)
+
+
+def _for_spikes(
+    sample: Data, data: Data, notes: tuple[str, ...], seed: int, binary: bool
+) -> tuple[Data, Data, tuple[str, ...]]:
+    """Both data sets, rate-encoded where only binary spikes can travel and they hold values."""
+    values = list(data.inputs.values())
+    if not binary or all(np.all((v == 0) | (v == 1)) for v in values):
+        return sample, data, notes
+    note = "the chip's spikes are binary: values are sent as spikes of that rate (--encode rate)"
+    encoded = [
+        replace(part, inputs={name: rate_spikes(v, seed, f"input {name}")
+                              for name, v in part.inputs.items()})
+        for part in (sample, data)
+    ]
+    return encoded[0], encoded[1], (*notes, note)
 
 
 def _lower(network: Network, target: Target, backend: Backend) -> tuple[Network, Latency]:

@@ -1,0 +1,1 @@
+"""Trained networks that come with nmcompile, and the scripts that train them."""

@@ -1,0 +1,62 @@
+"""The training loop that the examples share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import snntorch.surrogate
+import torch
+from torch import nn
+
+
+def surrogate_gradient(membrane: torch.Tensor) -> torch.Tensor:
+    """Heaviside step with an arctangent gradient; at the top of a module so that it pickles."""
+    spikes: torch.Tensor = snntorch.surrogate.ATan.apply(membrane, 2.0)
+    return spikes
+
+
+def train(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, *, epochs: int, batch: int = 64,
+    learning_rate: float = 2e-3,
+) -> None:
+    """Train `model` on (samples, ...) values `x`; cross entropy of the mean spike count."""
+    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    loss_of = nn.CrossEntropyLoss()
+    for epoch in range(epochs):
+        model.train()
+        total = 0.0
+        for rows in torch.randperm(len(x)).split(batch):
+            optimizer.zero_grad()
+            spikes, _ = model(x[rows])
+            loss = loss_of(spikes.sum(0), y[rows])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+        schedule.step()
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / len(x):.3f}", flush=True)
+    model.eval()
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Share of samples whose label is the output neuron with the most spikes."""
+    spikes, _ = model(x)
+    return float((spikes.sum(0).argmax(1) == y).float().mean())
+
+
+def save(
+    model: nn.Module, folder: Path, name: str, splits: dict[str, tuple[torch.Tensor, torch.Tensor]]
+) -> None:
+    """Write `name`.pt, and each split as `name`_<split>.npz with x and y.
+
+    snnTorch keeps the states of the last forward in the module: one on a single sample leaves
+    little of them in the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        model(next(iter(splits.values()))[0][:1])
+    torch.save(model, folder / f"{name}.pt")
+    for split, (x, y) in splits.items():
+        np.savez_compressed(folder / f"{name}_{split}.npz", x=x.numpy(), y=y.numpy())
