@@ -93,6 +93,7 @@ def compile_traced(
     progress("map")
     program, needs = _map(integer, latency, trace, target, backend)
     checks.append(_check_map(program, sample))
+    notes = (*notes, *(n for n in network.notes if n not in notes))
     return Compiled(program=program, checks=tuple(checks), layer_errors=errors, demand=needs,
                     notes=notes)
 

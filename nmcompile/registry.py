@@ -23,7 +23,7 @@ def frontends() -> tuple[Frontend, ...]:
 
 def extra_passes() -> dict[str, Any]:
     """Passes of other distributions, by name, sorted."""
-    return {name: _loaded(entry) for name, entry in sorted(_entries("passe").items())}
+    return {name: _loaded(entry) for name, entry in sorted(_entries("pass").items())}
 
 
 def _load(kind: str, name: str) -> Any:
@@ -34,8 +34,9 @@ def _load(kind: str, name: str) -> Any:
 
 
 def _entries(kind: str) -> dict[str, EntryPoint]:
+    group = "nmcompile.passes" if kind == "pass" else f"nmcompile.{kind}s"
     found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=f"nmcompile.{kind}s"):
+    for entry in entry_points(group=group):
         if entry.name in found and found[entry.name].value != entry.value:
             raise NmcError(f"{kind} {entry.name}", "two installed distributions provide it: "
                            f"{found[entry.name].value} and {entry.value}", "Uninstall one of them.")

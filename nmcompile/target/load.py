@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from importlib.metadata import entry_points
@@ -79,10 +80,17 @@ def _as_json(text: str) -> str:
 
 
 def _field_error(where: str, error: ValidationError) -> NmcError:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "file"
-    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    """The first wrong field in words; an unknown field comes before those that it leaves missing."""
+    found = error.errors(include_url=False)
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        missing = [str(e["loc"][-1]) for e in found if e["type"] == "missing"]
+        nearest = difflib.get_close_matches(str(first["loc"][-1]), missing, n=1)
+        hint = f"Did you mean '{nearest[0]}'?" if nearest else ""
+        return NmcError(f"{where}: {field}", "is not a field of a target file", hint)
     expected = first["msg"].replace("Value error, ", "")
-    given = first["input"]
-    found = "" if isinstance(given, dict) else f", found {str(given)[:40]!r}"
-    return NmcError(f"{where}: {field}", f"{expected}{found}{more}")
+    if not field:
+        return NmcError(where, expected)
+    given = "" if isinstance(first["input"], dict) else f", found {str(first['input'])[:40]!r}"
+    return NmcError(f"{where}: {field}", f"{expected}{given}")

@@ -43,7 +43,8 @@ def _lags(network: Network) -> Latency:
             return lag
         for p in changed:
             lag[p.target] = max(lag[p.target], lag[p.source] + 1 - p.delay)
-    names = sorted({p.target for p in changed})
+    inputs = {port.name for port in network.inputs}
+    names = sorted({end for p in changed for end in (p.source, p.target)} - inputs)
     raise NmcError(
         "network", f"the loop through {', '.join(names)} takes fewer steps than it has "
         "connections, and on the chip each connection takes one",

@@ -1,0 +1,102 @@
+"""Loihi's integer neuron: readable step and kernel agree, edges are where the registers end."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+
+from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, shift, wrap
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons import Reset
+
+HALF = 1 << 23
+
+
+def whole(value):
+    return np.array(value, np.int32)
+
+
+def neuron(**fields):
+    values = {"du": whole(4095), "dv": whole(0), "threshold": whole(100),
+              "bias_mantissa": whole(0)}
+    return LoihiNeuron(**(values | fields))
+
+
+def respond(model, currents):
+    state, spikes, membranes = model.initial_state((1, 1)), [], []
+    for current in currents:
+        state, fired = model.step(state, np.array([[current]]))
+        spikes.append(int(fired[0, 0]))
+        membranes.append(int(state["v"][0, 0]))
+    return spikes, membranes
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(list(Reset)), st.booleans(), st.booleans(),
+       st.integers(1, 5), st.integers(0, 7), st.sampled_from([400, 200_000, 2**24]))
+def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, exponent, reach):
+    rng = np.random.default_rng(seed)
+    shape = (2, 3, 2)
+    model = neuron(
+        du=rng.integers(0, 4096, (3, 1)), dv=rng.integers(0, 4096, shape[1:]),
+        threshold=rng.integers(0, 131072, (1, 2)), bias_mantissa=rng.integers(-4095, 4096, (3, 2)),
+        bias_exponent=exponent, refractory=refractory, reset=reset, subtract_late=late,
+        silent=silent)
+    model.verify("n", shape[1:])
+    slow = model.initial_state(shape)
+    fast = model.initial_state((2, 6))
+    step = model.stepper(shape[1:])
+    for _ in range(20):
+        current = rng.integers(-reach, reach, shape)
+        slow, wanted = model.step(slow, current)
+        spikes = np.zeros((2, 6), np.int32)
+        step(fast, current.reshape(2, 6).astype(np.int32), spikes)
+        np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
+        for name, values in slow.items():
+            np.testing.assert_array_equal(fast[name], values.reshape(2, 6))
+
+
+def test_decay_rounds_toward_zero_on_both_sides():
+    assert scale_toward_zero(np.array([7, -7]), 2048, 12).tolist() == [3, -3]
+
+
+def test_the_current_wraps_and_the_membrane_saturates_at_24_bits():
+    assert wrap(np.array([HALF, HALF + 1, -HALF, -HALF + 1]), 24).tolist() == [
+        HALF, -HALF + 1, HALF, -HALF + 1]
+    assert saturate(np.array([HALF, -HALF]), 24).tolist() == [HALF - 1, 1 - HALF]
+    model = neuron(du=whole(0), threshold=whole(131071), reset=Reset.NONE, silent=True)
+    assert respond(model, [131071, 0])[1] == [131071 << 6, HALF - 1]
+
+
+def test_a_negative_exponent_rounds_toward_minus_infinity():
+    assert shift(np.array([5, -5]), -1).tolist() == [2, -3]
+    assert shift(np.array([5, -5]), 2).tolist() == [20, -20]
+
+
+def test_a_spike_needs_more_than_the_threshold():
+    assert respond(neuron(), [100])[0] == [0]
+    assert respond(neuron(), [101])[0] == [1]
+
+
+def test_a_late_subtraction_leaves_the_membrane_behind_the_leak():
+    model = neuron(reset=Reset.SUBTRACT, dv=whole(2048))
+    assert respond(model, [150, 0]) == ([1, 0], [150 << 6, (75 - 100) << 6])
+    prompt = neuron(reset=Reset.SUBTRACT, dv=whole(2048), subtract_late=False)
+    assert respond(prompt, [150, 0])[1] == [50 << 6, 25 << 6]
+
+
+def test_refractory_two_loses_the_input_of_the_next_step():
+    assert respond(neuron(refractory=2), [150, 90, 90])[1] == [0, 0, 90 << 6]
+    assert respond(neuron(refractory=1), [150, 90, 0])[1] == [0, 90 << 6, 90 << 6]
+
+
+@pytest.mark.parametrize(("field", "value", "message"), [
+    ("du", 4096, "n: du spans 4096 to 4096, Loihi holds 0 to 4095."),
+    ("threshold", 131072, "n: threshold spans 131072 to 131072, Loihi holds 0 to 131071."),
+    ("bias_mantissa", -4096, "n: bias_mantissa spans -4096 to -4096, Loihi holds -4095 to 4095."),
+])
+def test_a_value_beyond_its_register_is_refused(field, value, message):
+    with pytest.raises(NmcError) as error:
+        neuron(**{field: whole(value)}).verify("n", (1,))
+    assert str(error.value) == message

@@ -1,0 +1,139 @@
+"""What a network means, and the rules that it keeps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.networks import conv_network, dense, scalar, spikes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmcompile.errors import NmcError
+from nmcompile.ir import Input, Network, Output, Population, Projection, order, run, verify
+from nmcompile.ir.maps import Conv
+from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt
+from nmcompile.ir.text import to_text
+
+
+def one_neuron(neuron):
+    identity = replace(dense(np.random.default_rng(0), 1, 1), weight=np.ones((1, 1), np.float32))
+    return Network(
+        inputs=(Input(name="input", shape=(1,)),),
+        populations=(Population(name="n", shape=(1,), neuron=neuron),),
+        projections=(Projection(source="input", target="n", map=identity),),
+        outputs=(Output(name="output", population="n"),),
+    )
+
+
+def response(neuron, values):
+    given_values = np.array(values, np.float32).reshape(1, -1, 1)
+    records = run(one_neuron(neuron), {"input": given_values}).records["n"]
+    return records["spikes"].ravel().tolist(), records["v"].ravel().tolist()
+
+
+def lif(**fields):
+    return LIF(decay=scalar(0.5), threshold=scalar(1), **fields)
+
+
+@pytest.mark.parametrize(("fields", "membrane"), [
+    ({"reset": Reset.ZERO, "reset_at": ResetAt.SPIKE}, [0, 0.5, 0.75]),
+    ({"reset": Reset.ZERO, "reset_at": ResetAt.LEAK}, [2, 0.5, 0.75]),
+    ({"reset": Reset.ZERO, "reset_at": ResetAt.INPUT}, [2, 0, 0.5]),
+    ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.SPIKE}, [1, 1, 1]),
+    ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.INPUT}, [2, 0.5, 0.75]),
+    ({"reset": Reset.NONE}, [2, 1.5, 1.25]),
+])
+def test_each_reset_leaves_the_membrane_that_its_definition_says(fields, membrane):
+    assert response(lif(**fields), [2, 0.5, 0.5])[1] == membrane
+
+
+def test_a_neuron_fires_above_its_threshold_and_at_it_only_where_it_says_so():
+    assert response(lif(), [1])[0] == [0]
+    assert response(lif(fires_at_threshold=True), [1])[0] == [1]
+
+
+def test_a_leaky_integrator_never_fires():
+    assert response(LI(decay=scalar(1)), [5, 5])[0] == [0, 0]
+
+
+def test_a_projection_with_delay_arrives_that_many_steps_later():
+    network = one_neuron(LI(decay=scalar(0)))
+    late = replace(network, projections=(replace(network.projections[0], delay=2),))
+    values = np.array([3, 0, 0, 0], np.float32).reshape(1, 4, 1)
+    assert run(late, {"input": values}).records["n"]["v"].ravel().tolist() == [0, 0, 3, 0]
+
+
+def test_a_population_holds_its_state_before_its_start():
+    network = one_neuron(LI(decay=scalar(1)))
+    started = replace(network, populations=(
+        replace(network.populations[0], bias=scalar(1), start=2),))
+    values = np.zeros((1, 4, 1), np.float32)
+    assert run(started, {"input": values}).records["n"]["v"].ravel().tolist() == [0, 0, 1, 2]
+
+
+def test_populations_are_ordered_along_projections_without_delay():
+    network = conv_network()
+    shuffled = replace(network, populations=network.populations[::-1])
+    assert order(shuffled) == ("conv", "rec", "out")
+
+
+def test_a_loop_without_delay_is_refused():
+    network = conv_network()
+    loop = Projection(source="out", target="rec", map=dense(np.random.default_rng(0), 5, 20))
+    with pytest.raises(NmcError) as error:
+        verify(replace(network, projections=(*network.projections, loop)))
+    assert str(error.value) == (
+        "network: the loop through out, rec has no delay. "
+        "A recurrent connection needs a delay of at least one step."
+    )
+
+
+def test_a_time_constant_in_place_of_a_decay_is_refused():
+    with pytest.raises(NmcError) as error:
+        verify(one_neuron(LIF(decay=scalar(20), threshold=scalar(1))))
+    assert str(error.value) == (
+        "n: decay spans 20 to 20, expected 0 to 1. Convert a time constant with exp(-dt / tau)."
+    )
+
+
+def test_a_map_that_does_not_fit_its_ends_is_refused():
+    network = conv_network()
+    wrong = Projection(source="rec", target="out", map=dense(np.random.default_rng(0), 19, 5))
+    with pytest.raises(NmcError) as error:
+        verify(replace(network, projections=(wrong,)))
+    assert str(error.value) == (
+        "rec -> out: its map goes from 19 to 5 elements, its ends have 20 and 5."
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.data())
+def test_a_convolution_is_torchs(kernel, stride, padding, dilation, data):
+    import torch
+
+    groups = data.draw(st.sampled_from([1, 2]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    conv = Conv(weight=rng.normal(size=(4, 2 // groups, kernel, 2)), in_shape=(2, 7, 6),
+                stride=(stride, 1), padding=(padding, 1), dilation=(dilation, 1), groups=groups)
+    x = rng.normal(size=(3, 84))
+    expected = torch.nn.functional.conv2d(
+        torch.tensor(x.reshape(3, 2, 7, 6)), torch.tensor(conv.weight), None, conv.stride,
+        conv.padding, conv.dilation, groups,
+    ).numpy()
+    assert conv.out_shape == expected.shape[1:]
+    np.testing.assert_allclose(conv.apply(x), expected.reshape(3, -1), atol=1e-9)
+
+
+def test_the_text_of_a_network_is_stable():
+    text = to_text(conv_network())
+    assert text == to_text(conv_network())
+    assert text.splitlines()[0] == "input input 2x8x7 real"
+    assert text.splitlines()[-1] == "output output: out.spikes"
+
+
+def test_runs_do_not_depend_on_what_else_is_in_the_batch():
+    network = conv_network()
+    inputs = spikes(network)
+    whole = run(network, inputs).spikes("out")
+    alone = run(network, {"input": inputs["input"][2:3]}).spikes("out")
+    np.testing.assert_array_equal(whole[2:3], alone)

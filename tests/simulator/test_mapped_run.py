@@ -1,0 +1,156 @@
+"""A mapped program spikes as its network, however finely it is cut."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.networks import conv_network, small_target, spikes
+
+from nmcompile.checks import run_aligned
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Traced
+from nmcompile.ir import run
+from nmcompile.mapping import view
+from nmcompile.mapping.capacity import demand, require_fit
+from nmcompile.pipeline import compile_traced
+from nmcompile.registry import backend
+from nmcompile.simulator import KINDS, energy_by_slice, simulate
+from nmcompile.target import load_target
+
+
+def compiled(target, seed=0):
+    network = conv_network(seed)
+    inputs = spikes(network)
+    expected = run(network, inputs).records
+    return compile_traced(Traced(network=network, inputs=inputs, expected=expected), target)
+
+
+def payload(program, inputs):
+    return {"input": inputs["input"].astype(np.int32)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("core", [
+    {"neurons": 7}, {"input_axons": 357, "neurons": 40}, {"output_axons": 60}, {"synapse_bits": 23_000},
+    {"shared_kernels": False, "synapse_bits": 23_000}, {"neurons": 1},
+])
+def test_many_small_cores_give_the_spikes_and_states_of_the_unmapped_network(core, seed):
+    program = compiled(small_target(**core), seed).program
+    assert len(program.mapping.slices) > 3
+    inputs = payload(program, spikes(program.network, seed=seed + 100))
+    wanted = run_aligned(program.network, program.latency, inputs)
+    found = simulate(program, inputs, record=("spikes", "v", "u"))
+    for name, record in wanted.records.items():
+        for variable, values in record.items():
+            np.testing.assert_array_equal(found.records[name][variable], values)
+
+
+def test_a_lost_axon_changes_spikes():
+    program = compiled(small_target(neurons=7)).program
+    axons = program.mapping.axons[1]
+    moved = axons.slice.copy()
+    moved[axons.start[10] : axons.start[200]] = axons.slice.min()
+    broken = replace(program, mapping=replace(program.mapping, axons=(
+        program.mapping.axons[0], replace(axons, slice=moved), *program.mapping.axons[2:])))
+    inputs = payload(program, spikes(program.network))
+    right = simulate(program, inputs, record=("u",)).records["rec"]["u"]
+    wrong = simulate(broken, inputs, record=("u",)).records["rec"]["u"]
+    assert (right != wrong).any()
+
+
+@pytest.mark.parametrize("core", [{"neurons": 7}, {"input_axons": 357}, {"synapse_bits": 23_000}])
+def test_every_neuron_lives_once_on_a_core_of_its_own_within_all_limits(core):
+    target = small_target(**core)
+    program = compiled(target).program
+    slices = program.mapping.slices
+    for index, population in enumerate(program.network.populations):
+        held = np.zeros(view(population.shape), int)
+        for i in np.flatnonzero(slices.population == index):
+            (c0, y0, x0), (c1, y1, x1) = slices.low[i], slices.high[i]
+            held[c0:c1, y0:y1, x0:x1] += 1
+        assert (held == 1).all()
+    assert len(np.unique(slices.core)) == len(slices)
+    needs = demand(program.network, program.mapping, target, backend(target.family))
+    for limit, value in core.items():
+        assert getattr(needs, limit).max() <= value
+
+
+def test_an_overfull_core_is_refused_by_layer_limit_need_and_allowance():
+    result = compiled(load_target("loihi2"))
+    with pytest.raises(NmcError) as error:
+        require_fit(result.program.network, replace(result.program.mapping),
+                    small_target(neurons=100), result.demand)
+    assert str(error.value) == (
+        "conv: needs 336 neurons on one core, loihi2 has 100 (published: core.neurons). "
+        "Make the layer before it smaller, or split its inputs over two layers."
+    )
+
+
+def test_a_neuron_with_more_inputs_than_a_core_has_axons_is_refused():
+    with pytest.raises(NmcError) as error:
+        compiled(small_target(input_axons=12))
+    assert str(error.value) == (
+        "conv: needs 18 input axons on one core, loihi2 has 12 (estimate: core.input_axons). "
+        "Make the layer before it smaller, or split its inputs over two layers."
+    )
+
+
+def test_a_network_too_large_for_the_target_is_refused_with_its_largest_layers():
+    target = small_target(neurons=1)
+    board = target.board.model_copy(update={
+        "chips": target.board.chips.model_copy(update={"value": 1})})
+    with pytest.raises(NmcError) as error:
+        compiled(target.model_copy(update={"board": board}))
+    assert str(error.value) == (
+        "network: needs 361 cores, loihi2 has 128 (1 chips of 128); largest layers: conv 336, "
+        "rec 20, out 5. Use a target with more chips, or make these layers smaller."
+    )
+
+
+def test_synaptic_events_are_spikes_times_fan_out_and_do_not_depend_on_the_cut():
+    coarse, fine = compiled(load_target("loihi2")).program, compiled(small_target(neurons=7)).program
+    inputs = payload(coarse, spikes(coarse.network))
+    events = [simulate(p, inputs).counts.events.sum() for p in (coarse, fine)]
+    assert events[0] == events[1]
+    trace = run_aligned(coarse.network, coarse.latency, inputs)
+    fan_out = np.diff(coarse.mapping.axons[3].start) * 0
+    for axons, projection in zip(coarse.mapping.axons[3:4], coarse.network.projections[3:4],
+                                 strict=True):
+        fan_out = np.diff(projection.map.start)
+        np.testing.assert_array_equal(
+            np.add.reduceat(np.append(axons.synapses, 0), axons.start[:-1])[fan_out > 0],
+            fan_out[fan_out > 0])
+    assert trace.spikes("rec").sum() > 0
+
+
+def test_layers_energy_adds_up_to_the_total_of_events_times_cost():
+    program = compiled(small_target(neurons=7)).program
+    run_ = simulate(program, payload(program, spikes(program.network)))
+    energy, cost, counts = energy_by_slice(program, run_), program.target.energy_j, run_.counts
+    assert set(energy) == set(KINDS)
+    assert energy["synapse"].sum() == pytest.approx(
+        counts.events.sum() * cost.synaptic_event.value)
+    chips = len(np.unique(program.mapping.slices.core // program.target.cores_per_chip))
+    assert energy["static"].sum() == pytest.approx(
+        program.target.power_w.static.value * chips * run_.step_s.sum())
+
+
+def test_a_step_lasts_at_least_as_long_as_its_barrier_and_its_busiest_core():
+    program = compiled(load_target("loihi2")).program
+    run_ = simulate(program, payload(program, spikes(program.network)))
+    quiet = simulate(program, {"input": np.zeros((2, 5, 2, 8, 7), np.int32)})
+    barrier = program.target.time_s.barrier.value[0][1]
+    updates = 336 * program.target.time_s.neuron_update.value
+    assert quiet.step_s.min() >= barrier + updates
+    assert run_.step_s.max() > quiet.step_s.min()
+
+
+def test_batches_do_not_change_a_run(monkeypatch):
+    program = compiled(small_target(neurons=50)).program
+    inputs = payload(program, spikes(program.network, samples=7))
+    whole = simulate(program, inputs, record=("v",))
+    monkeypatch.setattr("nmcompile.simulator.run.BATCH", 3)
+    parts = simulate(program, inputs, record=("v",))
+    np.testing.assert_array_equal(whole.records["out"]["v"], parts.records["out"]["v"])
+    np.testing.assert_array_equal(whole.counts.events, parts.counts.events)
+    np.testing.assert_allclose(whole.step_s, parts.step_s)

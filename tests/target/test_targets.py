@@ -1,0 +1,81 @@
+"""Target files: complete, sourced, and refused with file and field where they are not."""
+
+import pytest
+
+from nmcompile.errors import NmcError
+from nmcompile.target import installed, load_target, parse_target, read_target
+
+
+@pytest.fixture
+def text():
+    return installed()["loihi1"]
+
+
+def test_the_built_in_targets_are_found_by_name():
+    assert {"loihi1", "loihi2"} <= set(installed())
+    assert load_target("loihi1").n_cores == 32 * 128
+    assert load_target("loihi2").cores_per_chip == 128
+
+
+@pytest.mark.parametrize("name", ["loihi1", "loihi2"])
+def test_every_constant_has_a_source_and_a_kind(name):
+    for field, constant in load_target(name).constants().items():
+        assert len(constant.source) >= 8, field
+        assert constant.kind in ("measured", "published", "estimate")
+
+
+def test_no_event_cost_of_loihi2_claims_to_be_more_than_an_estimate():
+    target = load_target("loihi2")
+    assert all(c.kind == "estimate" for _, c in target.energy_j)
+    assert all(c.kind == "estimate" for _, c in target.time_s)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("value = 1024", 'value = "many"',
+     "t.toml: core.neurons.value: Input should be a valid integer, found 'many'."),
+    ("value = 1024", "value = -4",
+     "t.toml: core.neurons.value: Input should be greater than or equal to 1, found '-4'."),
+    ('kind = "measured"', 'kind = "guess"',
+     "t.toml: time_s.neuron_update.kind: Input should be 'measured', 'published' or 'estimate', "
+     "found 'guess'."),
+    ("neurons = {", "nuerons = {",
+     "t.toml: core.nuerons: is not a field of a target file. Did you mean 'neurons'?"),
+    ("[core]", "[heart]", "t.toml: heart: is not a field of a target file."),
+    ("[4, 1.4e-6]", "[1, 1.4e-6]",
+     "t.toml: time_s.barrier must list [active tiles, seconds] by rising tiles."),
+])
+def test_a_wrong_field_is_named_with_what_is_expected(text, old, new, message):
+    assert old in text
+    with pytest.raises(NmcError) as error:
+        parse_target(text.replace(old, new, 1), "t.toml")
+    assert str(error.value) == message
+
+
+def test_a_missing_field_is_named(text):
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith("max_delay"))
+    with pytest.raises(NmcError) as error:
+        parse_target(kept, "t.toml")
+    assert str(error.value) == "t.toml: formats.max_delay: Field required."
+
+
+def test_text_that_is_not_toml_is_refused_with_its_line():
+    with pytest.raises(NmcError) as error:
+        parse_target("name = 'x'\ncores 128\n", "t.toml")
+    assert str(error.value).startswith("t.toml: is not TOML: ")
+    assert "line 2" in str(error.value)
+
+
+def test_an_unknown_target_lists_the_known_and_the_nearest():
+    with pytest.raises(NmcError) as error:
+        load_target("loihi3")
+    assert str(error.value) == (
+        "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi2."
+    )
+
+
+def test_a_missing_file_and_a_binary_file_are_refused(tmp_path):
+    with pytest.raises(NmcError, match="No such file"):
+        read_target(tmp_path / "none.toml")
+    (tmp_path / "t.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NmcError, match="is not a text file in UTF-8"):
+        read_target(tmp_path / "t.toml")
