@@ -17,7 +17,12 @@ def surrogate_gradient(membrane: torch.Tensor) -> torch.Tensor:
 
 
 def train(
-    model: nn.Module, x: torch.Tensor, y: torch.Tensor, *, epochs: int, batch: int = 64,
+    model: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    epochs: int,
+    batch: int = 64,
     learning_rate: float = 2e-3,
 ) -> None:
     """Train `model` on (samples, ...) values `x`; cross entropy of the mean spike count."""

@@ -1,7 +1,7 @@
 """Compile trained spiking neural networks to neuromorphic chips.
 
-    import nmcompile as nmc
-    compiled = nmc.compile(model, target="loihi2", sample=x)
+import nmcompile as nmc
+compiled = nmc.compile(model, target="loihi2", sample=x)
 """
 
 from __future__ import annotations

@@ -47,14 +47,19 @@ def load(request: Request) -> Traced:
             return frontend.load(request)
     what = str(request.path) if request.path else type(request.model).__name__
     kinds = ", ".join(frontend.name for frontend in frontends())
-    raise NmcError(what, "is no model that nmcompile knows",
-                   f"Known kinds, by content: {kinds}.")
+    raise NmcError(what, "is no model that nmcompile knows", f"Known kinds, by content: {kinds}.")
 
 
-def compile(  # noqa: A001
-    model: object, *, target: str | Target, sample: Array | None = None,
-    calibration: DataFile | None = None, code: str | None = None, trust_pickle: bool = False,
-    seed: int = 0, progress: Callable[[str], None] = lambda stage: None,
+def compile(
+    model: object,
+    *,
+    target: str | Target,
+    sample: Array | None = None,
+    calibration: DataFile | None = None,
+    code: str | None = None,
+    trust_pickle: bool = False,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
     """Compile a trained model for a chip.
 
@@ -67,17 +72,30 @@ def compile(  # noqa: A001
     chip = target if isinstance(target, Target) else load_target(target)
     path = Path(model) if isinstance(model, str | Path) else None
     progress("load")
-    traced = load(Request(path=path, model=None if path else model, sample=sample, code=code,
-                          trust_pickle=trust_pickle))
+    traced = load(
+        Request(
+            path=path,
+            model=None if path else model,
+            sample=sample,
+            code=code,
+            trust_pickle=trust_pickle,
+        )
+    )
     return compile_traced(
         traced, chip, _calibration(traced, calibration, seed), seed=seed, progress=progress
     )
 
 
 def simulate(
-    build: Build, data: DataFile, *, steps: int | None = None, encoding: Encoding | None = None,
-    record: tuple[str, ...] = (), seed: int = 0,
-    progress: Callable[[int], None] = lambda samples: None, where: str = "input",
+    build: Build,
+    data: DataFile,
+    *,
+    steps: int | None = None,
+    encoding: Encoding | None = None,
+    record: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda samples: None,
+    where: str = "input",
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`."""
     program = build.program
@@ -102,8 +120,13 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
     if data is None:
         return None
-    inputs = encode(data.x, traced.network, seed=seed, where="calibration data",
-                    steps=traced.network.steps or _steps(traced))
+    inputs = encode(
+        data.x,
+        traced.network,
+        seed=seed,
+        where="calibration data",
+        steps=traced.network.steps or _steps(traced),
+    )
     return Data(inputs=inputs, labels=data.y)
 
 
@@ -115,8 +138,10 @@ def _require_payload(port: Any, values: dict[str, Array], target: Target, where:
     sent = values[port.name]
     if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
         raise NmcError(
-            where, f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
-            f"binary on {target.name}", "Add --encode rate, or give spikes.",
+            where,
+            f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
+            f"binary on {target.name}",
+            "Add --encode rate, or give spikes.",
         )
 
 
@@ -131,6 +156,17 @@ def _readable(path: Path) -> Path:
 
 
 __all__ = [
-    "VARIABLES", "Build", "Compiled", "DataFile", "Result", "compile", "load", "origin",
-    "read_build", "read_data", "save_run_figures", "simulate", "write_build",
+    "VARIABLES",
+    "Build",
+    "Compiled",
+    "DataFile",
+    "Result",
+    "compile",
+    "load",
+    "origin",
+    "read_build",
+    "read_data",
+    "save_run_figures",
+    "simulate",
+    "write_build",
 ]

@@ -68,7 +68,9 @@ def read_build(folder: Path) -> Build:
         raise NmcError(str(folder), "is not a folder", "Make one with nmc compile MODEL -o DIR.")
     for name in (PROGRAM, MANIFEST, REPORT):
         if not (folder / name).is_file():
-            raise NmcError(str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR.")
+            raise NmcError(
+                str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR."
+            )
     family = program_family(folder / PROGRAM)
     return Build(
         folder=folder,
@@ -108,17 +110,21 @@ def replaced_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """An empty temporary folder beside `folder` that takes its place if the block ends well."""
-    if folder.exists() and not (folder / MANIFEST).is_file() and (
-        not folder.is_dir() or any(folder.iterdir())
+    if (
+        folder.exists()
+        and not (folder / MANIFEST).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
     ):
-        raise NmcError(str(folder), "exists and is not a build of nmcompile",
-                       "Name another folder with -o.")
+        raise NmcError(
+            str(folder), "exists and is not a build of nmcompile", "Name another folder with -o."
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise NmcError(str(folder), f"cannot be written: {error.strerror}",
-                       "Name another folder with -o.") from error
+        raise NmcError(
+            str(folder), f"cannot be written: {error.strerror}", "Name another folder with -o."
+        ) from error
     try:
         yield fresh
         fresh.chmod(0o755)
@@ -132,5 +138,6 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 def _hashes(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*")) if path.is_file()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }

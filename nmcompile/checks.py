@@ -33,16 +33,16 @@ class Difference:
     max_error: float
 
 
-def run_aligned(
-    network: Network, latency: dict[str, int], inputs: dict[str, Array]
-) -> Trace:
+def run_aligned(network: Network, latency: dict[str, int], inputs: dict[str, Array]) -> Trace:
     """Run a retimed network and take off each population's lag."""
     steps = next(iter(inputs.values())).shape[1]
     trace = run(network, inputs, steps + max(latency.values(), default=0))
-    return Trace(records={
-        name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
-        for name, record in trace.records.items()
-    })
+    return Trace(
+        records={
+            name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
+            for name, record in trace.records.items()
+        }
+    )
 
 
 def compare(
@@ -65,8 +65,10 @@ def compare(
         for variable in judged_states:
             error = np.abs(records[variable].astype(np.float64) - found[name][variable])
             judged = np.arange(error.shape[1])[None] < first[:, None]
-            worst = max(worst, float((error.reshape(*judged.shape, -1).max(axis=2) * judged)
-                                     .max(initial=0.0)))
+            worst = max(
+                worst,
+                float((error.reshape(*judged.shape, -1).max(axis=2) * judged).max(initial=0.0)),
+            )
     return Difference(spikes=spikes, differing=differing, ties=ties, max_error=worst)
 
 
@@ -74,12 +76,14 @@ def require_same_spikes(arrow: str, difference: Difference, tolerance: float) ->
     """Raise NmcError unless all spikes agree, rounding ties apart, and states to `tolerance`."""
     if difference.differing and not difference.ties:
         raise NmcError(
-            arrow, f"{difference.differing:,} of {difference.spikes:,} spikes differ",
+            arrow,
+            f"{difference.differing:,} of {difference.spikes:,} spikes differ",
             "The result would not be the model; please report it with the model.",
         )
     if difference.max_error > tolerance:
         raise NmcError(
-            arrow, f"states differ by up to {difference.max_error:.2g}, allowed {tolerance:g}",
+            arrow,
+            f"states differ by up to {difference.max_error:.2g}, allowed {tolerance:g}",
             "The result would not be the model; please report it with the model.",
         )
 
@@ -87,8 +91,10 @@ def require_same_spikes(arrow: str, difference: Difference, tolerance: float) ->
 def describe(difference: Difference) -> str:
     """The figures of a comparison in one phrase."""
     tie = f" ({difference.ties} rounding ties at the threshold)" if difference.ties else ""
-    return (f"{difference.differing:,} of {difference.spikes:,} spikes differ{tie}, "
-            f"states within {difference.max_error:.1e}")
+    return (
+        f"{difference.differing:,} of {difference.spikes:,} spikes differ{tie}, "
+        f"states within {difference.max_error:.1e}"
+    )
 
 
 def decisions(network: Network, trace: Trace) -> Array:

@@ -16,8 +16,13 @@ ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency")
 
 
 def encode(
-    values: Array, network: Network, *, steps: int | None = None, encoding: Encoding | None = None,
-    seed: int = 0, where: str = "input",
+    values: Array,
+    network: Network,
+    *,
+    steps: int | None = None,
+    encoding: Encoding | None = None,
+    seed: int = 0,
+    where: str = "input",
 ) -> dict[str, Array]:
     """`values` as inputs of `network`: name -> (samples, steps, *shape) float32.
 
@@ -34,12 +39,22 @@ def encode(
     series = _is_series(values, port.shape, where)
     if series:
         if encoding not in (None, "direct"):
-            raise NmcError(where, f"'{encoding}' encodes values (samples, ...), the data already "
-                           f"has {values.shape[1]} steps", "Leave out --encode.")
+            raise NmcError(
+                where,
+                f"'{encoding}' encodes values (samples, ...), the data already "
+                f"has {values.shape[1]} steps",
+                "Leave out --encode.",
+            )
         sent = _series(values.reshape(*values.shape[:2], *port.shape), steps)
     else:
-        sent = _encoded(values.reshape(len(values), *port.shape), network, steps,
-                        encoding or "direct", seed, where)
+        sent = _encoded(
+            values.reshape(len(values), *port.shape),
+            network,
+            steps,
+            encoding or "direct",
+            seed,
+            where,
+        )
     return {port.name: sent.astype(np.float32)}
 
 
@@ -48,16 +63,22 @@ def _is_series(values: Array, shape: tuple[int, ...], where: str) -> bool:
     if values.dtype.kind not in "fiub":
         raise NmcError(where, f"holds {values.dtype}, expected numbers")
     if values.ndim < 2 or 0 in values.shape:
-        raise NmcError(where, f"has shape {values.shape}, expected (samples, "
-                       f"{', '.join(map(str, shape))}) or (samples, steps, ...)")
+        raise NmcError(
+            where,
+            f"has shape {values.shape}, expected (samples, "
+            f"{', '.join(map(str, shape))}) or (samples, steps, ...)",
+        )
     if values.shape[1:] == shape or (values.shape[2:] != shape and prod(values.shape[1:]) == size):
         series = False
     elif prod(values.shape[2:]) == size and values.ndim > 2:
         series = True
     else:
         listed = ", ".join(map(str, shape))
-        raise NmcError(where, f"has shape {values.shape}, the model takes (samples, {listed}) or "
-                       f"(samples, steps, {listed})")
+        raise NmcError(
+            where,
+            f"has shape {values.shape}, the model takes (samples, {listed}) or "
+            f"(samples, steps, {listed})",
+        )
     if not np.all(np.isfinite(values)):
         raise NmcError(where, "holds infinite values or NaN")
     return series
@@ -77,8 +98,11 @@ def _encoded(
 ) -> Array:
     steps = steps or network.steps
     if steps is None:
-        raise NmcError(where, "holds one value for each sample and the model does not say for how "
-                       "many steps", "Add --steps N.")
+        raise NmcError(
+            where,
+            "holds one value for each sample and the model does not say for how many steps",
+            "Add --steps N.",
+        )
     if encoding == "direct":
         return np.repeat(values[:, None].astype(np.float32), steps, axis=1)
     if encoding == "rate":
@@ -98,5 +122,8 @@ def rate_spikes(values: Array, seed: int, where: str) -> Array:
 
 def _require_unit_range(values: Array, encoding: str, where: str) -> None:
     if values.min() < 0 or values.max() > 1:
-        raise NmcError(where, f"values span {values.min():g} to {values.max():g}; '{encoding}' "
-                       "takes 0 to 1", "Scale the data.")
+        raise NmcError(
+            where,
+            f"values span {values.min():g} to {values.max():g}; '{encoding}' takes 0 to 1",
+            "Scale the data.",
+        )

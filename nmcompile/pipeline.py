@@ -62,7 +62,10 @@ class Compiled:
 
 
 def compile_traced(
-    traced: Traced, target: Target, calibration: Data | None = None, seed: int = 0,
+    traced: Traced,
+    target: Target,
+    calibration: Data | None = None,
+    seed: int = 0,
     progress: Progress = lambda stage: None,
 ) -> Compiled:
     """Lower, quantize, partition, route and place `traced` for `target`, checking every arrow.
@@ -85,7 +88,10 @@ def compile_traced(
     few = _few(network, data.inputs)
     trace = run_aligned(network, latency, few)
     integer, errors = quantize(
-        network, target, backend, Calibration(inputs=few, trace=trace, latency=latency),
+        network,
+        target,
+        backend,
+        Calibration(inputs=few, trace=trace, latency=latency),
         lambda name: progress(f"quantize {name}"),
     )
     verify(integer)
@@ -94,8 +100,9 @@ def compile_traced(
     program, needs = _map(integer, latency, trace, target, backend)
     checks.append(_check_map(program, sample))
     notes = (*notes, *(n for n in network.notes if n not in notes))
-    return Compiled(program=program, checks=tuple(checks), layer_errors=errors, demand=needs,
-                    notes=notes)
+    return Compiled(
+        program=program, checks=tuple(checks), layer_errors=errors, demand=needs, notes=notes
+    )
 
 
 def _for_spikes(
@@ -107,8 +114,10 @@ def _for_spikes(
         return sample, data, notes
     note = "the chip's spikes are binary: values are sent as spikes of that rate (--encode rate)"
     encoded = [
-        replace(part, inputs={name: rate_spikes(v, seed, f"input {name}")
-                              for name, v in part.inputs.items()})
+        replace(
+            part,
+            inputs={name: rate_spikes(v, seed, f"input {name}") for name, v in part.inputs.items()},
+        )
         for part in (sample, data)
     ]
     return encoded[0], encoded[1], (*notes, note)
@@ -128,8 +137,10 @@ def _map(
 ) -> tuple[Program, Demand]:
     slices = partition(network, target, backend)
     axons = route(network, slices)
-    rates = {name: record["spikes"].astype(np.float64).mean(axis=(0, 1))
-             for name, record in trace.records.items()}
+    rates = {
+        name: record["spikes"].astype(np.float64).mean(axis=(0, 1))
+        for name, record in trace.records.items()
+    }
     rates |= {port.name: np.ones(port.size) for port in network.inputs}
     placed = place(network, slices, axons, target, rates)
     mapping = Mapping(slices=placed, axons=axons)
@@ -150,8 +161,12 @@ def _check_trace(traced: Traced) -> Check:
     return Check(
         arrow="trace",
         text=f"{describe(difference)}, against {traced.verified_by}, {samples} samples",
-        figures={"spikes_differing": difference.differing, "spikes": difference.spikes,
-                 "max_state_error": difference.max_error, "samples": samples},
+        figures={
+            "spikes_differing": difference.differing,
+            "spikes": difference.spikes,
+            "max_state_error": difference.max_error,
+            "samples": samples,
+        },
     )
 
 
@@ -164,15 +179,22 @@ def _check_lower(traced: Network, lowered: Network, latency: Latency, sample: Da
     return Check(
         arrow="lower",
         text=f"{difference.differing:,} of {difference.spikes:,} spikes differ; "
-             f"{depth} steps from input to output",
-        figures={"spikes_differing": difference.differing, "spikes": difference.spikes,
-                 "pipeline_steps": depth},
+        f"{depth} steps from input to output",
+        figures={
+            "spikes_differing": difference.differing,
+            "spikes": difference.spikes,
+            "pipeline_steps": depth,
+        },
     )
 
 
 def _check_quantize(
-    network: Network, integer: Network, latency: Latency, trace: Trace,
-    inputs: dict[str, Array], labels: Array | None,
+    network: Network,
+    integer: Network,
+    latency: Latency,
+    trace: Trace,
+    inputs: dict[str, Array],
+    labels: Array | None,
 ) -> Check:
     sent = {port.name: payloads(port, inputs[port.name]) for port in integer.inputs}
     found = run_aligned(integer, latency, sent)
@@ -182,10 +204,9 @@ def _check_quantize(
     text = f"{100 * same:.2f} % of {len(after)} decisions equal"
     if labels is not None:
         known = labels[: len(after)]
-        figures["accuracy_float"] = float((before == known).mean())
-        figures["accuracy_integer"] = float((after == known).mean())
-        text += (f"; accuracy {100 * figures['accuracy_float']:.2f} % -> "
-                 f"{100 * figures['accuracy_integer']:.2f} %")
+        real, whole = float((before == known).mean()), float((after == known).mean())
+        figures |= {"accuracy_float": real, "accuracy_integer": whole}
+        text += f"; accuracy {100 * real:.2f} % -> {100 * whole:.2f} %"
     return Check(arrow="quantize", text=text, figures=figures)
 
 

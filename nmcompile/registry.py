@@ -38,8 +38,12 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         if entry.name in found and found[entry.name].value != entry.value:
-            raise NmcError(f"{kind} {entry.name}", "two installed distributions provide it: "
-                           f"{found[entry.name].value} and {entry.value}", "Uninstall one of them.")
+            raise NmcError(
+                f"{kind} {entry.name}",
+                "two installed distributions provide it: "
+                f"{found[entry.name].value} and {entry.value}",
+                "Uninstall one of them.",
+            )
         found[entry.name] = entry
     return found
 

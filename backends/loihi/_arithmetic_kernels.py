@@ -12,9 +12,10 @@ def scaled(x, factor):
 
 
 @parallel_kernel
-def advance(u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode,
-            silent):
-    """Advance all samples by one step in place; `mode` 0 none, 1 zero, 2 late and 3 prompt subtract."""
+def advance(
+    u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode, silent
+):
+    """Advance all samples by one step in place; `mode`: none, zero, late or prompt subtract."""
     n_samples, n = v.shape
     half, limit = 1 << 23, (1 << 23) - 1
     for sample in prange(n_samples):
@@ -22,7 +23,9 @@ def advance(u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refra
             level = threshold[i] << 6
             new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[sample, i]) << 6)
             new_u = half - (half - new_u) % (1 << 24)
-            new_v = scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
+            new_v = (
+                scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
+            )
             if mode == 2 and not silent and v[sample, i] > level:
                 new_v -= level
             new_v = min(max(new_v, -limit), limit)

@@ -1,4 +1,4 @@
-"""The integer neuron of Loihi: its parameters, its readable step, and the kernel of the simulator."""
+"""The integer neuron of Loihi: its parameters, its readable step, and its kernel."""
 
 from __future__ import annotations
 
@@ -56,17 +56,26 @@ class LoihiNeuron:
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
-        limits = {"du": (0, 4095), "dv": (0, 4095), "threshold": (0, THRESHOLD_LIMIT),
-                  "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT)}
+        limits = {
+            "du": (0, 4095),
+            "dv": (0, 4095),
+            "threshold": (0, THRESHOLD_LIMIT),
+            "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT),
+        }
         for field, (low, high) in limits.items():
             value = getattr(self, field)
             require_shape(name, field, value, shape)
             if np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{field} spans {value.min()} to {value.max()}, "
-                               f"Loihi holds {low} to {high}")
+                raise NmcError(
+                    name,
+                    f"{field} spans {value.min()} to {value.max()}, Loihi holds {low} to {high}",
+                )
         if not 0 <= self.bias_exponent <= BIAS_EXPONENT_LIMIT or not 1 <= self.refractory <= 63:
-            raise NmcError(name, f"bias exponent {self.bias_exponent} (0 to 7) or refractory "
-                           f"{self.refractory} (1 to 63 steps) does not fit Loihi")
+            raise NmcError(
+                name,
+                f"bias exponent {self.bias_exponent} (0 to 7) or refractory "
+                f"{self.refractory} (1 to 63 steps) does not fit Loihi",
+            )
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current, membrane and refractory counter before step 0: all zero."""

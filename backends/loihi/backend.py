@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from nmcompile_backends.loihi import emit, encode, legalize
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
-from nmcompile_backends.loihi import emit, encode, legalize
-from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 
 BLOCK = 64  # synapses that share one header (nengo-loihi 1.1.0 Synapse.bits)
 HEADER_BITS = 4 + 6

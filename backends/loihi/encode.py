@@ -5,13 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-
-from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.errors import NmcError
-from nmcompile.ir import Projection, SynapseFormat
-from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
-from nmcompile.ir.neurons.base import Array
-from nmcompile.target import Target
 from nmcompile_backends.loihi.arithmetic import (
     BIAS_EXPONENT_LIMIT,
     BIAS_MANTISSA_LIMIT,
@@ -20,6 +13,13 @@ from nmcompile_backends.loihi.arithmetic import (
     THRESHOLD_LIMIT,
     LoihiNeuron,
 )
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.errors import NmcError
+from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons.base import Array
+from nmcompile.target import Target
 
 EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
 STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in units of a weight
@@ -51,7 +51,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
         _projection(p, scale * unit, clip, target)
         for p, unit in zip(layer.projections, layer.units, strict=True)
     )
-    zero = np.int32(0).reshape(())
+    zero = np.zeros((), np.int32)
     return EncodedLayer(
         population=replace(population, neuron=neuron, bias=zero),
         projections=projections,
@@ -75,9 +75,13 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     mantissa, exponent = _bias(layer.population.bias * scale)
     if isinstance(neuron, LI):
         return LoihiNeuron(
-            du=_decay(np.zeros(()), 4095), dv=_decay(neuron.decay, 4096),
-            threshold=np.full((), THRESHOLD_LIMIT, np.int32), bias_mantissa=mantissa,
-            bias_exponent=exponent, reset=Reset.NONE, silent=True,
+            du=_decay(np.zeros(()), 4095),
+            dv=_decay(neuron.decay, 4096),
+            threshold=np.full((), THRESHOLD_LIMIT, np.int32),
+            bias_mantissa=mantissa,
+            bias_exponent=exponent,
+            reset=Reset.NONE,
+            silent=True,
         )
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
@@ -85,10 +89,14 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     threshold = np.rint(neuron.threshold * scale).astype(np.int32)
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(
-        du=_decay(current, 4095), dv=_decay(neuron.decay, 4096),
+        du=_decay(current, 4095),
+        dv=_decay(neuron.decay, 4096),
         threshold=np.maximum(threshold - int(neuron.fires_at_threshold), 0),
-        bias_mantissa=mantissa, bias_exponent=exponent, refractory=2 if lost_input else 1,
-        reset=neuron.reset, subtract_late=neuron.reset_at is ResetAt.INPUT,
+        bias_mantissa=mantissa,
+        bias_exponent=exponent,
+        refractory=2 if lost_input else 1,
+        reset=neuron.reset,
+        subtract_late=neuron.reset_at is ResetAt.INPUT,
     )
 
 
@@ -121,16 +129,14 @@ def _mantissa_limit(projection: Projection, target: Target) -> int:
     return 2**bits - (2 if _sign(projection.map.weights()) == "mixed" else 1)
 
 
-def _projection(
-    projection: Projection, scale: float, clip: float, target: Target
-) -> Projection:
+def _projection(projection: Projection, scale: float, clip: float, target: Target) -> Projection:
     real = projection.map.weights().astype(np.float64) * scale
     sign, limit = _sign(real), _mantissa_limit(projection, target)
     largest = float(np.abs(real).max(initial=0.0))
     exponent = int(np.ceil(np.log2(largest / limit / clip) - 1e-9)) if largest > 0 else 0
     exponent = min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
     step = 2 if sign == "mixed" else 1
-    lowest = -2 ** target.formats.weight_bits.value if sign == "mixed" else -limit
+    lowest = -(2**target.formats.weight_bits.value) if sign == "mixed" else -limit
     mantissa = np.clip(np.rint(real / 2.0**exponent / step) * step, lowest, limit)
     return replace(
         projection,

@@ -30,8 +30,10 @@ def _population(population: Population, target: Target) -> Population:
     for variable, initial in neuron.initial_state(population.shape).items():
         if np.any(initial != 0):
             raise NmcError(
-                population.name, f"its {variable} starts at {float(initial.max()):g}; "
-                f"on {target.name} states start at 0", "Start the model from zero states.",
+                population.name,
+                f"its {variable} starts at {float(initial.max()):g}; "
+                f"on {target.name} states start at 0",
+                "Start the model from zero states.",
             )
     if isinstance(neuron, LI):
         return population
@@ -45,13 +47,15 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     allowed = target.formats.resets.value
     if neuron.reset.value not in allowed:
         raise NmcError(
-            name, f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
+            name,
+            f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
             f"{', '.join(allowed)}",
             "Train with one of these resets, or compile for loihi2.",
         )
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
         raise NmcError(
-            name, f"a subtraction with reset_delay=False does not exist on {target.name}",
+            name,
+            f"a subtraction with reset_delay=False does not exist on {target.name}",
             "Use snnTorch's default reset_delay=True.",
         )
 

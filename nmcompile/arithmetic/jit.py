@@ -11,14 +11,14 @@ import platformdirs
 
 # A cache beside the sources would outlive `pip uninstall` and shadow a later install.
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = platformdirs.user_cache_dir("nmcompile")
+    numba.config.CACHE_DIR = platformdirs.user_cache_dir("nmcompile")  # type: ignore[attr-defined]
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` in nopython mode, without the interpreter lock, cached on disk."""
-    return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True)(function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, with its `prange` loops spread over the cores."""
-    return numba.njit(cache=True, nogil=True, parallel=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, parallel=True)(function)

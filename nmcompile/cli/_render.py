@@ -18,8 +18,13 @@ def progress_bar() -> Progress:
     """A bar on stderr, silent where stderr is not a terminal."""
     console = Console(stderr=True)
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
 
 
@@ -42,16 +47,22 @@ def print_summary(figures: Figures) -> None:
         click.echo(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples")
     if figures["latency_s"] is not None:
         latency = figures["latency_s"]
-        click.echo(f"latency   {si(latency['per_sample_mean'], 's')} a sample, "
-                   f"{si(latency['per_step_mean'], 's')} a step on average, "
-                   f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps)")
-        click.echo(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample, "
-                   f"{si(figures['energy_j']['total'], 'J')} in all "
-                   f"(host input and output not included)")
+        click.echo(
+            f"latency   {si(latency['per_sample_mean'], 's')} a sample, "
+            f"{si(latency['per_step_mean'], 's')} a step on average, "
+            f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps)"
+        )
+        click.echo(
+            f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample, "
+            f"{si(figures['energy_j']['total'], 'J')} in all "
+            f"(host input and output not included)"
+        )
     _table(figures)
     if figures["estimated"]:
-        click.echo(f"estimates {len(figures['estimated'])} constants of the target are estimates: "
-                   f"{', '.join(figures['estimated'])}")
+        click.echo(
+            f"estimates {len(figures['estimated'])} constants of the target are estimates: "
+            f"{', '.join(figures['estimated'])}"
+        )
 
 
 def si(value: float, unit: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,10 @@ def variables(record: str, output: Path | None) -> tuple[str, ...]:
 
 def save_run(run: Run, path: Path) -> None:
     """Write `<population>/<variable>` (samples, steps, ...), `decision` and `step_s`."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{population}/{name}": values
-        for population, record in run.records.items() for name, values in record.items()
+        for population, record in run.records.items()
+        for name, values in record.items()
     }
     with replaced_file(path) as fresh, fresh.open("wb") as file:
         np.savez_compressed(file, decision=decisions(run), step_s=run.step_s, **arrays)

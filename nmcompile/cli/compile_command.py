@@ -10,19 +10,38 @@ import click
 @click.command("compile")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="Name of a target, or a target file (.toml).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build"),
-              show_default=True, help="Folder for the build.")
-@click.option("--sample", type=click.Path(path_type=Path),
-              help="Data to trace the model on (.npz with x, .npy, .pt).")
-@click.option("--calibrate", type=click.Path(path_type=Path),
-              help="Data to choose integer scales by; with labels y also the accuracy.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("build"),
+    show_default=True,
+    help="Folder for the build.",
+)
+@click.option(
+    "--sample",
+    type=click.Path(path_type=Path),
+    help="Data to trace the model on (.npz with x, .npy, .pt).",
+)
+@click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path),
+    help="Data to choose integer scales by; with labels y also the accuracy.",
+)
 @click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of random encodings.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    model: Path, target: str, output: Path, sample: Path | None, calibrate: Path | None,
-    code: str | None, trust_pickle: bool, seed: int, as_json: bool,
+    model: Path,
+    target: str,
+    output: Path,
+    sample: Path | None,
+    calibrate: Path | None,
+    code: str | None,
+    trust_pickle: bool,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
     from nmcompile import api
@@ -33,7 +52,11 @@ def command(
     with progress_bar() as bar:
         task = bar.add_task("load", total=None)
         compiled = api.compile(
-            model, target=chip, code=code, trust_pickle=trust_pickle, seed=seed,
+            model,
+            target=chip,
+            code=code,
+            trust_pickle=trust_pickle,
+            seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),

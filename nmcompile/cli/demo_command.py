@@ -9,8 +9,14 @@ import click
 
 
 @click.command("demo")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/demo"),
-              show_default=True, help="Folder for the build.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo"),
+    show_default=True,
+    help="Folder for the build.",
+)
 @click.option("--target", default="loihi2", show_default=True, help="Name of a target.")
 @click.pass_context
 def command(context: click.Context, output: Path, target: str) -> None:
@@ -21,10 +27,18 @@ def command(context: click.Context, output: Path, target: str) -> None:
     with as_file(files("nmcompile_examples")) as examples:
         model, code = examples / "digits.pt", f"{examples / 'train_digits.py'}:DigitsNet"
         calibration, test = examples / "digits_calibration.npz", examples / "digits_test.npz"
-        click.echo(f"$ nmc compile {model} --target {target} --code {code} "
-                   f"--calibrate {calibration} -o {output}")
-        context.invoke(compile_command, model=model, target=target, code=code,
-                       calibrate=calibration, output=output)
+        click.echo(
+            f"$ nmc compile {model} --target {target} --code {code} "
+            f"--calibrate {calibration} -o {output}"
+        )
+        context.invoke(
+            compile_command,
+            model=model,
+            target=target,
+            code=code,
+            calibrate=calibration,
+            output=output,
+        )
         click.echo(f"\n$ nmc simulate {output} --input {test}")
         context.invoke(simulate_command, folder=output, data=test)
     click.echo(f"\nThe configuration lies in {output / 'config'}.")

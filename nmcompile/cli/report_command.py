@@ -11,7 +11,7 @@ import click
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path, as_json: bool) -> None:
-    """Show the figures of the build in DIR: its checks, and its last simulation if there was one."""
+    """Show the figures of the build in DIR: its checks, and its last simulation."""
     from nmcompile import api
     from nmcompile.cli._render import print_checks, print_json, print_summary
 

@@ -16,8 +16,10 @@ def command(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         for name in installed():
             target = load_target(name)
-            click.echo(f"{name:12} {target.title}: {target.n_cores:,} cores, "
-                       f"{len(target.estimates())} of {len(target.constants())} constants estimated")
+            click.echo(
+                f"{name:12} {target.title}: {target.n_cores:,} cores, "
+                f"{len(target.estimates())} of {len(target.constants())} constants estimated"
+            )
 
 
 @command.command("show")
@@ -29,8 +31,9 @@ def show(name: str) -> None:
     target = load_target(name)
     click.echo(f"{target.name}: {target.title} (backend {target.family})")
     for field, constant in target.constants().items():
-        click.echo(f"{field:24} {constant.value} {constant.unit} [{constant.kind}]  "
-                   f"{constant.source}")
+        click.echo(
+            f"{field:24} {constant.value} {constant.unit} [{constant.kind}]  {constant.source}"
+        )
 
 
 @command.command("check")
@@ -42,5 +45,7 @@ def check(file: Path) -> None:
 
     target = read_target(file)
     backend(target.family)
-    click.echo(f"{file}: {target.name} is complete, {len(target.constants())} constants, "
-               f"{len(target.estimates())} estimated")
+    click.echo(
+        f"{file}: {target.name} is complete, {len(target.constants())} constants, "
+        f"{len(target.estimates())} estimated"
+    )

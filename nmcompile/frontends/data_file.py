@@ -5,13 +5,13 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
 
-Array = NDArray[np.generic]
 MAX_BYTES = 16 << 30  # an array larger than this is refused before it is read
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
@@ -47,8 +47,11 @@ def _parse(path: Path, head: bytes) -> DataFile:
             _require_size(file, path)
         return DataFile(x=np.load(path, allow_pickle=False), y=None)
     if not head.startswith(ZIP):
-        raise NmcError(str(path), "is neither .npz, .npy nor a .pt tensor",
-                       "Save it with numpy.savez(path, x=data, y=labels).")
+        raise NmcError(
+            str(path),
+            "is neither .npz, .npy nor a .pt tensor",
+            "Save it with numpy.savez(path, x=data, y=labels).",
+        )
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if any(name.endswith("data.pkl") for name in names):
@@ -59,24 +62,31 @@ def _parse(path: Path, head: bytes) -> DataFile:
                     _require_size(member, path)
     if "x.npy" not in names:
         listed = ", ".join(name.removesuffix(".npy") for name in names[:5])
-        raise NmcError(str(path), f"holds no array x, only: {listed}",
-                       "Save it with numpy.savez(path, x=data, y=labels).")
+        raise NmcError(
+            str(path),
+            f"holds no array x, only: {listed}",
+            "Save it with numpy.savez(path, x=data, y=labels).",
+        )
     with np.load(path, allow_pickle=False) as arrays:
         return DataFile(x=arrays["x"], y=arrays["y"] if "y" in arrays else None)
 
 
-def _require_size(file: object, path: Path) -> None:
+def _require_size(file: IO[bytes], path: Path) -> None:
     """Raise unless the array that starts in `file` has a sane header and size."""
     version = np.lib.format.read_magic(file)
-    header = {(1, 0): np.lib.format.read_array_header_1_0,
-              (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
     if header is None:
         raise NmcError(str(path), f"uses version {version} of the npy format, expected 1.0 or 2.0")
-    shape, _, dtype = header(file)  # type: ignore[arg-type]
+    shape, _, dtype = header(file)
     size = int(np.prod([float(n) for n in shape])) * dtype.itemsize
     if dtype.hasobject or size > MAX_BYTES:
-        raise NmcError(str(path), f"holds {dtype} of shape {shape}, expected numbers of at most "
-                       f"{MAX_BYTES >> 30} GiB")
+        raise NmcError(
+            str(path),
+            f"holds {dtype} of shape {shape}, expected numbers of at most {MAX_BYTES >> 30} GiB",
+        )
 
 
 def _torch_tensors(path: Path) -> DataFile:
@@ -87,7 +97,9 @@ def _torch_tensors(path: Path) -> DataFile:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
-        raise NmcError(str(path), "holds more than tensors", "Save torch.save(tensor, path).") from error
+        raise NmcError(
+            str(path), "holds more than tensors", "Save torch.save(tensor, path)."
+        ) from error
     entries = loaded if isinstance(loaded, dict) else {"x": loaded}
     tensors = {k: v.numpy() for k, v in entries.items() if isinstance(v, torch.Tensor)}
     if "x" not in tensors:

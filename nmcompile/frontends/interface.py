@@ -6,12 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nmcompile.ir import Network
-
-Array = NDArray[np.generic]
+from nmcompile.ir.neurons.base import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,6 +6,15 @@ from nmcompile.ir.reference import Trace, run
 from nmcompile.ir.verify import order, verify
 
 __all__ = [
-    "Input", "Network", "Output", "Population", "Projection", "SpikeFormat", "SynapseFormat",
-    "Trace", "order", "run", "verify",
+    "Input",
+    "Network",
+    "Output",
+    "Population",
+    "Projection",
+    "SpikeFormat",
+    "SynapseFormat",
+    "Trace",
+    "order",
+    "run",
+    "verify",
 ]

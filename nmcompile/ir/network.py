@@ -12,6 +12,8 @@ from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
 
+REAL = SpikeFormat()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
@@ -19,7 +21,7 @@ class Input:
 
     name: str
     shape: tuple[int, ...]
-    format: SpikeFormat = SpikeFormat()
+    format: SpikeFormat = REAL
 
     @property
     def size(self) -> int:
@@ -38,7 +40,7 @@ class Population:
     name: str
     shape: tuple[int, ...]
     neuron: Neuron
-    bias: Array = field(default_factory=lambda: np.float32(0.0).reshape(()))
+    bias: Array = field(default_factory=lambda: np.zeros((), np.float32))
     start: int = 0
 
     @property
@@ -97,6 +99,11 @@ class Network:
     static: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def nodes(self) -> tuple[Input | Population, ...]:
+        """Inputs and populations: everything that sends spikes."""
+        return (*self.inputs, *self.populations)
+
     def population(self, name: str) -> Population:
         """The population called `name`; KeyError if there is none."""
         for population in self.populations:
@@ -114,7 +121,7 @@ class Network:
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Shape of the input or population called `name`; KeyError if there is none."""
-        for node in (*self.inputs, *self.populations):
+        for node in self.nodes:
             if node.name == name:
                 return node.shape
         raise KeyError(name)

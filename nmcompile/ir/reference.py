@@ -45,8 +45,12 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
                 population, states[population.name], current, step
             )
             _append(records[population.name], states[population.name], spikes)
-    return Trace(records={name: {k: np.stack(v, axis=1) for k, v in record.items()}
-                          for name, record in records.items()})
+    return Trace(
+        records={
+            name: {k: np.stack(v, axis=1) for k, v in record.items()}
+            for name, record in records.items()
+        }
+    )
 
 
 def _advance(
@@ -62,8 +66,10 @@ def _extent(network: Network, inputs: dict[str, Array]) -> tuple[int, int]:
         if port.name not in inputs:
             raise NmcError(f"input {port.name}", "no values were given for it")
         if inputs[port.name].shape[2:] != port.shape:
-            raise NmcError(f"input {port.name}", f"values have shape "
-                           f"{inputs[port.name].shape[2:]} per step, expected {port.shape}")
+            raise NmcError(
+                f"input {port.name}",
+                f"values have shape {inputs[port.name].shape[2:]} per step, expected {port.shape}",
+            )
     first = inputs[network.inputs[0].name]
     return first.shape[0], first.shape[1]
 

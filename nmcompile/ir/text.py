@@ -30,24 +30,29 @@ def _input(port: Input) -> str:
 
 def _population(population: Population) -> str:
     neuron = population.neuron
-    values = [f"{field.name}={_value(getattr(neuron, field.name))}"
-              for field in fields(neuron)]  # type: ignore[arg-type]
-    return (f"population {population.name} {_shape(population.shape)} {neuron.kind} "
-            f"{' '.join(values)} bias={_value(population.bias)}")
+    values = [f"{field.name}={_value(getattr(neuron, field.name))}" for field in fields(neuron)]  # type: ignore[arg-type]
+    return (
+        f"population {population.name} {_shape(population.shape)} {neuron.kind} "
+        f"{' '.join(values)} bias={_value(population.bias)}"
+    )
 
 
 def _projection(projection: Projection) -> str:
     stored = projection.format
     bits = "" if stored is None else f" {stored.bits} bits {stored.sign} exponent {stored.exponent}"
-    return (f"  {projection.source} -> {projection.target} delay {projection.delay}: "
-            f"{_map(projection.map)}{bits}")
+    return (
+        f"  {projection.source} -> {projection.target} delay {projection.delay}: "
+        f"{_map(projection.map)}{bits}"
+    )
 
 
 def _map(linear: LinearMap) -> str:
     if isinstance(linear, Chain):
         return " > ".join(_map(link) for link in linear.maps)
-    return (f"{linear.kind} {_shape(linear.in_shape)} to {_shape(linear.out_shape)}, "
-            f"{len(linear.weights()):,} weights")
+    return (
+        f"{linear.kind} {_shape(linear.in_shape)} to {_shape(linear.out_shape)}, "
+        f"{len(linear.weights()):,} weights"
+    )
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -39,7 +39,8 @@ def order(network: Network) -> tuple[str, ...]:
         ready = [name for name, sources in waiting.items() if not sources]
         if not ready:
             raise NmcError(
-                "network", f"the loop through {', '.join(sorted(waiting))} has no delay",
+                "network",
+                f"the loop through {', '.join(sorted(waiting))} has no delay",
                 "A recurrent connection needs a delay of at least one step.",
             )
         for name in ready:
@@ -51,7 +52,7 @@ def order(network: Network) -> tuple[str, ...]:
 
 
 def _verify_names(network: Network) -> None:
-    names = Counter(node.name for node in (*network.inputs, *network.populations))
+    names = Counter(node.name for node in network.nodes)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise NmcError("network", f"the name '{twice[0]}' is used twice")
@@ -67,7 +68,7 @@ def _verify_population(population: Population) -> None:
 
 
 def _verify_projection(network: Network, projection: Projection) -> None:
-    known = {node.name: node.size for node in (*network.inputs, *network.populations)}
+    known = {node.name: node.size for node in network.nodes}
     targets = {population.name for population in network.populations}
     if projection.source not in known or projection.target not in targets:
         raise NmcError(projection.name, "an end of this projection does not exist")
@@ -89,5 +90,6 @@ def _verify_outputs(network: Network) -> None:
     for output in network.outputs:
         names = [p.name for p in network.populations]
         if output.population not in names or output.variable not in ("spikes", "v"):
-            raise NmcError(f"output {output.name}", f"{output.population}.{output.variable} "
-                           "does not exist")
+            raise NmcError(
+                f"output {output.name}", f"{output.population}.{output.variable} does not exist"
+            )

@@ -40,8 +40,9 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
         if projection.source in index:
             owner = slice_of_neurons(network, slices, index[projection.source])
             sent += np.bincount(owner, np.diff(axons.start), len(slices)).astype(np.int64)
-    return Demand(neurons=slices.sizes(), synapse_bits=bits, input_axons=received,
-                  output_axons=sent)
+    return Demand(
+        neurons=slices.sizes(), synapse_bits=bits, input_axons=received, output_axons=sent
+    )
 
 
 def require_fit(network: Network, mapping: Mapping, target: Target, needs: Demand) -> None:
@@ -61,7 +62,8 @@ def too_large(name: str, limit: str, need: int, target: Target) -> NmcError:
     """The error for a layer of which even the smallest slice breaks a limit of a core."""
     constant = getattr(target.core, limit)
     return NmcError(
-        name, f"needs {need:,} {limit.replace('_', ' ')} on one core, {target.name} has "
+        name,
+        f"needs {need:,} {limit.replace('_', ' ')} on one core, {target.name} has "
         f"{constant.value:,} ({constant.kind}: core.{limit})",
         "Make the layer before it smaller, or split its inputs over two layers.",
     )

@@ -19,8 +19,20 @@ from nmcompile.mapping.mapping import Axons, Mapping, Program, Slices
 from nmcompile.target import Target
 
 FORMAT = "nmcompile-program-1"
-VALUES = (Network, Input, Output, Population, Projection, SpikeFormat, SynapseFormat,
-          Mapping, Slices, Axons, *MAPS, *FLOAT_NEURONS)
+VALUES = (
+    Network,
+    Input,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    SynapseFormat,
+    Mapping,
+    Slices,
+    Axons,
+    *MAPS,
+    *FLOAT_NEURONS,
+)
 ENUMS: dict[str, type[Enum]] = {"Reset": Reset, "ResetAt": ResetAt}
 TIMELESS = {"track_times": False}
 
@@ -48,8 +60,9 @@ def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
                 latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
             )
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NmcError(str(path), f"is not a program of this version: {error}",
-                       "Compile the model again.") from error
+        raise NmcError(
+            str(path), f"is not a program of this version: {error}", "Compile the model again."
+        ) from error
 
 
 def program_family(path: Path) -> str:
@@ -58,8 +71,9 @@ def program_family(path: Path) -> str:
         with h5py.File(path, "r") as file:
             return read_target_name(file, path).family
     except (OSError, KeyError, ValueError) as error:
-        raise NmcError(str(path), f"is not a program of this version: {error}",
-                       "Compile the model again.") from error
+        raise NmcError(
+            str(path), f"is not a program of this version: {error}", "Compile the model again."
+        ) from error
 
 
 def read_target_name(file: h5py.File, path: Path) -> Target:

@@ -76,23 +76,34 @@ def accuracy(run: Run, labels: Array | None) -> float | None:
 
 def _layers(program: Program, needs: Demand) -> list[Figures]:
     network, slices = program.network, program.mapping.slices
-    unknown = {"spikes": None, "synaptic_events": None, "neuron_updates": None, "packets": None,
-               "hops": None, "energy_j": None, "latency_s": None}
+    unknown = {
+        "spikes": None,
+        "synaptic_events": None,
+        "neuron_updates": None,
+        "packets": None,
+        "hops": None,
+        "energy_j": None,
+        "latency_s": None,
+    }
     rows: list[Figures] = [
         {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
         for port in network.inputs
     ]
     for index, population in enumerate(network.populations):
         mine = slices.population == index
-        used = [getattr(needs, limit)[mine] / getattr(program.target.core, limit).value
-                for limit in LIMITS]
-        rows.append({
-            "name": population.name,
-            "neurons": population.size,
-            "cores": len(np.unique(slices.core[mine])),
-            **unknown,
-            "utilisation": float(np.max(used, axis=0).mean()),
-        })
+        used = [
+            getattr(needs, limit)[mine] / getattr(program.target.core, limit).value
+            for limit in LIMITS
+        ]
+        rows.append(
+            {
+                "name": population.name,
+                "neurons": population.size,
+                "cores": len(np.unique(slices.core[mine])),
+                **unknown,
+                "utilisation": float(np.max(used, axis=0).mean()),
+            }
+        )
     return rows
 
 

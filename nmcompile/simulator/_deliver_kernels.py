@@ -24,8 +24,21 @@ def dense(payload, start, ends, low, high, weight, shape, out):
 
 
 @parallel_kernel
-def conv(payload, start, ends, low, high, weight, in_shape, out_shape, stride, padding, dilation,
-         groups, out):
+def conv(
+    payload,
+    start,
+    ends,
+    low,
+    high,
+    weight,
+    in_shape,
+    out_shape,
+    stride,
+    padding,
+    dilation,
+    groups,
+    out,
+):
     """Kernel taps of spiking sources, cut to the box of each axon; the kernel is shared."""
     _, in_height, in_width = in_shape
     c_out, height, width = out_shape

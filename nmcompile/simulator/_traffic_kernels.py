@@ -6,8 +6,23 @@ from nmcompile.arithmetic.jit import parallel_kernel
 
 
 @parallel_kernel
-def count(payload, start, ends, synapses, owner, position, origin, widths, hop_time, events,
-          packets_in, packets_out, hops, loads, longest):
+def count(
+    payload,
+    start,
+    ends,
+    synapses,
+    owner,
+    position,
+    origin,
+    widths,
+    hop_time,
+    events,
+    packets_in,
+    packets_out,
+    hops,
+    loads,
+    longest,
+):
     """Add one projection's packets of one step to the tallies of each sample, in place.
 
     owner        (n_sources,) slice of each source, -1 for an input

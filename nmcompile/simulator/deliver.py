@@ -35,11 +35,28 @@ class Delivery:
             kernels.dense(*shared, self.weight, self.shape, out)
         elif isinstance(self.linear, Conv):
             conv = self.linear
-            kernels.conv(*shared, self.weight, conv.in_shape, self.shape, conv.stride,
-                         conv.padding, conv.dilation, conv.groups, out)
+            kernels.conv(
+                *shared,
+                self.weight,
+                conv.in_shape,
+                self.shape,
+                conv.stride,
+                conv.padding,
+                conv.dilation,
+                conv.groups,
+                out,
+            )
         else:
-            kernels.sparse(payload, axons.start, axons.first, axons.synapses,
-                           self.linear.target, self.weight, axons.order, out)
+            kernels.sparse(
+                payload,
+                axons.start,
+                axons.first,
+                axons.synapses,
+                self.linear.target,
+                self.weight,
+                axons.order,
+                out,
+            )
 
 
 def delivery(
@@ -50,6 +67,9 @@ def delivery(
     assert isinstance(linear, Dense | Conv | Sparse)
     weight = linear.weight.T if isinstance(linear, Dense) else linear.weight
     return Delivery(
-        linear=linear, axons=axons, slices=slices, shape=view(target_shape),
+        linear=linear,
+        axons=axons,
+        slices=slices,
+        shape=view(target_shape),
         weight=np.ascontiguousarray(weight),
     )

@@ -62,7 +62,10 @@ class Run:
 
 
 def simulate(
-    program: Program, inputs: dict[str, Array], *, record: tuple[str, ...] = (),
+    program: Program,
+    inputs: dict[str, Array],
+    *,
+    record: tuple[str, ...] = (),
     progress: Progress = lambda samples: None,
 ) -> Run:
     """Run every sample from a reset chip.
@@ -117,8 +120,13 @@ class _Engine:
             self._count(tallies, sent, samples, step)
             history.insert(0, sent)
             del history[keep:]
-        return Run(steps=steps, step_s=tallies.step_s, counts=tallies.counts(),
-                   scores=log.scores(), records=log.records)
+        return Run(
+            steps=steps,
+            step_s=tallies.step_s,
+            counts=tallies.counts(),
+            scores=log.scores(),
+            records=log.records,
+        )
 
     def _update(
         self, states: dict[str, State], history: list[dict[str, Array]], samples: int, step: int
@@ -155,9 +163,12 @@ class _Sums:
     def __init__(self, samples: int, n: int, chip_steps: int) -> None:
         self.step_s = np.zeros((samples, chip_steps))
         self._totals = {
-            "spikes": np.zeros(n + 1, np.int64), "packets_out": np.zeros(n + 1, np.int64),
-            "hops": np.zeros((n + 1, 3), np.int64), "events": np.zeros(n, np.int64),
-            "packets_in": np.zeros(n, np.int64), "busy_s": np.zeros(n),
+            "spikes": np.zeros(n + 1, np.int64),
+            "packets_out": np.zeros(n + 1, np.int64),
+            "hops": np.zeros((n + 1, 3), np.int64),
+            "events": np.zeros(n, np.int64),
+            "packets_in": np.zeros(n, np.int64),
+            "busy_s": np.zeros(n),
         }
 
     def add(self, tally: Tally, fired: Array, entering: int, busy: Array) -> None:
@@ -184,9 +195,11 @@ class _Log:
         self.records = {
             p.name: {
                 name: np.zeros((samples, steps, *p.shape), np.int32)
-                for name in record if name in ("spikes", *p.neuron.state_names)
+                for name in record
+                if name in ("spikes", *p.neuron.state_names)
             }
-            for p in network.populations if record
+            for p in network.populations
+            if record
         }
 
     def add(self, chip_step: int, sent: dict[str, Array], states: dict[str, State]) -> None:
@@ -226,19 +239,24 @@ def _at(values: Array, step: int) -> Array:
 def _joined(parts: list[Run]) -> Run:
     if len(parts) == 1:
         return parts[0]
-    counts = Counts(**{
-        name: sum(getattr(part.counts, name) for part in parts)
-        for name in Counts.__dataclass_fields__
-    })
+    counts = Counts(
+        **{
+            name: sum(getattr(part.counts, name) for part in parts)
+            for name in Counts.__dataclass_fields__
+        }
+    )
     return Run(
         steps=parts[0].steps,
         step_s=np.concatenate([part.step_s for part in parts]),
         counts=counts,
-        scores={name: np.concatenate([part.scores[name] for part in parts])
-                for name in parts[0].scores},
+        scores={
+            name: np.concatenate([part.scores[name] for part in parts]) for name in parts[0].scores
+        },
         records={
-            population: {name: np.concatenate([part.records[population][name] for part in parts])
-                         for name in variables}
+            population: {
+                name: np.concatenate([part.records[population][name] for part in parts])
+                for name in variables
+            }
             for population, variables in parts[0].records.items()
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -24,8 +25,9 @@ class Timing:
         target, slices = program.target, program.mapping.slices
         self._cost = target.time_s
         self._neurons = slices.sizes()
-        cores, self._core = np.unique(slices.core, return_inverse=True)
-        self._n_cores = len(cores)
+        cores, on_core = np.unique(slices.core, return_inverse=True)
+        ones, columns = np.ones(len(slices)), np.arange(len(slices))
+        self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
         tiles = len(np.unique(tile_position(target, cores), axis=0))
         points = np.array(self._cost.barrier.value)
         self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
@@ -54,6 +56,4 @@ class Timing:
         return np.maximum(slowest, links) + tally.longest + self.barrier_s
 
     def _by_core(self, seconds: Array) -> Array:
-        total = np.zeros((len(seconds), self._n_cores))
-        np.add.at(total, (slice(None), self._core), seconds)
-        return total.max(axis=1)
+        return np.asarray((self._on_core @ seconds.T).max(axis=0))

@@ -42,13 +42,15 @@ class Traffic:
         index = {p.name: i for i, p in enumerate(network.populations)}
         self._axons = {
             k: (p.source, axons)
-            for k, (p, axons) in enumerate(zip(network.projections, program.mapping.axons,
-                                               strict=True))
+            for k, (p, axons) in enumerate(
+                zip(network.projections, program.mapping.axons, strict=True)
+            )
         }
         self._owner = {
             node.name: slice_of_neurons(network, slices, index[node.name])
-            if node.name in index else np.full(node.size, -1, np.int32)
-            for node in (*network.inputs, *network.populations)
+            if node.name in index
+            else np.full(node.size, -1, np.int32)
+            for node in network.nodes
         }
         self._position = tile_position(target, slices.core)
         self._widths = (board_width(target), target.board.mesh_width.value)
@@ -69,8 +71,20 @@ class Traffic:
         )
         for source, axons in self._axons.values():
             count(
-                spikes[source], axons.start, axons.slice, axons.synapses, self._owner[source],
-                self._position, INPUT_TILE, self._widths, self._hop_time, result.events,
-                result.packets_in, result.packets_out, result.hops, result.loads, result.longest,
+                spikes[source],
+                axons.start,
+                axons.slice,
+                axons.synapses,
+                self._owner[source],
+                self._position,
+                INPUT_TILE,
+                self._widths,
+                self._hop_time,
+                result.events,
+                result.packets_in,
+                result.packets_out,
+                result.hops,
+                result.loads,
+                result.longest,
             )
         return result

@@ -80,7 +80,7 @@ def _as_json(text: str) -> str:
 
 
 def _field_error(where: str, error: ValidationError) -> NmcError:
-    """The first wrong field in words; an unknown field comes before those that it leaves missing."""
+    """The first wrong field in words; unknown fields come before missing ones."""
     found = error.errors(include_url=False)
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     field = ".".join(str(part) for part in first["loc"])

@@ -18,8 +18,7 @@ def whole(value):
 
 
 def neuron(**fields):
-    values = {"du": whole(4095), "dv": whole(0), "threshold": whole(100),
-              "bias_mantissa": whole(0)}
+    values = {"du": whole(4095), "dv": whole(0), "threshold": whole(100), "bias_mantissa": whole(0)}
     return LoihiNeuron(**(values | fields))
 
 
@@ -33,16 +32,29 @@ def respond(model, currents):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(list(Reset)), st.booleans(), st.booleans(),
-       st.integers(1, 5), st.integers(0, 7), st.sampled_from([400, 200_000, 2**24]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(list(Reset)),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 5),
+    st.integers(0, 7),
+    st.sampled_from([400, 200_000, 2**24]),
+)
 def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, exponent, reach):
     rng = np.random.default_rng(seed)
     shape = (2, 3, 2)
     model = neuron(
-        du=rng.integers(0, 4096, (3, 1)), dv=rng.integers(0, 4096, shape[1:]),
-        threshold=rng.integers(0, 131072, (1, 2)), bias_mantissa=rng.integers(-4095, 4096, (3, 2)),
-        bias_exponent=exponent, refractory=refractory, reset=reset, subtract_late=late,
-        silent=silent)
+        du=rng.integers(0, 4096, (3, 1)),
+        dv=rng.integers(0, 4096, shape[1:]),
+        threshold=rng.integers(0, 131072, (1, 2)),
+        bias_mantissa=rng.integers(-4095, 4096, (3, 2)),
+        bias_exponent=exponent,
+        refractory=refractory,
+        reset=reset,
+        subtract_late=late,
+        silent=silent,
+    )
     model.verify("n", shape[1:])
     slow = model.initial_state(shape)
     fast = model.initial_state((2, 6))
@@ -63,7 +75,11 @@ def test_decay_rounds_toward_zero_on_both_sides():
 
 def test_the_current_wraps_and_the_membrane_saturates_at_24_bits():
     assert wrap(np.array([HALF, HALF + 1, -HALF, -HALF + 1]), 24).tolist() == [
-        HALF, -HALF + 1, HALF, -HALF + 1]
+        HALF,
+        -HALF + 1,
+        HALF,
+        -HALF + 1,
+    ]
     assert saturate(np.array([HALF, -HALF]), 24).tolist() == [HALF - 1, 1 - HALF]
     model = neuron(du=whole(0), threshold=whole(131071), reset=Reset.NONE, silent=True)
     assert respond(model, [131071, 0])[1] == [131071 << 6, HALF - 1]
@@ -91,11 +107,18 @@ def test_refractory_two_loses_the_input_of_the_next_step():
     assert respond(neuron(refractory=1), [150, 90, 0])[1] == [0, 90 << 6, 90 << 6]
 
 
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("du", 4096, "n: du spans 4096 to 4096, Loihi holds 0 to 4095."),
-    ("threshold", 131072, "n: threshold spans 131072 to 131072, Loihi holds 0 to 131071."),
-    ("bias_mantissa", -4096, "n: bias_mantissa spans -4096 to -4096, Loihi holds -4095 to 4095."),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("du", 4096, "n: du spans 4096 to 4096, Loihi holds 0 to 4095."),
+        ("threshold", 131072, "n: threshold spans 131072 to 131072, Loihi holds 0 to 131071."),
+        (
+            "bias_mantissa",
+            -4096,
+            "n: bias_mantissa spans -4096 to -4096, Loihi holds -4095 to 4095.",
+        ),
+    ],
+)
 def test_a_value_beyond_its_register_is_refused(field, value, message):
     with pytest.raises(NmcError) as error:
         neuron(**{field: whole(value)}).verify("n", (1,))

@@ -1,6 +1,5 @@
 """Random networks and targets for tests."""
 
-
 import numpy as np
 
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
@@ -33,35 +32,48 @@ def sparse(rng, n_in, n_out, density=0.2):
 
 
 def conv_network(seed=0):
-    """Conv with normalisation, pooling into a recurrent dense layer, a skip, and a sparse readout."""
+    """Conv with normalisation, pooling, a recurrent dense layer, a skip, a sparse readout."""
     rng = np.random.default_rng(seed)
     first = conv(rng, (2, 8, 7), 6, padding=(1, 1), gain=2.0)
-    norm = Scale(factor=rng.uniform(0.5, 1.5, (6, 1, 1)).astype(np.float32),
-                 in_shape=first.out_shape)
+    norm = Scale(
+        factor=rng.uniform(0.5, 1.5, (6, 1, 1)).astype(np.float32), in_shape=first.out_shape
+    )
     pooled = pool((6, 8, 7), (2, 2), (2, 2), (0, 0), True)
     n_pooled = int(np.prod(pooled.out_shape))
-    subtract = LIF(decay=scalar(0.9), threshold=scalar(1), reset=Reset.SUBTRACT,
-                   reset_at=ResetAt.INPUT)
-    cuba = CubaLIF(current_decay=scalar(0.7), decay=rng.uniform(0.6, 0.95, 20).astype(np.float32),
-                   threshold=rng.uniform(0.5, 1.5, 20).astype(np.float32), reset_at=ResetAt.INPUT)
+    subtract = LIF(
+        decay=scalar(0.9), threshold=scalar(1), reset=Reset.SUBTRACT, reset_at=ResetAt.INPUT
+    )
+    cuba = CubaLIF(
+        current_decay=scalar(0.7),
+        decay=rng.uniform(0.6, 0.95, 20).astype(np.float32),
+        threshold=rng.uniform(0.5, 1.5, 20).astype(np.float32),
+        reset_at=ResetAt.INPUT,
+    )
     bias = rng.normal(0, 0.1, (6, 1, 1)).astype(np.float32)
-    return verify(Network(
-        inputs=(Input(name="input", shape=(2, 8, 7)),),
-        populations=(
-            Population(name="conv", shape=(6, 8, 7), neuron=subtract, bias=bias),
-            Population(name="rec", shape=(20,), neuron=cuba, bias=scalar(0.05)),
-            Population(name="out", shape=(5,), neuron=LIF(decay=scalar(0.95), threshold=scalar(1))),
-        ),
-        projections=(
-            Projection(source="input", target="conv", map=Chain(maps=(first, norm))),
-            Projection(source="conv", target="rec",
-                       map=Chain(maps=(pooled, dense(rng, n_pooled, 20, 4.0)))),
-            Projection(source="rec", target="rec", delay=1, map=dense(rng, 20, 20, 0.5)),
-            Projection(source="rec", target="out", map=sparse(rng, 20, 5, 0.6)),
-            Projection(source="conv", target="out", delay=2, map=sparse(rng, 336, 5, 0.02)),
-        ),
-        outputs=(Output(name="output", population="out"),),
-    ))
+    return verify(
+        Network(
+            inputs=(Input(name="input", shape=(2, 8, 7)),),
+            populations=(
+                Population(name="conv", shape=(6, 8, 7), neuron=subtract, bias=bias),
+                Population(name="rec", shape=(20,), neuron=cuba, bias=scalar(0.05)),
+                Population(
+                    name="out", shape=(5,), neuron=LIF(decay=scalar(0.95), threshold=scalar(1))
+                ),
+            ),
+            projections=(
+                Projection(source="input", target="conv", map=Chain(maps=(first, norm))),
+                Projection(
+                    source="conv",
+                    target="rec",
+                    map=Chain(maps=(pooled, dense(rng, n_pooled, 20, 4.0))),
+                ),
+                Projection(source="rec", target="rec", delay=1, map=dense(rng, 20, 20, 0.5)),
+                Projection(source="rec", target="out", map=sparse(rng, 20, 5, 0.6)),
+                Projection(source="conv", target="out", delay=2, map=sparse(rng, 336, 5, 0.02)),
+            ),
+            outputs=(Output(name="output", population="out"),),
+        )
+    )
 
 
 def spikes(network, samples=6, steps=30, rate=0.3, seed=0):
@@ -80,5 +92,3 @@ def small_target(**core):
         for name, value in core.items()
     }
     return target.model_copy(update={"core": target.core.model_copy(update=changed)})
-
-

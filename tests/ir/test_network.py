@@ -35,14 +35,17 @@ def lif(**fields):
     return LIF(decay=scalar(0.5), threshold=scalar(1), **fields)
 
 
-@pytest.mark.parametrize(("fields", "membrane"), [
-    ({"reset": Reset.ZERO, "reset_at": ResetAt.SPIKE}, [0, 0.5, 0.75]),
-    ({"reset": Reset.ZERO, "reset_at": ResetAt.LEAK}, [2, 0.5, 0.75]),
-    ({"reset": Reset.ZERO, "reset_at": ResetAt.INPUT}, [2, 0, 0.5]),
-    ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.SPIKE}, [1, 1, 1]),
-    ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.INPUT}, [2, 0.5, 0.75]),
-    ({"reset": Reset.NONE}, [2, 1.5, 1.25]),
-])
+@pytest.mark.parametrize(
+    ("fields", "membrane"),
+    [
+        ({"reset": Reset.ZERO, "reset_at": ResetAt.SPIKE}, [0, 0.5, 0.75]),
+        ({"reset": Reset.ZERO, "reset_at": ResetAt.LEAK}, [2, 0.5, 0.75]),
+        ({"reset": Reset.ZERO, "reset_at": ResetAt.INPUT}, [2, 0, 0.5]),
+        ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.SPIKE}, [1, 1, 1]),
+        ({"reset": Reset.SUBTRACT, "reset_at": ResetAt.INPUT}, [2, 0.5, 0.75]),
+        ({"reset": Reset.NONE}, [2, 1.5, 1.25]),
+    ],
+)
 def test_each_reset_leaves_the_membrane_that_its_definition_says(fields, membrane):
     assert response(lif(**fields), [2, 0.5, 0.5])[1] == membrane
 
@@ -65,8 +68,9 @@ def test_a_projection_with_delay_arrives_that_many_steps_later():
 
 def test_a_population_holds_its_state_before_its_start():
     network = one_neuron(LI(decay=scalar(1)))
-    started = replace(network, populations=(
-        replace(network.populations[0], bias=scalar(1), start=2),))
+    started = replace(
+        network, populations=(replace(network.populations[0], bias=scalar(1), start=2),)
+    )
     values = np.zeros((1, 4, 1), np.float32)
     assert run(started, {"input": values}).records["n"]["v"].ravel().tolist() == [0, 0, 1, 2]
 
@@ -113,12 +117,23 @@ def test_a_convolution_is_torchs(kernel, stride, padding, dilation, data):
 
     groups = data.draw(st.sampled_from([1, 2]))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    conv = Conv(weight=rng.normal(size=(4, 2 // groups, kernel, 2)), in_shape=(2, 7, 6),
-                stride=(stride, 1), padding=(padding, 1), dilation=(dilation, 1), groups=groups)
+    conv = Conv(
+        weight=rng.normal(size=(4, 2 // groups, kernel, 2)),
+        in_shape=(2, 7, 6),
+        stride=(stride, 1),
+        padding=(padding, 1),
+        dilation=(dilation, 1),
+        groups=groups,
+    )
     x = rng.normal(size=(3, 84))
     expected = torch.nn.functional.conv2d(
-        torch.tensor(x.reshape(3, 2, 7, 6)), torch.tensor(conv.weight), None, conv.stride,
-        conv.padding, conv.dilation, groups,
+        torch.tensor(x.reshape(3, 2, 7, 6)),
+        torch.tensor(conv.weight),
+        None,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
     ).numpy()
     assert conv.out_shape == expected.shape[1:]
     np.testing.assert_allclose(conv.apply(x), expected.reshape(3, -1), atol=1e-9)

@@ -51,8 +51,9 @@ def test_pooling_and_convolution_become_one_convolution_either_way():
     after = composed(first, pool(first.out_shape, (2, 2), (2, 2), (0, 0), True))
     assert isinstance(after, Conv)
     assert after.stride == (2, 2)
-    before = composed(pool(PLANE, (2, 2), (2, 2), (0, 0), True),
-                      conv(RNG, (4, 4, 4), 6, padding=(1, 1)))
+    before = composed(
+        pool(PLANE, (2, 2), (2, 2), (0, 0), True), conv(RNG, (4, 4, 4), 6, padding=(1, 1))
+    )
     assert isinstance(before, Conv)
     assert before.padding == (2, 2)
 
@@ -79,8 +80,9 @@ def test_a_factor_that_differs_within_a_channel_becomes_sparse_or_scaled_rows():
 def test_any_pooling_and_convolution_compose_exactly(window, stride, padding, kernel):
     pooling = pool((2, 7, 7), (window, window), (stride, stride), (0, 0), False)
     if min(pooling.out_shape[1:]) + 2 * padding >= kernel:
-        composed(pooling, conv(RNG, pooling.out_shape, 3, (kernel, kernel),
-                               padding=(padding, padding)))
+        composed(
+            pooling, conv(RNG, pooling.out_shape, 3, (kernel, kernel), padding=(padding, padding))
+        )
 
 
 def test_layers_work_one_behind_the_other_and_spike_as_before():

@@ -21,10 +21,24 @@ def toy_site(tmp_path_factory):
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
     text = (files("nmcompile_targets") / "loihi2.toml").read_text("utf-8")
     text = text.replace('name = "loihi2"', 'name = "toychip"').replace(
-        'family = "loihi"', 'family = "toy"')
+        'family = "loihi"', 'family = "toy"'
+    )
     (source / "nmc_toychip" / "toychip.toml").write_text(text)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps",
-                    "--no-build-isolation", "--target", site, source], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            site,
+            source,
+        ],
+        check=True,
+    )
     return site
 
 
@@ -32,7 +46,12 @@ def nmc(site, *arguments, cwd):
     environment = {**os.environ, "PYTHONPATH": str(site)}
     return subprocess.run(
         [sys.executable, "-c", "from nmcompile.cli import main; main()", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_strangers_target_is_listed(toy_site, tmp_path):

@@ -48,9 +48,13 @@ def test_import_linter_finds_no_broken_contract():
 
 
 def test_help_answers_without_torch_and_numba():
-    code = ("import sys; from nmcompile.cli import group; "
-            "group(['--help'], standalone_mode=False); "
-            "heavy = {'torch', 'numba', 'scipy', 'h5py', 'rich', 'pydantic'} & set(sys.modules); "
-            "print('heavy', sorted(heavy))")
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys; from nmcompile.cli import group; "
+        "group(['--help'], standalone_mode=False); "
+        "heavy = {'torch', 'numba', 'scipy', 'h5py', 'rich', 'pydantic'} & set(sys.modules); "
+        "print('heavy', sorted(heavy))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.splitlines()[-1] == "heavy []"

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
-    path for folder in ("nmcompile", "backends", "targets", "examples", "tools")
+    path
+    for folder in ("nmcompile", "backends", "targets", "examples", "tools")
     for path in (ROOT / folder).rglob("*.py")
 )
 FORBIDDEN = {"utils.py", "helpers.py", "common.py", "misc.py"}
@@ -27,7 +28,10 @@ def test_a_function_has_at_most_40_lines_of_body_and_a_module_says_what_it_is_fo
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            body = [n for n in node.body if not (
-                isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+            body = [
+                n
+                for n in node.body
+                if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+            ]
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name}: {lines} lines"

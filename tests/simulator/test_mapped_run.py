@@ -30,10 +30,17 @@ def payload(program, inputs):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("core", [
-    {"neurons": 7}, {"input_axons": 357, "neurons": 40}, {"output_axons": 60}, {"synapse_bits": 23_000},
-    {"shared_kernels": False, "synapse_bits": 23_000}, {"neurons": 1},
-])
+@pytest.mark.parametrize(
+    "core",
+    [
+        {"neurons": 7},
+        {"input_axons": 357, "neurons": 40},
+        {"output_axons": 60},
+        {"synapse_bits": 23_000},
+        {"shared_kernels": False, "synapse_bits": 23_000},
+        {"neurons": 1},
+    ],
+)
 def test_many_small_cores_give_the_spikes_and_states_of_the_unmapped_network(core, seed):
     program = compiled(small_target(**core), seed).program
     assert len(program.mapping.slices) > 3
@@ -50,8 +57,17 @@ def test_a_lost_axon_changes_spikes():
     axons = program.mapping.axons[1]
     moved = axons.slice.copy()
     moved[axons.start[10] : axons.start[200]] = axons.slice.min()
-    broken = replace(program, mapping=replace(program.mapping, axons=(
-        program.mapping.axons[0], replace(axons, slice=moved), *program.mapping.axons[2:])))
+    broken = replace(
+        program,
+        mapping=replace(
+            program.mapping,
+            axons=(
+                program.mapping.axons[0],
+                replace(axons, slice=moved),
+                *program.mapping.axons[2:],
+            ),
+        ),
+    )
     inputs = payload(program, spikes(program.network))
     right = simulate(program, inputs, record=("u",)).records["rec"]["u"]
     wrong = simulate(broken, inputs, record=("u",)).records["rec"]["u"]
@@ -78,8 +94,12 @@ def test_every_neuron_lives_once_on_a_core_of_its_own_within_all_limits(core):
 def test_an_overfull_core_is_refused_by_layer_limit_need_and_allowance():
     result = compiled(load_target("loihi2"))
     with pytest.raises(NmcError) as error:
-        require_fit(result.program.network, replace(result.program.mapping),
-                    small_target(neurons=100), result.demand)
+        require_fit(
+            result.program.network,
+            replace(result.program.mapping),
+            small_target(neurons=100),
+            result.demand,
+        )
     assert str(error.value) == (
         "conv: needs 336 neurons on one core, loihi2 has 100 (published: core.neurons). "
         "Make the layer before it smaller, or split its inputs over two layers."
@@ -97,8 +117,9 @@ def test_a_neuron_with_more_inputs_than_a_core_has_axons_is_refused():
 
 def test_a_network_too_large_for_the_target_is_refused_with_its_largest_layers():
     target = small_target(neurons=1)
-    board = target.board.model_copy(update={
-        "chips": target.board.chips.model_copy(update={"value": 1})})
+    board = target.board.model_copy(
+        update={"chips": target.board.chips.model_copy(update={"value": 1})}
+    )
     with pytest.raises(NmcError) as error:
         compiled(target.model_copy(update={"board": board}))
     assert str(error.value) == (
@@ -108,18 +129,23 @@ def test_a_network_too_large_for_the_target_is_refused_with_its_largest_layers()
 
 
 def test_synaptic_events_are_spikes_times_fan_out_and_do_not_depend_on_the_cut():
-    coarse, fine = compiled(load_target("loihi2")).program, compiled(small_target(neurons=7)).program
+    coarse, fine = (
+        compiled(load_target("loihi2")).program,
+        compiled(small_target(neurons=7)).program,
+    )
     inputs = payload(coarse, spikes(coarse.network))
     events = [simulate(p, inputs).counts.events.sum() for p in (coarse, fine)]
     assert events[0] == events[1]
     trace = run_aligned(coarse.network, coarse.latency, inputs)
     fan_out = np.diff(coarse.mapping.axons[3].start) * 0
-    for axons, projection in zip(coarse.mapping.axons[3:4], coarse.network.projections[3:4],
-                                 strict=True):
+    for axons, projection in zip(
+        coarse.mapping.axons[3:4], coarse.network.projections[3:4], strict=True
+    ):
         fan_out = np.diff(projection.map.start)
         np.testing.assert_array_equal(
             np.add.reduceat(np.append(axons.synapses, 0), axons.start[:-1])[fan_out > 0],
-            fan_out[fan_out > 0])
+            fan_out[fan_out > 0],
+        )
     assert trace.spikes("rec").sum() > 0
 
 
@@ -128,11 +154,11 @@ def test_layers_energy_adds_up_to_the_total_of_events_times_cost():
     run_ = simulate(program, payload(program, spikes(program.network)))
     energy, cost, counts = energy_by_slice(program, run_), program.target.energy_j, run_.counts
     assert set(energy) == set(KINDS)
-    assert energy["synapse"].sum() == pytest.approx(
-        counts.events.sum() * cost.synaptic_event.value)
+    assert energy["synapse"].sum() == pytest.approx(counts.events.sum() * cost.synaptic_event.value)
     chips = len(np.unique(program.mapping.slices.core // program.target.cores_per_chip))
     assert energy["static"].sum() == pytest.approx(
-        program.target.power_w.static.value * chips * run_.step_s.sum())
+        program.target.power_w.static.value * chips * run_.step_s.sum()
+    )
 
 
 def test_a_step_lasts_at_least_as_long_as_its_barrier_and_its_busiest_core():

@@ -30,20 +30,38 @@ def test_no_event_cost_of_loihi2_claims_to_be_more_than_an_estimate():
     assert all(c.kind == "estimate" for _, c in target.time_s)
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("value = 1024", 'value = "many"',
-     "t.toml: core.neurons.value: Input should be a valid integer, found 'many'."),
-    ("value = 1024", "value = -4",
-     "t.toml: core.neurons.value: Input should be greater than or equal to 1, found '-4'."),
-    ('kind = "measured"', 'kind = "guess"',
-     "t.toml: time_s.neuron_update.kind: Input should be 'measured', 'published' or 'estimate', "
-     "found 'guess'."),
-    ("neurons = {", "nuerons = {",
-     "t.toml: core.nuerons: is not a field of a target file. Did you mean 'neurons'?"),
-    ("[core]", "[heart]", "t.toml: heart: is not a field of a target file."),
-    ("[4, 1.4e-6]", "[1, 1.4e-6]",
-     "t.toml: time_s.barrier must list [active tiles, seconds] by rising tiles."),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "value = 1024",
+            'value = "many"',
+            "t.toml: core.neurons.value: Input should be a valid integer, found 'many'.",
+        ),
+        (
+            "value = 1024",
+            "value = -4",
+            "t.toml: core.neurons.value: Input should be greater than or equal to 1, found '-4'.",
+        ),
+        (
+            'kind = "measured"',
+            'kind = "guess"',
+            "t.toml: time_s.neuron_update.kind: Input should be 'measured', 'published' or 'estimate', "
+            "found 'guess'.",
+        ),
+        (
+            "neurons = {",
+            "nuerons = {",
+            "t.toml: core.nuerons: is not a field of a target file. Did you mean 'neurons'?",
+        ),
+        ("[core]", "[heart]", "t.toml: heart: is not a field of a target file."),
+        (
+            "[4, 1.4e-6]",
+            "[1, 1.4e-6]",
+            "t.toml: time_s.barrier must list [active tiles, seconds] by rising tiles.",
+        ),
+    ],
+)
 def test_a_wrong_field_is_named_with_what_is_expected(text, old, new, message):
     assert old in text
     with pytest.raises(NmcError) as error:

@@ -40,8 +40,9 @@ class Conv:
         """Raise NmcError where shapes or weights break a rule."""
         if self.weight.ndim != 4 or len(self.in_shape) != 3:
             raise NmcError(
-                name, f"a convolution needs a 4-d kernel and a 3-d input, got {self.weight.ndim}-d "
-                f"and {len(self.in_shape)}-d"
+                name,
+                f"a convolution needs a 4-d kernel and a 3-d input, got {self.weight.ndim}-d "
+                f"and {len(self.in_shape)}-d",
             )
         if min(*self.stride, *self.dilation, self.groups) < 1 or min(self.padding) < 0:
             raise NmcError(name, "stride, dilation and groups start at 1, padding at 0")
@@ -89,8 +90,9 @@ class Conv:
 
     def _taps(self, axis: int, tap: int) -> slice:
         start = tap * self.dilation[axis]
-        return slice(start, start + self.stride[axis] * (self._extent(axis) - 1) + 1,
-                     self.stride[axis])
+        return slice(
+            start, start + self.stride[axis] * (self._extent(axis) - 1) + 1, self.stride[axis]
+        )
 
 
 def pool(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, average: bool) -> Conv:

@@ -72,8 +72,10 @@ class Chain:
             link.verify(name)
         for before, after in zip(self.maps, self.maps[1:], strict=False):
             if prod(before.out_shape) != prod(after.in_shape):
-                raise NmcError(name, f"{before.kind} gives {before.out_shape}, "
-                               f"{after.kind} takes {after.in_shape}")
+                raise NmcError(
+                    name,
+                    f"{before.kind} gives {before.out_shape}, {after.kind} takes {after.in_shape}",
+                )
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_out)."""

@@ -56,7 +56,8 @@ class Sparse:
     def matrix(self) -> scipy.sparse.csr_array:
         """The map as a scipy matrix (n_in, n_out)."""
         return scipy.sparse.csr_array(
-            (self.weight, self.target, self.start), shape=(prod(self.in_shape), prod(self.out_shape))
+            (self.weight, self.target, self.start),
+            shape=(prod(self.in_shape), prod(self.out_shape)),
         )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
-State = dict[str, NDArray[np.generic]]
+Array = NDArray[Any]
+State = dict[str, Array]
 Stepper = Callable[[State, Array, Array], None]
 
 

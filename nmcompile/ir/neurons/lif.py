@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons, without and with a synaptic current, and the leaky integrator."""
+"""Leaky integrate-and-fire neurons with and without a synaptic current, and integrators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nmcompile.ir.neurons.rules import require_decay, require_shape
 
 
 def _zero() -> Array:
-    return np.float32(0.0).reshape(())
+    return np.zeros((), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

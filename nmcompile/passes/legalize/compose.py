@@ -22,9 +22,7 @@ def compose(network: Network) -> Network:
     convolution or the dense layer beside it; what has no such form becomes a sparse matrix.
     Products are formed in double precision and stored as float32.
     """
-    projections = tuple(
-        replace(p, map=_single(p.map)) for p in network.projections
-    )
+    projections = tuple(replace(p, map=_single(p.map)) for p in network.projections)
     return replace(network, projections=projections)
 
 

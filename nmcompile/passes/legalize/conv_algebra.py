@@ -29,23 +29,29 @@ def conv_of_convs(first: Conv, second: Conv) -> Conv | None:
     channels = (second.weight.shape[0], max(early.shape[1], late.shape[1]))
     weight = np.zeros((*channels, height, width))
     for y, x in np.ndindex(*late.shape[2:]):
-        window = weight[:, :, y * stride_y : y * stride_y + early.shape[2],
-                        x * stride_x : x * stride_x + early.shape[3]]
+        window = weight[
+            :,
+            :,
+            y * stride_y : y * stride_y + early.shape[2],
+            x * stride_x : x * stride_x + early.shape[3],
+        ]
         window += _channel_product(first, second, early, late[:, :, y, x])
     return Conv(
         weight=weight,
         in_shape=first.in_shape,
         stride=(stride_y * second.stride[0], stride_x * second.stride[1]),
-        padding=(first.padding[0] + stride_y * second.padding[0],
-                 first.padding[1] + stride_x * second.padding[1]),
+        padding=(
+            first.padding[0] + stride_y * second.padding[0],
+            first.padding[1] + stride_x * second.padding[1],
+        ),
         groups=second.groups if _depthwise(first) else first.groups,
     )
 
 
 def conv_matrix(conv: Conv) -> scipy.sparse.csr_array:
     """`conv` as a double precision matrix (n_in, n_out)."""
-    c_in, height, width = conv.in_shape
-    c_out, out_height, out_width = conv.out_shape
+    _, height, width = conv.in_shape
+    _, out_height, out_width = conv.out_shape
     targets, sources = _channel_pairs(conv)
     parts: list[tuple[Array, Array, Array]] = []
     for ky, kx in np.ndindex(*conv.weight.shape[2:]):
@@ -54,11 +60,13 @@ def conv_matrix(conv: Conv) -> scipy.sparse.csr_array:
         places = (out_y[:, None] * out_width + out_x).reshape(-1)
         origins = (in_y[:, None] * width + in_x).reshape(-1)
         values = conv.weight[:, :, ky, kx].reshape(-1).astype(np.float64)
-        parts.append((
-            (sources[:, None] * height * width + origins).reshape(-1),
-            (targets[:, None] * out_height * out_width + places).reshape(-1),
-            np.repeat(values, len(places)),
-        ))
+        parts.append(
+            (
+                (sources[:, None] * height * width + origins).reshape(-1),
+                (targets[:, None] * out_height * out_width + places).reshape(-1),
+                np.repeat(values, len(places)),
+            )
+        )
     rows, columns, data = (np.concatenate(column) for column in zip(*parts, strict=True))
     shape = (prod(conv.in_shape), prod(conv.out_shape))
     return scipy.sparse.csr_array(scipy.sparse.coo_array((data, (rows, columns)), shape=shape))
@@ -81,8 +89,9 @@ def _padding_moves(first: Conv, second: Conv) -> bool:
 
 def _undilated(conv: Conv) -> Array:
     """The kernel in double precision with the zeros of its dilation written out."""
-    height, width = (d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.weight.shape[2:],
-                                                     strict=True))
+    height, width = (
+        d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.weight.shape[2:], strict=True)
+    )
     kernel = np.zeros((*conv.weight.shape[:2], height, width))
     kernel[:, :, :: conv.dilation[0], :: conv.dilation[1]] = conv.weight
     return kernel
@@ -92,7 +101,7 @@ def _channel_product(first: Conv, second: Conv, early: Array, tap: Array) -> Arr
     """Kernel of `first` seen through one tap (c_out, c_in / groups) of `second`."""
     if _depthwise(second):
         return early * tap[:, :, None, None]
-    targets, sources = _channel_pairs(second)
+    _, sources = _channel_pairs(second)
     seen = early[sources, 0].reshape(*tap.shape, *early.shape[2:])
     return seen * tap[:, :, None, None]
 

@@ -26,19 +26,18 @@ def retime(network: Network, max_delay: int) -> tuple[Network, Latency]:
     for projection in projections:
         if projection.delay > max_delay:
             raise NmcError(
-                projection.name, f"needs a delay of {projection.delay} steps, the chip has at "
-                f"most {max_delay}", "Shorten the delay or the path that runs beside it.",
+                projection.name,
+                f"needs a delay of {projection.delay} steps, the chip has at most {max_delay}",
+                "Shorten the delay or the path that runs beside it.",
             )
     populations = tuple(replace(p, start=lag[p.name]) for p in network.populations)
     return replace(network, populations=populations, projections=projections), lag
 
 
 def _lags(network: Network) -> Latency:
-    lag = {node.name: 0 for node in (*network.inputs, *network.populations)}
+    lag = {node.name: 0 for node in network.nodes}
     for _ in range(len(lag) + 1):
-        changed = [
-            p for p in network.projections if p.delay + lag[p.target] - lag[p.source] < 1
-        ]
+        changed = [p for p in network.projections if p.delay + lag[p.target] - lag[p.source] < 1]
         if not changed:
             return lag
         for p in changed:
@@ -46,7 +45,8 @@ def _lags(network: Network) -> Latency:
     inputs = {port.name for port in network.inputs}
     names = sorted({end for p in changed for end in (p.source, p.target)} - inputs)
     raise NmcError(
-        "network", f"the loop through {', '.join(names)} takes fewer steps than it has "
+        "network",
+        f"the loop through {', '.join(names)} takes fewer steps than it has "
         "connections, and on the chip each connection takes one",
         "Give the recurrent connection a longer delay.",
     )

@@ -38,7 +38,10 @@ def partition(network: Network, target: Target, backend: Backend) -> Slices:
 
 
 def _coarsest(
-    network: Network, population: Population, target: Target, backend: Backend,
+    network: Network,
+    population: Population,
+    target: Target,
+    backend: Backend,
     counts: dict[str, int],
 ) -> Grid:
     """Boxes along each axis of the view; `counts` are the slices of each target so far."""
@@ -54,8 +57,10 @@ def _coarsest(
         fits &= below
     if not fits.any():
         raise NmcError(
-            population.name, f"no slice of it fits a core of {target.name} in neurons, synapse "
-            "memory and axons at once", "Make the layer smaller.",
+            population.name,
+            f"no slice of it fits a core of {target.name} in neurons, synapse "
+            "memory and axons at once",
+            "Make the layer smaller.",
         )
     parts = -(-np.array(shape) // sizes)
     boxes = parts.prod(axis=1)
@@ -94,8 +99,10 @@ def _slices(network: Network, grids: dict[str, Grid], target: Target) -> Slices:
 
 def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
     """Corners (k, 3) of a grid of boxes whose sizes along an axis differ by one at most."""
-    edges = [np.linspace(0, n, parts + 1).round().astype(np.int64)
-             for n, parts in zip(shape, grid, strict=True)]
+    edges = [
+        np.linspace(0, n, parts + 1).round().astype(np.int64)
+        for n, parts in zip(shape, grid, strict=True)
+    ]
     lows = np.meshgrid(*[edge[:-1] for edge in edges], indexing="ij")
     highs = np.meshgrid(*[edge[1:] for edge in edges], indexing="ij")
     return (np.stack([a.reshape(-1) for a in lows], 1), np.stack([a.reshape(-1) for a in highs], 1))
@@ -105,7 +112,8 @@ def _too_many(grids: dict[str, Grid], total: int, target: Target) -> NmcError:
     largest = sorted(grids.items(), key=lambda item: -prod(item[1]))[:3]
     listed = ", ".join(f"{name} {prod(grid):,}" for name, grid in largest)
     return NmcError(
-        "network", f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
+        "network",
+        f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
         f"({target.board.chips.value} chips of {target.cores_per_chip}); largest layers: {listed}",
         "Use a target with more chips, or make these layers smaller.",
     )

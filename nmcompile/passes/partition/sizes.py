@@ -15,7 +15,11 @@ Sizes = Array  # (k, 3) int64, box sizes along channels, rows, columns
 
 
 def grid_demand(
-    network: Network, population: Population, sizes: Sizes, target: Target, backend: Backend,
+    network: Network,
+    population: Population,
+    sizes: Sizes,
+    target: Target,
+    backend: Backend,
     counts: dict[str, int],
 ) -> dict[str, Array]:
     """An upper bound of each core limit's use by one box of each of `sizes`, (k,) int64 each.
@@ -35,7 +39,10 @@ def grid_demand(
 
 
 def _incoming(
-    projection: Projection, shape: tuple[int, int, int], sizes: Sizes, target: Target,
+    projection: Projection,
+    shape: tuple[int, int, int],
+    sizes: Sizes,
+    target: Target,
     backend: Backend,
 ) -> tuple[Array, Array]:
     """Axons that a box receives through `projection`, and the bits that their rows take."""
@@ -71,7 +78,10 @@ def _conv(
 
 
 def _sparse(
-    projection: Projection, linear: Sparse, shape: tuple[int, int, int], sizes: Sizes,
+    projection: Projection,
+    linear: Sparse,
+    shape: tuple[int, int, int],
+    sizes: Sizes,
     backend: Backend,
 ) -> tuple[Array, Array]:
     """Bounds from the fan-in of each target: its worst box, counted on prefix sums."""

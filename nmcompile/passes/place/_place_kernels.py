@@ -5,11 +5,11 @@ from nmcompile.arithmetic.jit import kernel
 
 @kernel
 def wire(start, other, packets, x, y, position, a, b):
-    """Packets times hops of slice `a` if it stood at (x, y), the traffic between a and b left out."""
+    """Packets times hops of slice `a` if it stood at (x, y), without those to or from `b`."""
     total = 0.0
     for k in range(start[a], start[a + 1]):
         peer = other[k]
-        if peer == a or peer == b:
+        if peer in (a, b):
             continue
         peer_x, peer_y = 0, 0
         if peer < len(position):

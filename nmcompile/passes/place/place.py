@@ -19,7 +19,10 @@ ROUNDS = 50  # of swaps; descent ends earlier when no swap helps
 
 
 def place(
-    network: Network, slices: Slices, axons: tuple[Axons, ...], target: Target,
+    network: Network,
+    slices: Slices,
+    axons: tuple[Axons, ...],
+    target: Target,
     rates: dict[str, Array],
 ) -> Slices:
     """`slices` with one core each.
@@ -61,7 +64,8 @@ def _traffic(
         rate = rates[projection.source].reshape(-1)
         owner = (
             slice_of_neurons(network, slices, index[projection.source])
-            if projection.source in index else np.full(len(rate), outside)
+            if projection.source in index
+            else np.full(len(rate), outside)
         )
         counts = np.diff(axon.start)
         pairs = (np.repeat(rate, counts), (np.repeat(owner, counts), axon.slice))

@@ -43,7 +43,10 @@ class LayerError:
 
 
 def quantize(
-    network: Network, target: Target, backend: Backend, calibration: Calibration,
+    network: Network,
+    target: Target,
+    backend: Backend,
+    calibration: Calibration,
     progress: Progress = lambda name: None,
 ) -> tuple[Network, tuple[LayerError, ...]]:
     """`network` in integers, and the error of each layer.
@@ -65,9 +68,7 @@ def quantize(
         projections.update({_key(p): p for p in encoded.projections})
         errors.append(error)
     ordered = tuple(projections[_key(p)] for p in network.projections)
-    quantized = replace(
-        network, inputs=inputs, populations=tuple(populations), projections=ordered
-    )
+    quantized = replace(network, inputs=inputs, populations=tuple(populations), projections=ordered)
     return quantized, tuple(errors)
 
 
@@ -89,8 +90,9 @@ def _layer(
     projections = network.incoming(population.name)
     units = {port.name: port.format.scale for port in inputs}
     records = calibration.trace.records[population.name]
-    peaks = {name: float(np.abs(values).max()) for name, values in records.items()
-             if name != "spikes"}
+    peaks = {
+        name: float(np.abs(values).max()) for name, values in records.items() if name != "spikes"
+    }
     return Layer(
         population=population,
         projections=projections,
@@ -100,7 +102,10 @@ def _layer(
 
 
 def _best(
-    layer: Layer, target: Target, backend: Backend, inputs: tuple[Input, ...],
+    layer: Layer,
+    target: Target,
+    backend: Backend,
+    inputs: tuple[Input, ...],
     calibration: Calibration,
 ) -> tuple[EncodedLayer, LayerError]:
     natural = backend.natural_scale(layer, target)
@@ -113,13 +118,15 @@ def _best(
     best, encoded = min(tried, key=lambda pair: pair[0])
     size = float(np.abs(getattr(layer.population.neuron, "threshold", np.abs(wanted).max())).mean())
     name, size = layer.population.name, size or 1.0
-    return encoded, LayerError(population=name, scale=1.0 / encoded.unit, error=best / size,
-                               max_abs_error=tried[0][0] / size)
+    return encoded, LayerError(
+        population=name,
+        scale=1.0 / encoded.unit,
+        error=best / size,
+        max_abs_error=tried[0][0] / size,
+    )
 
 
-def _arriving(
-    projection: Projection, inputs: tuple[Input, ...], calibration: Calibration
-) -> Array:
+def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Calibration) -> Array:
     """Payloads that reach the projection's target, (samples, steps, n), in the target's time."""
     lag = calibration.latency
     for port in inputs:

@@ -1,0 +1,141 @@
+"""Neurons of snnTorch 1.0: Leaky, Synaptic and RLeaky with the timing that their code has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.adapters.interface import Adapter, Described
+from nmcompile.frontends.linear_layers import conv_map
+from nmcompile.ir.maps import Dense, LinearMap, Scale
+from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
+from nmcompile.ir.neurons.base import Array
+
+STATES: dict[str, dict[str, str]] = {
+    "Leaky": {"v": "mem"},
+    "Synaptic": {"u": "syn", "v": "mem"},
+    "RLeaky": {"spikes": "spk", "v": "mem"},
+}
+SUPPORTED = "snnTorch's Leaky, Synaptic and RLeaky are supported."
+# The reset of the spike of one step, applied in the next (reset_delay=True), by class.
+DELAYED_ZERO = {"Leaky": ResetAt.LEAK, "Synaptic": ResetAt.INPUT, "RLeaky": ResetAt.INPUT}
+RESETS = {"_base_sub": Reset.SUBTRACT, "_base_zero": Reset.ZERO, "_base_int": Reset.NONE}
+PROBES = (-1.0, -1e-3, 0.0, 1e-3, 1.0)  # membrane minus threshold, to see what the surrogate fires
+
+
+def _in_library(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("snntorch.")
+
+
+def _knows(module: nn.Module) -> bool:
+    return _in_library(module) and type(module).__name__ in STATES
+
+
+def _refuse(path: str, module: nn.Module) -> None:
+    kind = type(module).__name__
+    if not _in_library(module) or kind == "RecurrentOneToOne":
+        return
+    if kind not in STATES:
+        raise NmcError(path, f"snnTorch's {kind} cannot be compiled", SUPPORTED)
+    if module.inhibition:
+        raise NmcError(path, "inhibition=True (only the largest membrane fires) cannot be compiled",
+                       "Train with inhibition=False.")
+    if module.state_quant:
+        raise NmcError(path, "state_quant (a quantised membrane) cannot be compiled",
+                       "Train with state_quant=False; the compiler quantises for the chip.")
+
+
+def _states(module: nn.Module) -> dict[str, str]:
+    return STATES[type(module).__name__]
+
+
+def _reset(module: nn.Module) -> None:
+    for name in _states(module).values():
+        setattr(module, name, torch.zeros(0))
+
+
+def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described:
+    """Parameters, reset and recurrence of `module` for a population of `shape`."""
+    fields: dict[str, Any] = {
+        "decay": np.clip(_array(module.beta), 0, 1),
+        "threshold": _array(module.threshold),
+        "fires_at_threshold": _fires_at_threshold(path, module),
+    }
+    fields["reset"], fields["reset_at"] = _reset_of(path, module)
+    neuron: Neuron
+    if type(module).__name__ == "Synaptic":
+        neuron = CubaLIF(current_decay=np.clip(_array(module.alpha), 0, 1), **fields)
+    else:
+        neuron = LIF(**fields)
+    loops, bias = _recurrence(path, module, shape)
+    return Described(neuron=neuron, loops=loops, bias=bias,
+                     spike_value=_array(module.graded_spikes_factor))
+
+
+def _array(tensor: Any) -> Array:
+    return torch.as_tensor(tensor).detach().to(torch.float32).numpy()
+
+
+def _fires_at_threshold(path: str, module: Any) -> bool:
+    fired = module.spike_grad(torch.tensor(PROBES)).tolist()
+    if fired not in ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1]):
+        raise NmcError(path, "its spike_grad is not a step from 0 to 1 at the threshold",
+                       "Use a surrogate of snntorch.surrogate whose forward is a Heaviside step.")
+    return bool(fired[2])
+
+
+def _reset_of(path: str, module: Any) -> tuple[Reset, ResetAt]:
+    reset = RESETS.get(getattr(module.state_function, "__name__", ""))
+    if reset is None:
+        raise NmcError(path, "its state_function is not one of snnTorch's own")
+    if reset is Reset.NONE and module.reset_delay:
+        return reset, ResetAt.SPIKE
+    if module.reset_delay:
+        at = ResetAt.INPUT if reset is Reset.SUBTRACT else DELAYED_ZERO[type(module).__name__]
+        return reset, at
+    after = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)[int(module.reset_mechanism_val)]
+    if after is not reset:
+        raise NmcError(path, "reset_mechanism was changed after construction with "
+                       "reset_delay=False", "Set it in the constructor.")
+    if reset is Reset.ZERO and bool((torch.as_tensor(module.threshold) < 0).any()):
+        raise NmcError(path, "a negative threshold with reset_delay=False cannot be compiled")
+    return reset, {Reset.SUBTRACT: ResetAt.UNDELAYED}.get(reset, ResetAt.SPIKE)
+
+
+def _recurrence(
+    path: str, module: Any, shape: tuple[int, ...]
+) -> tuple[tuple[LinearMap, ...], Array]:
+    """The maps from the module's spikes to its next input, and the bias that comes with them."""
+    if type(module).__name__ != "RLeaky":
+        return (), np.zeros((), np.float32)
+    layer = module.recurrent
+    factor = _array(module.graded_spikes_factor)
+    graded = () if np.all(factor == 1) else (Scale(factor=factor, in_shape=shape),)
+    if isinstance(layer, nn.Linear):
+        loop: LinearMap = Dense(weight=_array(layer.weight), in_shape=shape, out_shape=shape)
+        bias = _bias(layer, shape, len(shape) - 1)
+    elif isinstance(layer, nn.Conv2d):
+        loop, bias = conv_map(layer, shape), _bias(layer, shape, 0)
+    elif type(layer).__name__ == "RecurrentOneToOne":
+        loop, bias = Scale(factor=_array(layer.V), in_shape=shape), np.zeros((), np.float32)
+    else:
+        raise NmcError(f"{path}.recurrent", f"{type(layer).__name__} is not a recurrence that "
+                       "RLeaky makes", "Linear, Conv2d or one-to-one V are supported.")
+    return (*graded, loop), bias
+
+
+def _bias(layer: Any, shape: tuple[int, ...], axis: int) -> Array:
+    if layer.bias is None:
+        return np.zeros((), np.float32)
+    aligned = _array(layer.bias).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return np.ascontiguousarray(np.broadcast_to(aligned, shape))
+
+
+SNNTORCH = Adapter(
+    name="snntorch", knows=_knows, refuse=_refuse, states=_states, reset=_reset,
+    describe=_describe,
+)

@@ -1,0 +1,196 @@
+"""Small Loihi programs, written out and drawn at random, with mappings made without the passes."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+
+from nmcompile.ir import (
+    Input,
+    Network,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    SynapseFormat,
+    verify,
+)
+from nmcompile.ir.maps import Conv, Dense, Sparse, from_matrix
+from nmcompile.mapping import Axons, Mapping, Program, Slices, view
+from nmcompile.target import Target, load_target
+
+Shape = tuple[int, ...]
+
+
+def neuron(
+    du: int = 4095, dv: int = 400, threshold: int = 60, bias: int | np.ndarray = 0, **more: object
+) -> LoihiNeuron:
+    """A neuron of scalar registers; `bias` is its mantissa."""
+
+    def register(value: object) -> np.ndarray:
+        return np.asarray(value, np.int32)
+
+    return LoihiNeuron(
+        du=register(du),
+        dv=register(dv),
+        threshold=register(threshold),
+        bias_mantissa=register(bias),
+        **more,
+    )
+
+
+def weights(
+    rng: np.random.Generator, shape: Shape, sign: str = "mixed", bits: int = 8
+) -> np.ndarray:
+    """Random mantissas that `sign` and `bits` can hold."""
+    limit = 2**bits
+    if sign == "mixed":
+        return (2 * rng.integers(-limit // 2, limit // 2, shape)).astype(np.int16)
+    positive = rng.integers(0, limit, shape).astype(np.int16)
+    return positive if sign == "excitatory" else -positive
+
+
+def dense(weight: np.ndarray) -> Dense:
+    return Dense(weight=weight, in_shape=(weight.shape[1],), out_shape=(weight.shape[0],))
+
+
+def sparse(rng: np.random.Generator, n_in: int, n_out: int) -> Sparse:
+    chosen = rng.random((n_in, n_out)) < 0.4
+    matrix = weights(rng, (n_in, n_out)) * chosen
+    return from_matrix(scipy.sparse.csr_array(matrix), (n_in,), (n_out,))
+
+
+def projection(
+    source: str,
+    target: str,
+    linear: Dense | Conv | Sparse,
+    delay: int = 1,
+    exponent: int = 0,
+    sign: str = "mixed",
+    bits: int = 8,
+) -> Projection:
+    return Projection(
+        source=source,
+        target=target,
+        map=linear,
+        delay=delay,
+        format=SynapseFormat(bits=bits, exponent=exponent, sign=sign),
+    )
+
+
+def network(
+    ports: tuple[Input, ...],
+    populations: tuple[Population, ...],
+    projections: tuple[Projection, ...],
+) -> Network:
+    """A verified network whose output is its last population."""
+    return verify(
+        Network(
+            inputs=ports,
+            populations=populations,
+            projections=projections,
+            outputs=(Output(name="out", population=populations[-1].name),),
+        )
+    )
+
+
+def port(shape: Shape, payload_bits: int = 0, name: str = "in") -> Input:
+    return Input(name=name, shape=shape, format=SpikeFormat(payload_bits=payload_bits))
+
+
+def payloads(
+    net: Network, steps: int, rng: np.random.Generator, samples: int = 1, density: float = 0.4
+) -> dict[str, np.ndarray]:
+    """Random spikes or payloads, (samples, steps, *shape) for each input."""
+    sent = {}
+    for entry in net.inputs:
+        limit, shape = entry.format.limit, (samples, steps, *entry.shape)
+        low = -limit if entry.format.payload_bits else 1
+        values = rng.integers(low, limit + 1, shape)
+        sent[entry.name] = (values * (rng.random(shape) < density)).astype(np.int32)
+    return sent
+
+
+def program(net: Network, target: str = "loihi2", cut: int = 1, rng_seed: int = 0) -> Program:
+    """`net` with every population cut into up to `cut` slices along each axis.
+
+    Slices lie on shuffled cores of two chips at most; two slices may share one.
+    """
+    rng = np.random.default_rng(rng_seed)
+    boxes = [(i, *box) for i, p in enumerate(net.populations) for box in _boxes(p.shape, cut)]
+    index, low, high = (np.array(column, np.int32) for column in zip(*boxes, strict=True))
+    cores = (
+        5 * rng.integers(0, max(len(boxes) * 3 // 4, 1), len(boxes))
+        if cut > 1
+        else (np.arange(len(boxes)))
+    )
+    slices = Slices(population=index, low=low, high=high, core=np.asarray(cores, np.int32))
+    axons = tuple(_axons(net, p, slices) for p in net.projections)
+    chip = load_target(target)
+    latency = {p.name: p.start for p in net.populations}
+    return Program(
+        network=net,
+        mapping=Mapping(slices=slices, axons=axons),
+        target=small(chip),
+        latency=latency,
+    )
+
+
+def small(target: Target) -> Target:
+    """`target` as a board of 8 chips of 2 x 2 tiles, so that few slices span several chips."""
+    board = target.board
+    values = {"chips": 8, "mesh_width": 2, "mesh_height": 2}
+    changed = {k: getattr(board, k).model_copy(update={"value": v}) for k, v in values.items()}
+    return target.model_copy(update={"board": board.model_copy(update=changed)})
+
+
+def _boxes(shape: Shape, cut: int) -> list[tuple[list[int], list[int]]]:
+    edges = [np.linspace(0, n, min(cut, n) + 1).round().astype(int) for n in view(shape)]
+    parts = np.ndindex(*(len(edge) - 1 for edge in edges))
+    return [
+        (
+            [int(e[i]) for e, i in zip(edges, part, strict=True)],
+            [int(e[i + 1]) for e, i in zip(edges, part, strict=True)],
+        )
+        for part in parts
+    ]
+
+
+def _axons(net: Network, entry: Projection, slices: Slices) -> Axons:
+    """Axons from the map's connection matrix, one source after the other."""
+    index = [p.name for p in net.populations].index(entry.target)
+    shape = view(net.populations[index].shape)
+    owner = np.full(shape, -1)
+    for i in np.flatnonzero(slices.population == index):
+        (a, b, c), (d, e, f) = slices.low[i], slices.high[i]
+        owner[a:d, b:e, c:f] = i
+    owner, counts = owner.reshape(-1), []
+    start, ends, first, order = [0], [], [], []
+    for synapses, targets in _connections(entry.map):
+        for i in np.unique(owner[targets]):
+            mine = owner[targets] == i
+            ends.append(i)
+            counts.append(mine.sum())
+            first.append(len(order))
+            order.extend(synapses[mine])
+        start.append(len(ends))
+    plain = not isinstance(entry.map, Sparse)
+    none = np.zeros(0, np.int64)
+    return Axons(
+        start=np.array(start, np.int64),
+        slice=np.array(ends, np.int32),
+        synapses=np.array(counts, np.int32),
+        first=none if plain else np.array(first, np.int64),
+        order=none if plain else np.array(order, np.int64),
+    )
+
+
+def _connections(linear: Dense | Conv | Sparse) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each source the numbers of its synapses (of a sparse map) and their targets."""
+    if isinstance(linear, Sparse):
+        ranges = [np.arange(a, b) for a, b in zip(linear.start, linear.start[1:], strict=False)]
+        return [(r, linear.target[r]) for r in ranges]
+    ones = linear.with_weights(np.ones(linear.weights().shape, np.int64))
+    rows = ones.apply(np.eye(int(np.prod(linear.in_shape)), dtype=np.int64))
+    return [(np.flatnonzero(row), np.flatnonzero(row)) for row in rows]
