@@ -1,0 +1,175 @@
+"""The network as a script of Lava processes, with its weights in arrays beside it.
+
+Layouts: populations are flat in C-order of (channel, row, column). Lava's Conv takes and gives
+(x, y, channel) and convolves where torch correlates, so its kernel is flipped and ports are
+transposed on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from nmcompile_backends.loihi import lava_text as text
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.start_gates import gated
+
+from nmcompile.ir import Network, Population, Projection, SynapseFormat
+from nmcompile.ir.maps import Conv, Dense, Sparse
+from nmcompile.ir.neurons import Reset
+from nmcompile.ir.neurons.base import Array
+
+SCRIPT, ARRAYS = "lava_model.py", "arrays.npz"
+Arrays = dict[str, Array]
+Store = Callable[[str, Array], str]  # keeps an array by name, gives the script's words for it
+
+
+def write_lava(network: Network, folder: Path) -> dict[str, str]:
+    """Write `lava_model.py` and `arrays.npz`."""
+    arrays: Arrays = {}
+    body = _body(network, arrays)
+    script = f"{_head(network, body)}{body}{text.MAIN}"
+    (folder / SCRIPT).write_bytes(script.encode())
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+    return {
+        SCRIPT: "the network as Lava processes: python lava_model.py INPUT OUTPUT.npz "
+                "(Python 3.10, lava-nc 0.10)",
+        ARRAYS: f"weights and parameters of {SCRIPT}",
+    }
+
+
+def _head(network: Network, body: str) -> str:
+    """Imports and classes that `body` needs; names of the user's stand in literals only."""
+    neuron, conv = "LoihiNeuron(" in body, "ShiftedConv(" in body
+    one = len(network.inputs) == 1
+    head = text.HEAD.format(
+        inputs=".npy with one row a step" if one else ".npz with one array for each of INPUTS",
+        scipy="from scipy.sparse import csc_matrix\n" if "csc_matrix" in body else "",
+    )
+    imports = [text.MODEL_IMPORTS * (neuron or conv), text.NEURON_IMPORTS * neuron,
+               text.CONV_IMPORTS * conv]
+    data = text.DATA.format(
+        inputs="".join(f"    {port.name!r},\n" for port in network.inputs),
+        shapes="".join(f"    {p.name!r}: {p.shape!r},\n" for p in network.populations),
+    )
+    return "".join([head, *imports, data, text.NEURON * neuron, text.SHIFTED_CONV * conv])
+
+
+def _body(network: Network, arrays: Arrays) -> str:
+    held = gated(network)
+    bits = {port.name: port.format.payload_bits or 0 for port in network.inputs}
+    parts = [text.BUILD]
+    parts += [f"    node[{p.name!r}] = Source(data=sent[{p.name!r}])\n" for p in network.inputs]
+    for number, population in enumerate(network.populations):
+        store = partial(_store, arrays, f"population{number}")
+        parts.append(_population(population, population.name in held, store))
+    for number, projection in enumerate(network.projections):
+        store = partial(_store, arrays, f"projection{number}")
+        parts.append(_projection(projection, bits.get(projection.source, 0), store))
+    return "".join(parts)
+
+
+def _store(arrays: Arrays, owner: str, name: str, values: Array) -> str:
+    """Keep `values` and give the script's expression for them."""
+    arrays[f"{owner}_{name}"] = values
+    return f'arrays["{owner}_{name}"]'
+
+
+def _population(population: Population, held: bool, store: Store) -> str:
+    neuron = population.neuron
+    assert isinstance(neuron, LoihiNeuron)
+    registers = (neuron.du, neuron.dv, neuron.threshold)
+    du, dv, vth = (_each(population, values, name, store)
+                   for values, name in zip(registers, ("du", "dv", "vth"), strict=True))
+    lines = [f"shape=({population.size},), du={du}, dv={dv}, vth={vth},"]
+    one = all(values.min() == values.max() for values in registers)
+    if one and not held and neuron.reset is Reset.ZERO and neuron.refractory == 1 and (
+        not neuron.silent
+    ):
+        bias = _each(population, neuron.bias_mantissa, "bias_mant", store)
+        lines.append(f"bias_mant={bias}, bias_exp={neuron.bias_exponent},")
+        return _call(f"node[{population.name!r}]", "LIF", lines)
+    value = neuron.bias_mantissa.astype(np.int32) << neuron.bias_exponent
+    lines.append(f"bias={_each(population, value, 'bias', store)}, "
+                 f"refractory={neuron.refractory}, reset={reset_name(neuron)!r},")
+    lines.append(f"silent={neuron.silent}, start={population.start},")
+    return _call(f"node[{population.name!r}]", "LoihiNeuron", lines)
+
+
+def reset_name(neuron: LoihiNeuron) -> str:
+    """The reset of `neuron` with its time in one word."""
+    late = neuron.reset is Reset.SUBTRACT and neuron.subtract_late
+    return "subtract-late" if late else neuron.reset.value
+
+
+def _each(population: Population, values: Array, name: str, store: Store) -> str:
+    """The one value that all neurons share, or an expression for (n,) of them."""
+    if values.min() == values.max():
+        return str(int(values.min()))
+    return store(name, np.broadcast_to(values, population.shape).reshape(-1))
+
+
+def _call(target: str, process: str, lines: list[str]) -> str:
+    body = "".join(f"        {line}\n" for line in lines)
+    return f"    {target} = {process}(\n{body}    )\n"
+
+
+def _projection(projection: Projection, message_bits: int, store: Store) -> str:
+    linear, stored = projection.map, projection.format
+    assert stored is not None
+    source, target = f"node[{projection.source!r}].s_out", f"node[{projection.target!r}].a_in"
+    head = f"\n    # {projection.name!r}\n"
+    if isinstance(linear, Conv):
+        source += f".reshape({linear.in_shape}).transpose([2, 1, 0])"
+        made = _conv(linear, stored.exponent, projection.delay, message_bits, store)
+        sums = "synapse.a_out.transpose([2, 1, 0]).flatten()"
+    else:
+        assert isinstance(linear, Dense | Sparse)
+        made = _matrix(linear, stored, projection.delay, message_bits, store)
+        sums = "synapse.a_out"
+    ends = f"    {source}.connect(synapse.s_in)\n    {sums}.connect({target})\n"
+    return head + made + ends
+
+
+def _conv(conv: Conv, exponent: int, delay: int, message_bits: int, store: Store) -> str:
+    kernel = store("kernel", conv.weight.astype(np.int32))
+    c_in, height, width = conv.in_shape
+    lines = [
+        "weight=kernel[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),",
+        f"input_shape={(width, height, c_in)}, stride={conv.stride[::-1]}, "
+        f"padding={conv.padding[::-1]},",
+        f"dilation={conv.dilation[::-1]}, groups={conv.groups}, num_message_bits={message_bits},",
+    ]
+    plain = exponent == 0 and delay == 1
+    if not plain:
+        lines.append(f"weight_exp={exponent}, delay={delay},")
+    made = _call("synapse", "Conv" if plain else "ShiftedConv", lines)
+    return f"    kernel = {kernel}\n{made}"
+
+
+def _matrix(
+    linear: Dense | Sparse, stored: SynapseFormat, delay: int, message_bits: int, store: Store
+) -> str:
+    """Dense or Sparse, with Lava's delay of the network's delay less its own one step.
+
+    Lava aligns weights of fewer than 8 bits to the high end; the exponent shifts the sum back.
+    """
+    spare, extra = 8 - stored.bits, delay - 1
+    weights = store("weights", linear.weight.astype(np.int32) << spare)
+    lines = [
+        f"weights=weights, weight_exp={stored.exponent - spare}, num_weight_bits={stored.bits},",
+        f"sign_mode=SignMode.{stored.sign.upper()}, num_message_bits={message_bits},",
+    ]
+    if isinstance(linear, Sparse):
+        shape = (prod(linear.out_shape), prod(linear.in_shape))
+        parts = f"{weights}, {store('targets', linear.target)}, {store('starts', linear.start)}"
+        weights = f"csc_matrix(({parts}), shape={shape}).tocsr()"
+    if extra:
+        every = "(weights != 0).astype(int)" if isinstance(linear, Sparse) else (
+            "np.ones(weights.shape, int)")
+        lines.append(f"delays={extra} * {every}, max_delay={extra},")
+    process = ("Delay" if extra else "") + linear.kind.capitalize()
+    return f"    weights = {weights}\n" + _call("synapse", process, lines)

@@ -1,0 +1,227 @@
+"""The fixed sections of the Lava script, as text."""
+
+HEAD = '''\
+"""A network compiled by nmcompile for Loihi, as Lava processes.
+
+Run it with Python 3.10 and lava-nc 0.10:
+
+    python lava_model.py INPUT OUTPUT.npz [--steps N]
+
+INPUT       {inputs}: spikes as 0 or 1, or integer payloads
+OUTPUT.npz  <population>/spikes and <population>/v, each (steps, *shape), int32
+--steps     default: as many as INPUT has; behind its last row the input is zero
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+{scipy}from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.conv.process import Conv
+from lava.proc.dense.process import Dense, DelayDense
+from lava.proc.io.sink import RingBuffer as Sink
+from lava.proc.io.source import RingBuffer as Source
+from lava.proc.lif.process import LIF
+from lava.proc.monitor.process import Monitor
+from lava.proc.sparse.process import DelaySparse, Sparse
+from lava.utils.weightutils import SignMode
+'''
+
+MODEL_IMPORTS = '''\
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+'''
+
+CONV_IMPORTS = '''\
+from lava.proc.conv.models import AbstractPyConvModel
+'''
+
+NEURON_IMPORTS = '''\
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+'''
+
+DATA = '''\
+
+FOLDER = Path(__file__).parent
+INPUTS = [
+{inputs}]
+SHAPES = {{
+{shapes}}}
+'''
+
+NEURON = '''\
+
+
+class LoihiNeuron(AbstractProcess):
+    """Loihi's neuron with what Lava's LIF leaves out: parameters of single neurons, soft reset,
+    refractory steps, a readout that never fires, and a start before which all state stays zero.
+
+    reset  "none", "zero", "subtract" (in the step of the spike) or "subtract-late" (in the step
+           after it, behind the leak)
+    """
+
+    def __init__(self, *, shape, du, dv, vth, bias, refractory, reset, silent, start):
+        super().__init__(refractory=refractory, reset=reset, silent=silent, start=start)
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.u = Var(shape=shape, init=0)
+        self.v = Var(shape=shape, init=0)
+        self.hold = Var(shape=shape, init=0)
+        self.du = Var(shape=shape, init=du)
+        self.dv = Var(shape=shape, init=dv)
+        self.vth = Var(shape=shape, init=vth)
+        self.bias = Var(shape=shape, init=bias)
+
+
+@implements(proc=LoihiNeuron, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyLoihiNeuron(PyLoihiProcessModel):
+    """The neuron in exact integers; 24-bit u wraps, 24-bit v saturates, decays round to zero."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
+    u: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    hold: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=6)
+    du: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=12)
+    dv: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=12)
+    vth: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=17)
+    bias: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=20)
+
+    def run_spk(self):
+        arriving = self.a_in.recv().astype(np.int64)
+        spikes = np.zeros(self.v.shape, bool)
+        if self.time_step > self.proc_params["start"]:  # Lava's first step is 1
+            spikes = self.step(arriving)
+        self.s_out.send(spikes)
+
+    def step(self, arriving):
+        reset, silent = self.proc_params["reset"], self.proc_params["silent"]
+        level = self.vth.astype(np.int64) << 6
+        u = decayed(self.u, 4095 - self.du) + (arriving << 6)
+        u = 2**23 - (2**23 - u) % 2**24
+        v = decayed(self.v, 4096 - self.dv) + u + self.bias
+        if reset == "subtract-late" and not silent:
+            v = v - np.where(self.v > level, level, 0)
+        v = np.where(self.hold > 0, 0, np.clip(v, 1 - 2**23, 2**23 - 1))
+        spikes = (v > level) & (not silent)
+        if reset == "zero":
+            v = np.where(spikes, 0, v)
+        elif reset == "subtract":
+            v = np.where(spikes, v - level, v)
+        hold = np.where(spikes, self.proc_params["refractory"], self.hold)
+        self.u[:], self.v[:], self.hold[:] = u, v, np.maximum(hold - 1, 0)
+        return spikes
+
+
+def decayed(state, factor):
+    """`state * factor / 4096`, rounded toward zero."""
+    state = state.astype(np.int64)
+    return np.sign(state) * (np.abs(state) * factor >> 12)
+'''
+
+SHIFTED_CONV = '''\
+
+
+class ShiftedConv(Conv):
+    """Lava's Conv with a delay, and with its weight exponent applied to the sums, which Lava's
+    fixed-point model leaves out."""
+
+    def __init__(self, *, delay, **kwargs):
+        super().__init__(**kwargs)
+        self.proc_params["delay"] = delay
+
+
+@implements(proc=ShiftedConv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyShiftedConv(AbstractPyConvModel):
+    """Lava's model, which buffers for one step what `clamp_precision` returns."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    a_buf: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    weight: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=8)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.waiting = []
+
+    def clamp_precision(self, x):
+        exponent = self.proc_params["weight_exp"]
+        self.waiting.append(x << exponent if exponent >= 0 else x >> -exponent)
+        if len(self.waiting) < self.proc_params["delay"]:
+            return np.zeros_like(x)
+        return self.waiting.pop(0)
+'''
+
+BUILD = '''\
+
+
+def build(sent):
+    """The connected network: process by name of input or population.
+
+    sent  input name -> (n, steps) integers
+    """
+    arrays = np.load(FOLDER / "arrays.npz")
+    node = {}
+'''
+
+MAIN = '''\
+    return node
+
+
+def read_inputs(path, steps):
+    """The rows of every input as (n, steps); behind the last row they are zero."""
+    given = np.load(path)
+    rows = {name: given[name] for name in INPUTS} if path.endswith(".npz") else {INPUTS[0]: given}
+    steps = steps or max(len(values) for values in rows.values())
+    sent = {}
+    for name, values in rows.items():
+        values = values.reshape(len(values), -1)[:steps].astype(np.int32)
+        sent[name] = np.pad(values, ((0, steps - len(values)), (0, 0))).T
+    return sent, steps
+
+
+def run(path, steps):
+    """Spikes and v of every population, (steps, *shape) each."""
+    sent, steps = read_inputs(path, steps)
+    node = build(sent)
+    sinks, monitors = {}, {}
+    for name in SHAPES:
+        process = node[name]
+        sinks[name] = Sink(shape=process.s_out.shape, buffer=steps)
+        process.s_out.connect(sinks[name].a_in)
+        monitors[name] = Monitor()
+        monitors[name].probe(process.v, steps)
+    root = node[next(iter(SHAPES))]
+    root.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+    records = {}
+    for name, shape in SHAPES.items():
+        v = monitors[name].get_data()[node[name].name]["v"]
+        records[f"{name}/spikes"] = sinks[name].data.get().T.reshape(steps, *shape)
+        records[f"{name}/v"] = v.reshape(steps, *shape)
+    root.stop()
+    return {key: values.astype(np.int32) for key, values in records.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("input")
+    parser.add_argument("output")
+    parser.add_argument("--steps", type=int)
+    arguments = parser.parse_args()
+    np.savez(arguments.output, **run(arguments.input, arguments.steps))
+
+
+if __name__ == "__main__":
+    main()
+'''

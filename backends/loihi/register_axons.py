@@ -1,0 +1,115 @@
+"""Every axon of a program: the number it has at its core, and who sends through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from nmcompile.ir import Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program, Slices, view
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AxonTable:
+    """All axons, projection behind projection, (a,) each.
+
+    projection  number of the projection
+    member      number of the axon within the projection's own
+    source      neuron of the projection's source
+    slice       where it ends
+    core        global number of the core of that slice
+    number      the axon's number at that core
+    delay       steps
+    """
+
+    projection: Array
+    member: Array
+    source: Array
+    slice: Array
+    core: Array
+    number: Array
+    delay: Array
+
+
+def axon_table(program: Program) -> AxonTable:
+    """The axons of `program`; a core numbers those that end in it by projection and source."""
+    network, mapping = program.network, program.mapping
+    counts = [len(axons.slice) for axons in mapping.axons]
+    slices = np.concatenate([axons.slice for axons in mapping.axons])
+    core = mapping.slices.core[slices]
+    source = [np.repeat(np.arange(len(a.start) - 1), np.diff(a.start)) for a in mapping.axons]
+    return AxonTable(
+        projection=np.repeat(np.arange(len(counts)), counts),
+        member=np.concatenate([np.arange(count) for count in counts]),
+        source=np.concatenate(source), slice=slices, core=core, number=_ranks(core),
+        delay=np.repeat([p.delay for p in network.projections], counts),
+    )
+
+
+def _ranks(core: Array) -> Array:
+    """For each entry, how many entries of the same core stand before it."""
+    order = np.argsort(core, kind="stable")
+    first = np.searchsorted(core[order], core[order])
+    ranks = np.empty(len(core), np.int64)
+    ranks[order] = np.arange(len(core)) - first
+    return ranks
+
+
+def by_core(core: Array) -> dict[int, Array]:
+    """For each core that occurs, the entries that name it, in their order."""
+    order = np.argsort(core, kind="stable")
+    found, first = np.unique(core[order], return_index=True)
+    return dict(zip(found.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def first_compartments(slices: Slices) -> Array:
+    """(s,) compartment of each slice's first neuron; slices of a core follow each other."""
+    order = np.argsort(slices.core, kind="stable")
+    sizes = slices.sizes()[order].astype(np.int64)
+    before = np.cumsum(sizes) - sizes
+    first = np.empty(len(slices), np.int64)
+    first[order] = before - before[np.searchsorted(slices.core[order], slices.core[order])]
+    return first
+
+
+def compartments(network: Network, slices: Slices, population: int) -> tuple[Array, Array]:
+    """(n,) core and compartment of each neuron of population number `population`."""
+    shape = view(network.populations[population].shape)
+    core, compartment = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    first = first_compartments(slices)
+    for i in np.flatnonzero(slices.population == population):
+        (c0, y0, x0), (c1, y1, x1) = slices.low[i], slices.high[i]
+        extent = (c1 - c0, y1 - y0, x1 - x0)
+        core[c0:c1, y0:y1, x0:x1] = slices.core[i]
+        numbers = first[i] + np.arange(prod(extent))
+        compartment[c0:c1, y0:y1, x0:x1] = numbers.reshape(extent)
+    return core.reshape(-1), compartment.reshape(-1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Senders:
+    """Where axons start: core -1 for those of inputs.
+
+    core         (a,) global core number of the source neuron
+    compartment  (a,) its compartment there; for an input the input's line
+    """
+
+    core: Array
+    compartment: Array
+
+
+def senders(program: Program, table: AxonTable) -> Senders:
+    """The source of each axon of `table`."""
+    network = program.network
+    index = {p.name: i for i, p in enumerate(network.populations)}
+    core, compartment = np.full(len(table.core), -1), table.source.copy()
+    for number, projection in enumerate(network.projections):
+        if projection.source in index:
+            mine = table.projection == number
+            places = compartments(network, program.mapping.slices, index[projection.source])
+            core[mine] = places[0][table.source[mine]]
+            compartment[mine] = places[1][table.source[mine]]
+    return Senders(core=core, compartment=compartment)
