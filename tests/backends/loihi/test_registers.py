@@ -1,0 +1,102 @@
+"""The register files hold everything that is needed to run the program, and nothing is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import jsonschema
+import numpy as np
+import pytest
+from nmcompile_backends.loihi.registers import write_registers
+
+from helpers import register_machine
+from helpers.loihi_programs import (
+    dense,
+    network,
+    neuron,
+    payloads,
+    port,
+    program,
+    projection,
+    weights,
+)
+from helpers.random_loihi import random_network
+from nmcompile.ir import Network, Population, run
+from nmcompile.ir.maps import Conv
+
+STEPS = 14
+
+
+def same_as_reference(net: Network, folder: Path, target: str, cut: int, seed: int) -> int:
+    """Spikes seen, after comparing the register machine with the reference, bit for bit."""
+    write_registers(program(net, target, cut, seed), folder)
+    sent = payloads(net, STEPS, np.random.default_rng(seed))
+    wanted = run(net, sent).records
+    found = register_machine.run(folder, {name: x[0] for name, x in sent.items()}, STEPS)
+    for name, record in wanted.items():
+        for variable in ("spikes", "v"):
+            np.testing.assert_array_equal(found[name][variable], record[variable][0])
+    return sum(int(record["spikes"].sum()) for record in wanted.values())
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("target", ["loihi1", "loihi2"])
+def test_the_registers_alone_give_the_spikes_and_membranes_of_the_network(
+    tmp_path: Path, target: str, seed: int
+) -> None:
+    net = random_network(seed)
+    assert same_as_reference(net, tmp_path, target, cut=2, seed=seed) > 0
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = json.loads((tmp_path / "registers.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def one_layer() -> Network:
+    rng = np.random.default_rng(0)
+    layer = Population(name="fc", shape=(10,), neuron=neuron(), bias=np.zeros((), np.int32))
+    return network((port((6,)),), (layer,),
+                   (projection("in", "fc", dense(weights(rng, (10, 6))), delay=3),))
+
+
+def test_a_dense_layer_has_one_row_of_weights_for_each_source(tmp_path: Path) -> None:
+    net = one_layer()
+    write_registers(program(net, cut=2, rng_seed=1), tmp_path)
+    document = json.loads((tmp_path / "registers.json").read_text())
+    with h5py.File(tmp_path / "registers.h5") as arrays:
+        cores = [c for chip in document["boards"][0]["chips"] for c in chip["cores"]]
+        stored = [arrays[g["weights"]["array"]][()].reshape(6, -1)
+                  for core in cores for g in core["synapse_groups"]]
+        assert set(arrays["/inputs/0/output_axons/delay"][()]) == {3}
+    groups = [g for core in cores for g in core["compartment_groups"]]
+    low = [group["low"][2] for group in groups]
+    whole = np.concatenate([stored[i] for i in np.argsort(low)], axis=1)
+    np.testing.assert_array_equal(whole, net.projections[0].map.weight.T)
+
+
+def test_a_shared_kernel_is_stored_once_on_a_core_and_written_out_where_there_is_none(
+    tmp_path: Path
+) -> None:
+    kernel = np.ones((2, 1, 3, 3), np.int16)
+    layer = Population(name="c", shape=(2, 6, 6), neuron=neuron(), bias=np.zeros((), np.int32))
+    conv = Conv(weight=kernel, in_shape=(1, 8, 8))
+    net = network((port((1, 8, 8)),), (layer,), (projection("in", "c", conv),))
+    sizes = {}
+    for target in ("loihi1", "loihi2"):
+        folder = tmp_path / target
+        folder.mkdir()
+        write_registers(program(net, target), folder)
+        with h5py.File(folder / "registers.h5") as arrays:
+            sizes[target] = arrays["/cores/0/synapses/0/weights"].size
+    assert sizes == {"loihi1": 2 * 36 * 9, "loihi2": 18}
+
+
+def test_a_document_with_a_field_that_the_schema_does_not_know_is_refused(tmp_path: Path) -> None:
+    write_registers(program(one_layer()), tmp_path)
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    document = json.loads((tmp_path / "registers.json").read_text())
+    document["boards"][0]["chips"][0]["cores"][0]["voltage"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="voltage"):
+        jsonschema.validate(document, schema)

@@ -1,0 +1,62 @@
+"""Make the environment of an oracle: python tools/oracles/make_env.py lava DIR [--python 3.10]
+
+Prints the path of the new interpreter, for NMC_LAVA_PYTHON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+# Per oracle: the Python it runs on, what pip installs, what it installs without dependencies.
+# lava-dl asks for torch 2.3, vision and notebooks; netx needs none of them (see netx_run.py).
+ORACLES = {
+    "lava": ("3.10", ["lava-nc==0.10.0", "h5py>=3.7,<4"], ["lava-dl==0.6.0"]),
+}
+
+
+def main() -> None:
+    """Make the environment that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("oracle", choices=ORACLES)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", help="interpreter to use; default: python3.X on the path")
+    arguments = parser.parse_args()
+    version, packages, bare = ORACLES[arguments.oracle]
+    python = make(arguments.python or find(version), arguments.folder)
+    install(python, packages)
+    install(python, ["--no-deps", *bare])
+    print(python)
+
+
+def find(version: str) -> str:
+    """The interpreter of `version` on the path, or exit with what is missing."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        return sys.executable
+    found = shutil.which(f"python{version}")
+    if found is None:
+        sys.exit(f"python{version} is not on the path; name it with --python")
+    return found
+
+
+def make(python: str, folder: Path) -> Path:
+    """A virtual environment of `python` in `folder`; its interpreter."""
+    if Path(python).resolve() == Path(sys.executable).resolve():
+        venv.create(folder, with_pip=True)
+    else:
+        subprocess.run([python, "-m", "venv", str(folder)], check=True)
+    return folder.absolute() / "bin" / "python"
+
+
+def install(python: Path, packages: list[str]) -> None:
+    """Install `packages` with pip, whose messages go to stderr."""
+    command = [str(python), "-m", "pip", "install", "-q", *packages]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
