@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 
 from helpers.loihi_programs import dense, network, neuron, port, projection, sparse, weights
 from nmcompile.ir import Network, Population, Projection
@@ -32,6 +36,53 @@ def random_network(seed: int) -> Network:
     return network((port(conv.in_shape, payload_bits),), tuple(layers), tuple(kept))
 
 
+def random_chain(seed: int) -> Network:
+    """Two convolutions and two dense layers with biases, as netx runs them."""
+    rng = np.random.default_rng(seed)
+    first, second = random_conv(rng), random_conv(rng)
+    second = replace(second, in_shape=first.out_shape, groups=1, dilation=(1, 1), weight=np.zeros(
+        (3, first.out_shape[0], 2, 2), np.int16))
+    maps = [first, second, dense(np.zeros((8, prod(second.out_shape)), np.int16)),
+            dense(np.zeros((4, 8), np.int16))]
+    shapes = [first.out_shape, second.out_shape, (8,), (4,)]
+    names = ["in", "conv1", "conv2", "fc", "out"]
+    links = [projection(a, b, m.with_weights(weights(rng, m.weights().shape, sign)), sign=sign)
+             for a, b, m, sign in zip(names, names[1:], maps, rng.choice(SIGNS[:2], 4),
+                                      strict=False)]
+    layers = [
+        Population(name=name, shape=shape, start=i + 1, bias=np.zeros((), np.int32),
+                   neuron=_chain_neuron(rng, shape, silent=bool(i == 3 and rng.random() < 0.5)))
+        for i, (name, shape) in enumerate(zip(names[1:], shapes, strict=True))]
+    bits = int(rng.choice([0, 9]))
+    return network((port(first.in_shape, bits),), tuple(layers), tuple(links))
+
+
+def _chain_neuron(rng: np.random.Generator, shape: tuple[int, ...], silent: bool) -> LoihiNeuron:
+    each = [(), shape, (shape[0], 1, 1) if len(shape) == 3 else shape][int(rng.integers(0, 3))]
+    return neuron(
+        du=int(rng.integers(0, 4096)), dv=int(rng.integers(0, 4096)),
+        threshold=int(rng.integers(20, 300)), bias=rng.integers(-200, 400, each) * 8,
+        bias_exponent=3, silent=silent,
+    )
+
+
+def calm(net: Network) -> Network:
+    """`net` with exponents so low that no current can wrap twice in one step.
+
+    Lava's LIF wraps u once, by subtracting 2**24 (lava-nc 0.10 proc/lif/models.py).
+    """
+    limit = {entry.name: entry.format.limit for entry in net.inputs}
+    links = tuple(replace(link, format=replace(link.format, exponent=_calm_exponent(
+        link, limit.get(link.source, 1)))) for link in net.projections)
+    return replace(net, projections=links)
+
+
+def _calm_exponent(link: Projection, limit: int) -> int:
+    sizes = link.map.with_weights(np.abs(link.map.weights().astype(np.int64)))
+    most = int(sizes.apply(np.full((1, int(np.prod(link.map.in_shape))), limit)).max())
+    return min(link.format.exponent, 16 - most.bit_length())
+
+
 def random_conv(rng: np.random.Generator) -> Conv:
     """A small convolution with any stride, padding, dilation and groups."""
     groups = int(rng.choice([1, 1, 2]))
@@ -50,6 +101,7 @@ def _link(rng: np.random.Generator, source: str, target: str, linear: object,
           first_delay: int = 1) -> Projection:
     """A projection of `linear` with new weights in a random format."""
     sign, bits = str(rng.choice(SIGNS, p=[0.6, 0.3, 0.1])), int(rng.choice([8, 8, 8, 5]))
+    sign = "excitatory" if source == "in" and sign == "inhibitory" else sign
     filled = linear.with_weights(weights(rng, linear.weights().shape, sign, bits))
     exponent = int(rng.integers(-3, 3)) + 8 - bits
     delay = first_delay + int(rng.choice([0, 0, 1, 4]))
@@ -62,7 +114,7 @@ def _population(rng: np.random.Generator, name: str, shape: tuple[int, ...], sta
     each = rng.random() < 0.3
     values = neuron(
         du=int(rng.choice([4095, rng.integers(0, 4096)])), dv=int(rng.integers(0, 4096)),
-        threshold=rng.integers(20, 900, shape) if each else int(rng.integers(20, 900)),
+        threshold=rng.integers(20, 400, shape) if each else int(rng.integers(20, 400)),
         bias=rng.integers(-4095, 4096, shape) if rng.random() < 0.5 else 0,
         bias_exponent=int(rng.integers(0, 4)), refractory=int(rng.choice([1, 1, 2, 5])),
         reset=reset, subtract_late=bool(rng.random() < 0.5),

@@ -62,7 +62,7 @@ class Core:
         part = slice(group["first"], group["first"] + group["count"])
         level = group["threshold"] * 64
         u = np.trunc(self.u[part] * (4095 - group["du"]) / 4096).astype(int) + q[part] * 64
-        u = np.where(u > 2**23, u - 2**24, np.where(u <= -(2**23), u + 2**24, u))
+        u = (u + 2**23 - 1) % 2**24 - 2**23 + 1
         v = np.trunc(self.v[part] * (4096 - group["dv"]) / 4096).astype(int) + u
         v = v + group["bias_mantissa"] * 2 ** group["bias_exponent"]
         if group["reset"] == "subtract-late" and not group["silent"]:

@@ -14,7 +14,7 @@ import pytest
 from nmcompile_backends.loihi.lava_script import write_lava
 
 from helpers.loihi_programs import dense, network, neuron, payloads, port, projection, weights
-from helpers.random_loihi import random_network
+from helpers.random_loihi import calm, random_network
 from nmcompile.ir import Network, Population, run
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
@@ -44,7 +44,7 @@ def differing(net: Network, folder: Path, sent: dict[str, np.ndarray]) -> tuple[
 def test_lava_runs_any_network_with_the_same_spikes_and_membranes(
     tmp_path: Path, seed: int
 ) -> None:
-    net = random_network(seed)
+    net = calm(random_network(seed))
     unequal, spikes = differing(net, tmp_path, payloads(net, STEPS, np.random.default_rng(seed)))
     assert unequal == 0
     assert spikes > 0
