@@ -19,14 +19,14 @@ TRAINING = 8000
 
 
 class MnistNet(nn.Module):
-    """784-128-10 leaky neurons with snnTorch's own reset (by subtraction), constant pixels."""
+    """784-256-10 leaky neurons with snnTorch's own reset (by subtraction), constant pixels."""
 
     def __init__(self, num_steps: int = 25) -> None:
         super().__init__()
         self.num_steps = num_steps
-        self.fc1 = nn.Linear(784, 128)
+        self.fc1 = nn.Linear(784, 256)
         self.lif1 = snntorch.Leaky(beta=0.9, spike_grad=surrogate_gradient)
-        self.fc2 = nn.Linear(128, 10)
+        self.fc2 = nn.Linear(256, 10)
         self.lif2 = snntorch.Leaky(beta=0.9, spike_grad=surrogate_gradient)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

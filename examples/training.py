@@ -26,7 +26,7 @@ def train(
     learning_rate: float = 2e-3,
 ) -> None:
     """Train `model` on (samples, ...) values `x`; cross entropy of the mean spike count."""
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     loss_of = nn.CrossEntropyLoss()
     for epoch in range(epochs):

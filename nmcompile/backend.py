@@ -28,11 +28,16 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedLayer:
-    """A layer in the chip's integers; `unit` is the real value of one unit of its membrane v."""
+    """A layer in the chip's integers.
+
+    unit          real value of one unit of its membrane v
+    current_unit  real value of one unit of its summed input
+    """
 
     population: Population
     projections: tuple[Projection, ...]
     unit: float
+    current_unit: float
 
 
 class Backend(Protocol):
@@ -59,6 +64,9 @@ class Backend(Protocol):
 
         Weights up to `clip` times the largest mantissa saturate instead of costing precision.
         """
+
+    def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
+        """Lowest and highest mantissa of a format, and the step between two of them."""
 
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
         """Synapse memory, in bits, of axon rows with `n_synapses` weights each."""

@@ -41,6 +41,10 @@ class LoihiBackend:
         """See `nmcompile_backends.loihi.encode`."""
         return encode.encode(layer, scale, clip, target)
 
+    def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
+        """See `nmcompile_backends.loihi.encode`."""
+        return encode.weight_levels(synapses.sign, synapses.bits)
+
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
         """Bits of dense rows: blocks of 64 synapses, each with a header, in whole 64-bit words.
 

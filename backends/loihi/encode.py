@@ -29,7 +29,7 @@ HEADROOM = 0.5  # of the state range for peaks seen on calibration data; u wraps
 def natural_scale(layer: Layer, target: Target) -> float:
     """Weight units per real unit at which the weights of the finest projection fill their bits."""
     fills = [
-        _mantissa_limit(p, target) / (peak * unit)
+        (2**target.formats.weight_bits.value - 2) / (peak * unit)
         for p, unit in zip(layer.projections, layer.units, strict=True)
         if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
     ]
@@ -56,6 +56,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
         population=replace(population, neuron=neuron, bias=zero),
         projections=projections,
         unit=1.0 / (scale * 2**STATE_SHIFT),
+        current_unit=1.0 / scale,
     )
 
 
@@ -123,23 +124,26 @@ def _sign(weights: Array) -> str:
     return "inhibitory" if np.all(weights <= 0) else "mixed"
 
 
-def _mantissa_limit(projection: Projection, target: Target) -> int:
-    """Largest magnitude that both signs of the projection's mode can hold."""
-    bits = target.formats.weight_bits.value
-    return 2**bits - (2 if _sign(projection.map.weights()) == "mixed" else 1)
+def weight_levels(sign: str, bits: int) -> tuple[int, int, int]:
+    """Lowest and highest mantissa, and the step between two (lava-nc utils/weightutils.py)."""
+    if sign == "mixed":
+        return -(2**bits), 2**bits - 2, 2
+    return (0, 2**bits - 1, 1) if sign == "excitatory" else (1 - 2**bits, 0, 1)
 
 
-def _projection(projection: Projection, scale: float, clip: float, target: Target) -> Projection:
+def _projection(
+    projection: Projection, scale: float, clip: float, target: Target
+) -> Projection:
     real = projection.map.weights().astype(np.float64) * scale
-    sign, limit = _sign(real), _mantissa_limit(projection, target)
+    sign, bits = _sign(real), target.formats.weight_bits.value
+    low, high, step = weight_levels(sign, bits)
     largest = float(np.abs(real).max(initial=0.0))
-    exponent = int(np.ceil(np.log2(largest / limit / clip) - 1e-9)) if largest > 0 else 0
+    fill = largest / (2**bits - step) / clip
+    exponent = int(np.ceil(np.log2(fill) - 1e-9)) if largest > 0 else 0
     exponent = min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
-    step = 2 if sign == "mixed" else 1
-    lowest = -(2**target.formats.weight_bits.value) if sign == "mixed" else -limit
-    mantissa = np.clip(np.rint(real / 2.0**exponent / step) * step, lowest, limit)
+    mantissa = np.clip(np.rint(real / 2.0**exponent / step) * step, low, high)
     return replace(
         projection,
         map=projection.map.with_weights(mantissa.astype(np.int16)),
-        format=SynapseFormat(bits=target.formats.weight_bits.value, exponent=exponent, sign=sign),
+        format=SynapseFormat(bits=bits, exponent=exponent, sign=sign),
     )

@@ -9,9 +9,11 @@ import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir import Input, Network, Population, Projection, Trace
+from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.reference import shifted
 from nmcompile.passes.legalize.retime import Latency
+from nmcompile.passes.quantize.rounding import rounded_by_inputs
 from nmcompile.target import Target
 
 SCALES = (1.0, 0.7, 0.85, 1.2, 1.4, 1.7)  # times the natural scale; above 1 outliers saturate
@@ -108,22 +110,50 @@ def _best(
     inputs: tuple[Input, ...],
     calibration: Calibration,
 ) -> tuple[EncodedLayer, LayerError]:
+    """The scale with the least membrane error, then weights rounded and bias corrected for it."""
     natural = backend.natural_scale(layer, target)
     arriving = [_arriving(p, inputs, calibration) for p in layer.projections]
     wanted = calibration.trace.records[layer.population.name]["v"]
     tried = []
     for factor in SCALES:
-        encoded = backend.encode(layer, natural * factor, max(1.0, factor), target)
-        tried.append((_membrane_error(encoded, arriving, wanted), encoded))
-    best, encoded = min(tried, key=lambda pair: pair[0])
-    size = float(np.abs(getattr(layer.population.neuron, "threshold", np.abs(wanted).max())).mean())
-    name, size = layer.population.name, size or 1.0
-    return encoded, LayerError(
-        population=name,
-        scale=1.0 / encoded.unit,
-        error=best / size,
+        scale, clip = natural * factor, max(1.0, factor)
+        encoded = backend.encode(layer, scale, clip, target)
+        tried.append((_membrane_error(encoded, arriving, wanted), encoded, scale, clip))
+    _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
+    rounded = rounded_by_inputs(layer, plain, arriving, backend)
+    corrected = backend.encode(_bias_corrected(layer, rounded, arriving), scale, clip, target)
+    if corrected.unit == rounded.unit:
+        corrected = replace(corrected, projections=rounded.projections)
+    errors = [_membrane_error(encoded, arriving, wanted) for encoded in (rounded, corrected)]
+    best = min(zip(errors, (rounded, corrected), strict=True), key=lambda pair: pair[0])
+    threshold = np.abs(getattr(layer.population.neuron, "threshold", wanted)).max()
+    size = float(threshold) or 1.0
+    return best[1], LayerError(
+        population=layer.population.name,
+        scale=1.0 / best[1].unit,
+        error=best[0] / size,
         max_abs_error=tried[0][0] / size,
     )
+
+
+def _bias_corrected(layer: Layer, encoded: EncodedLayer, arriving: list[Array]) -> Layer:
+    """`layer` with the mean error of its quantized input current taken into the bias.
+
+    The mean is over samples and steps, and over the places of a channel where a convolution
+    shares its weights (Nagel et al. 2019, arXiv 1906.04721, sec. 4.2).
+    """
+    population = layer.population
+    samples, steps = arriving[0].shape[:2]
+    real = np.zeros((samples * steps, population.size))
+    for projection, unit, sent in zip(layer.projections, layer.units, arriving, strict=True):
+        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+    whole = _current(encoded, arriving).reshape(real.shape) * encoded.current_unit
+    error = (real - whole).mean(axis=0).reshape(population.shape)
+    if any(isinstance(p.map, Conv) for p in layer.projections):
+        error = error.reshape(population.shape[0], -1).mean(axis=1)
+        error = error.reshape(-1, *[1] * (len(population.shape) - 1))
+    bias = (population.bias + error).astype(np.float32)
+    return replace(layer, population=replace(population, bias=bias))
 
 
 def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Calibration) -> Array:
@@ -141,18 +171,23 @@ def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Ca
     return late
 
 
-def _membrane_error(encoded: EncodedLayer, arriving: list[Array], wanted: Array) -> float:
-    """Root mean square difference of the layer's membrane from `wanted`, in real units."""
-    samples, steps = wanted.shape[:2]
+def _current(encoded: EncodedLayer, arriving: list[Array]) -> Array:
+    """Summed integer input (samples, steps, *shape) of the layer; sums are exact in float64."""
+    samples, steps = arriving[0].shape[:2]
     current = np.zeros((samples * steps, encoded.population.size), np.int64)
     for projection, sent in zip(encoded.projections, arriving, strict=True):
         exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
         sums = exact.apply(sent.reshape(samples * steps, -1))
         current += shifted(np.rint(sums).astype(np.int64), projection)
-    current = current.reshape(wanted.shape)
-    state = encoded.population.neuron.initial_state((samples, *encoded.population.shape))
+    return current.reshape(samples, steps, *encoded.population.shape)
+
+
+def _membrane_error(encoded: EncodedLayer, arriving: list[Array], wanted: Array) -> float:
+    """Root mean square difference of the layer's membrane from `wanted`, in real units."""
+    current = _current(encoded, arriving)
+    state = encoded.population.neuron.initial_state((len(wanted), *encoded.population.shape))
     total = 0.0
-    for step in range(steps):
+    for step in range(wanted.shape[1]):
         state, _ = encoded.population.neuron.step(state, current[:, step])
         total += float(np.square(state["v"] * encoded.unit - wanted[:, step]).sum())
     return float(np.sqrt(total / wanted.size))
