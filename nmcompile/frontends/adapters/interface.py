@@ -19,13 +19,13 @@ from nmcompile.ir.neurons.base import Array
 class Described:
     """A neuron module in the words of the IR.
 
-    loops       maps from the module's own spikes to its input of the next step
+    loop        maps, first to last, from the module's own spikes to its input of the next step
     bias        constant current that the module adds by itself, of the population's shape
     spike_value what one spike is worth to its readers, broadcastable to the population's shape
     """
 
     neuron: Neuron
-    loops: tuple[LinearMap, ...] = ()
+    loop: tuple[LinearMap, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros((), np.float32))
     spike_value: Array = field(default_factory=lambda: np.ones((), np.float32))
 

@@ -71,8 +71,8 @@ def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described
         neuron = CubaLIF(current_decay=np.clip(_array(module.alpha), 0, 1), **fields)
     else:
         neuron = LIF(**fields)
-    loops, bias = _recurrence(path, module, shape)
-    return Described(neuron=neuron, loops=loops, bias=bias,
+    loop, bias = _recurrence(path, module, shape)
+    return Described(neuron=neuron, loop=loop, bias=bias,
                      spike_value=_array(module.graded_spikes_factor))
 
 
@@ -115,17 +115,18 @@ def _recurrence(
     layer = module.recurrent
     factor = _array(module.graded_spikes_factor)
     graded = () if np.all(factor == 1) else (Scale(factor=factor, in_shape=shape),)
-    if isinstance(layer, nn.Linear):
-        loop: LinearMap = Dense(weight=_array(layer.weight), in_shape=shape, out_shape=shape)
+    if isinstance(layer, nn.Linear) and len(shape) == 1:
+        loop_map: LinearMap = Dense(weight=_array(layer.weight), in_shape=shape, out_shape=shape)
         bias = _bias(layer, shape, len(shape) - 1)
     elif isinstance(layer, nn.Conv2d):
-        loop, bias = conv_map(layer, shape), _bias(layer, shape, 0)
+        loop_map, bias = conv_map(layer, shape), _bias(layer, shape, 0)
     elif type(layer).__name__ == "RecurrentOneToOne":
-        loop, bias = Scale(factor=_array(layer.V), in_shape=shape), np.zeros((), np.float32)
+        loop_map, bias = Scale(factor=_array(layer.V), in_shape=shape), np.zeros((), np.float32)
     else:
-        raise NmcError(f"{path}.recurrent", f"{type(layer).__name__} is not a recurrence that "
-                       "RLeaky makes", "Linear, Conv2d or one-to-one V are supported.")
-    return (*graded, loop), bias
+        raise NmcError(f"{path}.recurrent", f"{type(layer).__name__} over neurons of shape "
+                       f"{shape} cannot be compiled", "Linear over one axis, Conv2d and one-to-one "
+                       "V are supported.")
+    return (*graded, loop_map), bias
 
 
 def _bias(layer: Any, shape: tuple[int, ...], axis: int) -> Array:

@@ -1,0 +1,240 @@
+"""Find how a model wants its input: which axis is time, and who runs the loop over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.tracing.recorder import Known
+from nmcompile.frontends.tracing.session import Session
+from nmcompile.frontends.tracing.values import Axis, NotTraceable, Value
+from nmcompile.ir.neurons.base import Array
+
+INPUT = "input"
+SAMPLES = 61  # a prime: no other axis of a model has this size by chance
+PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, SAMPLES, 67, 71, 73, 79)
+MAX_ELEMENTS = 64_000_000  # of the traced input
+DEFAULT_STEPS = 25
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """A run that fits the model.
+
+    kind     how the model was called, in words
+    values   (samples, steps, *shape) float32, as the network takes it
+    shape    of the input of one step
+    steps    number of steps; `own` where the model itself decides it
+    static   true where the same values are sent in every step
+    outputs  what the model returned, a tensor and what is known of it each
+    samples  how many of the traced samples are the user's (the rest repeat them)
+    """
+
+    kind: str
+    session: Session
+    values: Array
+    shape: tuple[int, ...]
+    steps: int
+    own: bool
+    static: bool
+    outputs: tuple[Known, ...]
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """Values to trace with.
+
+    values  any numbers; axes as `as_model` says
+    as_model  true where the axes are those of the model's forward, false where they are
+              (samples, [steps,] features...)
+    where   what a message calls it
+    """
+
+    values: Array
+    as_model: bool
+    where: str
+
+
+Trial = Callable[[nn.Module, Sample, int | None], Reading]
+
+
+def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    """The one way of calling `model` on `sample` that keeps samples apart and steps in order.
+
+    Tries: a time axis in front, a time axis after the samples, a call for each step, and values
+    without a time axis. Raises NmcError with the reason where none fits.
+    """
+    failures: list[Exception] = []
+    for trials in (_series_trials(sample), (_values,)):
+        found = []
+        for trial in trials:
+            try:
+                found.append(trial(model, sample, steps))
+            except (NmcError, NotTraceable, RuntimeError, IndexError, ValueError, TypeError,
+                    AttributeError) as error:
+                failures.append(error)
+        if len(found) > 1:
+            raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
+                           f"{found[1].kind}", "Give a sample with another number of steps.")
+        if found:
+            return found[0]
+    raise _explanation(model, sample, failures)
+
+
+def _series_trials(sample: Sample) -> tuple[Trial, ...]:
+    if sample.values.ndim < 3:
+        return ()
+    return (_time_first, _batch_first) if sample.as_model else (
+        _time_first, _batch_first, _per_step)
+
+
+def _time_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    values = sample.values
+    return _whole(model, values.swapaxes(0, 1) if sample.as_model else values, "TB")
+
+
+def _batch_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    return _whole(model, sample.values, "BT")
+
+
+def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
+    """One call with the whole series; `values` are (samples, steps, ...)."""
+    values, samples = _padded(values, values.shape[1])
+    session, n_steps = Session(model), values.shape[1]
+    laid = np.ascontiguousarray(values.swapaxes(0, 1) if tags == "TB" else values)
+    given = torch.from_numpy(laid)
+    session.mark(given, tags, INPUT, list(range(n_steps)))
+    returned = session.run(lambda: model(given))
+    counts = _counts(session)
+    if set(counts.values()) != {n_steps}:
+        path = next(p for p, n in counts.items() if n != n_steps)
+        raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
+                       "Call each neuron module once a step, and give as many steps as it runs.")
+    return Reading(
+        kind="steps in front" if tags == "TB" else "samples in front", session=session,
+        values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
+        outputs=_known(session, returned), samples=samples,
+    )
+
+
+def _per_step(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    values, samples = _padded(sample.values, sample.values.shape[1])
+    return _called_each_step(model, values, samples, static=False)
+
+
+def _called_each_step(model: nn.Module, values: Array, samples: int, static: bool) -> Reading:
+    session, n_steps = Session(model), values.shape[1]
+
+    def run() -> list[tuple[Known | None, ...]]:
+        returned = []
+        for step in range(n_steps):
+            given = torch.from_numpy(np.ascontiguousarray(values[:, step]))
+            session.mark(given, "B", INPUT, [None if static else step])
+            returned.append(tuple(map(session.recorder.known, _tensors(model(given)))))
+            counts = _counts(session)
+            if set(counts.values()) != {step + 1}:
+                raise NotTraceable("the model runs a loop over steps by itself", True)
+        return returned
+
+    each = session.run(run)
+    return Reading(
+        kind="one step a call", session=session, values=values, shape=values.shape[2:],
+        steps=n_steps, own=False, static=static, outputs=_over_time(each), samples=samples,
+    )
+
+
+def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    """Values without a time axis: the model's own loop over them, or the caller's."""
+    values, samples = _padded(sample.values, 1)
+    session = Session(model)
+    given = torch.from_numpy(np.ascontiguousarray(values))
+    session.mark(given, "B", INPUT, [None])
+    returned = session.run(lambda: model(given))
+    n_steps = min(_counts(session).values())
+    if n_steps == 1:
+        wanted = steps or getattr(model, "num_steps", None) or DEFAULT_STEPS
+        repeated = np.repeat(values[:, None], int(wanted), axis=1)
+        return _called_each_step(model, repeated, samples, static=True)
+    return Reading(
+        kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
+        shape=values.shape[1:], steps=n_steps, own=True, static=True,
+        outputs=_known(session, returned), samples=samples,
+    )
+
+
+def _padded(values: Array, steps: int) -> tuple[Array, int]:
+    """As many samples as are traced, repeated up to a prime number that no other axis has."""
+    room = max(1, MAX_ELEMENTS // max(1, prod(values.shape[1:])))
+    samples = min(len(values), SAMPLES, room)
+    taken = {steps, *values.shape[1:]}
+    count = next(p for p in PRIMES if p >= samples and p not in taken)
+    return values[np.arange(count) % samples].astype(np.float32), samples
+
+
+def _counts(session: Session) -> dict[str, int]:
+    if not session.calls:
+        raise NmcError("model", "no spiking neuron that is known was run",
+                       "snnTorch's Leaky, Synaptic and RLeaky are supported.")
+    return {path: len(calls.currents) for path, calls in session.calls.items()}
+
+
+def _tensors(returned: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+
+
+def _known(session: Session, returned: Any) -> tuple[Known, ...]:
+    return tuple(k for k in map(session.recorder.known, _tensors(returned)) if k is not None)
+
+
+def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:
+    """The tensors returned in each step as tensors with a time axis."""
+    outputs: list[Known] = []
+    for knowns in zip(*each, strict=False):
+        values = [k for k in knowns if isinstance(k, Value) and len(k.exprs) == 1]
+        if len(values) == len(each):
+            dims = ((Axis("T", len(each)),), *values[0].dims)
+            outputs.append(Value(dims, tuple(v.exprs[0] for v in values)))
+        else:
+            outputs += [k for k in knowns[:1] if k is not None]
+    return tuple(outputs)
+
+
+def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) -> NmcError:
+    """The failure that says most: a refusal, a wrong shape, an error of the model, mixed axes."""
+    for failure in failures:
+        if isinstance(failure, NmcError):
+            return failure
+    raised = [f for f in failures if not isinstance(f, NotTraceable)]
+    shape = " x ".join(map(str, sample.values.shape))
+    expected = _first_layer(model)
+    if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):
+        return NmcError(sample.where, f"{shape} values do not go through the model{expected}",
+                        _shortened(str(raised[-1])))
+    if raised:
+        return NmcError("model", f"its forward fails on a sample of {shape} values: "
+                        f"{_shortened(str(raised[-1]))}")
+    reason = failures[-1]
+    return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}")
+
+
+def _first_layer(model: nn.Module) -> str:
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            return f", whose first layer {path} takes {module.in_features} features"
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            return f", whose first layer {path} takes {module.in_channels} channels"
+    return ""
+
+
+def _shortened(text: str) -> str:
+    first = text.strip().splitlines()[0] if text.strip() else "no message"
+    return f"torch says: {first[:160]}"

@@ -1,0 +1,177 @@
+"""Records what tensors depend on while a model runs, one aten operation at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.tracing.probe import Found
+from nmcompile.frontends.tracing.values import Link, NotTraceable, Opaque, Value
+from nmcompile.ir.maps import LinearMap
+
+ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, batch normalisation, "
+            "reshapes, sums and constant factors are accepted.")
+LIBRARIES = tuple(
+    str(Path(module.__file__).parent) for module in (torch, sys.modules["nmcompile"])
+    if module.__file__
+)
+DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs inside of it
+Known = Value | Opaque
+Result = Known | list[Known | None] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One operation: its name ("addmm"), what it was called with and what it gave."""
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    recorder: Recorder
+
+    def value(self, argument: object) -> Value | None:
+        """What is known of an argument, None for a constant."""
+        known = self.recorder.known(argument)
+        assert not isinstance(known, Opaque)
+        return known
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """An argument by position or name."""
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+    def tracked(self) -> list[tuple[torch.Tensor, Value]]:
+        """The arguments that depend on spikes."""
+        leaves = tree_leaves((self.args, self.kwargs))
+        pairs = [(leaf, self.value(leaf)) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return [(tensor, value) for tensor, value in pairs if value is not None]
+
+    def link(self, key: Hashable, build: Callable[[], LinearMap]) -> Link:
+        """The link that was made for `key` before, or a new one of `build()`."""
+        links = self.recorder.links
+        if key not in links:
+            links[key] = Link(build(), self.recorder.module())
+        return links[key]
+
+
+Handlers = dict[str, Callable[[Call], Result]]
+
+
+class Recorder(TorchDispatchMode):
+    """Runs every operation, and notes what its result is in terms of the marked tensors."""
+
+    def __init__(self, handlers: Handlers, fallback: Callable[[Call], Result]) -> None:
+        super().__init__()
+        self.handlers, self.fallback = handlers, fallback
+        self.links: dict[Hashable, Link] = {}
+        self.probed: dict[Hashable, Found | NotTraceable] = {}
+        self.modules: list[tuple[str, str]] = []
+        self.paused = 0
+        self.lasting: set[int] = set()  # storages of the model's parameters and buffers
+        self._known = WeakTensorKeyDictionary()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run `func` and record its result."""
+        kwargs = kwargs or {}
+        leaves = [] if self.paused else tree_leaves((args, kwargs))
+        known = [k for k in map(self.known, leaves) if k is not None]
+        out = func(*args, **kwargs)
+        if known:
+            name = func.overloadpacket.__name__
+            self._note(Call(name, func, args, kwargs, out, self), known)
+        return out
+
+    def known(self, item: object) -> Known | None:
+        """What a tensor depends on; None for what depends on nothing."""
+        if not isinstance(item, torch.Tensor) or item not in self._known:
+            return None
+        known, version = self._known[item]
+        if item._version != version and isinstance(known, Value):
+            return self.opaque(NotTraceable("a tensor was changed in place"), [known])
+        result: Known = known
+        return result
+
+    def mark(self, tensor: torch.Tensor, known: Known, written: bool = False) -> None:
+        """Note what `tensor` is; `written` where it has just been changed in place."""
+        self._known[tensor] = (known, tensor._version + (1 if written else 0))
+
+    def forget(self, tensor: torch.Tensor) -> None:
+        """Take `tensor` for a constant."""
+        self._known.pop(tensor, None)
+
+    def module(self) -> str:
+        """Path of the module that is running."""
+        return self.modules[-1][0] if self.modules else ""
+
+    def opaque(self, reason: NotTraceable, known: list[Any], name: str = "") -> Opaque:
+        """A result that cannot be compiled, with where it came about."""
+        path, kind = self.modules[-1] if self.modules else ("", "")
+        where = f"{path or 'model'} ({kind})" if kind else path or "model"
+        operation = f"{name.strip('_')}: " if name else ""
+        error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
+        origins = tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins))
+        return Opaque(error, reason.mixes_axes, origins)
+
+    def key(self, tensor: torch.Tensor) -> Hashable:
+        """A key that equal constants share."""
+        storage = tensor.untyped_storage().data_ptr()
+        if storage in self.lasting:
+            return (storage, tensor.storage_offset(), *tensor.shape, *tensor.stride(),
+                    tensor._version)
+        digest = hashlib.blake2b(tensor.detach().contiguous().numpy().tobytes(), digest_size=16)
+        return (tuple(tensor.shape), str(tensor.dtype), digest.digest())
+
+    def _note(self, call: Call, known: list[Known]) -> None:
+        hidden = [k for k in known if isinstance(k, Opaque)]
+        try:
+            if hidden:
+                result: Result = Opaque(
+                    hidden[0].error, any(k.mixes_axes for k in hidden),
+                    tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins)),
+                )
+                if call.name in ("zeros_like", "ones_like", "empty_like", "full_like"):
+                    result = None
+            else:
+                result = self.handlers.get(call.name, self.fallback)(call)
+        except NotTraceable as reason:
+            result = self.opaque(reason, list(known), call.name)
+        self._mark_all(call, result)
+
+    def _mark_all(self, call: Call, result: Result) -> None:
+        outs = list(call.out) if isinstance(call.out, tuple | list) else [call.out]
+        results = result if isinstance(result, list) else [result] * len(outs)
+        for out, known in zip(outs, results, strict=False):
+            if isinstance(out, torch.Tensor) and known is not None:
+                self.mark(out, known, written=any(out is arg for arg in call.args[:1]))
+
+
+def _source_line() -> str:
+    """Where the user's code was, as " at net.py:12", or nothing."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.endswith(DRIVER):
+            break
+        if not name.startswith((*LIBRARIES, "<")) and "site-packages" not in name:
+            return f" at {Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+__all__ = ["ACCEPTED", "Call", "Handlers", "Recorder", "Result"]

@@ -1,0 +1,101 @@
+"""From a torch module to a network with the module's own results beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.interface import Traced
+from nmcompile.frontends.tracing.fold import Node, fold, with_initial
+from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
+from nmcompile.frontends.tracing.readout import Readout, readout
+from nmcompile.frontends.tracing.session import Calls
+from nmcompile.ir import Input, Network, verify
+from nmcompile.ir.neurons.base import Array
+
+
+def trace(
+    model: nn.Module, sample: Sample, *, steps: int | None, verified_by: str,
+    notes: tuple[str, ...] = (),
+) -> Traced:
+    """The network of `model`, found by running it on `sample`, and what it computed there."""
+    _require_plain(model)
+    reading = read(model, sample, steps)
+    calls = tuple(reading.session.calls.values())
+    naming = _naming(model)
+    nodes = tuple(_node(c, naming) for c in calls)
+    ends = readout(reading.outputs, reading.steps, naming, {INPUT})
+    network = _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes)
+    kept = slice(0, reading.samples)
+    return Traced(
+        network=verify(network),
+        inputs={network.inputs[0].name: reading.values[kept]},
+        expected={naming(c.path): _record(c, kept) for c in calls},
+        verified_by=verified_by,
+    )
+
+
+def _require_plain(model: nn.Module) -> None:
+    """Raise for modules that no adapter can compile and for parameters that are not float32."""
+    for path, module in model.named_modules():
+        for adapter in ADAPTERS:
+            adapter.refuse(path or "model", module)
+    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.device.type != "cpu":
+            raise NmcError(path, f"it lies on {tensor.device}", "Call model.cpu() first.")
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise NmcError(path, f"it is {tensor.dtype}", "Call model.float() first.")
+
+
+def _naming(model: nn.Module) -> Callable[[str], str]:
+    kinds = {path: type(module).__name__.lower() for path, module in model.named_modules()}
+
+    def name(path: str) -> str:
+        """The path, with the class before a bare number: "3" -> "leaky_3"."""
+        before, _, last = path.rpartition(".")
+        last = f"{kinds.get(path, 'layer')}_{last}" if last.isdigit() else last
+        return f"{before}.{last}" if before else last
+
+    return name
+
+
+def _node(calls: Calls, naming: Callable[[str], str]) -> Node:
+    described = calls.described
+    assert described is not None
+    return Node(
+        name=naming(calls.path), shape=calls.shape, loop=described.loop, bias=described.bias,
+        neuron=with_initial(described.neuron, calls.initial), currents=tuple(calls.currents),
+    )
+
+
+def _network(
+    reading: Reading, nodes: tuple[Node, ...], calls: tuple[Calls, ...], ends: Readout,
+    naming: Callable[[str], str], notes: tuple[str, ...],
+) -> Network:
+    port = INPUT if all(node.name != INPUT for node in nodes) else f"{INPUT}_port"
+    names = {c.path: naming(c.path) for c in calls} | {INPUT: port}
+    shapes = {c.path: c.shape for c in calls} | {INPUT: reading.shape}
+    folded = [fold(node, names, shapes) for node in nodes]
+    populations = tuple(population for population, _ in folded)
+    return Network(
+        inputs=(Input(name=port, shape=reading.shape),),
+        populations=populations,
+        projections=tuple(p for _, projections in folded for p in projections),
+        outputs=ends.outputs, steps=_steps(reading), static=reading.static,
+        notes=(*notes, *ends.notes),
+    )
+
+
+def _steps(reading: Reading) -> int | None:
+    return reading.steps if reading.own or reading.static else None
+
+
+def _record(calls: Calls, kept: slice) -> dict[str, Array]:
+    return {variable: np.stack(values, axis=1)[kept].astype(np.float32)
+            for variable, values in calls.records.items()}
+

@@ -1,0 +1,171 @@
+"""What the tracer knows of a tensor: which of its axes is what, and an affine expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.maps import LinearMap
+from nmcompile.ir.neurons.base import Array
+
+MAX_TERMS = 4096  # of one expression; a residual network has a handful, a sum over time one a step
+
+
+class NotTraceable(Exception):
+    """An operation that the tracer cannot follow.
+
+    mixes_axes  true where samples or steps were mixed, so that another reading of the model's
+                axes may still fit
+    """
+
+    def __init__(self, reason: str, mixes_axes: bool = False) -> None:
+        self.reason = reason
+        self.mixes_axes = mixes_axes
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a tensor, or a part of one: steps "T", samples "B" or features "F"."""
+
+    tag: str
+    size: int
+
+
+Dims = tuple[tuple[Axis, ...], ...]  # for each axis of a tensor the parts that it was merged from
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One linear operation between a source and a target, and the module that did it."""
+
+    map: LinearMap
+    module: str
+
+
+@dataclass(frozen=True)
+class Term:
+    """What one source of one step contributes; step None: an input that never changes."""
+
+    source: str
+    variable: str
+    step: int | None
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Expr:
+    """A sum of terms and a constant (scalar or flat array) of the features of one step."""
+
+    terms: tuple[Term, ...]
+    bias: Array
+
+    def then(self, link: Link) -> Expr:
+        """This expression with `link` applied to it."""
+        bias = self.bias
+        if np.any(bias):
+            full = np.broadcast_to(bias, (prod(link.map.in_shape),)).astype(np.float64)
+            bias = link.map.apply(full[None])[0]
+        else:
+            bias = np.zeros(())
+        return Expr(tuple(replace(t, links=(*t.links, link)) for t in self.terms), bias)
+
+    def plus(self, other: Expr) -> Expr:
+        """The sum of both."""
+        if len(self.terms) + len(other.terms) > MAX_TERMS:
+            raise NotTraceable(f"a sum of more than {MAX_TERMS} terms")
+        return Expr(self.terms + other.terms, self.bias + other.bias)
+
+    def last_step(self) -> int:
+        """The latest step that it depends on, -1 if on none."""
+        return max((t.step for t in self.terms if t.step is not None), default=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor's axes, and one expression for each step of its time axis (one without it)."""
+
+    dims: Dims
+    exprs: tuple[Expr, ...]
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Sizes of the feature axes in their order."""
+        return tuple(a.size for dim in self.dims for a in dim if a.tag == "F")
+
+    def each(self, change: Callable[[Expr], Expr]) -> Value:
+        """The value with `change` applied to every step."""
+        return replace(self, exprs=tuple(change(expr) for expr in self.exprs))
+
+    def then(self, link: Link | None, dims: Dims) -> Value:
+        """The value after `link` (None: nothing but a reshape), with new axes."""
+        value = self if link is None else self.each(lambda expr: expr.then(link))
+        return replace(value, dims=dims)
+
+    def is_static(self) -> bool:
+        """True where no term has a step."""
+        return all(t.step is None for expr in self.exprs for t in expr.terms)
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """A tensor that depends on spikes in a way that cannot be compiled, and why."""
+
+    error: NmcError
+    mixes_axes: bool
+    origins: tuple[Value, ...]
+
+
+def dims_of(tags: str, shape: Sequence[int]) -> Dims:
+    """Axes of a fresh tensor: `tags` for the leading ones ("TB", "BT", "B"), features after."""
+    return tuple((Axis(tag, size),) for tag, size in
+                 zip(tags.ljust(len(shape), "F"), shape, strict=True))
+
+
+def holds(dim: tuple[Axis, ...], tag: str) -> bool:
+    """True where an axis contains a part of that kind."""
+    return any(axis.tag == tag for axis in dim)
+
+
+def is_features(dim: tuple[Axis, ...]) -> bool:
+    """True where an axis holds nothing but features."""
+    return all(axis.tag == "F" for axis in dim)
+
+
+def regroup(dims: Dims, shape: Sequence[int]) -> Dims:
+    """Axes of a reshape to `shape`, which keeps the order of elements.
+
+    Feature axes may be split and merged freely, samples and steps only be carried along.
+    """
+    waiting = [axis for dim in dims for axis in dim if axis.size != 1 or axis.tag != "F"]
+    grouped: list[tuple[Axis, ...]] = []
+    for size in shape:
+        parts: list[Axis] = []
+        while prod(a.size for a in parts) < size and waiting:
+            _take(waiting, parts, size // prod(a.size for a in parts))
+        if prod(a.size for a in parts) != size:
+            raise NotTraceable("a reshape that mixes samples or steps with features", True)
+        grouped.append(tuple(parts) or (Axis("F", 1),))
+    return _with_single_axes(grouped, waiting)
+
+
+def _take(waiting: list[Axis], parts: list[Axis], wanted: int) -> None:
+    axis = waiting.pop(0)
+    if axis.tag == "F" and axis.size > wanted and axis.size % wanted == 0:
+        waiting.insert(0, Axis("F", axis.size // wanted))
+        axis = Axis("F", wanted)
+    parts.append(axis)
+
+
+def _with_single_axes(grouped: list[tuple[Axis, ...]], left: list[Axis]) -> Dims:
+    """Give one-step time axes, which no size asks for, to an axis of one element."""
+    for axis in left:
+        free = [i for i, dim in enumerate(grouped) if dim == (Axis("F", 1),)]
+        if axis.size != 1 or not free:
+            raise NotTraceable("a reshape that mixes samples or steps with features", True)
+        grouped[free[0]] = (axis,)
+    return tuple(grouped)
