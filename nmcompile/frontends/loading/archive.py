@@ -1,0 +1,105 @@
+"""The zip archive of torch.save, checked before anything in it is read."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmcompile.errors import NmcError
+
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+MAX_PICKLE = 256 << 20  # bytes of data.pkl; a model's is below a few MB
+MAX_BYTES = 8 << 30  # bytes of all entries together
+SAVE = "Save it with torch.save(model, path)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """An archive of torch.save: where it is, the folder inside it, and its byte order."""
+
+    path: Path
+    root: str
+    pickle: bytes
+
+    def storage(self, key: str, size: int) -> bytes:
+        """The bytes of one storage, which must be `size` long."""
+        with zipfile.ZipFile(self.path) as file:
+            try:
+                info = file.getinfo(f"{self.root}data/{key}")
+            except KeyError:
+                raise NmcError(str(self.path), f"lacks the tensor data '{key}'") from None
+            if info.file_size != size:
+                raise NmcError(str(self.path), f"the tensor data '{key}' has {info.file_size} "
+                               f"bytes, its tensor says {size}")
+            return file.read(info)
+
+
+def claims(path: Path) -> bool:
+    """True for what torch.save, torch.jit.save or torch.export.save wrote, by content."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:1] == PICKLE:
+        return True
+    if head != ZIP:
+        return False
+    try:
+        names = _names(path)
+    except zipfile.BadZipFile:
+        return True
+    return any(n.endswith(("/data.pkl", "/constants.pkl", "/archive_format")) or n == "data.pkl"
+               for n in names)
+
+
+def kind(path: Path) -> str:
+    """What wrote the file: "save", "jit", "export" or "legacy"; NmcError for a damaged one."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:1] == PICKLE:
+        return "legacy"
+    if head != ZIP:
+        raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
+    try:
+        names = _names(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise NmcError(str(path), f"is a damaged archive, perhaps cut short ({error})",
+                       "Copy or save it again.") from None
+    if any(name.endswith("/archive_format") for name in names):
+        return "export"
+    if any(name.endswith("/constants.pkl") for name in names):
+        return "jit"
+    return "save"
+
+
+def open_archive(path: Path) -> Archive:
+    """The archive of torch.save at `path`; NmcError where it is damaged or absurdly large."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            infos = file.infolist()
+            _require_sane(path, infos)
+            pickles = [i for i in infos if i.filename.endswith("data.pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
+                raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
+            root = pickles[0].filename.removesuffix("data.pkl")
+            orders = [file.read(i) for i in infos
+                      if i.filename == f"{root}byteorder" and i.file_size < 16]
+            if orders not in ([], [b"little"]):
+                raise NmcError(str(path), "holds big-endian numbers, which are not read")
+            return Archive(path=path, root=root, pickle=file.read(pickles[0]))
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise NmcError(str(path), f"is a damaged archive, perhaps cut short ({error})",
+                       "Copy or save it again.") from None
+
+
+def _require_sane(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise NmcError(str(path), "is a compressed archive, torch.save writes none", SAVE)
+    total = sum(info.file_size for info in infos)
+    if total > MAX_BYTES or total > path.stat().st_size:
+        raise NmcError(str(path), f"claims to hold {total:,} bytes, more than the file has or the "
+                       f"{MAX_BYTES >> 30} GiB that are read")
+
+
+def _names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as file:
+        return file.namelist()

@@ -1,0 +1,138 @@
+"""The torch model of a file: whole, as a state dict with --code, or as parts in order."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.loading.archive import kind, open_archive
+from nmcompile.frontends.loading.code_file import load_code, make
+from nmcompile.frontends.loading.rebuild import Rebuilder, UnknownModule
+from nmcompile.frontends.loading.repair import repair
+from nmcompile.frontends.loading.sequence import in_order
+from nmcompile.frontends.loading.unpickle import records
+
+HOLDERS = ("model", "net", "network", "state_dict", "model_state_dict", "weights")
+EXPORT = "Save the model itself with torch.save(model, path)."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """A model that runs, what its run stands for, and what the user should know.
+
+    example  the sample that the model carries (example_input_array), or None
+    """
+
+    model: nn.Module
+    verified_by: str
+    notes: tuple[str, ...] = ()
+    example: Any = None
+
+
+def load_model(request: Request) -> Loaded:
+    """The model of `request.path`, loaded without running code that the file names."""
+    assert request.path is not None
+    path = request.path
+    _require_kind(path)
+    module, factory = load_code(request.code) if request.code else (None, None)
+    content = _content(path, request.trust_pickle, module)
+    if isinstance(content, nn.Module):
+        return _whole(content, module)
+    if not _is_state_dict(content):
+        raise NmcError(str(path), "holds neither a model nor a state dict", EXPORT)
+    if factory is None:
+        raise NmcError(str(path), "holds a state dict: parameters without the model",
+                       "Pass --code FILE.py:CLASS, or save it with torch.save(model, path).")
+    model = make(factory, str(request.code))
+    if not isinstance(model, nn.Module):
+        raise NmcError(f"--code {request.code}", f"gives a {type(model).__name__}, expected a "
+                       "torch.nn.Module")
+    _fill(path, model, content)
+    return _with_forward(model)
+
+
+def _require_kind(path: Path) -> None:
+    found = kind(path)
+    if found == "legacy":
+        raise NmcError(str(path), "is a pickle or a file of torch before 1.6", EXPORT)
+    if found == "jit":
+        raise NmcError(str(path), "is a TorchScript archive, which is not read", EXPORT)
+    if found == "export":
+        raise NmcError(str(path), "is a torch.export archive, which is not read yet", EXPORT)
+
+
+def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:
+    if trusted:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=False)
+        except (pickle.UnpicklingError, AttributeError, ImportError, RuntimeError) as error:
+            raise NmcError(str(path), f"does not load: {error}",
+                           "The classes that it names must be importable.") from error
+    else:
+        archive = open_archive(path)
+        content = Rebuilder(archive, code).value(records(archive.pickle, str(path)))
+    return _held(content)
+
+
+def _held(content: Any) -> Any:
+    """The model or state dict inside a checkpoint."""
+    if isinstance(content, dict) and not _is_state_dict(content):
+        for name in HOLDERS:
+            if isinstance(content.get(name), nn.Module) or _is_state_dict(content.get(name)):
+                return content[name]
+    return content
+
+
+def _is_state_dict(content: Any) -> bool:
+    return isinstance(content, dict) and bool(content) and all(
+        isinstance(value, torch.Tensor) for value in content.values())
+
+
+def _whole(model: nn.Module, code: ModuleType | None) -> Loaded:
+    repaired = repair(model, trusted=code is not None)
+    if isinstance(model, UnknownModule) or any(
+        isinstance(part, UnknownModule) for part in model.modules()
+    ):
+        if code is not None:
+            symbol = next(p.symbol for p in model.modules() if isinstance(p, UnknownModule))
+            raise NmcError(f"--code {code.__file__}", f"does not define {symbol.split('.')[-1]}, "
+                           "whose instance the file holds")
+        ordered, note = in_order(model)
+        return Loaded(model=ordered, verified_by="its modules in order of registration",
+                      notes=(note, *repaired), example=getattr(model, "example_input_array", None))
+    return _with_forward(model, repaired)
+
+
+def _with_forward(model: nn.Module, notes: tuple[str, ...] = ()) -> Loaded:
+    return Loaded(model=model, verified_by="the model's own forward", notes=notes,
+                  example=getattr(model, "example_input_array", None))
+
+
+def _fill(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Load `state` into `model`, strictly; a common prefix such as "model." is taken off."""
+    own = set(model.state_dict())
+    prefix = next(iter(state)).split(".")[0] + "."
+    if not own & set(state) and all(key.startswith(prefix) for key in state):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    missing, extra = sorted(own - set(state)), sorted(set(state) - own)
+    if missing or extra:
+        raise NmcError(str(path), "does not fit the class of --code: "
+                       f"missing {_listed(missing)}; unexpected {_listed(extra)}")
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise NmcError(str(path), f"does not fit the class of --code: {reason}") from None
+
+
+def _listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return (", ".join(keys[:3]) + more) or "none"

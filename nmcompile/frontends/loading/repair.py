@@ -1,0 +1,40 @@
+"""Make a rebuilt model runnable: what the pickle named and loading left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+
+OWN_FUNCTIONS = {0: "_base_sub", 1: "_base_zero", 2: "_base_int"}
+
+
+def heaviside(membrane: torch.Tensor) -> torch.Tensor:
+    """1 where the membrane is above the threshold: any surrogate's forward."""
+    return (membrane > 0).float()
+
+
+def repair(model: nn.Module, *, trusted: bool) -> tuple[str, ...]:
+    """Give snnTorch's neurons the functions that were not loaded; what was done, for the user."""
+    replaced = False
+    for path, part in model.named_modules():
+        if not type(part).__module__.startswith("snntorch.") or not hasattr(part, "reset_dict"):
+            continue
+        state: dict[str, Any] = part.__dict__
+        if "spike_grad" not in state:
+            state["spike_grad"] = heaviside
+            replaced = True
+        if "state_function" not in state and hasattr(part, "_base_sub"):
+            state["state_function"] = getattr(part, OWN_FUNCTIONS[_mechanism(path, part)])
+    note = "surrogate gradients were not loaded; spikes are a step at the threshold"
+    return (note,) if replaced and not trusted else ()
+
+
+def _mechanism(path: str, part: Any) -> int:
+    value = int(part.reset_mechanism_val)
+    if value not in OWN_FUNCTIONS:
+        raise NmcError(path, f"reset_mechanism_val is {value}, expected 0, 1 or 2")
+    return value

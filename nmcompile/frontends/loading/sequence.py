@@ -1,0 +1,68 @@
+"""A model without its code: its parts one after the other, in the order of registration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.loading.rebuild import UnknownModule
+
+CONTAINERS = (UnknownModule, nn.Sequential, nn.ModuleList)
+
+
+class InOrder(nn.Module):
+    """Runs parts in order, for one step; of what a neuron returns, the spikes go on."""
+
+    def __init__(self, parts: dict[str, nn.Module], num_steps: int | None) -> None:
+        super().__init__()
+        self.num_steps = num_steps
+        self._parts = list(parts)
+        for path, part in parts.items():
+            self._register(path.split("."), part)
+
+    def _register(self, path: list[str], part: nn.Module) -> None:
+        holder: nn.Module = self
+        for name in path[:-1]:
+            if name not in holder._modules:
+                holder._modules[name] = nn.Module()
+            following = holder._modules[name]
+            assert following is not None
+            holder = following
+        holder._modules[path[-1]] = part
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """What the last part gives for one step."""
+        result: Any = x
+        for path in self._parts:
+            given = result[0] if isinstance(result, tuple) else result
+            result = self.get_submodule(path)(given)
+        return result
+
+
+def in_order(model: nn.Module) -> tuple[InOrder, str]:
+    """`model` as its parts in order, and a note that says so."""
+    parts = dict(_leaves(model, ""))
+    if not parts:
+        raise NmcError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
+    steps = getattr(model, "num_steps", None)
+    listed = ", ".join(parts)
+    note = (f"module order taken from registration: {listed}; "
+            "pass --code FILE.py:CLASS to check against your forward")
+    return InOrder(parts, steps if isinstance(steps, int) and steps > 0 else None), note
+
+
+def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    if not isinstance(module, CONTAINERS):
+        yield path, module
+        return
+    if isinstance(module, UnknownModule) and (module._parameters or not module._modules):
+        kind = module.symbol.rpartition(".")[2]
+        raise NmcError(path or "model", f"it is a {kind} with parameters of its own, whose code is "
+                       "not in the file", "Pass --code FILE.py:CLASS.")
+    for name, part in module._modules.items():
+        if part is not None:
+            yield from _leaves(part, f"{path}.{name}" if path else name)

@@ -1,0 +1,69 @@
+"""From the user's request to a traced network: the model, the sample, the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request, Traced
+from nmcompile.frontends.loading.model import Loaded, load_model
+from nmcompile.frontends.tracing import Sample, trace
+
+SYNTHETIC = 16  # samples drawn where the user gives none
+
+
+def load_request(request: Request) -> Traced:
+    """The network of a torch model, traced on the sample given, carried or drawn."""
+    if request.path is not None:
+        loaded = load_model(request)
+    else:
+        assert isinstance(request.model, nn.Module)
+        example = getattr(request.model, "example_input_array", None)
+        loaded = Loaded(model=request.model, verified_by="the model's own forward",
+                        example=example)
+    sample, notes = _sample(request, loaded)
+    return trace(loaded.model, sample, steps=request.steps, verified_by=loaded.verified_by,
+                 notes=(*loaded.notes, *notes))
+
+
+def _sample(request: Request, loaded: Loaded) -> tuple[Sample, tuple[str, ...]]:
+    if request.sample is not None:
+        values = _numbers(request.sample, "sample")
+        return Sample(values=values, as_model=False, where="sample"), ()
+    if loaded.example is not None:
+        values = _numbers(loaded.example, "example_input_array")
+        return Sample(values=values, as_model=True, where="example_input_array"), ()
+    return _drawn(loaded.model, request.steps)
+
+
+def _numbers(given: Any, where: str) -> Any:
+    values = given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub" or values.ndim < 2:
+        raise NmcError(where, f"is {_described(values)}, expected an array of numbers (samples, "
+                       "steps, ...) or (samples, ...)")
+    if 0 in values.shape or not np.all(np.isfinite(values)):
+        raise NmcError(where, "is empty or holds values that are not finite")
+    return values.astype(np.float32)
+
+
+def _described(values: Any) -> str:
+    if isinstance(values, np.ndarray):
+        return f"{values.dtype} of shape {values.shape}"
+    return f"a {type(values).__name__}"
+
+
+def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]]:
+    """Uniform random values for a model whose first layer says how many it takes."""
+    first = next((m for m in model.modules() if not list(m.children())), None)
+    if not isinstance(first, nn.Linear):
+        raise NmcError("model", "its input shape is not known",
+                       "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values.")
+    n_steps = steps or getattr(model, "num_steps", None) or 25
+    random = np.random.default_rng(0)
+    values = random.random((SYNTHETIC, int(n_steps), first.in_features)).astype(np.float32)
+    note = "checked on random values between 0 and 1; pass --sample for data of your own"
+    return Sample(values=values, as_model=False, where="random sample"), (note,)
