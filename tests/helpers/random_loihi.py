@@ -53,7 +53,7 @@ def random_chain(seed: int) -> Network:
         Population(name=name, shape=shape, start=i + 1, bias=np.zeros((), np.int32),
                    neuron=_chain_neuron(rng, shape, silent=bool(i == 3 and rng.random() < 0.5)))
         for i, (name, shape) in enumerate(zip(names[1:], shapes, strict=True))]
-    bits = int(rng.choice([0, 9]))
+    bits = int(rng.choice([0, 4]))
     return network((port(first.in_shape, bits),), tuple(layers), tuple(links))
 
 
@@ -61,7 +61,7 @@ def _chain_neuron(rng: np.random.Generator, shape: tuple[int, ...], silent: bool
     each = [(), shape, (shape[0], 1, 1) if len(shape) == 3 else shape][int(rng.integers(0, 3))]
     return neuron(
         du=int(rng.integers(0, 4096)), dv=int(rng.integers(0, 4096)),
-        threshold=int(rng.integers(20, 300)), bias=rng.integers(-200, 400, each) * 8,
+        threshold=int(rng.integers(200, 1200)), bias=rng.integers(-200, 300, each) * 8,
         bias_exponent=3, silent=silent,
     )
 

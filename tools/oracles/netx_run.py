@@ -1,11 +1,12 @@
 """Run a network file with lava-dl's netx: python netx_run.py NET INPUT.npy OUTPUT.npz [ARGUMENTS]
 
 INPUT.npy   (steps, ...) rows in the shape of the network's input port
-OUTPUT.npz  spikes and v of the last layer, (steps, ...)
+OUTPUT.npz  spikes and v of each layer, as 0/spikes and 0/v, (steps, ...)
 ARGUMENTS   more of hdf5.Network's arguments, as JSON
 
-netx itself is lava-dl's, unchanged. Where torch is missing, an empty stand-in takes the place of
-lava-dl's training half, from which netx imports the parameters of resonate-and-fire neurons.
+netx itself is lava-dl's, unchanged. Where torch is missing, empty modules take the place of those
+that import it and that no network of integrate-and-fire layers uses: the parameters of
+resonate-and-fire neurons, and blocks for prototyping.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from types import ModuleType
 
 import numpy as np
 
+UNUSED = ("slayer", "slayer.neuron", "slayer.neuron.rf", "netx.sequential_modules")
 if find_spec("torch") is None:
-    for name in ("lava.lib.dl.slayer", "lava.lib.dl.slayer.neuron", "lava.lib.dl.slayer.neuron.rf"):
-        sys.modules[name] = ModuleType(name)
+    for name in UNUSED:
+        module = sys.modules[f"lava.lib.dl.{name}"] = ModuleType(name)
+        module.__file__ = find_spec("lava.lib.dl.netx").origin  # Lava looks for models beside it
     sys.modules["lava.lib.dl.slayer.neuron.rf"].neuron_params = None
 
 from lava.lib.dl.netx import hdf5
@@ -37,16 +40,21 @@ def main() -> None:
     net = hdf5.Network(net_config=path, **json.loads(more[0] if more else "{}"))
     steps = len(sent)
     source = Source(data=np.moveaxis(sent, 0, -1))
-    sink, monitor = Sink(shape=net.out.shape, buffer=steps), Monitor()
     source.s_out.connect(net.inp)
-    net.out.connect(sink.a_in)
-    neuron = net.layers[-1].neuron
-    monitor.probe(neuron.v, steps)
+    sinks, monitors = [], []
+    for layer in net.layers:
+        sinks.append(Sink(shape=layer.neuron.s_out.shape, buffer=steps))
+        layer.neuron.s_out.connect(sinks[-1].a_in)
+        monitors.append(Monitor())
+        monitors[-1].probe(layer.neuron.v, steps)
     net.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
-    spikes = np.moveaxis(sink.data.get(), -1, 0)
-    v = monitor.get_data()[neuron.name]["v"]
+    records = {}
+    for number, layer in enumerate(net.layers):
+        v = monitors[number].get_data()[layer.neuron.name]["v"]
+        records[f"{number}/spikes"] = np.moveaxis(sinks[number].data.get(), -1, 0)
+        records[f"{number}/v"] = v
     net.stop()
-    np.savez(output, spikes=spikes.astype(np.int32), v=v.astype(np.int32))
+    np.savez(output, **{key: values.astype(np.int32) for key, values in records.items()})
 
 
 if __name__ == "__main__":
