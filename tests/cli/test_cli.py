@@ -1,0 +1,169 @@
+"""The shipped digits network through the command line: figures, files, JSON."""
+
+import json
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.command import nmc
+
+EXAMPLES = Path(str(files("nmcompile_examples")))
+MODEL, TEST = EXAMPLES / "digits.pt", EXAMPLES / "digits_test.npz"
+CODE = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
+KINDS = ("synapse", "neuron", "router", "link", "static")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    return partial(nmc, capsys, monkeypatch)
+
+
+@pytest.fixture
+def build(run, tmp_path):
+    folder = tmp_path / "build"
+    result = run("compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", folder, "--calibrate",
+                 EXAMPLES / "digits_calibration.npz")
+    assert result.code == 0, result.err
+    return folder
+
+
+def test_compile_prints_one_line_for_each_check(run, tmp_path):
+    result = run("compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", tmp_path / "b")
+    lines = result.out.splitlines()
+    assert lines[0] == "digits.pt -> loihi2"
+    assert [line.split()[0] for line in lines[1:5]] == ["trace", "lower", "quantize", "map"]
+    assert lines[1].split()[1:3] == ["0", "of"]
+    assert lines[2].split()[1:3] == ["0", "of"]
+    assert lines[4].split()[1:3] == ["0", "of"]
+
+
+def test_the_chip_loses_at_most_half_a_point_on_the_test_split(run, build, tmp_path):
+    import torch
+
+    figures = json.loads(run("simulate", build, "--input", TEST, "--json").out)
+    with np.load(TEST) as data:
+        x, y = data["x"], data["y"]
+    from nmcompile_examples import train_digits
+
+    model = train_digits.DigitsNet()
+    state = _state_dict()
+    model.load_state_dict(state)
+    model.eval()
+    with torch.no_grad():
+        spikes, _ = model(torch.as_tensor(x))
+    in_torch = float((spikes.sum(0).argmax(1).numpy() == y).mean())
+    assert in_torch >= 0.96
+    assert figures["accuracy"] >= in_torch - 0.005
+
+
+def _state_dict():
+    import pickle
+    import sys
+    from types import SimpleNamespace
+
+    import torch
+    from nmcompile_examples import train_digits, training
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module, name):
+            if name == "DigitsNet":
+                return train_digits.DigitsNet
+            return getattr(training, name) if module == "training" else super().find_class(
+                module, name)
+
+    loaded = torch.load(MODEL, weights_only=False,
+                        pickle_module=SimpleNamespace(Unpickler=Unpickler, load=pickle.load))
+    assert sys.modules
+    return loaded.state_dict()
+
+
+def test_layers_energies_add_up_to_the_total_and_estimates_are_listed(run, build):
+    figures = json.loads(run("simulate", build, "--input", TEST, "--json").out)
+    total = figures["energy_j"]["total"]
+    assert total == pytest.approx(sum(figures["energy_j"][kind] for kind in KINDS))
+    assert total == pytest.approx(sum(layer["energy_j"]["total"] for layer in figures["layers"]))
+    assert [layer["name"] for layer in figures["layers"]] == ["input", "lif1", "lif2", "lif3"]
+    assert figures["samples"] == 599
+    assert figures["latency_s"]["per_step_mean"] <= figures["latency_s"]["per_step_max"]
+    assert "energy_j.synaptic_event" in figures["estimated"]
+
+
+def test_the_report_is_that_of_the_last_simulation(run, build):
+    before = json.loads(run("report", build, "--json").out)
+    assert before["accuracy"] is None
+    after = json.loads(run("simulate", build, "--input", TEST, "--json").out)
+    assert json.loads(run("report", build, "--json").out) == after
+    assert "accuracy" in run("report", build).out
+
+
+def test_recorded_variables_have_samples_and_steps_in_front(run, build, tmp_path):
+    path = tmp_path / "run.npz"
+    result = run("simulate", build, "--input", TEST, "--steps", 7, "--record", "spikes,v,u", "-o",
+                 path)
+    assert result.code == 0, result.err
+    with np.load(path) as recorded:
+        assert recorded["lif1/spikes"].shape == (599, 7, 12, 8, 8)
+        assert recorded["lif3/v"].shape == (599, 7, 10)
+        assert recorded["lif2/u"].shape == (599, 7, 24, 4, 4)
+        decided = recorded["lif3/spikes"].sum(axis=1).argmax(axis=1)
+        np.testing.assert_array_equal(decided, recorded["decision"])
+
+
+def test_the_same_command_twice_gives_the_same_bytes(run, tmp_path):
+    for name in ("a", "b"):
+        result = run("compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", tmp_path / name)
+        assert result.code == 0, result.err
+    first = {p.relative_to(tmp_path / "a"): p.read_bytes()
+             for p in sorted((tmp_path / "a").rglob("*")) if p.is_file()}
+    second = {p.relative_to(tmp_path / "b"): p.read_bytes()
+              for p in sorted((tmp_path / "b").rglob("*")) if p.is_file()}
+    assert first == second
+    assert len(first) >= 5
+
+
+def test_without_code_the_order_of_layers_is_said_to_be_assumed(run, tmp_path):
+    result = run("compile", MODEL, "--target", "loihi2", "-o", tmp_path / "b")
+    assert result.code == 0, result.err
+    assert "registration" in result.out
+
+
+def test_rate_coded_digits_run_on_the_binary_spikes_of_loihi1(run, tmp_path):
+    folder = tmp_path / "l1"
+    result = run("compile", MODEL, "--target", "loihi1", "--code", CODE, "-o", folder)
+    assert result.code == 0, result.err
+    assert "rate" in result.out
+    refused = run("simulate", folder, "--input", TEST)
+    assert refused.code == 2
+    assert refused.err.endswith("Add --encode rate, or give spikes.\n")
+    figures = json.loads(run("simulate", folder, "--input", TEST, "--encode", "rate", "--json").out)
+    assert figures["accuracy"] > 0.9
+
+
+def test_inspect_shows_the_float_and_the_integer_network(run, build):
+    assert "population lif1 12x8x8 lif" in run("inspect", MODEL, "--code", CODE).out
+    assert "population lif1 12x8x8 loihi" in run("inspect", build).out
+
+
+def test_targets_are_listed_shown_and_checked(run):
+    assert "loihi2" in run("targets").out
+    shown = run("targets", "show", "loihi1").out
+    assert "energy_j.synaptic_event" in shown
+    assert "Nahuku" in shown
+    assert run("targets", "check", files("nmcompile_targets") / "loihi1.toml").code == 0
+
+
+def test_demo_prints_accuracy_latency_energy_and_where_the_configuration_lies(run, tmp_path):
+    result = run("demo", "-o", tmp_path / "demo")
+    assert result.code == 0, result.err
+    for word in ("accuracy", "latency", "energy", "lif2", str(tmp_path / "demo" / "config")):
+        assert word in result.out
+    assert (tmp_path / "demo" / "config" / "registers.json").is_file()
+
+
+def test_version_and_help(run):
+    assert run("--version").out.startswith("nmc, version ")
+    for verb in ("compile", "simulate", "report", "inspect", "targets", "demo"):
+        assert verb in run("--help").out
+        assert run(verb, "--help").code == 0
