@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, Trace, run
+from nmcompile.ir import Network, Trace, order, run
 from nmcompile.ir.neurons.base import Array
 
 Records = dict[str, dict[str, Array]]
+STATES = 1e-5  # error allowed to float32 states, times the largest state where that is above 1
 TIE = 1e-4  # of the threshold: nearer to it than this, float32 rounding decides a spike
 
 
@@ -25,76 +26,81 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How two records of the same populations differ."""
+    """How two records of the same populations differ.
+
+    samples  samples in which any spike differs; ties: those of them that rounding explains
+    error    largest error of a state before the first spike that differs in its sample
+    largest  largest magnitude of those states
+    """
 
     spikes: int
     differing: int
+    samples: int
     ties: int
-    max_error: float
+    error: float
+    largest: float
 
 
 def run_aligned(network: Network, latency: dict[str, int], inputs: dict[str, Array]) -> Trace:
     """Run a retimed network and take off each population's lag."""
     steps = next(iter(inputs.values())).shape[1]
     trace = run(network, inputs, steps + max(latency.values(), default=0))
-    return Trace(
-        records={
-            name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
-            for name, record in trace.records.items()
-        }
-    )
+    records = {
+        name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
+        for name, record in trace.records.items()
+    }
+    return Trace(records=records)
 
 
 def compare(
     network: Network, wanted: Records, found: Records, *, states: bool = True
 ) -> Difference:
-    """Count spikes that differ and, if `states`, the largest error of a state before the first.
+    """Count spikes that differ and, if `states`, measure the states before the first of them.
 
-    The first spikes of a sample that differ are ties where both membranes lie at the threshold
-    to within float32 rounding; what follows them differs as a consequence and is not judged.
+    The first difference of a sample is a tie where the membrane that stayed quiet lies at the
+    threshold to within float32 rounding. What follows it differs as a consequence.
     """
     first = _first_differences(wanted, found)
-    spikes = differing = ties = 0
-    worst = 0.0
+    steps = next(iter(wanted.values()))["spikes"].shape[1]
+    spikes = differing = 0
+    error, largest = 0.0, 0.0
     for name, records in wanted.items():
-        unequal = records["spikes"] != found[name]["spikes"]
         spikes += int(np.count_nonzero(records["spikes"]))
-        differing += int(np.count_nonzero(unequal))
-        ties += _ties(network, name, records, found[name], first)
-        judged_states = set(records) & set(found[name]) - {"spikes"} if states else set()
-        for variable in judged_states:
-            error = np.abs(records[variable].astype(np.float64) - found[name][variable])
-            judged = np.arange(error.shape[1])[None] < first[:, None]
-            worst = max(
-                worst,
-                float((error.reshape(*judged.shape, -1).max(axis=2) * judged).max(initial=0.0)),
-            )
-    return Difference(spikes=spikes, differing=differing, ties=ties, max_error=worst)
+        differing += int(np.count_nonzero(records["spikes"] != found[name]["spikes"]))
+        for variable in set(records) & set(found[name]) - {"spikes"} if states else set():
+            judged = np.arange(steps)[None] < first[:, None]
+            values = records[variable][judged].astype(np.float64)
+            error = max(error, _largest(values - found[name][variable][judged]))
+            largest = max(largest, _largest(values))
+    unequal = np.flatnonzero(first < steps)
+    ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in unequal)
+    return Difference(
+        spikes=spikes,
+        differing=differing,
+        samples=len(unequal),
+        ties=ties,
+        error=error,
+        largest=largest,
+    )
 
 
-def require_same_spikes(arrow: str, difference: Difference, tolerance: float) -> None:
-    """Raise NmcError unless all spikes agree, rounding ties apart, and states to `tolerance`."""
-    if difference.differing and not difference.ties:
+def require_same(arrow: str, difference: Difference) -> None:
+    """Raise NmcError unless all spikes agree, rounding ties apart, and states to rounding."""
+    advice = "The result would not be the model; please report it with the model."
+    if difference.samples > difference.ties:
         raise NmcError(
-            arrow,
-            f"{difference.differing:,} of {difference.spikes:,} spikes differ",
-            "The result would not be the model; please report it with the model.",
+            arrow, f"{difference.differing:,} of {difference.spikes:,} spikes differ", advice
         )
-    if difference.max_error > tolerance:
-        raise NmcError(
-            arrow,
-            f"states differ by up to {difference.max_error:.2g}, allowed {tolerance:g}",
-            "The result would not be the model; please report it with the model.",
-        )
+    allowed = STATES * max(1.0, difference.largest)
+    if difference.error > allowed:
+        found = f"states differ by up to {difference.error:.2g}, allowed {allowed:.2g}"
+        raise NmcError(arrow, found, advice)
 
 
 def describe(difference: Difference) -> str:
-    """The figures of a comparison in one phrase."""
-    tie = f" ({difference.ties} rounding ties at the threshold)" if difference.ties else ""
-    return (
-        f"{difference.differing:,} of {difference.spikes:,} spikes differ{tie}, "
-        f"states within {difference.max_error:.1e}"
-    )
+    """The spikes of a comparison in one phrase."""
+    tie = f" (rounding ties in {difference.ties} samples)" if difference.ties else ""
+    return f"{difference.differing:,} of {difference.spikes:,} spikes differ{tie}"
 
 
 def decisions(network: Network, trace: Trace) -> Array:
@@ -114,20 +120,23 @@ def _first_differences(wanted: Records, found: Records) -> Array:
     return np.min(steps, axis=0)
 
 
-def _ties(
-    network: Network, name: str, wanted: dict[str, Array], found: dict[str, Array], first: Array
-) -> int:
-    """Samples whose first difference is in population `name`, at the threshold within rounding."""
-    neuron = network.population(name).neuron
-    threshold = getattr(neuron, "threshold", None)
-    if threshold is None:
-        return 0
-    ties = 0
-    level = np.broadcast_to(threshold, wanted["v"].shape[2:])
-    for sample in np.flatnonzero(first < wanted["spikes"].shape[1]):
-        here = (sample, int(first[sample]))
-        unequal = wanted["spikes"][here] != found["spikes"][here]
-        quiet = np.where(wanted["spikes"][here] == 0, wanted["v"][here], found["v"][here])
-        near = np.abs(quiet - level) <= TIE * np.maximum(np.abs(level), 1e-3)
-        ties += int(unequal.any() and near[unequal].all())
-    return ties
+def _is_tie(network: Network, wanted: Records, found: Records, place: tuple[int, int]) -> bool:
+    """Whether the first population that differs at `place` (sample, step) does so by rounding."""
+    for name in order(network):
+        if name not in wanted:
+            continue
+        unequal = wanted[name]["spikes"][place] != found[name]["spikes"][place]
+        if unequal.any():
+            threshold = getattr(network.population(name).neuron, "threshold", np.inf)
+            level = np.broadcast_to(threshold, unequal.shape)[unequal]
+            quiet = np.where(
+                wanted[name]["spikes"][place] == 0,
+                wanted[name]["v"][place],
+                found[name]["v"][place],
+            )[unequal]
+            return bool(np.all(np.abs(quiet - level) <= TIE * np.maximum(np.abs(level), 1e-3)))
+    return False
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max(initial=0.0))

@@ -14,7 +14,7 @@ from nmcompile.checks import (
     compare,
     decisions,
     describe,
-    require_same_spikes,
+    require_same,
     run_aligned,
 )
 from nmcompile.encode import rate_spikes
@@ -33,7 +33,6 @@ from nmcompile.registry import extra_passes
 from nmcompile.simulator import simulate
 from nmcompile.target import Target
 
-STATE_TOLERANCE = 1e-5  # of float32 states, times the largest state where that is above 1
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
 Progress = Callable[[str], None]
 
@@ -155,16 +154,16 @@ def _check_trace(traced: Traced) -> Check:
     found = run(traced.network, traced.inputs)
     wanted = {name: traced.expected[name] for name in found.records if name in traced.expected}
     difference = compare(traced.network, wanted, found.records)
-    largest = max((float(np.abs(v).max()) for r in wanted.values() for v in r.values()), default=1)
-    require_same_spikes("trace", difference, STATE_TOLERANCE * max(1.0, largest))
+    require_same("trace", difference)
     samples = len(next(iter(traced.inputs.values())))
     return Check(
         arrow="trace",
-        text=f"{describe(difference)}, against {traced.verified_by}, {samples} samples",
+        text=f"{describe(difference)}, states within {difference.error:.1e} (of up to "
+        f"{difference.largest:.2g}), against {traced.verified_by}, {samples} samples",
         figures={
             "spikes_differing": difference.differing,
             "spikes": difference.spikes,
-            "max_state_error": difference.max_error,
+            "max_state_error": difference.error,
             "samples": samples,
         },
     )
@@ -174,12 +173,11 @@ def _check_lower(traced: Network, lowered: Network, latency: Latency, sample: Da
     wanted = run(traced, sample.inputs)
     found = run_aligned(lowered, latency, sample.inputs)
     difference = compare(lowered, wanted.records, found.records, states=False)
-    require_same_spikes("lower", difference, STATE_TOLERANCE)
+    require_same("lower", difference)
     depth = max(latency.values())
     return Check(
         arrow="lower",
-        text=f"{difference.differing:,} of {difference.spikes:,} spikes differ; "
-        f"{depth} steps from input to output",
+        text=f"{describe(difference)}; {depth} steps from input to output",
         figures={
             "spikes_differing": difference.differing,
             "spikes": difference.spikes,

@@ -1,0 +1,65 @@
+"""The examples train what they promise, and the chip keeps it."""
+
+import json
+import subprocess
+import sys
+import time
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.command import nmc
+
+EXAMPLES = Path(str(files("nmcompile_examples")))
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist10k.npz"
+
+
+def trained(script, *arguments):
+    """What an example prints, and the seconds that it took."""
+    begin = time.monotonic()
+    command = [sys.executable, EXAMPLES / script, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return result.stdout, time.monotonic() - begin
+
+
+def compiled_accuracy(run, model, code, folder, target="loihi2"):
+    """Accuracy of `<model>_test.npz` on the chip, and the float network's from the compilation."""
+    name = model.stem
+    result = run("compile", model, "--target", target, "--code", code, "-o", folder / "build",
+                 "--calibrate", folder / f"{name}_calibration.npz")
+    assert result.code == 0, result.err
+    result = run("simulate", folder / "build", "--input", folder / f"{name}_test.npz", "--json")
+    return json.loads(result.out)["accuracy"]
+
+
+def accuracy_in_words(output):
+    return float(output.splitlines()[-1].removeprefix("test accuracy ").removesuffix(" %")) / 100
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    return partial(nmc, capsys, monkeypatch)
+
+
+@pytest.mark.slow
+def test_digits_train_to_96_percent_in_three_minutes_and_lose_half_a_point_at_most(run, tmp_path):
+    output, seconds = trained("train_digits.py", "--output", tmp_path)
+    in_torch = accuracy_in_words(output)
+    assert in_torch >= 0.96
+    assert seconds < 180
+    code = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
+    assert compiled_accuracy(run, tmp_path / "digits.pt", code, tmp_path) >= in_torch - 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MNIST.exists(), reason="there is no ../shared/data/mnist10k.npz")
+def test_mnist_loses_three_tenths_of_a_point_at_most_on_2000_digits(run, tmp_path):
+    output, _ = trained("train_mnist.py", MNIST, "--output", tmp_path)
+    in_torch = accuracy_in_words(output)
+    assert in_torch >= 0.95
+    with np.load(tmp_path / "mnist_test.npz") as test:
+        assert test["x"].shape == (2000, 784)
+    code = f"{EXAMPLES / 'train_mnist.py'}:MnistNet"
+    assert compiled_accuracy(run, tmp_path / "mnist.pt", code, tmp_path) >= in_torch - 0.003
