@@ -7,6 +7,7 @@ transposed on both sides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from math import prod
@@ -30,8 +31,7 @@ Store = Callable[[str, Array], str]  # keeps an array by name, gives the script'
 def write_lava(network: Network, folder: Path) -> dict[str, str]:
     """Write `lava_model.py` and `arrays.npz`."""
     arrays: Arrays = {}
-    body = _body(network, arrays)
-    script = f"{_head(network, body)}{body}{text.MAIN}"
+    script = _script(network, _body(network, arrays))
     (folder / SCRIPT).write_bytes(script.encode())
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     return {
@@ -41,21 +41,29 @@ def write_lava(network: Network, folder: Path) -> dict[str, str]:
     }
 
 
-def _head(network: Network, body: str) -> str:
-    """Imports and classes that `body` needs; names of the user's stand in literals only."""
-    neuron, conv = "LoihiNeuron(" in body, "ShiftedConv(" in body
+def _script(network: Network, body: str) -> str:
+    """The whole script; names of the user's stand in it as literals only."""
     one = len(network.inputs) == 1
     head = text.HEAD.format(
-        inputs=".npy with one row a step" if one else ".npz with one array for each of INPUTS",
-        scipy="from scipy.sparse import csc_matrix\n" if "csc_matrix" in body else "",
-    )
-    imports = [text.MODEL_IMPORTS * (neuron or conv), text.NEURON_IMPORTS * neuron,
-               text.CONV_IMPORTS * conv]
+        inputs=".npy with one row a step" if one else ".npz with one array for each of INPUTS")
     data = text.DATA.format(
         inputs="".join(f"    {port.name!r},\n" for port in network.inputs),
         shapes="".join(f"    {p.name!r}: {p.shape!r},\n" for p in network.populations),
     )
-    return "".join([head, *imports, data, text.NEURON * neuron, text.SHIFTED_CONV * conv])
+    classes = (text.NEURON * ("= LoihiNeuron(" in body)
+               + text.SHIFTED_CONV * ("= ShiftedConv(" in body))
+    code = f"{data}{classes}{body}{text.MAIN}"
+    return f"{head}{_imports(code)}{code}"
+
+
+def _imports(code: str) -> str:
+    """Imports of what `code` uses."""
+    lines = []
+    for module, names in text.IMPORTS:
+        used = [name for name in names if re.search(rf"\b{name.split()[-1]}\b", code)]
+        if used:
+            lines.append(f"from {module} import {', '.join(used)}\n")
+    return "".join(lines)
 
 
 def _body(network: Network, arrays: Arrays) -> str:
@@ -67,7 +75,7 @@ def _body(network: Network, arrays: Arrays) -> str:
         store = partial(_store, arrays, f"population{number}")
         parts.append(_population(population, population.name in held, store))
     for number, projection in enumerate(network.projections):
-        store = partial(_store, arrays, f"projection{number}")
+        store = partial(_store, arrays, f"synapse{number}")
         parts.append(_projection(projection, bits.get(projection.source, 0), store))
     return "".join(parts)
 
@@ -166,7 +174,7 @@ def _matrix(
     if isinstance(linear, Sparse):
         shape = (prod(linear.out_shape), prod(linear.in_shape))
         parts = f"{weights}, {store('targets', linear.target)}, {store('starts', linear.start)}"
-        weights = f"csc_matrix(({parts}), shape={shape}).tocsr()"
+        weights = f"csc_matrix(\n        ({parts}),\n        shape={shape},\n    ).tocsr()"
     if extra:
         every = "(weights != 0).astype(int)" if isinstance(linear, Sparse) else (
             "np.ones(weights.shape, int)")

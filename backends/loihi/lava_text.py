@@ -16,36 +16,32 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-{scipy}from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.conv.process import Conv
-from lava.proc.dense.process import Dense, DelayDense
-from lava.proc.io.sink import RingBuffer as Sink
-from lava.proc.io.source import RingBuffer as Source
-from lava.proc.lif.process import LIF
-from lava.proc.monitor.process import Monitor
-from lava.proc.sparse.process import DelaySparse, Sparse
-from lava.utils.weightutils import SignMode
 '''
 
-MODEL_IMPORTS = '''\
-from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
-from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-'''
-
-CONV_IMPORTS = '''\
-from lava.proc.conv.models import AbstractPyConvModel
-'''
-
-NEURON_IMPORTS = '''\
-from lava.magma.core.model.py.model import PyLoihiProcessModel
-from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
-'''
+# What the script imports of what it uses: module and names.
+IMPORTS = (
+    ("lava.magma.core.decorator", ("implements", "requires", "tag")),
+    ("lava.magma.core.model.py.model", ("PyLoihiProcessModel",)),
+    ("lava.magma.core.model.py.ports", ("PyInPort", "PyOutPort")),
+    ("lava.magma.core.model.py.type", ("LavaPyType",)),
+    ("lava.magma.core.process.ports.ports", ("InPort", "OutPort")),
+    ("lava.magma.core.process.process", ("AbstractProcess",)),
+    ("lava.magma.core.process.variable", ("Var",)),
+    ("lava.magma.core.resources", ("CPU",)),
+    ("lava.magma.core.run_conditions", ("RunSteps",)),
+    ("lava.magma.core.run_configs", ("Loihi2SimCfg",)),
+    ("lava.magma.core.sync.protocols.loihi_protocol", ("LoihiProtocol",)),
+    ("lava.proc.conv.models", ("AbstractPyConvModel",)),
+    ("lava.proc.conv.process", ("Conv",)),
+    ("lava.proc.dense.process", ("DelayDense", "Dense")),
+    ("lava.proc.io.sink", ("RingBuffer as Sink",)),
+    ("lava.proc.io.source", ("RingBuffer as Source",)),
+    ("lava.proc.lif.process", ("LIF",)),
+    ("lava.proc.monitor.process", ("Monitor",)),
+    ("lava.proc.sparse.process", ("DelaySparse", "Sparse")),
+    ("lava.utils.weightutils", ("SignMode",)),
+    ("scipy.sparse", ("csc_matrix",)),
+)
 
 DATA = '''\
 
@@ -60,7 +56,7 @@ NEURON = '''\
 
 
 class LoihiNeuron(AbstractProcess):
-    """Loihi's neuron with what Lava's LIF leaves out: parameters of single neurons, soft reset,
+    """Loihi's neuron with what Lava's own leaves out: parameters of single neurons, soft reset,
     refractory steps, a readout that never fires, and a start before which all state stays zero.
 
     reset  "none", "zero", "subtract" (in the step of the spike) or "subtract-late" (in the step

@@ -9,6 +9,7 @@ C-order, which is how our dense weights count.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -183,7 +184,7 @@ def _write(layers: h5py.Group, source: Input, chain: Chain) -> None:
         _put(group.create_group("neuron"), _compartments(_neuron(population)))
 
 
-def _put(group: h5py.Group, values: dict[str, object]) -> None:
+def _put(group: h5py.Group, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         data = np.array([value], "S10") if name == "type" else np.asarray(value)
         group.create_dataset(name, data=data, track_times=False)

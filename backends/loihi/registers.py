@@ -117,9 +117,11 @@ def _output_axons(source: Source, path: str, mine: Array, n: int) -> Json:
     chosen = mine[np.argsort(sender[mine], kind="stable")]
     counts = np.bincount(sender[mine], minlength=n)
     chip, core = np.divmod(table.core[chosen], source.program.target.cores_per_chip)
-    columns = {"chip": chip.astype(np.uint16), "core": core.astype(np.uint16),
-               "axon": table.number[chosen].astype(np.uint32),
-               "delay": table.delay[chosen].astype(np.uint8)}
+    columns: dict[str, Array] = {
+        "chip": chip.astype(np.uint16), "core": core.astype(np.uint16),
+        "axon": table.number[chosen].astype(np.uint32),
+        "delay": table.delay[chosen].astype(np.uint8),
+    }
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stored = {"start": source.store(f"{path}/output_axons/start", start)}
     for name, values in columns.items():
@@ -197,7 +199,9 @@ def _synapses(source: Source, path: str, arriving: Array) -> tuple[list[Json], l
         formats += [] if stored in formats else [stored]
         groups.append({**entry, "format": formats.index(stored)})
         pointer[members], length[members] = made.pointer, made.length
-    columns = {"group": group.astype(np.uint16), "pointer": pointer, "length": length}
+    columns: dict[str, Array] = {
+        "group": group.astype(np.uint16), "pointer": pointer, "length": length,
+    }
     references = {name: source.store(f"{path}/input_axons/{name}", values)
                   for name, values in columns.items()}
     return formats, groups, {"count": len(arriving), **references}

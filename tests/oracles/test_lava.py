@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nmcompile_backends.loihi.lava_script import write_lava
-
 from helpers.loihi_programs import dense, network, neuron, payloads, port, projection, weights
 from helpers.random_loihi import calm, random_network
+from nmcompile_backends.loihi.lava_script import write_lava
+
 from nmcompile.ir import Network, Population, run
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")

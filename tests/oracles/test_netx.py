@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nmcompile_backends.loihi.net_file import write_net
-
 from helpers.loihi_programs import payloads
 from helpers.random_loihi import random_chain
+from nmcompile_backends.loihi.net_file import write_net
+
 from nmcompile.ir import Network, run
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")

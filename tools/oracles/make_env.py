@@ -1,6 +1,8 @@
-"""Make the environment of an oracle: python tools/oracles/make_env.py lava DIR [--python 3.10]
+"""Make the environment of an oracle and print the path of its interpreter.
 
-Prints the path of the new interpreter, for NMC_LAVA_PYTHON.
+    python tools/oracles/make_env.py lava DIR [--python PATH]
+
+The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Run a network file with lava-dl's netx: python netx_run.py NET INPUT.npy OUTPUT.npz [ARGUMENTS]
+"""Run a network file with lava-dl's netx.
+
+    python netx_run.py NET INPUT.npy OUTPUT.npz [ARGUMENTS]
 
 INPUT.npy   (steps, ...) rows in the shape of the network's input port
 OUTPUT.npz  spikes and v of each layer, as 0/spikes and 0/v, (steps, ...)
@@ -17,24 +19,21 @@ from importlib.util import find_spec
 from types import ModuleType
 
 import numpy as np
-
-UNUSED = ("slayer", "slayer.neuron", "slayer.neuron.rf", "netx.sequential_modules")
-if find_spec("torch") is None:
-    for name in UNUSED:
-        module = sys.modules[f"lava.lib.dl.{name}"] = ModuleType(name)
-        module.__file__ = find_spec("lava.lib.dl.netx").origin  # Lava looks for models beside it
-    sys.modules["lava.lib.dl.slayer.neuron.rf"].neuron_params = None
-
-from lava.lib.dl.netx import hdf5
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.monitor.process import Monitor
 
+UNUSED = ("slayer", "slayer.neuron", "slayer.neuron.rf", "netx.sequential_modules")
+
 
 def main() -> None:
     """Run the network that the command line names."""
+    if find_spec("torch") is None:
+        stand_in()
+    from lava.lib.dl.netx import hdf5
+
     path, rows, output, *more = sys.argv[1:]
     sent = np.load(rows).astype(np.int32)
     net = hdf5.Network(net_config=path, **json.loads(more[0] if more else "{}"))
@@ -55,6 +54,14 @@ def main() -> None:
         records[f"{number}/v"] = v
     net.stop()
     np.savez(output, **{key: values.astype(np.int32) for key, values in records.items()})
+
+
+def stand_in() -> None:
+    """Put empty modules where netx would import torch."""
+    for name in UNUSED:
+        module = sys.modules[f"lava.lib.dl.{name}"] = ModuleType(name)
+        module.__file__ = find_spec("lava.lib.dl.netx").origin  # Lava looks for models beside it
+    sys.modules["lava.lib.dl.slayer.neuron.rf"].neuron_params = None
 
 
 if __name__ == "__main__":

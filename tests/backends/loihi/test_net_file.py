@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nmcompile_backends.loihi.net_file import write_net
-
 from helpers import netx_reader
 from helpers.loihi_programs import (
     dense,
@@ -21,6 +19,8 @@ from helpers.loihi_programs import (
     weights,
 )
 from helpers.random_loihi import random_chain
+from nmcompile_backends.loihi.net_file import write_net
+
 from nmcompile.ir import Network, Population, run
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons import Reset

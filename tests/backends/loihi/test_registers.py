@@ -9,8 +9,6 @@ import h5py
 import jsonschema
 import numpy as np
 import pytest
-from nmcompile_backends.loihi.registers import write_registers
-
 from helpers import register_machine
 from helpers.loihi_programs import (
     dense,
@@ -23,6 +21,8 @@ from helpers.loihi_programs import (
     weights,
 )
 from helpers.random_loihi import random_network
+from nmcompile_backends.loihi.registers import write_registers
+
 from nmcompile.ir import Network, Population, run
 from nmcompile.ir.maps import Conv
 
