@@ -35,7 +35,7 @@ class Named(type):
         """What the REDUCE opcode does."""
         if cls.symbol not in RECORDED:
             raise NmcError(cls.symbol, "the file asks to call it while it is loaded", HINT)
-        return cls.__new__(cls, *args, **kwargs)
+        return cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
 
 
 class Record(metaclass=Named):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import reduce
+from itertools import pairwise
 from math import prod
-
 
 import torch
 
@@ -16,7 +16,7 @@ from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
     Expr,
-    NotTraceable,
+    NotTraceableError,
     Value,
     holds,
     is_features,
@@ -24,6 +24,8 @@ from nmcompile.frontends.tracing.values import (
 )
 
 STEPS = "T"
+PARTS = ("values are written into a part of a tensor; collect the steps in a list and use "
+         "torch.stack")
 
 
 def _reshape(call: Call) -> Result:
@@ -41,7 +43,7 @@ def _permute(call: Call) -> Result:
     if moved == sorted(moved):
         return replace(value, dims=dims)
     if any(not is_features(value.dims[i]) for i in featured):
-        raise NotTraceable("a permutation of axes that samples or steps were merged into", True)
+        raise NotTraceableError("a permutation of axes that mix samples and features", True)
     return _permuted_features(call, value, moved, dims)
 
 
@@ -132,7 +134,7 @@ def _joined(call: Call, tensors: list[torch.Tensor], dim: int, new_axis: bool) -
     if over_time is not None:
         return over_time
     if any(not is_features(v.dims[dim]) for v in values if dim < len(v.dims) and not new_axis):
-        raise NotTraceable("it joins samples or steps", True)
+        raise NotTraceableError("it joins samples or steps", True)
     parts = []
     for position, value in enumerate(values):
         def place(x: torch.Tensor, position: int = position) -> torch.Tensor:
@@ -151,7 +153,7 @@ def _value_or_constant(call: Call, tensors: list[torch.Tensor], tensor: torch.Te
         return known
     model = next(v for v in map(call.value, tensors) if v is not None)
     if len(model.dims) != tensor.dim():
-        raise NotTraceable("it joins tensors with different axes", True)
+        raise NotTraceableError("it joins tensors with different axes", True)
     dims = tuple(
         dim if not is_features(dim) else (Axis("F", size),)
         for dim, size in zip(model.dims, tensor.shape, strict=True)
@@ -170,7 +172,7 @@ def _over_time(values: list[Value], dim: int, new_axis: bool) -> Value | None:
     if not new_axis and first.dims[dim] != (Axis("F", 1),):
         return None
     steps = [v.exprs[0].last_step() for v in values]
-    if any(after <= before for before, after in zip(steps, steps[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(steps)):
         return None
     if len(steps) == 1 and not new_axis:
         return None
@@ -185,7 +187,7 @@ def _with(dims: Dims, position: int, axis: tuple[Axis, ...], new: bool) -> Dims:
 def add_values(a: Value, b: Value) -> Value:
     """The sum of two values with the same axes."""
     if a.dims != b.dims:
-        raise NotTraceable("a sum of tensors with different axes", True)
+        raise NotTraceableError("a sum of tensors with different axes", True)
     pairs = zip(a.exprs, b.exprs, strict=True)
     return Value(a.dims, tuple(x.plus(y) for x, y in pairs))
 
@@ -200,7 +202,7 @@ def _sum(call: Call) -> Result:
     if not any(holds(value.dims[d], STEPS) for d in dims):
         return apply_probed(call, value)
     if any(not _is_steps(value.dims[d]) for d in dims):
-        raise NotTraceable("it sums over samples or over steps and features together", True)
+        raise NotTraceableError("it sums over samples or over steps and features together", True)
     total = reduce(Expr.plus, value.exprs)
     keep = bool(call.argument(2, "keepdim", False))
     rest = tuple((Axis("F", 1),) if i in dims else d for i, d in enumerate(value.dims)
@@ -241,26 +243,64 @@ def _is_steps(dim: tuple[Axis, ...]) -> bool:
 
 def _features_only(call: Call, value: Value, dim: int) -> Value:
     if not is_features(value.dims[dim]):
-        raise NotTraceable("it picks single samples", True)
+        raise NotTraceableError("it picks single samples", True)
     return apply_probed(call, value)
 
 
 def _first(call: Call) -> Value:
     value = call.value(call.args[0])
     if value is None:
-        raise NotTraceable("it is not linear in its first argument")
+        raise NotTraceableError("it is not linear in its first argument")
     return value
 
 
 def _copied(call: Call) -> Result:
-    """copy_ of a whole tensor; into a part of one it cannot be followed."""
-    raise NotTraceable("values are written into a part of a tensor; collect them in a list and "
-                       "use torch.stack")
+    """copy_ of a whole tensor, or of one step into a tensor that collects the steps."""
+    target, source = call.args[:2]
+    value = call.value(source)
+    if value is None or tuple(target.shape) != tuple(source.shape):
+        raise NotTraceableError(PARTS)
+    base = target._base
+    if base is None:
+        return value
+    place = _place(base, target)
+    if place is None or len(value.exprs) != 1:
+        raise NotTraceableError(PARTS)
+    _collect(call, base, place, value)
+    return value
+
+
+def _place(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
+    """(axis, index) where `part` is base.select(axis, index)."""
+    offset = part.storage_offset() - base.storage_offset()
+    for axis, (size, stride) in enumerate(zip(base.shape, base.stride(), strict=True)):
+        index = offset // stride
+        if index < size and offset % stride == 0 and part.stride() == tuple(
+            s for i, s in enumerate(base.stride()) if i != axis
+        ) and part.shape == base.select(axis, index).shape:
+            return axis, index
+    return None
+
+
+def _collect(call: Call, base: torch.Tensor, place: tuple[int, int], value: Value) -> None:
+    """Note that one step of `base` is now `value`; the other steps are what they were."""
+    axis, index = place
+    before = call.recorder.known(base)
+    dims = _with(value.dims, axis, (Axis(STEPS, base.shape[axis]),), True)
+    if isinstance(before, Value) and before.dims == dims:
+        exprs = list(before.exprs)
+    elif before is None:
+        exprs = [value.exprs[0] if i == index else constant_expr(base.select(axis, i), value.dims)
+                 for i in range(base.shape[axis])]
+    else:
+        raise NotTraceableError(PARTS)
+    exprs[index] = value.exprs[0]
+    call.recorder.mark(base, Value(dims, tuple(exprs)), written=True)
 
 
 def _same(call: Call) -> Result:
     if isinstance(call.out, torch.Tensor) and not call.out.is_floating_point():
-        raise NotTraceable(f"a conversion to {call.out.dtype}")
+        raise NotTraceableError(f"a conversion to {call.out.dtype}")
     return _first(call)
 
 

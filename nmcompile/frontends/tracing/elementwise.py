@@ -9,13 +9,13 @@ import torch
 
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Dims, Expr, NotTraceable, Value
+from nmcompile.frontends.tracing.values import Dims, Expr, NotTraceableError, Value
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
 
 def _add(call: Call) -> Result:
-    """a + alpha b; sub and rsub bring their own signs."""
+    """The sum a + alpha b; sub and rsub bring their own signs."""
     alpha = float(call.argument(2, "alpha", 1))
     first, second = call.args[:2]
     factors = {"add": (1.0, alpha), "sub": (1.0, -alpha), "rsub": (-alpha, 1.0)}
@@ -32,11 +32,11 @@ def _add(call: Call) -> Result:
 
 def _sum_of_values(a: Value, b: Value) -> Value:
     if a.dims != b.dims and a.features != b.features:
-        raise NotTraceable("a sum of tensors of different shape")
+        raise NotTraceableError("a sum of tensors of different shape")
     if [[x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in a.dims] != [
         [x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in b.dims
     ]:
-        raise NotTraceable("a sum of tensors with different axes", True)
+        raise NotTraceableError("a sum of tensors with different axes", True)
     pairs = zip(a.exprs, b.exprs, strict=True)
     return Value(a.dims, tuple(x.plus(y) for x, y in pairs))
 
@@ -51,7 +51,7 @@ def _plus_constant(call: Call, value: Value, constant: object, factor: float) ->
         if tuple(call.out.shape) == _sizes(value.dims):
             return value
     if tuple(call.out.shape) != _sizes(value.dims):
-        raise NotTraceable("a sum whose constant makes the tensor larger")
+        raise NotTraceableError("a sum whose constant makes the tensor larger")
     added = constant_expr(tensor.expand(call.out.shape), value.dims)
     return value.each(lambda expr: expr.plus(added))
 
@@ -59,11 +59,11 @@ def _plus_constant(call: Call, value: Value, constant: object, factor: float) ->
 def _multiply(call: Call) -> Result:
     a, b = _operand(call, call.args[0]), _operand(call, call.args[1])
     if a is not None and b is not None:
-        raise NotTraceable("a product of two tensors that depend on spikes")
+        raise NotTraceableError("a product of two tensors that depend on spikes")
     if a is None and call.name.startswith("div"):
-        raise NotTraceable("a division by a tensor that depends on spikes")
+        raise NotTraceableError("a division by a tensor that depends on spikes")
     if call.kwargs.get("rounding_mode"):
-        raise NotTraceable("a division that rounds")
+        raise NotTraceableError("a division that rounds")
     value = a if a is not None else b
     assert value is not None
     constant = torch.as_tensor(call.args[1] if a is not None else call.args[0],
@@ -102,7 +102,7 @@ def constant_expr(tensor: torch.Tensor, dims: Dims) -> Expr:
         if axis.tag != "F":
             first = np.take(spread, [0], axis=index)
             if not np.array_equal(np.broadcast_to(first, spread.shape), spread, equal_nan=True):
-                raise NotTraceable("a constant that differs between samples or steps")
+                raise NotTraceableError("a constant that differs between samples or steps")
             spread = first
     return Expr((), spread.reshape(-1) if np.any(spread) else np.zeros(()))
 
@@ -115,7 +115,7 @@ def _dropout(call: Call) -> Result:
     """Dropout in evaluation is the identity; in training it is refused."""
     value = _operand(call, call.args[0])
     if call.argument(2, "train", True):
-        raise NotTraceable("dropout in training mode")
+        raise NotTraceableError("dropout in training mode")
     return [value, None]
 
 

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 from nmcompile.frontends.tracing.probe import Found, probe
 from nmcompile.frontends.tracing.recorder import Call, Result
-from nmcompile.frontends.tracing.values import Expr, NotTraceable, Value
+from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Value
 
 # Their result does not depend on the values of their argument.
 CONSTANTS = frozenset(
@@ -26,17 +26,17 @@ def fallback(call: Call) -> Result:
         return None
     if call.name in DECISIONS:
         error = call.recorder.opaque(
-            NotTraceable("the model decides by the values of its spikes"),
+            NotTraceableError("the model decides by the values of its spikes"),
             [v for _, v in call.tracked()],
         )
         raise error.error
     tracked = call.tracked()
     if len({id(tensor) for tensor, _ in tracked}) != 1:
-        raise NotTraceable("it combines several tensors that depend on spikes")
+        raise NotTraceableError("it combines several tensors that depend on spikes")
     if call.function._schema.is_mutable:
-        raise NotTraceable("it changes a tensor in place")
+        raise NotTraceableError("it changes a tensor in place")
     if not isinstance(call.out, torch.Tensor):
-        raise NotTraceable("it is not linear")
+        raise NotTraceableError("it is not linear")
     return apply_probed(call, tracked[0][1])
 
 
@@ -64,12 +64,12 @@ def _found(
     if name not in memory:
         try:
             memory[name] = probe(function or _as_function(call), value)
-        except NotTraceable as reason:
+        except NotTraceableError as reason:
             memory[name] = reason
         except (RuntimeError, IndexError, TypeError) as error:
-            memory[name] = NotTraceable(f"it could not be tried out ({str(error)[:80]})")
+            memory[name] = NotTraceableError(f"it could not be tried out ({str(error)[:80]})")
     found = memory[name]
-    if isinstance(found, NotTraceable):
+    if isinstance(found, NotTraceableError):
         raise found
     return found
 

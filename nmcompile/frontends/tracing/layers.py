@@ -12,7 +12,7 @@ import torch
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Axis, Expr, NotTraceable, Value, is_features
+from nmcompile.frontends.tracing.values import Axis, Expr, NotTraceableError, Value, is_features
 from nmcompile.ir.maps import Conv, Dense, LinearMap, Scale, from_matrix, pool
 from nmcompile.ir.neurons.base import Array
 
@@ -25,9 +25,9 @@ def _matrix_product(call: Call) -> Result:
     if value is None or call.value(weight) is not None:
         return apply_probed(call, call.tracked()[0][1])
     if call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1:
-        raise NotTraceable("addmm with alpha or beta")
+        raise NotTraceableError("addmm with alpha or beta")
     if not is_features(value.dims[-1]):
-        raise NotTraceable("a matrix product over samples or steps", True)
+        raise NotTraceableError("a matrix product over samples or steps", True)
     dims = (*value.dims[:-1], (Axis("F", weight.shape[1]),))
     key = ("dense", value.features, call.recorder.key(weight))
     result = value.then(call.link(key, lambda: _dense(value, weight)), dims)
@@ -47,7 +47,7 @@ def _dense(value: Value, weight: torch.Tensor) -> LinearMap:
 
 def _biased(call: Call, value: Value, bias: torch.Tensor) -> Value:
     if call.value(bias) is not None:
-        raise NotTraceable("a bias that depends on spikes")
+        raise NotTraceableError("a bias that depends on spikes")
     added = constant_expr(bias.expand(call.out.shape), value.dims)
     return value.each(lambda expr: expr.plus(added))
 
@@ -57,9 +57,9 @@ def _convolution(call: Call) -> Result:
     x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args
     value = call.value(x)
     if value is None or call.value(weight) is not None:
-        raise NotTraceable("a kernel that depends on spikes")
+        raise NotTraceableError("a kernel that depends on spikes")
     if len(x.shape) != weight.dim() or not all(map(is_features, value.dims[1:])):
-        raise NotTraceable("a convolution over samples or steps", True)
+        raise NotTraceableError("a convolution over samples or steps", True)
     if transposed or weight.dim() > 4:
         return apply_probed(call, value)
     shape = tuple(prod(a.size for a in dim) for dim in value.dims[1:])
@@ -123,7 +123,7 @@ def _pooled(
 def _features_behind_first(call: Call) -> Value:
     value = call.value(call.args[0])
     if value is None or not all(map(is_features, value.dims[-2:])):
-        raise NotTraceable("pooling over samples or steps", True)
+        raise NotTraceableError("pooling over samples or steps", True)
     return value
 
 
@@ -136,10 +136,10 @@ def _batch_norm(call: Call) -> Result:
     x, weight, bias, mean, variance = call.args[:5]
     eps = call.args[7] if call.name == "native_batch_norm" else call.args[6]
     if call.name == "native_batch_norm" and call.args[5]:
-        raise NotTraceable("batch statistics; train with track_running_stats=True and call eval()")
+        raise NotTraceableError("statistics of the batch; use track_running_stats=True")
     value = call.value(x)
     if value is None or len(value.dims) < 2 or not all(map(is_features, value.dims[1:])):
-        raise NotTraceable("batch normalisation over samples or steps", True)
+        raise NotTraceableError("batch normalisation over samples or steps", True)
     inverse = 1 / np.sqrt(_array(variance, np.float64) + eps)
     factor = inverse if weight is None else inverse * _array(weight, np.float64)
     shift = -_array(mean, np.float64) * factor

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from nmcompile.frontends.tracing.values import Axis, Dims, NotTraceable, Value, is_features
+from nmcompile.frontends.tracing.values import Axis, Dims, NotTraceableError, Value, is_features
 from nmcompile.ir.maps import LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
@@ -33,12 +33,12 @@ def probe(function: Function, value: Value) -> Found:
 
     Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
     and that rows do not meet; then reads off a selection of features from f(1..n), or the columns
-    from f of the unit vectors. Raises NotTraceable where it is not affine or rows meet.
+    from f of the unit vectors. Raises NotTraceableError where it is not affine or rows meet.
     """
     rows = _Rows(function, value)
     zero = rows.run(np.zeros((rows.count, rows.n_in)))
     if not np.all(zero == zero[:1]):
-        raise NotTraceable("it treats samples or steps differently", True)
+        raise NotTraceableError("it treats samples or steps differently", True)
     _require_affine(rows, zero)
     if zero.shape[1] == rows.n_in and np.array_equal(*_identity_trial(rows)):
         return Found(None, np.zeros(()), rows.dims_out)
@@ -88,12 +88,12 @@ def _dims_after(dims: Dims, shape: torch.Size) -> Dims:
         dim = dims[index] if index < len(dims) else (Axis("F", 1),)
         if not is_features(dim):
             if not all(a.tag != "F" for a in dim) or prod(a.size for a in dim) != size:
-                raise NotTraceable("it mixes samples or steps with features", True)
+                raise NotTraceableError("it mixes samples or steps with features", True)
             result.append(dim)
         else:
             result.append((Axis("F", size),))
     if any(not is_features(dim) for dim in dims[len(shape):]):
-        raise NotTraceable("it mixes samples or steps with features", True)
+        raise NotTraceableError("it mixes samples or steps with features", True)
     return tuple(result)
 
 
@@ -104,10 +104,10 @@ def _require_affine(rows: _Rows, zero: Array) -> None:
     both = rows.run(2 * x - 3 * y)
     scale = 1e-4 * (1 + np.abs(fx).max(initial=0) + np.abs(fy).max(initial=0))
     if not np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale):
-        raise NotTraceable("it is not linear")
+        raise NotTraceableError("it is not linear")
     turned = rows.run(np.roll(x, 1, axis=0))
     if not np.allclose(turned, np.roll(fx, 1, axis=0), rtol=0, atol=scale):
-        raise NotTraceable("it mixes samples or steps", True)
+        raise NotTraceableError("it mixes samples or steps", True)
 
 
 def _identity_trial(rows: _Rows) -> tuple[Array, Array]:
@@ -135,8 +135,8 @@ def _selection(rows: _Rows, zero: Array) -> scipy.sparse.csr_array | None:
 
 def _columns(rows: _Rows, zero: Array) -> scipy.sparse.csr_array:
     if rows.n_in > MAX_SOURCES:
-        raise NotTraceable(f"it is linear but of no known form, and its {rows.n_in:,} features are "
-                           f"more than the {MAX_SOURCES:,} that are tried one by one")
+        raise NotTraceableError(f"it is linear but of no known form, and its {rows.n_in:,} "
+                                f"features are more than the {MAX_SOURCES:,} that are tried")
     parts, synapses = [], 0
     for first in range(0, rows.n_in, rows.count):
         units = np.eye(rows.count, rows.n_in, first)
@@ -144,5 +144,5 @@ def _columns(rows: _Rows, zero: Array) -> scipy.sparse.csr_array:
         parts.append(part)
         synapses += part.nnz
         if synapses > MAX_SYNAPSES:
-            raise NotTraceable(f"it makes more than {MAX_SYNAPSES:,} synapses")
+            raise NotTraceableError(f"it makes more than {MAX_SYNAPSES:,} synapses")
     return scipy.sparse.csr_array(scipy.sparse.vstack(parts))

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from nmcompile.errors import NmcError
 from nmcompile.frontends.tracing.recorder import Known
 from nmcompile.frontends.tracing.session import Session
-from nmcompile.frontends.tracing.values import Axis, NotTraceable, Value
+from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Value
 from nmcompile.ir.neurons.base import Array
 
 INPUT = "input"
@@ -79,7 +79,7 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
         for trial in trials:
             try:
                 found.append(trial(model, sample, steps))
-            except (NmcError, NotTraceable, RuntimeError, IndexError, ValueError, TypeError,
+            except (NmcError, NotTraceableError, RuntimeError, IndexError, ValueError, TypeError,
                     AttributeError) as error:
                 failures.append(error)
         if len(found) > 1:
@@ -142,7 +142,7 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
             returned.append(tuple(map(session.recorder.known, _tensors(model(given)))))
             counts = _counts(session)
             if set(counts.values()) != {step + 1}:
-                raise NotTraceable("the model runs a loop over steps by itself", True)
+                raise NotTraceableError("the model runs a loop over steps by itself", True)
         return returned
 
     each = session.run(run)
@@ -213,7 +213,7 @@ def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) ->
     for failure in failures:
         if isinstance(failure, NmcError):
             return failure
-    raised = [f for f in failures if not isinstance(f, NotTraceable)]
+    raised = [f for f in failures if not isinstance(f, NotTraceableError)]
     shape = " x ".join(map(str, sample.values.shape))
     expected = _first_layer(model)
     if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):

@@ -86,7 +86,7 @@ def _integrator(
     if len(exprs) != steps:
         exprs = _by_step(exprs[0], steps)
     links = exprs[-1].terms[-1].links
-    name = naming(links[-1].module) or "readout"
+    name = naming(next((link.module for link in reversed(links) if link.module), "readout"))
     while name in known:
         name += "_"
     shape = value.features or (prod(links[-1].map.out_shape),)

@@ -17,7 +17,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.tracing.probe import Found
-from nmcompile.frontends.tracing.values import Link, NotTraceable, Opaque, Value
+from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
 from nmcompile.ir.maps import LinearMap
 
 ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, batch normalisation, "
@@ -36,7 +36,7 @@ class Call:
     """One operation: its name ("addmm"), what it was called with and what it gave."""
 
     name: str
-    function: Callable[..., Any]
+    function: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     out: Any
@@ -71,14 +71,14 @@ class Call:
 Handlers = dict[str, Callable[[Call], Result]]
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Runs every operation, and notes what its result is in terms of the marked tensors."""
 
     def __init__(self, handlers: Handlers, fallback: Callable[[Call], Result]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.handlers, self.fallback = handlers, fallback
         self.links: dict[Hashable, Link] = {}
-        self.probed: dict[Hashable, Found | NotTraceable] = {}
+        self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
         self.paused = 0
         self.lasting: set[int] = set()  # storages of the model's parameters and buffers
@@ -103,23 +103,27 @@ class Recorder(TorchDispatchMode):
             return None
         known, version = self._known[item]
         if item._version != version and isinstance(known, Value):
-            return self.opaque(NotTraceable("a tensor was changed in place"), [known])
+            return self.opaque(NotTraceableError("a tensor was changed in place"), [known])
         result: Known = known
         return result
 
     def mark(self, tensor: torch.Tensor, known: Known, written: bool = False) -> None:
         """Note what `tensor` is; `written` where it has just been changed in place."""
-        self._known[tensor] = (known, tensor._version + (1 if written else 0))
+        self._known[tensor] = (known, tensor._version + written)
 
-    def forget(self, tensor: torch.Tensor) -> None:
-        """Take `tensor` for a constant."""
-        self._known.pop(tensor, None)
+    def _mark_result(self, call: Call, out: torch.Tensor, known: Known) -> None:
+        """Note a result; a view counts the changes of what it views, if only after this call."""
+        first = call.args[0] if call.args else None
+        if isinstance(first, torch.Tensor) and _share(first, out):
+            self._known[out] = (known, first._version + (first is out))
+        else:
+            self.mark(out, known)
 
     def module(self) -> str:
         """Path of the module that is running."""
         return self.modules[-1][0] if self.modules else ""
 
-    def opaque(self, reason: NotTraceable, known: list[Any], name: str = "") -> Opaque:
+    def opaque(self, reason: NotTraceableError, known: list[Any], name: str = "") -> Opaque:
         """A result that cannot be compiled, with where it came about."""
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
@@ -149,16 +153,29 @@ class Recorder(TorchDispatchMode):
                     result = None
             else:
                 result = self.handlers.get(call.name, self.fallback)(call)
-        except NotTraceable as reason:
+        except NotTraceableError as reason:
             result = self.opaque(reason, list(known), call.name)
+            self._spoil(call, result)
         self._mark_all(call, result)
+
+    def _spoil(self, call: Call, result: Opaque) -> None:
+        """A tensor that was written into through one of its views is not known any more."""
+        target = call.args[0] if call.args else None
+        if call.function._schema.is_mutable and isinstance(target, torch.Tensor):
+            base = target._base
+            if base is not None:
+                self.mark(base, result, written=True)
 
     def _mark_all(self, call: Call, result: Result) -> None:
         outs = list(call.out) if isinstance(call.out, tuple | list) else [call.out]
         results = result if isinstance(result, list) else [result] * len(outs)
         for out, known in zip(outs, results, strict=False):
             if isinstance(out, torch.Tensor) and known is not None:
-                self.mark(out, known, written=any(out is arg for arg in call.args[:1]))
+                self._mark_result(call, out, known)
+
+
+def _share(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
 def _source_line() -> str:

@@ -28,7 +28,7 @@ from nmcompile.frontends.tracing.values import (
     Dims,
     Expr,
     Link,
-    NotTraceable,
+    NotTraceableError,
     Opaque,
     Term,
     Value,
@@ -131,14 +131,14 @@ class Session:
         known = self.recorder.known(current)
         if isinstance(known, Opaque):
             if known.mixes_axes:
-                raise NotTraceable(str(known.error), True)
+                raise NotTraceableError(str(known.error), True)
             raise known.error
         if known is None:
             dims = dims_of("B", current.shape)
             return Value(dims, (constant_expr(current, dims),))
         tags = [axis.tag for axis in known.dims[0]] if known.dims else []
         if tags != ["B"] or not all(map(is_features, known.dims[1:])) or len(known.dims) < 2:
-            raise NotTraceable(f"{path} takes (samples, features), not an axis of steps", True)
+            raise NotTraceableError(f"{path} takes (samples, features), not an axis of steps", True)
         return known
 
     def _check_state(

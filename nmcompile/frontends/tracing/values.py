@@ -15,7 +15,7 @@ from nmcompile.ir.neurons.base import Array
 MAX_TERMS = 4096  # of one expression; a residual network has a handful, a sum over time one a step
 
 
-class NotTraceable(Exception):
+class NotTraceableError(Exception):
     """An operation that the tracer cannot follow.
 
     mixes_axes  true where samples or steps were mixed, so that another reading of the model's
@@ -65,7 +65,7 @@ class Expr:
     bias: Array
 
     def then(self, link: Link) -> Expr:
-        """This expression with `link` applied to it."""
+        """The expression with `link` applied to it."""
         bias = self.bias
         if np.any(bias):
             full = np.broadcast_to(bias, (prod(link.map.in_shape),)).astype(np.float64)
@@ -77,7 +77,7 @@ class Expr:
     def plus(self, other: Expr) -> Expr:
         """The sum of both."""
         if len(self.terms) + len(other.terms) > MAX_TERMS:
-            raise NotTraceable(f"a sum of more than {MAX_TERMS} terms")
+            raise NotTraceableError(f"a sum of more than {MAX_TERMS} terms")
         return Expr(self.terms + other.terms, self.bias + other.bias)
 
     def last_step(self) -> int:
@@ -148,7 +148,7 @@ def regroup(dims: Dims, shape: Sequence[int]) -> Dims:
         while prod(a.size for a in parts) < size and waiting:
             _take(waiting, parts, size // prod(a.size for a in parts))
         if prod(a.size for a in parts) != size:
-            raise NotTraceable("a reshape that mixes samples or steps with features", True)
+            raise NotTraceableError("a reshape that mixes samples or steps with features", True)
         grouped.append(tuple(parts) or (Axis("F", 1),))
     return _with_single_axes(grouped, waiting)
 
@@ -166,6 +166,6 @@ def _with_single_axes(grouped: list[tuple[Axis, ...]], left: list[Axis]) -> Dims
     for axis in left:
         free = [i for i, dim in enumerate(grouped) if dim == (Axis("F", 1),)]
         if axis.size != 1 or not free:
-            raise NotTraceable("a reshape that mixes samples or steps with features", True)
+            raise NotTraceableError("a reshape that mixes samples or steps with features", True)
         grouped[free[0]] = (axis,)
     return tuple(grouped)
