@@ -2,7 +2,8 @@
 
 Layouts: populations are flat in C-order of (channel, row, column). Lava's Conv takes and gives
 (x, y, channel) and convolves where torch correlates, so its kernel is flipped and ports are
-transposed on both sides.
+transposed on both sides. Lava's own LIF stands where it can; it wraps u by one turn only, so a step
+that brings more than 2**18 units of weight differs there from the chip's 24 bits.
 """
 
 from __future__ import annotations
