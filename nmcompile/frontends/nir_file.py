@@ -1,0 +1,39 @@
+"""The frontend for NIR: HDF5 files, and graphs of the nir package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from nmcompile.frontends.interface import Frontend, Request, Traced
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def claims(path: Path) -> bool:
+    """True for an HDF5 file that holds a NIR graph."""
+    with path.open("rb") as file:
+        if file.read(8) != HDF5:
+            return False
+    from nmcompile.frontends.nir_import.read import holds_graph
+
+    return holds_graph(path)
+
+
+def accepts(model: object) -> bool:
+    """True for a nir.NIRGraph."""
+    if "nir" not in sys.modules:
+        return False
+    import nir
+
+    return isinstance(model, nir.NIRGraph)
+
+
+def load(request: Request) -> Traced:
+    """The network of a NIR graph; `expected` is empty, for NIR holds nothing that runs."""
+    from nmcompile.frontends.nir_import.request import load_request
+
+    return load_request(request)
+
+
+FRONTEND = Frontend(name="nir", claims=claims, accepts=accepts, load=load)

@@ -1,0 +1,1 @@
+"""Read NIR graphs and discretise them."""

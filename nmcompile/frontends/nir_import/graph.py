@@ -1,0 +1,125 @@
+"""The nodes and edges of a NIR graph, subgraphs opened, and the signals between its neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import nir
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.nir_import.maps import Shape, step_of
+from nmcompile.frontends.nir_import.neurons import NEURONS
+from nmcompile.ir.maps import LinearMap
+from nmcompile.ir.neurons.base import Array
+
+SUPPORTED = ("Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Delay, IF, "
+             "LIF, LI, CubaLIF and subgraphs of them are supported.")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signal:
+    """What arrives at a node: paths (source, delay in steps, maps) and a constant, flat."""
+
+    shape: Shape
+    paths: tuple[tuple[str, int, tuple[LinearMap, ...]], ...]
+    bias: Array
+
+
+@dataclass(eq=False)
+class Graph:
+    """A flat NIR graph: name -> node, and the names before each node, sorted."""
+
+    nodes: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, list[str]] = field(default_factory=dict)
+
+    def arriving(self, name: str, dt: float, trail: tuple[str, ...] = ()) -> Signal:
+        """The sum of what the nodes before `name` send to it."""
+        signals = [self._leaving(source, dt, (*trail, name)) for source in self.before[name]]
+        if not signals:
+            raise NmcError(name, "nothing is connected to it")
+        if len({signal.bias.size for signal in signals}) > 1:
+            raise NmcError(name, "its inputs have shapes "
+                           + ", ".join(str(s.shape) for s in signals))
+        return Signal(shape=signals[0].shape, bias=sum((s.bias for s in signals[1:]),
+                                                       signals[0].bias),
+                      paths=tuple(path for signal in signals for path in signal.paths))
+
+    def _leaving(self, name: str, dt: float, trail: tuple[str, ...]) -> Signal:
+        node = self.nodes[name]
+        if isinstance(node, NEURONS) or not self.before[name]:
+            shape = self.shape(name, dt, trail)
+            return Signal(shape=shape, paths=((name, 0, ()),), bias=np.zeros(int(np.prod(shape))))
+        if name in trail:
+            raise NmcError(name, "a loop without a neuron cannot be compiled")
+        signal = self.arriving(name, dt, trail)
+        step = step_of(name, node, signal.shape)
+        if step is None:
+            raise NmcError(name, f"a NIR {type(node).__name__} cannot be compiled", SUPPORTED)
+        delay = _delay(name, node, dt) if isinstance(node, nir.Delay) else 0
+        links = () if step.map is None else (step.map,)
+        if step.map is not None:
+            step.map.verify(name)
+        bias = signal.bias if step.map is None else step.map.apply(signal.bias[None])[0]
+        return Signal(
+            shape=step.shape, bias=bias if step.bias is None else bias + step.bias,
+            paths=tuple((source, lag + delay, (*maps, *links))
+                        for source, lag, maps in signal.paths),
+        )
+
+    def shape(self, name: str, dt: float, trail: tuple[str, ...] = ()) -> Shape:
+        """Shape of a neuron or an input; a neuron of scalar parameters has its input's."""
+        node = self.nodes[name]
+        if isinstance(node, nir.Input):
+            return tuple(int(n) for n in np.atleast_1d(next(iter(node.input_type.values()))))
+        own = tuple(np.shape(node.r))
+        if int(np.prod(own)) > 1 or name in trail:
+            return own or (1,)
+        for source in self.before[name]:
+            if source not in trail:
+                return self._leaving(source, dt, (*trail, name)).shape
+        return own or (1,)
+
+
+def flat_graph(graph: nir.NIRGraph) -> Graph:
+    """`graph` with the nodes of its subgraphs under their path, "rnn.lif"."""
+    flat = Graph()
+    _add(flat, graph, "")
+    for name in flat.nodes:
+        flat.before[name] = sorted(set(flat.before.get(name, [])))
+    return flat
+
+
+def _add(flat: Graph, graph: nir.NIRGraph, prefix: str) -> None:
+    for name, node in sorted(graph.nodes.items()):
+        if isinstance(node, nir.NIRGraph):
+            _add(flat, node, f"{prefix}{name}.")
+        else:
+            flat.nodes[prefix + name] = node
+    for source, target in graph.edges:
+        start = _end(graph, source, prefix, nir.Output)
+        end = _end(graph, target, prefix, nir.Input)
+        flat.before.setdefault(end, []).append(start)
+
+
+def _end(graph: nir.NIRGraph, name: str, prefix: str, port: type) -> str:
+    """The flat name of an edge's end; of a subgraph, that of its one port."""
+    if name not in graph.nodes:
+        raise NmcError(prefix + name, "an edge of the graph ends at this node, which is missing")
+    node = graph.nodes[name]
+    if not isinstance(node, nir.NIRGraph):
+        return prefix + name
+    ports = [inner for inner, part in node.nodes.items() if isinstance(part, port)]
+    if len(ports) != 1:
+        raise NmcError(prefix + name, f"a subgraph with {len(ports)} {port.__name__} nodes cannot "
+                       "be compiled")
+    return f"{prefix}{name}.{ports[0]}"
+
+
+def _delay(name: str, node: nir.Delay, dt: float) -> int:
+    steps = np.unique(np.asarray(node.delay, np.float64) / dt)
+    if len(steps) != 1 or abs(steps[0] - round(steps[0])) > 1e-3 or steps[0] < 0:
+        raise NmcError(name, f"delays of {steps.min():g} to {steps.max():g} steps of {dt:g} s "
+                       "cannot be compiled", "One whole number of steps for all is supported.")
+    return round(float(steps[0]))

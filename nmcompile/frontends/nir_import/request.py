@@ -1,0 +1,185 @@
+"""From a NIR graph to a network in discrete time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import nir
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request, Traced
+from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
+from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
+from nmcompile.frontends.nir_import.read import read_graph
+from nmcompile.ir import Input, Network, Output, Population, Projection, verify
+from nmcompile.ir.maps import Chain, LinearMap, Scale
+from nmcompile.ir.neurons import LI
+from nmcompile.ir.neurons.base import Array
+
+DT = 1e-4  # s; snnTorch's and Norse's exporters and the NIR paper (Pedersen et al. 2024)
+SAMPLES, STEPS, RATE = 4, 50, 0.2  # of the spikes drawn where no sample is given
+
+
+def load_request(request: Request) -> Traced:
+    """The network of a NIR file or graph, and the sample or random spikes as its input."""
+    graph: Any = request.model if request.path is None else read_graph(request.path)
+    network = network_of(graph)
+    values, note = _sample(request, network.inputs)
+    return Traced(network=replace(network, notes=(*network.notes, *note)), inputs=values,
+                  expected={})
+
+
+def network_of(graph: nir.NIRGraph) -> Network:
+    """`graph` as a network: populations for its neurons, chains of maps between them.
+
+    A connection that closes a loop gets a delay of one step: its spikes arrive in the next.
+    """
+    flat, (dt, note) = flat_graph(graph), _dt(graph)
+    inputs = [name for name, node in flat.nodes.items()
+              if isinstance(node, nir.Input) and not flat.before[name]]
+    neurons = [name for name, node in flat.nodes.items() if isinstance(node, NEURONS)]
+    signals = {name: flat.arriving(name, dt) for name in neurons}
+    parts = {name: _population(name, flat, signals[name], dt) for name in neurons}
+    outputs, readouts = _outputs(flat, dt)
+    for name, signal in readouts.items():
+        signals[name], parts[name] = signal, _readout(name, signal)
+    backward = _closing(inputs, signals)
+    projections = tuple(
+        Projection(source=source, target=name, map=_map(maps, parts, source, flat, dt),
+                   delay=max(delay, int((source, name) in backward)))
+        for name in parts for source, delay, maps in _paths(name, signals[name], parts)
+    )
+    network = Network(
+        inputs=tuple(Input(name=name, shape=flat.shape(name, dt)) for name in inputs),
+        populations=tuple(part for part, _ in parts.values()), projections=projections,
+        outputs=outputs, notes=(note, "NIR has no soft reset: spikes reset to v_reset"),
+    )
+    return verify(network)
+
+
+Part = tuple[Population, Array | None]  # a population and the gain of what arrives at it
+
+
+def _population(name: str, flat: Graph, signal: Signal, dt: float) -> Part:
+    shape = flat.shape(name, dt)
+    if prod(shape) != prod(signal.shape):
+        raise NmcError(name, f"its parameters have shape {shape}, its input {signal.shape}")
+    found = discretise(name, flat.nodes[name], dt)
+    gain = np.broadcast_to(found.gain, shape)
+    bias = signal.bias.reshape(shape) * gain + np.broadcast_to(found.bias, shape)
+    constant = bias.astype(np.float32) if np.any(bias) else np.zeros((), np.float32)
+    population = Population(name=name, shape=shape, neuron=found.neuron, bias=constant)
+    return population, None if np.all(gain == 1) else gain.astype(np.float32)
+
+
+def _readout(name: str, signal: Signal) -> Part:
+    """A population without memory for what the graph gives without a neuron."""
+    neuron = LI(decay=np.zeros((), np.float32))
+    bias = signal.bias.reshape(signal.shape).astype(np.float32)
+    return Population(name=name, shape=signal.shape, neuron=neuron, bias=bias), None
+
+
+def _paths(
+    name: str, signal: Signal, parts: dict[str, Part]
+) -> list[tuple[str, int, tuple[LinearMap, ...]]]:
+    population, gain = parts[name]
+    last = () if gain is None else (Scale(factor=gain, in_shape=population.shape),)
+    return [(source, delay, (*maps, *last)) for source, delay, maps in signal.paths]
+
+
+def _map(
+    maps: tuple[LinearMap, ...], parts: dict[str, Part], source: str, flat: Graph, dt: float
+) -> LinearMap:
+    if maps:
+        return maps[0] if len(maps) == 1 else Chain(maps=maps)
+    shape = parts[source][0].shape if source in parts else flat.shape(source, dt)
+    return Scale(factor=np.ones((), np.float32), in_shape=shape)
+
+
+def _outputs(flat: Graph, dt: float) -> tuple[tuple[Output, ...], dict[str, Signal]]:
+    """Output ports, and the signals that leave the graph without passing a neuron."""
+    outputs, readouts = [], {}
+    after = {source for sources in flat.before.values() for source in sources}
+    for name in sorted(flat.nodes):
+        if not isinstance(flat.nodes[name], nir.Output) or name in after:
+            continue
+        signal = flat.arriving(name, dt)
+        direct = [source for source, _, maps in signal.paths
+                  if not maps and isinstance(flat.nodes[source], NEURONS)]
+        if len(direct) == len(signal.paths):
+            outputs += [_output(flat, name, source) for source in direct]
+        else:
+            readouts[f"{name}_sum"] = signal
+            outputs.append(Output(name=name, population=f"{name}_sum", variable="v"))
+    if not outputs:
+        raise NmcError("NIR graph", "it has no Output node that is connected to something")
+    return tuple(outputs), readouts
+
+
+def _output(flat: Graph, name: str, source: str) -> Output:
+    spiking = isinstance(flat.nodes[source], SPIKING)
+    return Output(name=name, population=source, variable="spikes" if spiking else "v")
+
+
+def _closing(inputs: list[str], signals: dict[str, Signal]) -> set[tuple[str, str]]:
+    """Connections without delay that close a loop, met depth first from the inputs."""
+    after: dict[str, list[str]] = {}
+    for target, signal in signals.items():
+        for source, delay, _ in signal.paths:
+            if delay == 0:
+                after.setdefault(source, []).append(target)
+    closing: set[tuple[str, str]] = set()
+    done: set[str] = set()
+    for root in (*inputs, *sorted(signals)):
+        if root not in done:
+            closing |= _closing_from(root, after, done)
+    return closing
+
+
+def _closing_from(
+    root: str, after: dict[str, list[str]], done: set[str]
+) -> set[tuple[str, str]]:
+    """Edges back to an open node, in a depth-first walk from `root`; adds to `done`."""
+    closing = set()
+    open_nodes = {root: sorted(after.get(root, ()))}
+    while open_nodes:
+        name, rest = next(reversed(open_nodes.items()))
+        if not rest:
+            done.add(name)
+            del open_nodes[name]
+        elif (target := rest.pop(0)) in open_nodes:
+            closing.add((name, target))
+        elif target not in done:
+            open_nodes[target] = sorted(after.get(target, ()))
+    return closing
+
+
+def _dt(graph: nir.NIRGraph) -> tuple[float, str]:
+    found = (graph.metadata or {}).get("dt")
+    if found is None:
+        return DT, f"NIR has no time step: dt = {DT:g} s, the exporters' value; forward Euler"
+    dt = float(np.asarray(found))
+    if not 0 < dt < 1:
+        raise NmcError("NIR graph", f"its metadata says dt = {dt:g} s, expected 0 to 1")
+    return dt, f"dt = {dt:g} s from the graph's metadata; forward Euler"
+
+
+def _sample(
+    request: Request, ports: tuple[Input, ...]
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    if request.sample is None:
+        random, steps = np.random.default_rng(0), request.steps or STEPS
+        drawn = {p.name: (random.random((SAMPLES, steps, *p.shape)) < RATE).astype(np.float32)
+                 for p in ports}
+        return drawn, ("checked on random spikes; pass --sample for data of your own",)
+    if len(ports) != 1:
+        raise NmcError("sample", f"the graph has {len(ports)} inputs, a sample serves one")
+    given, (port,) = request.sample, ports
+    if given.ndim < 3 or prod(given.shape[2:]) != port.size:
+        listed = ", ".join(map(str, port.shape))
+        raise NmcError("sample", f"has shape {given.shape}, the graph takes (samples, steps, "
+                       f"{listed})")
+    return {port.name: given.reshape(*given.shape[:2], *port.shape).astype(np.float32)}, ()
