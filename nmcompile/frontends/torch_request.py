@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def load_request(request: Request) -> Traced:
         loaded = Loaded(model=request.model, verified_by="the model's own forward",
                         example=example)
     sample, notes = _sample(request, loaded)
+    sample = replace(sample, hint=loaded.hint)
     return trace(loaded.model, sample, steps=request.steps, verified_by=loaded.verified_by,
                  notes=(*loaded.notes, *notes))
 

@@ -21,6 +21,7 @@ from nmcompile.frontends.loading.sequence import in_order
 from nmcompile.frontends.loading.unpickle import records
 
 HOLDERS = ("model", "net", "network", "state_dict", "model_state_dict", "weights")
+GUESSED = "The order of its modules is a guess; pass --code FILE.py:CLASS."
 EXPORT = "Save the model itself with torch.save(model, path)."
 
 
@@ -29,12 +30,14 @@ class Loaded:
     """A model that runs, what its run stands for, and what the user should know.
 
     example  the sample that the model carries (example_input_array), or None
+    hint     what to do where the model does not run
     """
 
     model: nn.Module
     verified_by: str
     notes: tuple[str, ...] = ()
     example: Any = None
+    hint: str = ""
 
 
 def load_model(request: Request) -> Loaded:
@@ -107,7 +110,8 @@ def _whole(model: nn.Module, code: ModuleType | None) -> Loaded:
                            "whose instance the file holds")
         ordered, note = in_order(model)
         return Loaded(model=ordered, verified_by="its modules in order of registration",
-                      notes=(note, *repaired), example=getattr(model, "example_input_array", None))
+                      notes=(note, *repaired), hint=GUESSED,
+                      example=getattr(model, "example_input_array", None))
     return _with_forward(model, repaired)
 
 

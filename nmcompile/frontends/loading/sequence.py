@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.loading.rebuild import UnknownModule
 
 CONTAINERS = (UnknownModule, nn.Sequential, nn.ModuleList)
@@ -48,11 +50,22 @@ def in_order(model: nn.Module) -> tuple[InOrder, str]:
     parts = dict(_leaves(model, ""))
     if not parts:
         raise NmcError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
+    _require_layers_between(parts)
     steps = getattr(model, "num_steps", None)
     listed = ", ".join(parts)
     note = (f"module order taken from registration: {listed}; "
             "pass --code FILE.py:CLASS to check against your forward")
     return InOrder(parts, steps if isinstance(steps, int) and steps > 0 else None), note
+
+
+def _require_layers_between(parts: dict[str, nn.Module]) -> None:
+    """Raise where a neuron follows on a neuron, which says that the order is not the forward's."""
+    for (path, part), (following, after) in pairwise(parts.items()):
+        if all(any(a.knows(m) for a in ADAPTERS) for m in (part, after)):
+            raise NmcError(
+                "model", f"its file does not say in which order its modules run, and {path} is "
+                f"registered directly before {following}", "Pass --code FILE.py:CLASS.",
+            )
 
 
 def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:

@@ -17,19 +17,12 @@ CONSTANTS = frozenset(
     ["zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_empty",
      "new_full", "rand_like", "randn_like", "sym_size", "new_empty_strided", "empty_strided"]
 )
-DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
 
 
 def fallback(call: Call) -> Result:
     """The value of an operation by probing; None for what does not depend on its argument."""
     if call.name in CONSTANTS:
         return None
-    if call.name in DECISIONS:
-        error = call.recorder.opaque(
-            NotTraceableError("the model decides by the values of its spikes"),
-            [v for _, v in call.tracked()],
-        )
-        raise error.error
     tracked = call.tracked()
     if len({id(tensor) for tensor, _ in tracked}) != 1:
         raise NotTraceableError("it combines several tensors that depend on spikes")

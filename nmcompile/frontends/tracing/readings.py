@@ -57,11 +57,13 @@ class Sample:
     as_model  true where the axes are those of the model's forward, false where they are
               (samples, [steps,] features...)
     where   what a message calls it
+    hint    what to do where no reading fits
     """
 
     values: Array
     as_model: bool
     where: str
+    hint: str = ""
 
 
 Trial = Callable[[nn.Module, Sample, int | None], Reading]
@@ -218,12 +220,13 @@ def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) ->
     expected = _first_layer(model)
     if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):
         return NmcError(sample.where, f"{shape} values do not go through the model{expected}",
-                        _shortened(str(raised[-1])))
+                        " ".join(filter(None, (_shortened(str(raised[-1])), sample.hint))))
     if raised:
         return NmcError("model", f"its forward fails on a sample of {shape} values: "
-                        f"{_shortened(str(raised[-1]))}")
+                        f"{_shortened(str(raised[-1]))}", sample.hint)
     reason = failures[-1]
-    return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}")
+    return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}",
+                    sample.hint)
 
 
 def _first_layer(model: nn.Module) -> str:
@@ -236,5 +239,5 @@ def _first_layer(model: nn.Module) -> str:
 
 
 def _shortened(text: str) -> str:
-    first = text.strip().splitlines()[0] if text.strip() else "no message"
-    return f"torch says: {first[:160]}"
+    first = text.strip().splitlines()[0] if text.strip() else "nothing"
+    return f"torch says: {first[:160].rstrip('.')}."

@@ -27,6 +27,9 @@ LIBRARIES = tuple(
     if module.__file__
 )
 DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs inside of it
+# Operations by which Python code learns the values of a tensor.
+DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
+DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
 
@@ -143,6 +146,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _note(self, call: Call, known: list[Known]) -> None:
         hidden = [k for k in known if isinstance(k, Opaque)]
+        if call.name in DECISIONS:
+            raise self.opaque(NotTraceableError(DECIDES), list(known)).error
         try:
             if hidden:
                 result: Result = Opaque(

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import nir
+import numpy as np
+import pytest
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.nir_file import FRONTEND
+from nmcompile.ir import Network, run
+from nmcompile.ir.text import to_text
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "nir"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the NIR paper's files are not here")
+
+
+def ones(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+def graph(nodes: dict[str, object], edges: list[tuple[str, str]], **metadata: object) -> object:
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=False)
+
+
+def network(model: object) -> Network:
+    return FRONTEND.load(Request(model=model)).network
+
+
+def lif(n: int = 2, **changes: object) -> nir.LIF:
+    values = {"tau": 2e-3 * ones(n), "r": 20 * ones(n), "v_leak": 0 * ones(n),
+              "v_threshold": ones(n), "v_reset": 0 * ones(n)}
+    return nir.LIF(**{**values, **changes})
+
+
+def chain(*middle: object, inputs: tuple[int, ...] = (3,), n: int = 2, **metadata: object) -> object:
+    names = ["input", *(str(i) for i in range(len(middle))), "output"]
+    nodes = [nir.Input(np.array(inputs)), *middle, nir.Output(np.array([n]))]
+    return graph(dict(zip(names, nodes, strict=True)), list(pairwise(names)),
+                 **metadata)
+
+
+def test_a_lif_is_discretised_by_forward_euler() -> None:
+    affine = nir.Affine(weight=np.array([[1, 2, 3], [4, 5, 6.0]]), bias=np.array([0.5, 0]))
+    model = chain(affine, lif(r=10 * ones(2), v_leak=0.2 * ones(2)), dt=np.array(1e-3))
+    found = FRONTEND.load(Request(model=model, sample=np.ones((1, 2, 3), np.float32)))
+    v = run(found.network, found.inputs).records["1"]["v"][0]
+    # one step: v = 0.5 * (0.2 + 10 * current) > 1, so both fire and return to 0
+    assert np.array_equal(v, np.zeros((2, 2)))
+    assert to_text(found.network).splitlines()[1:3] == [
+        "  input -> 1 delay 0: dense 3 to 2, 6 weights > scale 2 to 2, 2 weights",
+        "population 1 2 lif decay=0.5 threshold=1 reset=zero reset_at=spike "
+        "fires_at_threshold=False v_init=0 bias=0.1..2.6",
+    ]
+    assert found.network.notes[0] == "dt = 0.001 s from the graph's metadata; forward Euler"
+
+
+def test_a_reset_away_from_zero_shifts_the_membrane() -> None:
+    weight = nir.Linear(weight=np.array([[0.3], [0.5]], np.float32))
+    shifted = lif(v_leak=-0.5 * ones(2), v_reset=-0.5 * ones(2), v_threshold=0.5 * ones(2))
+    sample = np.ones((1, 30, 1), np.float32)
+    found = FRONTEND.load(Request(model=chain(weight, shifted, inputs=(1,)), sample=sample))
+    v, spikes = np.zeros(2), []
+    for _ in range(30):
+        v = v + 0.05 * (-0.5 - v + 20 * np.array([0.3, 0.5]))
+        spikes.append(v > 0.5)
+        v[spikes[-1]] = -0.5
+    assert np.array_equal(run(found.network, found.inputs).spikes("1")[0], np.array(spikes))
+
+
+def test_a_cuba_lif_folds_its_gains_into_what_arrives() -> None:
+    cuba = nir.CubaLIF(tau_syn=4e-4 * ones(1), tau_mem=1e-3 * ones(1), r=3 * ones(1),
+                       v_leak=0 * ones(1), v_threshold=ones(1), w_in=2 * ones(1))
+    sample = np.ones((1, 20, 1), np.float32)
+    model = chain(nir.Linear(weight=ones(1, 1)), cuba, inputs=(1,), n=1)
+    found = FRONTEND.load(Request(model=model, sample=sample))
+    u, v, spikes = 0.0, 0.0, []
+    for _ in range(20):
+        u += 0.25 * (2 - u)
+        v += 0.1 * (-v + 3 * u)
+        spikes.append(v > 1)
+        v = 0.0 if v > 1 else v
+    assert np.array_equal(run(found.network, found.inputs).spikes("1")[0, :, 0], spikes)
+
+
+def test_convolutions_pools_and_flatten_are_chained() -> None:
+    conv = nir.Conv2d(input_shape=(6, 6), weight=ones(4, 2, 3, 3), stride=1, padding=1, dilation=1,
+                      groups=1, bias=ones(4))
+    pool = nir.AvgPool2d(kernel_size=np.array([2, 2]), stride=np.array([2, 2]),
+                         padding=np.array([0, 0]))
+    flat = nir.Flatten(input_type={"input": np.array([4, 3, 3])}, start_dim=0)
+    model = chain(conv, pool, flat, nir.Linear(weight=ones(2, 36)), lif(), inputs=(2, 6, 6))
+    (projection,) = network(model).incoming("4")
+    assert [m.kind for m in projection.map.maps] == ["conv", "conv", "dense"]
+
+
+def test_the_edge_that_closes_a_loop_gets_a_delay() -> None:
+    inner = graph(
+        {"in": nir.Input(np.array([2])), "lif": lif(), "w": nir.Linear(weight=ones(2, 2)),
+         "out": nir.Output(np.array([2]))},
+        [("in", "lif"), ("lif", "w"), ("w", "lif"), ("lif", "out")],
+    )
+    found = network(chain(nir.Linear(weight=ones(2, 3)), inner))
+    assert [(p.source, p.target, p.delay) for p in found.projections] == [
+        ("input", "1.lif", 0), ("1.lif", "1.lif", 1)]
+
+
+def test_a_delay_node_is_a_delay_in_steps() -> None:
+    model = chain(nir.Linear(weight=ones(2, 3)), nir.Delay(delay=3e-4 * ones(2)), lif())
+    assert [p.delay for p in network(model).projections] == [3]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(chain(nir.Threshold(threshold=ones(3)), lif(3), n=3),
+      "0: a NIR Threshold cannot be compiled. Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, "
+      "AvgPool2d, Flatten, Delay, IF, LIF, LI, CubaLIF and subgraphs of them are supported."),
+     (chain(nir.Linear(weight=ones(2, 3)), lif(tau=1e-5 * ones(2))),
+      "1: a time constant of 1e-05 s is shorter than a step of 0.0001 s. Write the exporter's dt "
+      "into the graph's metadata as 'dt'."),
+     (chain(nir.Linear(weight=ones(2, 5)), lif()), "0: its weight is (2, 5), its input (3,).")],
+    ids=["threshold", "tau", "shape"],
+)
+def test_what_cannot_be_compiled_is_refused_by_name(model: object, message: str) -> None:
+    with pytest.raises(NmcError) as error:
+        network(model)
+    assert str(error.value) == message
+
+
+def test_a_file_with_links_out_of_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.nir"
+    with h5py.File(path, "w") as file:
+        file.create_group("node")["weight"] = h5py.ExternalLink("/etc/passwd", "/x")
+    assert FRONTEND.claims(path)
+    with pytest.raises(NmcError) as error:
+        FRONTEND.load(Request(path=path))
+    assert str(error.value) == f"{path}: 'weight' is a link to another place, which is not read."
+
+
+def test_a_file_with_absurd_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.nir"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("node/weight", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024))
+    with pytest.raises(NmcError, match="holds 4,398,046,511,104 bytes in 2 entries"):
+        FRONTEND.load(Request(path=path))
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.nir"
+    nir.write(path, chain(nir.Linear(weight=ones(2, 3)), lif()))
+    path.write_bytes(path.read_bytes()[:1000])
+    assert FRONTEND.claims(path)
+    with pytest.raises(NmcError, match="is no readable NIR graph"):
+        FRONTEND.load(Request(path=path))
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["braille_noDelay_bias_zero", "braille_noDelay_noBias_subtract"])
+def test_the_braille_networks_of_the_nir_paper_load(name: str) -> None:
+    found = network_of_file(name)
+    assert [(p.source, p.target, p.delay) for p in found.projections] == [
+        ("input", "lif1.lif", 0), ("lif1.lif", "lif1.lif", 1), ("lif1.lif", "lif2", 0)]
+
+
+def network_of_file(name: str) -> Network:
+    path = DATA / f"{name}.nir"
+    assert FRONTEND.claims(path)
+    return FRONTEND.load(Request(path=path)).network
+
+
+@needs_data
+def test_the_lif_of_the_nir_paper_follows_its_exact_solution() -> None:
+    given, v, spikes = np.loadtxt(DATA / "lif_exact.csv", delimiter=",").T
+    sample = given.reshape(1, -1, 1).astype(np.float32)
+    found = FRONTEND.load(Request(path=DATA / "lif_norse.nir", sample=sample))
+    record = run(found.network, found.inputs).records["1"]
+    assert record["spikes"].sum() == spikes.sum()
+    before = slice(0, int(np.flatnonzero(spikes)[0]))
+    assert np.abs(record["v"][0, before, 0] - v[before]).max() < 0.003

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import snntorch
+import torch
+from helpers.models_snntorch import Features, Loop, TimeFirst, neuron
+from torch import nn
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.torch_file import FRONTEND
+
+ACCEPTED = (". Between neurons, linear layers, convolutions, average pooling, batch "
+            "normalisation, reshapes, sums and constant factors are accepted.")
+
+
+def refused(model: nn.Module, *shape: int) -> str:
+    given = (np.random.default_rng(0).random(shape or (6, 20, 8)) < 0.5).astype(np.float32)
+    with pytest.raises(NmcError) as error:
+        FRONTEND.load(Request(model=model, sample=given))
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [(nn.MaxPool2d(2), "between (MaxPool2d): max_pool2d_with_indices: it is not linear"),
+     (nn.ReLU(), "between (ReLU): relu: it is not linear"),
+     (nn.Sequential(nn.Conv2d(3, 2, 3), nn.Sigmoid()),
+      "between.1 (Sigmoid): sigmoid: it is not linear"),
+     (nn.LayerNorm(8), "between (LayerNorm): native_layer_norm: it is not linear"),
+     (nn.BatchNorm2d(3, track_running_stats=False),
+      "between (BatchNorm2d): native_batch_norm: statistics of the batch; use "
+      "track_running_stats=True")],
+)
+def test_a_layer_that_is_not_linear_is_refused_by_module_and_line(
+    layer: nn.Module, text: str
+) -> None:
+    said = refused(Features(layer, 192), 5, 20, 3, 8, 8)
+    assert said == f"{text} at models_snntorch.py:92{ACCEPTED}"
+
+
+def test_an_lstm_between_neurons_is_refused() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif1, self.lstm, self.lif2 = neuron(""), nn.LSTM(8, 8), neuron("Leaky")
+            self.lif1 = neuron("Leaky", init_hidden=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out, mem = [], self.lif2.reset_mem()
+            for step in x:
+                hidden, _ = self.lstm(self.lif1(step)[None])
+                spk, mem = self.lif2(hidden[0], mem)
+                out.append(spk)
+            return torch.stack(out)
+
+    assert refused(Recurrent()).startswith("lstm (LSTM): ")
+
+
+def product(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    a = m.lif1(m.fc1(x))
+    return m.lif2(m.fc2(a) * a)
+
+
+def branching(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    a = m.lif1(m.fc1(x))
+    return m.lif2(m.fc2(a) if a.sum() > 3 else a)
+
+
+def membrane(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    m.lif1(m.fc1(x))
+    return m.lif2(m.fc2(m.lif1.mem))
+
+
+def shared(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    return m.lif1(m.fc2(m.lif1(m.fc1(x))))
+
+
+def forgetting(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    m.lif1.reset_mem()
+    return m.lif2(m.fc2(m.lif1(m.fc1(x))))
+
+
+def growing(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    m.gain = getattr(m, "gain", 1.0) * 1.1
+    return m.lif2(m.fc2(m.lif1(m.fc1(x))) * m.gain)
+
+
+def across(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    a = m.lif1(m.fc1(x))
+    return m.lif2(m.fc2(a) - a.mean(0))
+
+
+STATE = ("lif1: its state v is changed or set anew between two steps. A neuron must be called "
+         "once a step and keep its own state.")
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [(product, "model (Loop): mul: a product of two tensors that depend on spikes at "), (branching, "model (Loop): the model's code decides by the values of its spikes at "),
+     (membrane, "lif2: it takes the state v of lif1. Only spikes travel between neurons; pass the "
+      "spikes on."),
+     (shared, "lif1: it ran 40 times in 20 steps. Call each neuron module once a step, and give as "
+      "many steps as it runs."),
+     (forgetting, STATE),
+     (growing, "lif2: its inputs differ between step 0 and step 19 of the run. A step must use "
+      "the same layers as every other."),
+     (across, "model: ")],
+)
+def test_a_loop_that_cannot_be_folded_is_refused(step: object, text: str) -> None:
+    assert refused(Loop(step)).startswith(text)
+
+
+@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
+@pytest.mark.parametrize(
+    ("lif", "text"),
+    [(lambda: snntorch.Leaky(beta=0.9, inhibition=True),
+      "1: inhibition=True (only the largest membrane fires) cannot be compiled. Train with "
+      "inhibition=False."),
+     (lambda: snntorch.Leaky(beta=0.9, state_quant=torch.round),
+      "1: state_quant (a quantised membrane) cannot be compiled. Train with state_quant=False; "
+      "the compiler quantises for the chip."),
+     (lambda: snntorch.Lapicque(beta=0.9, init_hidden=True),
+      "1: snnTorch's Lapicque cannot be compiled. snnTorch's Leaky, Synaptic and RLeaky are "
+      "supported."),
+     (lambda: snntorch.Leaky(beta=0.9, spike_grad=torch.sigmoid),
+      "1: its spike_grad is not a step from 0 to 1 at the threshold. Use a surrogate of "
+      "snntorch.surrogate whose forward is a Heaviside step.")],
+)
+def test_a_neuron_that_cannot_be_compiled_is_refused_by_name(lif: object, text: str) -> None:
+    assert refused(nn.Sequential(nn.Linear(8, 8), lif())) == text
+
+
+def test_a_model_without_neurons_is_refused() -> None:
+    assert refused(nn.Sequential(nn.Linear(8, 8), nn.ReLU())) == (
+        "model: no spiking neuron that is known was run. snnTorch's Leaky, Synaptic and RLeaky are "
+        "supported.")
+
+
+def test_parameters_in_double_precision_are_refused() -> None:
+    assert refused(TimeFirst().double()) == (
+        "fc1.weight: it is torch.float64. Call model.float() first.")
+
+
+def test_a_sample_with_more_steps_than_the_model_runs_is_refused() -> None:
+    class Ten(TimeFirst):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x[:10])[0]
+
+    assert refused(Ten()) == (
+        "lif1: it ran 10 times in 20 steps. Call each neuron module once a step, and give as many "
+        "steps as it runs.")
