@@ -82,10 +82,9 @@ def _current(
     step: int,
 ) -> Array:
     samples = next(iter(sent.values())).shape[0]
-    incoming = network.incoming(population.name)
-    integer = any(projection.format is not None for projection in incoming)
+    integer = any(projection.format is not None for projection in network.projections)
     total = np.zeros((samples, population.size), np.int64 if integer else np.float32)
-    for projection in incoming:
+    for projection in network.incoming(population.name):
         when = step - projection.delay
         if projection.source in sent:
             values = sent[projection.source]

@@ -12,10 +12,8 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
 from nmcompile.mapping.capacity import too_large
-from nmcompile.passes.partition.sizes import Sizes, grid_demand
+from nmcompile.passes.partition.sizes import Grid, Sizes, grid_demand
 from nmcompile.target import Target
-
-Grid = tuple[int, int, int]
 
 
 def partition(network: Network, target: Target, backend: Backend) -> Slices:
@@ -28,10 +26,7 @@ def partition(network: Network, target: Target, backend: Backend) -> Slices:
     """
     grids = {p.name: _coarsest(network, p, target, backend, {}) for p in network.populations}
     while True:
-        counts = {name: prod(grid) for name, grid in grids.items()}
-        finer = {
-            p.name: _coarsest(network, p, target, backend, counts) for p in network.populations
-        }
+        finer = {p.name: _coarsest(network, p, target, backend, grids) for p in network.populations}
         if finer == grids:
             return _slices(network, grids, target)
         grids = finer
@@ -42,12 +37,12 @@ def _coarsest(
     population: Population,
     target: Target,
     backend: Backend,
-    counts: dict[str, int],
+    grids: dict[str, Grid],
 ) -> Grid:
-    """Boxes along each axis of the view; `counts` are the slices of each target so far."""
+    """Boxes along each axis of the view; `grids` are those of its targets so far."""
     shape = view(population.shape)
     sizes = _candidates(shape)
-    needs = grid_demand(network, population, sizes, target, backend, counts)
+    needs = grid_demand(network, population, sizes, target, backend, grids)
     fits = np.ones(len(sizes), bool)
     for limit, need in needs.items():
         allowed = getattr(target.core, limit).value

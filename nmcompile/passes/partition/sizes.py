@@ -11,6 +11,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import view
 from nmcompile.target import Target
 
+Grid = tuple[int, int, int]
 Sizes = Array  # (k, 3) int64, box sizes along channels, rows, columns
 
 
@@ -20,11 +21,11 @@ def grid_demand(
     sizes: Sizes,
     target: Target,
     backend: Backend,
-    counts: dict[str, int],
+    grids: dict[str, Grid],
 ) -> dict[str, Array]:
     """An upper bound of each core limit's use by one box of each of `sizes`, (k,) int64 each.
 
-    counts  slices of each target population; what leaves a box is not bounded for missing ones
+    grids  boxes of each target population; what leaves towards a missing one is not counted
     """
     neurons = sizes.prod(axis=1)
     axons, bits = np.zeros_like(neurons), np.zeros_like(neurons)
@@ -34,7 +35,7 @@ def grid_demand(
         bits += stored
     sent = np.zeros_like(neurons)
     for projection in network.outgoing(population.name):
-        sent += neurons * min(_spread(projection, counts), _fan_out(projection))
+        sent += neurons * _reached(projection, grids)
     return {"neurons": neurons, "synapse_bits": bits, "input_axons": axons, "output_axons": sent}
 
 
@@ -102,17 +103,23 @@ def _worst_box(sums: Array, size: Array) -> int:
     return int(sums.max())
 
 
-def _spread(projection: Projection, counts: dict[str, int]) -> int:
-    return counts.get(projection.target, 0)
-
-
-def _fan_out(projection: Projection) -> int:
-    """Largest number of slices that one source can reach, whatever the cut: its own synapses."""
-    linear = projection.map
+def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
+    """Largest number of boxes of its target that one source reaches; 0 for an uncut target."""
+    if projection.target not in grids:
+        return 0
+    grid, linear = grids[projection.target], projection.map
+    boxes = int(np.prod(grid))
     if isinstance(linear, Dense):
-        return linear.weight.shape[0]
-    if isinstance(linear, Conv):
-        per_axis = [-(-linear.weight.shape[2 + a] // linear.stride[a]) for a in (0, 1)]
-        return linear.weight.shape[0] // linear.groups * per_axis[0] * per_axis[1]
-    assert isinstance(linear, Sparse)
-    return int(np.diff(linear.start).max(initial=0))
+        return boxes
+    if isinstance(linear, Sparse):
+        return min(boxes, int(np.diff(linear.start).max(initial=0)))
+    assert isinstance(linear, Conv)
+    spans = [linear.weight.shape[0] // linear.groups]
+    for axis in (0, 1):
+        kernel = linear.dilation[axis] * (linear.weight.shape[2 + axis] - 1) + 1
+        spans.append(-(-kernel // linear.stride[axis]))
+    reached = 1
+    for parts, span, extent in zip(grid, spans, linear.out_shape, strict=True):
+        smallest = extent // parts
+        reached *= min(parts, (min(span, extent) + smallest - 2) // smallest + 1)
+    return reached
