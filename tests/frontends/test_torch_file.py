@@ -126,7 +126,7 @@ def test_an_order_that_does_not_fit_asks_for_the_code(tmp_path: Path, model: nn.
     torch.save(model, path)
     assert message(path) == (
         "sample: 6 x 20 x 8 values do not go through the model, whose first layer fc2 takes 12 "
-        "features. torch says: mat1 and mat2 shapes cannot be multiplied (7x8 and 12x5). The order "
+        "features. torch says: mat1 and mat2 shapes cannot be multiplied (140x8 and 12x5). The order "
         "of its modules is a guess; pass --code FILE.py:CLASS.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,19 @@ SAVE = "Save it with torch.save(model, path)."
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """An archive of torch.save: where it is, the folder inside it, and its byte order."""
+    """An archive of torch.save: where it is, the folder inside it, and the pickle.
+
+    content  the archive's bytes where it is itself an entry of another file
+    """
 
     path: Path
     root: str
     pickle: bytes
+    content: bytes | None = None
 
     def storage(self, key: str, size: int) -> bytes:
         """The bytes of one storage, which must be `size` long."""
-        with zipfile.ZipFile(self.path) as file:
+        with _open(self.path, self.content) as file:
             try:
                 info = file.getinfo(f"{self.root}data/{key}")
             except KeyError:
@@ -71,12 +76,15 @@ def kind(path: Path) -> str:
     return "save"
 
 
-def open_archive(path: Path) -> Archive:
-    """The archive of torch.save at `path`; NmcError where it is damaged or absurdly large."""
+def open_archive(path: Path, content: bytes | None = None) -> Archive:
+    """The archive of torch.save at `path`, or in the bytes `content` of a part of it.
+
+    Raises NmcError where it is damaged or absurdly large.
+    """
     try:
-        with zipfile.ZipFile(path) as file:
+        with _open(path, content) as file:
             infos = file.infolist()
-            _require_sane(path, infos)
+            require_sane(path, infos)
             pickles = [i for i in infos if i.filename.endswith("data.pkl")]
             if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
                 raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
@@ -85,13 +93,18 @@ def open_archive(path: Path) -> Archive:
                       if i.filename == f"{root}byteorder" and i.file_size < 16]
             if orders not in ([], [b"little"]):
                 raise NmcError(str(path), "holds big-endian numbers, which are not read")
-            return Archive(path=path, root=root, pickle=file.read(pickles[0]))
+            return Archive(path=path, root=root, pickle=file.read(pickles[0]), content=content)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise NmcError(str(path), f"is a damaged archive, perhaps cut short ({error})",
                        "Copy or save it again.") from None
 
 
-def _require_sane(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+def _open(path: Path, content: bytes | None) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path if content is None else io.BytesIO(content))
+
+
+def require_sane(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    """Raise where an archive is compressed or says that it holds more than it can."""
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise NmcError(str(path), "is a compressed archive, torch.save writes none", SAVE)
     total = sum(info.file_size for info in infos)

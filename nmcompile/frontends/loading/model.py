@@ -15,6 +15,8 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.loading.archive import kind, open_archive
 from nmcompile.frontends.loading.code_file import load_code, make
+from nmcompile.frontends.loading.export_file import read_program
+from nmcompile.frontends.loading.export_model import ExportedModel
 from nmcompile.frontends.loading.rebuild import Rebuilder, UnknownModule
 from nmcompile.frontends.loading.repair import repair
 from nmcompile.frontends.loading.sequence import in_order
@@ -44,6 +46,8 @@ def load_model(request: Request) -> Loaded:
     """The model of `request.path`, loaded without running code that the file names."""
     assert request.path is not None
     path = request.path
+    if kind(path) == "export":
+        return _exported(path)
     _require_kind(path)
     module, factory = load_code(request.code) if request.code else (None, None)
     content = _content(path, request.trust_pickle, module)
@@ -62,14 +66,19 @@ def load_model(request: Request) -> Loaded:
     return _with_forward(model)
 
 
+def _exported(path: Path) -> Loaded:
+    program = read_program(path)
+    return Loaded(model=ExportedModel(program), verified_by="the exported program",
+                  notes=("neurons of the exported program were rebuilt from its parameters",),
+                  example=program.example)
+
+
 def _require_kind(path: Path) -> None:
     found = kind(path)
     if found == "legacy":
         raise NmcError(str(path), "is a pickle or a file of torch before 1.6", EXPORT)
     if found == "jit":
         raise NmcError(str(path), "is a TorchScript archive, which is not read", EXPORT)
-    if found == "export":
-        raise NmcError(str(path), "is a torch.export archive, which is not read yet", EXPORT)
 
 
 def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:

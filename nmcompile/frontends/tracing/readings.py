@@ -110,7 +110,7 @@ def _batch_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading
 
 def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
     """One call with the whole series; `values` are (samples, steps, ...)."""
-    values, samples = _padded(values, values.shape[1])
+    values, samples = _padded(values, values.shape[1], _exported(model, tags.index("B")))
     session, n_steps = Session(model), values.shape[1]
     laid = np.ascontiguousarray(values.swapaxes(0, 1) if tags == "TB" else values)
     given = torch.from_numpy(laid)
@@ -156,7 +156,7 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
 
 def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     """Values without a time axis: the model's own loop over them, or the caller's."""
-    values, samples = _padded(sample.values, 1)
+    values, samples = _padded(sample.values, 1, _exported(model, 0))
     session = Session(model)
     given = torch.from_numpy(np.ascontiguousarray(values))
     session.mark(given, "B", INPUT, [None])
@@ -173,8 +173,19 @@ def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     )
 
 
-def _padded(values: Array, steps: int) -> tuple[Array, int]:
-    """As many samples as are traced, repeated up to a prime number that no other axis has."""
+def _exported(model: nn.Module, axis: int) -> int | None:
+    """The size of one axis of the input where the model was exported for it."""
+    shape = getattr(model, "exported_shape", ())
+    return shape[axis] if axis < len(shape) else None
+
+
+def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array, int]:
+    """As many samples as are traced, repeated up to a prime number that no other axis has.
+
+    count  how many the model must be given, if it does not take any number
+    """
+    if count is not None:
+        return values[np.arange(count) % len(values)].astype(np.float32), min(count, len(values))
     room = max(1, MAX_ELEMENTS // max(1, prod(values.shape[1:])))
     samples = min(len(values), SAMPLES, room)
     taken = {steps, *values.shape[1:]}
