@@ -16,6 +16,7 @@ except ImportError:  # imported as a module of the installed package
     from nmcompile_examples.training import accuracy, save, surrogate_gradient, train
 
 TRAINING = 8000
+SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 class MnistNet(nn.Module):
@@ -51,17 +52,24 @@ def mnist(path: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     return {"train": (x[:TRAINING], y[:TRAINING]), "test": (x[TRAINING:], y[TRAINING:])}
 
 
+def shifted(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pictures as they are and moved by one pixel to each side."""
+    pictures = x.reshape(-1, 28, 28)
+    copies = [pictures.roll(shift, (1, 2)).flatten(1) for shift in SHIFTS]
+    return torch.cat(copies), y.repeat(len(SHIFTS))
+
+
 def main() -> None:
     """Train, report the accuracy on the test split, and write the model and its data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help=".npz with images and labels")
     parser.add_argument("--output", type=Path, default=Path("mnist"))
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     torch.manual_seed(0)
     data = mnist(options.data)
     model = MnistNet()
-    train(model, *data["train"], epochs=options.epochs, batch=128)
+    train(model, *shifted(*data["train"]), epochs=options.epochs, batch=128)
     print(f"test accuracy {100 * accuracy(model, *data['test']):.2f} %")
     x, y = data["train"]
     model.example_input_array = x[:32].clone()

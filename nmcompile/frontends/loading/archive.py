@@ -10,7 +10,7 @@ from pathlib import Path
 from nmcompile.errors import NmcError
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-MAX_PICKLE = 256 << 20  # bytes of data.pkl; a model's is below a few MB
+MAX_PICKLE = 64 << 20  # bytes of data.pkl; a model's is below a few MB
 MAX_BYTES = 8 << 30  # bytes of all entries together
 SAVE = "Save it with torch.save(model, path)."
 

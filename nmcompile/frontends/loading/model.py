@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,8 @@ from nmcompile.frontends.loading.repair import repair
 from nmcompile.frontends.loading.sequence import in_order
 from nmcompile.frontends.loading.unpickle import records
 
+DAMAGED = (TypeError, ValueError, IndexError, KeyError, AttributeError, RecursionError,
+           RuntimeError, OverflowError, zipfile.BadZipFile)
 HOLDERS = ("model", "net", "network", "state_dict", "model_state_dict", "weights")
 GUESSED = "The order of its modules is a guess; pass --code FILE.py:CLASS."
 EXPORT = "Save the model itself with torch.save(model, path)."
@@ -89,9 +92,18 @@ def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:
             raise NmcError(str(path), f"does not load: {error}",
                            "The classes that it names must be importable.") from error
     else:
-        archive = open_archive(path)
-        content = Rebuilder(archive, code).value(records(archive.pickle, str(path)))
+        content = _rebuilt(path, code)
     return _held(content)
+
+
+def _rebuilt(path: Path, code: ModuleType | None) -> Any:
+    archive = open_archive(path)
+    content = records(archive.pickle, str(path))
+    try:
+        return Rebuilder(archive, code).value(content)
+    except DAMAGED as error:
+        raise NmcError(str(path), f"is damaged: {type(error).__name__}: {str(error)[:120]}",
+                       "Copy or save it again.") from error
 
 
 def _held(content: Any) -> Any:

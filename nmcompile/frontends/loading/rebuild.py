@@ -62,16 +62,24 @@ class Rebuilder:
         if isinstance(item, dict):
             return self._dict(item)
         if isinstance(item, list | tuple | set | frozenset):
-            values = [v for v in map(self.value, item) if v is not DROP]
-            return type(item)(values)
+            return self._sequence(item)
         if item is None or isinstance(item, bool | int | float | complex | str | bytes):
             return item
         return self._global(item) if isinstance(item, Named) else DROP
 
+    def _sequence(self, item: Any) -> Any:
+        filled: list[Any] = []
+        if isinstance(item, list):
+            self._made[id(item)] = filled  # before its elements, which may hold it
+        filled += [v for v in map(self.value, item) if v is not DROP]
+        made = filled if isinstance(item, list) else type(item)(filled)
+        self._made[id(item)] = made
+        return made
+
     def _dict(self, item: dict[Any, Any]) -> dict[Any, Any]:
         made: dict[Any, Any] = OrderedDict() if isinstance(item, OrderedDict) else {}
         self._made[id(item)] = made
-        for key, value in item.items():
+        for key, value in dict.items(item):
             rebuilt = self.value(value)
             if rebuilt is not DROP and isinstance(key, str | int | float | bool | tuple):
                 made[key] = rebuilt
@@ -102,7 +110,7 @@ class Rebuilder:
         else:
             module = UnknownModule(symbol)
         self._made[id(record)] = module
-        for name, value in record.state.items():
+        for name, value in dict.items(record.state):
             self._attribute(module, name, value)
         return module
 

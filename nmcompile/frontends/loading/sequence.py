@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.loading.rebuild import UnknownModule
 
+MAX_PARTS = 10_000
 CONTAINERS = (UnknownModule, nn.Sequential, nn.ModuleList)
 
 
@@ -47,7 +48,7 @@ class InOrder(nn.Module):
 
 def in_order(model: nn.Module) -> tuple[InOrder, str]:
     """`model` as its parts in order, and a note that says so."""
-    parts = dict(_leaves(model, ""))
+    parts = dict(islice(_leaves(model, ""), MAX_PARTS))
     if not parts:
         raise NmcError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
     _require_layers_between(parts)

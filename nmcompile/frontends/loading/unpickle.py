@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 from collections import OrderedDict
 from typing import Any
 
@@ -86,10 +87,12 @@ def records(data: bytes, where: str) -> Any:
     """The object that the pickle `data` describes, of Records and plain Python values."""
     try:
         return _Unpickler(data, where).load()
-    except NmcError:
-        raise
+    except NmcError as error:
+        place = error.where if error.where == where else f"{where}: {error.where}"
+        raise NmcError(place, error.what, error.hint) from None
     except (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, KeyError,
-            IndexError, RecursionError, MemoryError, OverflowError, UnicodeDecodeError) as error:
+            IndexError, RecursionError, MemoryError, OverflowError, AssertionError,
+            NameError, struct.error) as error:
         reason = str(error).splitlines()[0] if str(error) else TOO_DEEP
         raise NmcError(where, f"holds a damaged pickle ({reason[:120]})") from None
 
@@ -101,7 +104,9 @@ def symbol_of(item: Any) -> str:
     return item.symbol if isinstance(item, Named) else ""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    """Python's own unpickler in Python: the one in C reserves what a length or index claims."""
+
     def __init__(self, data: bytes, where: str) -> None:
         super().__init__(io.BytesIO(data))
         self._where = where

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.maps.base import Shape
 from nmcompile.ir.neurons.base import Array
 
 Pair = tuple[int, int]
+CHUNK = 1 << 23  # elements of unfolded windows at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,24 +60,10 @@ class Conv:
             raise NmcError(name, f"kernel {self.weight.shape[2:]} exceeds input {self.in_shape}")
 
     def apply(self, x: Array) -> Array:
-        """The map of each row: (n, n_in) to (n, n_out), one kernel tap at a time."""
-        c_in, height, width = self.in_shape
-        c_out, out_height, out_width = self.out_shape
-        (pad_y, pad_x), per_group = self.padding, c_out // self.groups
-        padded = np.pad(
-            x.reshape(-1, c_in, height, width), ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
-        )
-        out = np.zeros(
-            (len(x), c_out, out_height, out_width), np.result_type(x.dtype, self.weight.dtype)
-        )
-        for group in range(self.groups):
-            sources = slice(group * self.weight.shape[1], (group + 1) * self.weight.shape[1])
-            targets = slice(group * per_group, (group + 1) * per_group)
-            for ky, kx in np.ndindex(*self.weight.shape[2:]):
-                window = padded[:, sources, self._taps(0, ky), self._taps(1, kx)]
-                taps = self.weight[targets, :, ky, kx]
-                out[:, targets] += np.moveaxis(np.tensordot(window, taps, (1, 1)), -1, 1)
-        return out.reshape(len(x), -1)
+        """The map of each row: (n, n_in) to (n, n_out), as products with unfolded windows."""
+        rows = max(1, CHUNK // (prod(self.out_shape[1:]) * prod(self.weight.shape[1:])))
+        parts = [self._apply(x[begin : begin + rows]) for begin in range(0, len(x), rows)]
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def weights(self) -> Array:
         """Every stored weight once, as a flat array."""
@@ -88,11 +77,22 @@ class Conv:
         kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
         return (self.in_shape[1 + axis] + 2 * self.padding[axis] - kernel) // self.stride[axis] + 1
 
-    def _taps(self, axis: int, tap: int) -> slice:
-        start = tap * self.dilation[axis]
-        return slice(
-            start, start + self.stride[axis] * (self._extent(axis) - 1) + 1, self.stride[axis]
+    def _apply(self, x: Array) -> Array:
+        (pad_y, pad_x), (kernel_y, kernel_x) = self.padding, self.weight.shape[2:]
+        planes = np.pad(
+            x.reshape(-1, *self.in_shape), ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
         )
+        reach = (self.dilation[0] * (kernel_y - 1) + 1, self.dilation[1] * (kernel_x - 1) + 1)
+        windows = sliding_window_view(planes, reach, (2, 3))
+        windows = windows[
+            :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
+        ]
+        kernels = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
+        parts = [
+            np.tensordot(window, kernel, ((1, 4, 5), (1, 2, 3)))
+            for window, kernel in zip(np.split(windows, self.groups, 1), kernels, strict=True)
+        ]
+        return np.moveaxis(np.concatenate(parts, -1), -1, 1).reshape(len(x), -1)
 
 
 def pool(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, average: bool) -> Conv:

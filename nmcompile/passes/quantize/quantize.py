@@ -16,6 +16,7 @@ from nmcompile.passes.legalize.retime import Latency
 from nmcompile.passes.quantize.rounding import rounded_by_inputs
 from nmcompile.target import Target
 
+SAMPLES = 64  # of the calibration data on which scales are tried
 SCALES = (1.0, 0.7, 0.85, 1.2, 1.4, 1.7)  # times the natural scale; above 1 outliers saturate
 Progress = Callable[[str], None]
 
@@ -57,6 +58,7 @@ def quantize(
     spikes that the float network sent it, and the scale whose membrane stays closest to the
     float one's is kept.
     """
+    few = _first_samples(calibration)
     inputs = tuple(
         replace(port, format=backend.input_format(port, calibration.inputs[port.name], target))
         for port in network.inputs
@@ -65,13 +67,27 @@ def quantize(
     for population in network.populations:
         progress(population.name)
         layer = _layer(network, population, inputs, calibration)
-        encoded, error = _best(layer, target, backend, inputs, calibration)
+        encoded, error = _best(layer, target, backend, inputs, few)
         populations.append(encoded.population)
         projections.update({_key(p): p for p in encoded.projections})
         errors.append(error)
     ordered = tuple(projections[_key(p)] for p in network.projections)
     quantized = replace(network, inputs=inputs, populations=tuple(populations), projections=ordered)
     return quantized, tuple(errors)
+
+
+def _first_samples(calibration: Calibration) -> Calibration:
+    records = calibration.trace.records
+    return replace(
+        calibration,
+        inputs={name: values[:SAMPLES] for name, values in calibration.inputs.items()},
+        trace=Trace(
+            records={
+                name: {k: v[:SAMPLES] for k, v in record.items()}
+                for name, record in records.items()
+            }
+        ),
+    )
 
 
 def payloads(port: Input, values: Array) -> Array:

@@ -1,0 +1,43 @@
+"""What a file is, in words, judged by its content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SIGNATURES = (
+    (b"", "an empty file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"\x80", "a plain pickle"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x7fELF", "a program"),
+)
+HEAD = 4096
+
+
+def kind_of(path: Path) -> str:
+    """A phrase such as "a text file" for the content of `path`."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    for signature, phrase in SIGNATURES:
+        if head.startswith(signature) and (signature or not head):
+            return phrase
+    if _is_onnx(path, head):
+        return "an ONNX file"
+    printable = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    return "a text file" if printable else "binary data"
+
+
+def _is_onnx(path: Path, head: bytes) -> bool:
+    """True where the bytes start as a ModelProto does: field 1, the version of the format."""
+    if not head.startswith(b"\x08"):
+        return False
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except (DecodeError, ValueError):
+        return False
+    return model.ir_version > 0 and len(model.graph.node) > 0
