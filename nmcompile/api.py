@@ -11,6 +11,7 @@ from typing import Any
 from nmcompile.build import Build, read_build, write_build, write_json
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
+from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
@@ -45,9 +46,12 @@ def load(request: Request) -> Traced:
             known = frontend.claims(_readable(request.path))
         if known:
             return frontend.load(request)
-    what = str(request.path) if request.path else type(request.model).__name__
+    if request.path is None:
+        where, what = type(request.model).__name__, "is no model that nmcompile knows"
+    else:
+        where, what = str(request.path), f"is {kind_of(request.path)}, no model of a known kind"
     kinds = ", ".join(frontend.name for frontend in frontends())
-    raise NmcError(what, "is no model that nmcompile knows", f"Known kinds, by content: {kinds}.")
+    raise NmcError(where, what, f"Known kinds, by content: {kinds}.")
 
 
 def compile(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 SIGNATURES = (
-    (b"", "an empty file"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a numpy array"),
@@ -14,14 +13,17 @@ SIGNATURES = (
     (b"\x7fELF", "a program"),
 )
 HEAD = 4096
+LARGEST = 1 << 31  # bytes of a protobuf message
 
 
 def kind_of(path: Path) -> str:
     """A phrase such as "a text file" for the content of `path`."""
     with path.open("rb") as file:
         head = file.read(HEAD)
+    if not head:
+        return "an empty file"
     for signature, phrase in SIGNATURES:
-        if head.startswith(signature) and (signature or not head):
+        if head.startswith(signature):
             return phrase
     if _is_onnx(path, head):
         return "an ONNX file"
@@ -31,7 +33,7 @@ def kind_of(path: Path) -> str:
 
 def _is_onnx(path: Path, head: bytes) -> bool:
     """True where the bytes start as a ModelProto does: field 1, the version of the format."""
-    if not head.startswith(b"\x08"):
+    if not head.startswith(b"\x08") or path.stat().st_size > LARGEST:
         return False
     import onnx
     from google.protobuf.message import DecodeError
