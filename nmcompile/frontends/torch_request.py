@@ -61,11 +61,11 @@ def _described(values: Any) -> str:
 def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]]:
     """Uniform random values for a model whose first layer says how many it takes."""
     first = next((m for m in model.modules() if not list(m.children())), None)
-    if not isinstance(first, nn.Linear):
+    if not isinstance(first, nn.Linear) or not isinstance(first.weight, torch.Tensor):
         raise NmcError("model", "its input shape is not known",
                        "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values.")
     n_steps = steps or getattr(model, "num_steps", None) or 25
     random = np.random.default_rng(0)
-    values = random.random((SYNTHETIC, int(n_steps), first.in_features)).astype(np.float32)
+    values = random.random((SYNTHETIC, int(n_steps), first.weight.shape[-1])).astype(np.float32)
     note = "checked on random values between 0 and 1; pass --sample for data of your own"
     return Sample(values=values, as_model=False, where="random sample"), (note,)

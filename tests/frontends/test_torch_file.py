@@ -329,3 +329,29 @@ def test_a_model_whose_first_layer_is_linear_is_given_random_values() -> None:
     assert result.inputs["input"].shape == (16, 25, 8)
     assert result.network.notes == (
         "checked on random values between 0 and 1; pass --sample for data of your own",)
+
+
+def test_a_pickle_of_nested_references_is_read_in_one_pass(tmp_path: Path) -> None:
+    path, nested = tmp_path / "m.pt", [1]
+    for _ in range(60):
+        nested = [nested, nested]
+    nested.append(nested)
+    torch.save({"state_dict": nested}, path)
+    assert message(path).startswith("m.pt: holds neither a model nor a state dict.")
+
+
+def test_a_huge_memo_index_reserves_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("m/data.pkl", b"\x80\x02Nr\xff\xff\xff\xff.")
+    assert message(path).startswith("m.pt: holds neither a model nor a state dict.")
+
+
+def test_a_neuron_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+    path, own = tmp_path / "m.pt", sequential(surrogate_disable=True)
+    own[3].spike_grad = torch.relu
+    del own[1].__dict__["reset_delay"]
+    torch.save(own, path)
+    assert message(path) == (
+        "1: this Leaky lacks reset_delay (not saved, or by another version of snnTorch than 1.0). "
+        "Pass --code FILE.py:CLASS.")

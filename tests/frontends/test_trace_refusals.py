@@ -151,3 +151,13 @@ def test_a_sample_with_more_steps_than_the_model_runs_is_refused() -> None:
     assert refused(Ten()) == (
         "lif1: it ran 10 times in 20 steps. Call each neuron module once a step, and give as many "
         "steps as it runs.")
+
+
+def test_a_forward_that_wants_states_from_its_caller_is_refused() -> None:
+    class Stateful(TimeFirst):
+        def forward(self, x: torch.Tensor, mem: torch.Tensor) -> torch.Tensor:
+            return self.lif1(self.fc1(x), mem)[0]
+
+    said = refused(Stateful())
+    assert said.startswith("model: its forward fails on a sample of 6 x 20 x 8 values: TypeError: ")
+    assert said.endswith("missing 1 required positional argument: 'mem'.")

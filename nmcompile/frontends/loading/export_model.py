@@ -46,6 +46,15 @@ class Segment:
     escaping: tuple[str, ...] = ()
 
 
+class Values(dict[str, Any]):
+    """Tensors of a run by name; a name that nothing makes is the file's fault."""
+
+    def __missing__(self, name: str) -> Any:
+        """Refuse the name."""
+        raise NmcError("exported program", f"it uses '{name[:80]}', which nothing in it makes",
+                       "Export it again.")
+
+
 class Scope(nn.Module):
     """Stands for a module of the exported model, so that its operations have a place."""
 
@@ -77,7 +86,8 @@ class ExportedModel(nn.Module):
         if tuple(x.shape) != self.exported_shape:
             shape = " x ".join(map(str, self.exported_shape))
             raise RuntimeError(f"it was exported for inputs of shape {shape}")
-        values: dict[str, Any] = {**self._constants, self.program.given: x}
+        values = Values(self._constants)
+        values[self.program.given] = x
         for segment in self._segments:
             place = self._places[segment.where[1]]
             if segment.neuron:
@@ -105,9 +115,9 @@ class ExportedModel(nn.Module):
         holder._modules[path.rpartition(".")[2]] = place
         return place
 
-    def _call(self, segment: Segment, neuron: nn.Module, values: dict[str, Any]) -> None:
+    def _call(self, segment: Segment, neuron: nn.Module, values: Values) -> None:
         """Call `neuron` with the one tensor that comes from outside, and check what it gives."""
-        path, own = segment.where[1], dict(values)
+        path, own = segment.where[1], Values(values)
         with _disable_current_modes():
             _run(segment.steps, own)
             inputs = self._inputs(segment, neuron, values)
@@ -127,7 +137,7 @@ class ExportedModel(nn.Module):
             values[name] = given[variable]
 
     def _inputs(
-        self, segment: Segment, neuron: nn.Module, values: dict[str, Any]
+        self, segment: Segment, neuron: nn.Module, values: Values
     ) -> list[str]:
         """Names of tensors that enter the neuron, without its state of the last step."""
         inside = {name for step in segment.steps for name in step.results}
@@ -213,7 +223,7 @@ def _require_known(program: Program) -> None:
                            "not among those that are run")
 
 
-def _run(steps: tuple[Step, ...], values: dict[str, Any]) -> None:
+def _run(steps: tuple[Step, ...], values: Values) -> None:
     """Run operations, adding their results to `values`."""
     for step in steps:
         _, name, overload = step.target.split(".")
@@ -225,7 +235,7 @@ def _run(steps: tuple[Step, ...], values: dict[str, Any]) -> None:
         values.update(zip(step.results, results, strict=False))
 
 
-def _argument(item: tuple[str, Any], values: dict[str, Any]) -> Any:
+def _argument(item: tuple[str, Any], values: Values) -> Any:
     kind, value = item
     if kind == "as_optional_tensors":
         return [values[e["as_tensor"]["name"]] if "as_tensor" in e else None for e in value]

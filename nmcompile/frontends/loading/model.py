@@ -71,7 +71,11 @@ def load_model(request: Request) -> Loaded:
 
 def _exported(path: Path) -> Loaded:
     program = read_program(path)
-    return Loaded(model=ExportedModel(program), verified_by="the exported program",
+    try:
+        model = ExportedModel(program)
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+    return Loaded(model=model, verified_by="the exported program",
                   notes=("neurons of the exported program were rebuilt from its parameters",),
                   example=program.example)
 
@@ -102,8 +106,12 @@ def _rebuilt(path: Path, code: ModuleType | None) -> Any:
     try:
         return Rebuilder(archive, code).value(content)
     except DAMAGED as error:
-        raise NmcError(str(path), f"is damaged: {type(error).__name__}: {str(error)[:120]}",
-                       "Copy or save it again.") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> NmcError:
+    return NmcError(str(path), f"is damaged: {type(error).__name__}: {str(error)[:120]}",
+                    "Copy or save it again.")
 
 
 def _held(content: Any) -> Any:

@@ -9,6 +9,8 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 
+NEEDED = ("beta", "threshold", "graded_spikes_factor", "inhibition", "state_quant", "init_hidden",
+          "output", "reset_delay")  # of a snnTorch 1.0 neuron
 OWN_FUNCTIONS = {0: "_base_sub", 1: "_base_zero", 2: "_base_int"}
 
 
@@ -23,6 +25,7 @@ def repair(model: nn.Module, *, trusted: bool) -> tuple[str, ...]:
     for path, part in model.named_modules():
         if not type(part).__module__.startswith("snntorch.") or not hasattr(part, "reset_dict"):
             continue
+        _require_complete(path, part)
         state: dict[str, Any] = part.__dict__
         if "spike_grad" not in state:
             state["spike_grad"] = heaviside
@@ -33,8 +36,15 @@ def repair(model: nn.Module, *, trusted: bool) -> tuple[str, ...]:
     return (note,) if replaced and not trusted else ()
 
 
+def _require_complete(path: str, part: nn.Module) -> None:
+    lacking = [name for name in NEEDED if not hasattr(part, name)]
+    if lacking and hasattr(part, "_base_sub"):
+        raise NmcError(path, f"this {type(part).__name__} lacks {', '.join(lacking)} (not "
+                       "saved, or by another version of snnTorch than 1.0)", "Pass --code FILE.py:CLASS.")
+
+
 def _mechanism(path: str, part: Any) -> int:
-    value = int(part.reset_mechanism_val)
-    if value not in OWN_FUNCTIONS:
+    value = getattr(part, "reset_mechanism_val", None)
+    if not isinstance(value, torch.Tensor) or value.numel() != 1 or int(value) not in OWN_FUNCTIONS:
         raise NmcError(path, f"reset_mechanism_val is {value}, expected 0, 1 or 2")
-    return value
+    return int(value)

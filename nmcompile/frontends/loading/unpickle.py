@@ -104,7 +104,7 @@ def symbol_of(item: Any) -> str:
     return item.symbol if isinstance(item, Named) else ""
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _Unpickler(pickle._Unpickler):
     """Python's own unpickler in Python: the one in C reserves what a length or index claims."""
 
     def __init__(self, data: bytes, where: str) -> None:

@@ -23,6 +23,9 @@ SAMPLES = 61  # a prime: no other axis of a model has this size by chance
 PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, SAMPLES, 67, 71, 73, 79)
 MAX_ELEMENTS = 64_000_000  # of the traced input
 DEFAULT_STEPS = 25
+# By a forward that is given an input of another shape than it is written for.
+RAISED_BY_MODELS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError,
+                    AssertionError, ArithmeticError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,8 +84,7 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
         for trial in trials:
             try:
                 found.append(trial(model, sample, steps))
-            except (NmcError, NotTraceableError, RuntimeError, IndexError, ValueError, TypeError,
-                    AttributeError) as error:
+            except (NmcError, NotTraceableError, *RAISED_BY_MODELS) as error:
                 failures.append(error)
         if len(found) > 1:
             raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
@@ -230,11 +232,12 @@ def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) ->
     shape = " x ".join(map(str, sample.values.shape))
     expected = _first_layer(model)
     if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):
+        said = f"torch says: {_first_line(raised[-1])}."
         return NmcError(sample.where, f"{shape} values do not go through the model{expected}",
-                        " ".join(filter(None, (_shortened(str(raised[-1])), sample.hint))))
+                        " ".join(filter(None, (said, sample.hint))))
     if raised:
         return NmcError("model", f"its forward fails on a sample of {shape} values: "
-                        f"{_shortened(str(raised[-1]))}", sample.hint)
+                        f"{type(raised[-1]).__name__}: {_first_line(raised[-1])}", sample.hint)
     reason = failures[-1]
     return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}",
                     sample.hint)
@@ -249,6 +252,6 @@ def _first_layer(model: nn.Module) -> str:
     return ""
 
 
-def _shortened(text: str) -> str:
-    first = text.strip().splitlines()[0] if text.strip() else "nothing"
-    return f"torch says: {first[:160].rstrip('.')}."
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["nothing"]
+    return lines[0][:160].rstrip(".")
