@@ -40,7 +40,8 @@ def _require_complete(path: str, part: nn.Module) -> None:
     lacking = [name for name in NEEDED if not hasattr(part, name)]
     if lacking and hasattr(part, "_base_sub"):
         raise NmcError(path, f"this {type(part).__name__} lacks {', '.join(lacking)} (not "
-                       "saved, or by another version of snnTorch than 1.0)", "Pass --code FILE.py:CLASS.")
+                       "saved, or by another version of snnTorch than 1.0)",
+                       "Pass --code FILE.py:CLASS.")
 
 
 def _mechanism(path: str, part: Any) -> int:
