@@ -17,7 +17,7 @@ class Layer:
     """One population with what feeds it, still in real numbers.
 
     units  for each projection, the real value of one unit of its source's payload
-    peaks  largest magnitude of each state variable seen on calibration data
+    peaks  largest magnitude of v, and of u or the summed input, seen on calibration data
     """
 
     population: Population

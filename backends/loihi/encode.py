@@ -23,7 +23,10 @@ from nmcompile.target import Target
 
 EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
 STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in units of a weight
-HEADROOM = 0.5  # of the state range for peaks seen on calibration data; u wraps beyond it
+# Share of the state range for peaks seen on calibration data: beyond it u wraps, v saturates.
+HEADROOM = {"u": 0.5, "v": 1.0}
+LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
+FINE_BIAS = 2**8  # thresholds below this need a bias finer than one unit of weight
 
 
 def natural_scale(layer: Layer, target: Target) -> float:
@@ -63,7 +66,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
 def _register_limit(layer: Layer) -> float:
     """Largest scale at which threshold, bias and the states seen stay inside their registers."""
     neuron = layer.population.neuron
-    ceilings = [(STATE_LIMIT * HEADROOM, peak) for peak in layer.peaks.values()]
+    ceilings = [(STATE_LIMIT * HEADROOM[name], peak) for name, peak in layer.peaks.items()]
     if isinstance(neuron, LIF | CubaLIF):
         ceilings.append((THRESHOLD_LIMIT, float(np.abs(neuron.threshold).max())))
     bias_limit = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)
@@ -73,7 +76,8 @@ def _register_limit(layer: Layer) -> float:
 
 def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     neuron = layer.population.neuron
-    mantissa, exponent = _bias(layer.population.bias * scale)
+    level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
+    mantissa, exponent = _bias(layer.population.bias * scale, level)
     if isinstance(neuron, LI):
         return LoihiNeuron(
             du=_decay(np.zeros(()), 4095),
@@ -107,11 +111,16 @@ def _decay(factor: Array, unity: int) -> Array:
     return np.clip(register, 0, 4095).astype(np.int32)
 
 
-def _bias(bias: Array) -> tuple[Array, int]:
-    """Mantissa and the smallest exponent that holds `bias`, given in units of a weight."""
+def _bias(bias: Array, threshold: float) -> tuple[Array, int]:
+    """Mantissa and exponent of `bias`; both arguments in units of a weight.
+
+    The exponent is the one that lava-dl's files imply unless the bias does not fit under it, or
+    the threshold is so low that half a unit of weight in each step would count.
+    """
     value = np.asarray(bias, np.float64) * 2**STATE_SHIFT
     largest = float(np.abs(value).max())
-    exponent = max(0, int(np.ceil(np.log2(max(largest, 1.0) / BIAS_MANTISSA_LIMIT))))
+    lowest = LOIHI_BIAS_EXPONENT if threshold >= FINE_BIAS else 0
+    exponent = max(lowest, int(np.ceil(np.log2(max(largest, 1.0) / BIAS_MANTISSA_LIMIT))))
     exponent = min(exponent, BIAS_EXPONENT_LIMIT)
     mantissa = np.rint(value / 2**exponent)
     clipped = np.clip(mantissa, -BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT)
@@ -131,9 +140,7 @@ def weight_levels(sign: str, bits: int) -> tuple[int, int, int]:
     return (0, 2**bits - 1, 1) if sign == "excitatory" else (1 - 2**bits, 0, 1)
 
 
-def _projection(
-    projection: Projection, scale: float, clip: float, target: Target
-) -> Projection:
+def _projection(projection: Projection, scale: float, clip: float, target: Target) -> Projection:
     real = projection.map.weights().astype(np.float64) * scale
     sign, bits = _sign(real), target.formats.weight_bits.value
     low, high, step = weight_levels(sign, bits)

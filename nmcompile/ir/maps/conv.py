@@ -73,26 +73,31 @@ class Conv:
         """The same map with `values` in place of `weights()`."""
         return replace(self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)))
 
-    def _extent(self, axis: int) -> int:
-        kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
-        return (self.in_shape[1 + axis] + 2 * self.padding[axis] - kernel) // self.stride[axis] + 1
-
-    def _apply(self, x: Array) -> Array:
+    def windows(self, x: Array) -> Array:
+        """What each output place sees of `x` (n, n_in): a view (n, c_in, y, x, kernel y, x)."""
         (pad_y, pad_x), (kernel_y, kernel_x) = self.padding, self.weight.shape[2:]
         planes = np.pad(
             x.reshape(-1, *self.in_shape), ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
         )
         reach = (self.dilation[0] * (kernel_y - 1) + 1, self.dilation[1] * (kernel_x - 1) + 1)
         windows = sliding_window_view(planes, reach, (2, 3))
-        windows = windows[
+        return windows[
             :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
         ]
+
+    def _apply(self, x: Array) -> Array:
         kernels = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
         parts = [
             np.tensordot(window, kernel, ((1, 4, 5), (1, 2, 3)))
-            for window, kernel in zip(np.split(windows, self.groups, 1), kernels, strict=True)
+            for window, kernel in zip(
+                np.split(self.windows(x), self.groups, 1), kernels, strict=True
+            )
         ]
         return np.moveaxis(np.concatenate(parts, -1), -1, 1).reshape(len(x), -1)
+
+    def _extent(self, axis: int) -> int:
+        kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        return (self.in_shape[1 + axis] + 2 * self.padding[axis] - kernel) // self.stride[axis] + 1
 
 
 def pool(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, average: bool) -> Conv:

@@ -63,16 +63,27 @@ def quantize(
         replace(port, format=backend.input_format(port, calibration.inputs[port.name], target))
         for port in network.inputs
     )
-    populations, projections, errors = [], dict[str, Projection](), []
+    populations, projections, errors = [], dict[int, Projection](), []
     for population in network.populations:
         progress(population.name)
-        layer = _layer(network, population, inputs, calibration)
-        encoded, error = _best(layer, target, backend, inputs, few)
+        arriving = [_arriving(p, inputs, few) for p in network.incoming(population.name)]
+        wanted = few.trace.records[population.name]["v"]
+        layer = _layer(network, population, inputs, calibration.trace)
+        current = np.abs(_real_current(layer, arriving, wanted.shape[:2])).max(initial=0.0)
+        layer = replace(layer, peaks={"u": float(current), **layer.peaks})
+        encoded, error = _best(layer, arriving, wanted, target, backend)
         populations.append(encoded.population)
-        projections.update({_key(p): p for p in encoded.projections})
+        projections |= {
+            id(real): whole
+            for real, whole in zip(layer.projections, encoded.projections, strict=True)
+        }
         errors.append(error)
-    ordered = tuple(projections[_key(p)] for p in network.projections)
-    quantized = replace(network, inputs=inputs, populations=tuple(populations), projections=ordered)
+    quantized = replace(
+        network,
+        inputs=inputs,
+        populations=tuple(populations),
+        projections=tuple(projections[id(p)] for p in network.projections),
+    )
     return quantized, tuple(errors)
 
 
@@ -98,38 +109,28 @@ def payloads(port: Input, values: Array) -> Array:
     return np.clip(np.rint(values / port.format.scale), -limit, limit).astype(np.int32)
 
 
-def _key(projection: Projection) -> str:
-    return f"{projection.source}\0{projection.target}\0{projection.delay}"
-
-
 def _layer(
-    network: Network, population: Population, inputs: tuple[Input, ...], calibration: Calibration
+    network: Network, population: Population, inputs: tuple[Input, ...], trace: Trace
 ) -> Layer:
-    projections = network.incoming(population.name)
     units = {port.name: port.format.scale for port in inputs}
-    records = calibration.trace.records[population.name]
-    peaks = {
-        name: float(np.abs(values).max()) for name, values in records.items() if name != "spikes"
-    }
+    projections = network.incoming(population.name)
+    records = trace.records[population.name]
     return Layer(
         population=population,
         projections=projections,
         units=tuple(units.get(p.source, 1.0) for p in projections),
-        peaks=peaks,
+        peaks={name: float(np.abs(v).max()) for name, v in records.items() if name != "spikes"},
     )
 
 
 def _best(
-    layer: Layer,
-    target: Target,
-    backend: Backend,
-    inputs: tuple[Input, ...],
-    calibration: Calibration,
+    layer: Layer, arriving: list[Array], wanted: Array, target: Target, backend: Backend
 ) -> tuple[EncodedLayer, LayerError]:
-    """The scale with the least membrane error, then weights rounded and bias corrected for it."""
+    """The scale with the least membrane error, then weights rounded and bias corrected for it.
+
+    wanted  (samples, steps, *shape) membrane of the float network
+    """
     natural = backend.natural_scale(layer, target)
-    arriving = [_arriving(p, inputs, calibration) for p in layer.projections]
-    wanted = calibration.trace.records[layer.population.name]["v"]
     tried = []
     for factor in SCALES:
         scale, clip = natural * factor, max(1.0, factor)
@@ -137,7 +138,9 @@ def _best(
         tried.append((_membrane_error(encoded, arriving, wanted), encoded, scale, clip))
     _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
     rounded = rounded_by_inputs(layer, plain, arriving, backend)
-    corrected = backend.encode(_bias_corrected(layer, rounded, arriving), scale, clip, target)
+    corrected = backend.encode(
+        _bias_corrected(layer, rounded, arriving, wanted.shape[:2]), scale, clip, target
+    )
     if corrected.unit == rounded.unit:
         corrected = replace(corrected, projections=rounded.projections)
     errors = [_membrane_error(encoded, arriving, wanted) for encoded in (rounded, corrected)]
@@ -152,24 +155,32 @@ def _best(
     )
 
 
-def _bias_corrected(layer: Layer, encoded: EncodedLayer, arriving: list[Array]) -> Layer:
+def _bias_corrected(
+    layer: Layer, encoded: EncodedLayer, arriving: list[Array], extent: tuple[int, int]
+) -> Layer:
     """`layer` with the mean error of its quantized input current taken into the bias.
 
     The mean is over samples and steps, and over the places of a channel where a convolution
     shares its weights (Nagel et al. 2019, arXiv 1906.04721, sec. 4.2).
     """
     population = layer.population
-    samples, steps = arriving[0].shape[:2]
-    real = np.zeros((samples * steps, population.size))
-    for projection, unit, sent in zip(layer.projections, layer.units, arriving, strict=True):
-        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
-    whole = _current(encoded, arriving).reshape(real.shape) * encoded.current_unit
+    real = _real_current(layer, arriving, extent)
+    whole = _current(encoded, arriving, extent).reshape(real.shape) * encoded.current_unit
     error = (real - whole).mean(axis=0).reshape(population.shape)
     if any(isinstance(p.map, Conv) for p in layer.projections):
         error = error.reshape(population.shape[0], -1).mean(axis=1)
         error = error.reshape(-1, *[1] * (len(population.shape) - 1))
     bias = (population.bias + error).astype(np.float32)
     return replace(layer, population=replace(population, bias=bias))
+
+
+def _real_current(layer: Layer, arriving: list[Array], extent: tuple[int, int]) -> Array:
+    """Summed input (samples * steps, n) of the layer before quantization."""
+    samples, steps = extent
+    real = np.zeros((samples * steps, layer.population.size))
+    for projection, unit, sent in zip(layer.projections, layer.units, arriving, strict=True):
+        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+    return real
 
 
 def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Calibration) -> Array:
@@ -187,9 +198,9 @@ def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Ca
     return late
 
 
-def _current(encoded: EncodedLayer, arriving: list[Array]) -> Array:
+def _current(encoded: EncodedLayer, arriving: list[Array], extent: tuple[int, int]) -> Array:
     """Summed integer input (samples, steps, *shape) of the layer; sums are exact in float64."""
-    samples, steps = arriving[0].shape[:2]
+    samples, steps = extent
     current = np.zeros((samples * steps, encoded.population.size), np.int64)
     for projection, sent in zip(encoded.projections, arriving, strict=True):
         exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
@@ -200,7 +211,7 @@ def _current(encoded: EncodedLayer, arriving: list[Array]) -> Array:
 
 def _membrane_error(encoded: EncodedLayer, arriving: list[Array], wanted: Array) -> float:
     """Root mean square difference of the layer's membrane from `wanted`, in real units."""
-    current = _current(encoded, arriving)
+    current = _current(encoded, arriving, wanted.shape[:2])
     state = encoded.population.neuron.initial_state((len(wanted), *encoded.population.shape))
     total = 0.0
     for step in range(wanted.shape[1]):

@@ -1,4 +1,4 @@
-"""Round the weights of dense layers so that their errors cancel on the inputs that occur."""
+"""Round weights so that their errors cancel on the inputs that occur."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir import Projection
-from nmcompile.ir.maps import Dense
+from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize._rounding_kernels import round_rows
 
 DAMPING = 0.01  # of the mean input power, added to each input's own
+PATCHES = 100_000  # windows that a convolution's correlation is measured on
 WORK = 2e10  # multiplications that rounding one projection may take
 
 
 def rounded_by_inputs(
     layer: Layer, encoded: EncodedLayer, arriving: list[Array], backend: Backend
 ) -> EncodedLayer:
-    """`encoded` with the dense weights rounded one source after the other.
+    """`encoded` with dense and kernel weights rounded one source or tap after the other.
 
-    The error that rounding a source's weights makes in the summed input is taken back, as far as
-    the inputs are correlated, by the sources that are still to be rounded: optimal brain
+    The error that rounding a weight makes in the summed input is taken back, as far as
+    the inputs are correlated, by those that are still to be rounded: optimal brain
     quantization in the fixed order of Frantar et al. 2022 (GPTQ, arXiv 2210.17323, sec. 3).
     """
     projections = tuple(
@@ -37,15 +38,34 @@ def rounded_by_inputs(
 def _rounded(
     real: Projection, whole: Projection, scale: float, sent: Array, backend: Backend
 ) -> Projection:
-    if not isinstance(real.map, Dense) or whole.format is None:
+    if whole.format is None:
         return whole
-    n_out, n_in = real.map.weight.shape
-    if n_out * n_in**2 > WORK:
+    levels = backend.weight_levels(whole.format)
+    real_weight = real.map.weights().astype(np.float64) * (scale / 2.0**whole.format.exponent)
+    inputs = sent.reshape(-1, sent.shape[-1])
+    if isinstance(real.map, Dense):
+        groups = [inputs]
+        weight = real_weight.reshape(1, *real.map.weight.shape)
+    elif isinstance(real.map, Conv):
+        groups = _patches(real.map, inputs)
+        weight = real_weight.reshape(real.map.groups, -1, groups[0].shape[1])
+    else:
         return whole
-    low, high, step = backend.weight_levels(whole.format)
-    weight = real.map.weight.astype(np.float64) * (scale / 2.0**whole.format.exponent)
-    round_rows(weight, _factor(sent.reshape(-1, n_in)), low, high, step)
-    return replace(whole, map=whole.map.with_weights(weight.astype(np.int16)))
+    if weight.size * weight.shape[2] > WORK:
+        return whole
+    for rows, seen in zip(weight, groups, strict=True):
+        round_rows(rows, _factor(seen), *levels)
+    return replace(whole, map=whole.map.with_weights(weight.reshape(-1).astype(np.int16)))
+
+
+def _patches(conv: Conv, inputs: Array) -> list[Array]:
+    """For each group, the windows that its kernels saw (k, taps), evenly picked."""
+    every = max(1, len(inputs) * conv.out_shape[1] * conv.out_shape[2] // PATCHES)
+    windows = np.moveaxis(conv.windows(inputs[::every]), 1, 3)
+    return [
+        part.reshape(-1, part.shape[3] * part.shape[4] * part.shape[5])
+        for part in np.split(windows, conv.groups, 3)
+    ]
 
 
 def _factor(inputs: Array) -> Array:
