@@ -14,6 +14,8 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/lint-imports
+	mkdir -p build/types && ln -sfn ../../backends build/types/nmcompile_backends
+	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

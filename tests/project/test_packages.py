@@ -1,5 +1,7 @@
 """The distribution holds every package of the checkout and nothing at the top that is not ours."""
 
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -32,18 +34,38 @@ def test_the_package_list_is_what_lies_on_disk():
     assert sorted(listed) == sorted(_on_disk())
 
 
-@pytest.mark.slow
-def test_a_wheel_has_our_three_packages_at_its_top_and_all_data(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT], check=True
-    )
-    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "-w", folder, source], check=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_a_wheel_has_only_our_packages_at_its_top_and_all_data(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"nmcompile", *RENAMED.values()}
-    for needed in (
-        "nmcompile_targets/loihi2.toml",
-        "nmcompile_examples/digits.pt",
-        "nmcompile_examples/digits_test.npz",
-        "nmcompile/py.typed",
-    ):
+    for needed in ("nmcompile_targets/loihi2.toml", "nmcompile_examples/digits.pt",
+                   "nmcompile_examples/digits_test.npz", "nmcompile/py.typed",
+                   "nmcompile_backends/loihi/registers.schema.json"):
         assert needed in names
+
+
+def test_an_installed_wheel_compiles_and_finds_its_targets_backends_and_examples(wheel, tmp_path):
+    site = tmp_path / "site"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site,
+                    wheel], check=True)
+    code = ("import nmcompile, nmcompile_targets, nmcompile_backends.loihi as loihi; "
+            "print(nmcompile.__file__, nmcompile_targets.__file__, loihi.__file__); "
+            "from nmcompile.cli import main; main()")
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    result = subprocess.run([sys.executable, "-c", code, "demo", "-o", tmp_path / "build"],
+                            cwd=tmp_path, env=environment, capture_output=True, text=True,
+                            check=True)
+    assert all(path.startswith(str(site)) for path in result.stdout.splitlines()[0].split())
+    assert "accuracy" in result.stdout
+    assert (tmp_path / "build" / "config" / "registers.json").is_file()
