@@ -22,14 +22,14 @@ class DigitsNet(nn.Module):
         super().__init__()
         self.num_steps = num_steps
         neuron = {"beta": 0.9, "reset_mechanism": "zero", "spike_grad": surrogate_gradient}
-        self.conv1 = nn.Conv2d(1, 12, 3, padding=1)
-        self.norm1 = nn.BatchNorm2d(12)
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
+        self.norm1 = nn.BatchNorm2d(16)
         self.lif1 = snntorch.Leaky(**neuron)
         self.pool1 = nn.AvgPool2d(2)
-        self.conv2 = nn.Conv2d(12, 24, 3, padding=1)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
         self.lif2 = snntorch.Leaky(**neuron, learn_beta=True)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(24 * 4 * 4, 10)
+        self.fc = nn.Linear(32 * 4 * 4, 10)
         self.lif3 = snntorch.Leaky(**neuron)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

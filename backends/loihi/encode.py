@@ -26,7 +26,7 @@ STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in unit
 # Share of the state range for peaks seen on calibration data: beyond it u wraps, v saturates.
 HEADROOM = {"u": 0.5, "v": 1.0}
 LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
-FINE_BIAS = 2**8  # thresholds below this need a bias finer than one unit of weight
+FINE_BIAS = 2**7  # thresholds below this need a bias finer than one unit of weight
 
 
 def natural_scale(layer: Layer, target: Target) -> float:

@@ -86,9 +86,9 @@ def test_recorded_variables_have_samples_and_steps_in_front(run, build, tmp_path
                  path)
     assert result.code == 0, result.err
     with np.load(path) as recorded:
-        assert recorded["lif1/spikes"].shape == (599, 7, 12, 8, 8)
+        assert recorded["lif1/spikes"].shape == (599, 7, 16, 8, 8)
         assert recorded["lif3/v"].shape == (599, 7, 10)
-        assert recorded["lif2/u"].shape == (599, 7, 24, 4, 4)
+        assert recorded["lif2/u"].shape == (599, 7, 32, 4, 4)
         decided = recorded["lif3/spikes"].sum(axis=1).argmax(axis=1)
         np.testing.assert_array_equal(decided, recorded["decision"])
 
@@ -124,8 +124,8 @@ def test_rate_coded_digits_run_on_the_binary_spikes_of_loihi1(run, tmp_path):
 
 
 def test_inspect_shows_the_float_and_the_integer_network(run, build):
-    assert "population lif1 12x8x8 lif" in run("inspect", MODEL, "--code", CODE).out
-    assert "population lif1 12x8x8 loihi" in run("inspect", build).out
+    assert "population lif1 16x8x8 lif" in run("inspect", MODEL, "--code", CODE).out
+    assert "population lif1 16x8x8 loihi" in run("inspect", build).out
 
 
 def test_targets_are_listed_shown_and_checked(run):

@@ -1,0 +1,123 @@
+"""Integers stay close to what they stand for, inside the chip's formats."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.networks import conv_network, dense, scalar, spikes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nmcompile_backends.loihi import BACKEND
+
+from nmcompile.checks import run_aligned
+from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, run
+from nmcompile.ir.neurons import LIF
+from nmcompile.passes.legalize import compose, retime
+from nmcompile.passes.quantize import Calibration, payloads, quantize
+from nmcompile.passes.quantize._rounding_kernels import round_rows
+from nmcompile.target import load_target
+
+TARGET = load_target("loihi2")
+
+
+def quantized(network, inputs):
+    lowered, latency = retime(BACKEND.legalize(compose(network), TARGET), 62)
+    trace = run_aligned(lowered, latency, inputs)
+    calibration = Calibration(inputs=inputs, trace=trace, latency=latency)
+    return quantize(lowered, TARGET, BACKEND, calibration), latency, trace
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 999), st.integers(1, 8), st.integers(1, 6), st.sampled_from([1, 2]))
+def test_the_rounding_kernel_is_its_plain_reference(seed, n_in, n_out, step):
+    rng = np.random.default_rng(seed)
+    weight, x = rng.normal(0, 40, (n_out, n_in)), rng.normal(size=(50, n_in))
+    correlation = x.T @ x / 50 + 0.1 * np.eye(n_in)
+    factor = np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(correlation)).T)
+    expected = weight.copy()
+    for column in range(n_in):
+        wanted = expected[:, column].copy()
+        expected[:, column] = np.clip(np.rint(wanted / step) * step, -60, 58)
+        error = (wanted - expected[:, column]) / factor[column, column]
+        expected[:, column + 1 :] -= np.outer(error, factor[column, column + 1 :])
+    round_rows(weight, factor, -60, 58, step)
+    np.testing.assert_allclose(weight, expected, atol=1e-9)
+
+
+def test_weights_are_legal_mantissas_and_exponents_and_delays_are_kept():
+    network = conv_network()
+    (integer, _), _, _ = quantized(network, spikes(network))
+    for projection in integer.projections:
+        low, high, step = BACKEND.weight_levels(projection.format)
+        weights = projection.map.weights()
+        assert weights.dtype == np.int16
+        assert low <= weights.min()
+        assert weights.max() <= high
+        assert not (weights % step).any()
+        assert -8 <= projection.format.exponent <= 7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_integer_membranes_follow_the_float_ones(seed):
+    network = conv_network(seed)
+    inputs = spikes(network, samples=20)
+    (integer, errors), latency, trace = quantized(network, inputs)
+    assert [e.population for e in errors] == ["conv", "rec", "out"]
+    sent = {p.name: payloads(p, inputs[p.name]) for p in integer.inputs}
+    found = run_aligned(integer, latency, sent)
+    assert (found.spikes("conv") != trace.spikes("conv")).mean() < 0.02
+
+
+def test_the_chosen_scale_is_no_worse_than_the_largest_weight_filling_its_bits():
+    network = conv_network()
+    (_, errors), _, _ = quantized(network, spikes(network, samples=20))
+    assert all(e.error <= e.max_abs_error for e in errors)
+
+
+def test_two_projections_between_the_same_populations_keep_their_own_weights():
+    rng = np.random.default_rng(0)
+    first, second = dense(rng, 6, 4, 3.0), dense(rng, 6, 4, 0.5)
+    network = Network(
+        inputs=(Input(name="input", shape=(6,)),),
+        populations=(Population(name="n", shape=(4,),
+                                neuron=LIF(decay=scalar(0.9), threshold=scalar(1))),),
+        projections=(Projection(source="input", target="n", map=first),
+                     Projection(source="input", target="n", map=second)),
+        outputs=(Output(name="output", population="n"),),
+    )
+    inputs = spikes(network)
+    (integer, _), _, _ = quantized(network, inputs)
+    a, b = (p.map.weight * 2.0**p.format.exponent for p in integer.projections)
+    assert np.corrcoef(a.ravel(), first.weight.ravel())[0, 1] > 0.98
+    assert np.corrcoef(b.ravel(), second.weight.ravel())[0, 1] > 0.98
+
+
+def test_a_population_that_only_its_bias_drives_is_quantized():
+    network = conv_network()
+    pacemaker = Population(name="pace", shape=(3,), bias=scalar(0.4),
+                           neuron=LIF(decay=scalar(0.9), threshold=scalar(1)))
+    network = replace(
+        network, populations=(pacemaker, *network.populations),
+        projections=(*network.projections, Projection(
+            source="pace", target="out", map=dense(np.random.default_rng(0), 3, 5))))
+    inputs = spikes(network)
+    (integer, _), latency, _ = quantized(network, inputs)
+    sent = {p.name: payloads(p, inputs[p.name]) for p in integer.inputs}
+    found = run_aligned(integer, latency, sent).spikes("pace")
+    np.testing.assert_array_equal(found, run(network, inputs).spikes("pace"))
+
+
+def test_values_of_a_coarse_grid_travel_exactly():
+    port = Input(name="x", shape=(4,))
+    values = np.array([[0, 1 / 16, 0.5, 1]], np.float32)
+    chosen = BACKEND.input_format(port, values, TARGET)
+    assert chosen == SpikeFormat(payload_bits=9, scale=1 / 16)
+    sent = payloads(replace(port, format=chosen), values)
+    np.testing.assert_array_equal(sent * chosen.scale, values)
+
+
+def test_spikes_travel_as_spikes_and_loihi1_has_nothing_else():
+    port = Input(name="x", shape=(2,))
+    assert BACKEND.input_format(port, np.array([[0.0, 1.0]]), TARGET).payload_bits == 0
+    graded = BACKEND.input_format(port, np.array([[0.2, 0.9]]), load_target("loihi1"))
+    assert graded.payload_bits == 0
