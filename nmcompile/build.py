@@ -131,6 +131,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         if folder.exists():
             shutil.rmtree(folder)
         fresh.replace(folder)
+    except OSError as error:
+        raise NmcError(str(folder), f"cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

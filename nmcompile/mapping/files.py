@@ -16,6 +16,7 @@ from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFo
 from nmcompile.ir.maps import MAPS
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Mapping, Program, Slices
+from nmcompile.mapping.verify import verify_program
 from nmcompile.target import Target
 
 FORMAT = "nmcompile-program-1"
@@ -53,13 +54,16 @@ def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
     try:
         with h5py.File(path, "r") as file:
             target = read_target_name(file, path)
-            return Program(
+            program = Program(
                 network=_read(file["network"], classes),
                 mapping=_read(file["mapping"], classes),
                 target=target,
                 latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
             )
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            return verify_program(program)
+    except NmcError as error:
+        raise NmcError(f"{path}: {error.where}", error.what, "Compile the model again.") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise NmcError(
             str(path), f"is not a program of this version: {error}", "Compile the model again."
         ) from error

@@ -60,3 +60,28 @@ def test_a_damaged_program_is_refused(program, tmp_path, damage):
                 file.attrs["format"] = "nmcompile-program-0"
     with pytest.raises(NmcError, match="Compile the model again"):
         load_program(path, backend("loihi").neurons)
+
+
+@pytest.mark.parametrize(("place", "value", "message"), [
+    ("mapping/axons/0/slice", 10**6, "an index of its mapping lies outside 0..13"),
+    ("mapping/axons/0/slice", -1, "an index of its mapping lies outside 0..13"),
+    ("mapping/axons/3/order", 10**7, "an index of its mapping lies outside 0.."),
+    ("mapping/axons/3/first", -5, "an index of its mapping lies outside 0.."),
+    ("mapping/axons/1/start", 10**6, "its axons are not in the order of its sources"),
+    ("mapping/slices/high", 10**4, "its slices do not hold each neuron once"),
+    ("mapping/slices/low", -3, "a slice is empty or begins outside its population"),
+    ("mapping/slices/core", 10**6, "an index of its mapping lies outside 0..1023"),
+    ("network/projections/3/map/target", 10**6, "a synapse targets a neuron outside 0..4"),
+    ("network/populations/0/neuron/threshold", -1, "threshold spans"),
+])
+def test_a_tampered_program_is_refused_before_a_kernel_indexes_with_it(
+        program, tmp_path, place, value, message):
+    path = tmp_path / "a.h5"
+    save_program(program, path)
+    with h5py.File(path, "a") as file:
+        values = np.asarray(file[place][()])
+        values.reshape(-1)[values.size // 2] = value
+        file[place][...] = values
+    with pytest.raises(NmcError) as error:
+        load_program(path, backend("loihi").neurons)
+    assert message in str(error.value)

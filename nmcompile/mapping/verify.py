@@ -1,0 +1,99 @@
+"""Every rule that a Program keeps: its network, its slices, its axons."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir import Network, Projection, verify
+from nmcompile.ir.maps import Conv, Dense, Sparse
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.mapping import Axons, Program, Slices, view
+from nmcompile.target import Target
+
+
+def verify_program(program: Program) -> Program:
+    """Return `program` if it keeps every rule, raise NmcError naming the part that does not.
+
+    Behind it kernels index without checking.
+    """
+    network, mapping = verify(program.network), program.mapping
+    _verify_latency(program)
+    _verify_slices(network, mapping.slices, program.target)
+    if len(mapping.axons) != len(network.projections):
+        raise NmcError("mapping", "projections and axons differ in number")
+    for projection, axons in zip(network.projections, mapping.axons, strict=True):
+        _verify_projection(projection, program.target)
+        _verify_axons(projection, axons, network, mapping.slices)
+    return program
+
+
+def _verify_latency(program: Program) -> None:
+    for node in program.network.nodes:
+        lag = program.latency.get(node.name, -1)
+        if lag < 0 or lag != getattr(node, "start", 0):
+            raise NmcError(node.name, f"its lag of {lag} steps is not its start")
+    for port in program.network.inputs:
+        if port.format.payload_bits is None:
+            raise NmcError(port.name, "its values have no integer format")
+
+
+def _verify_slices(network: Network, slices: Slices, target: Target) -> None:
+    n = len(slices.population)
+    _require_integers("slices", slices.population, slices.low, slices.high, slices.core)
+    if slices.low.shape != (n, 3) or slices.high.shape != (n, 3) or slices.core.shape != (n,):
+        raise NmcError("mapping", "populations, corners and cores of slices differ in number")
+    _require_range("slices", slices.population, 0, len(network.populations))
+    _require_range("slices", slices.core, 0, target.n_cores)
+    if np.any(slices.low < 0) or np.any(slices.low >= slices.high):
+        raise NmcError("mapping", "a slice is empty or begins outside its population")
+    for index, population in enumerate(network.populations):
+        if not hasattr(population.neuron, "stepper"):
+            raise NmcError(population.name, f"'{population.neuron.kind}' is no chip's neuron")
+        mine = slices.population == index
+        shape = np.array(view(population.shape))
+        held = (slices.high[mine] - slices.low[mine]).astype(np.int64).prod(axis=1).sum()
+        if np.any(slices.high[mine] > shape) or held != population.size:
+            raise NmcError(population.name, "its slices do not hold each neuron once")
+
+
+def _verify_projection(projection: Projection, target: Target) -> None:
+    name, linear = projection.name, projection.map
+    if not isinstance(linear, Dense | Conv | Sparse) or projection.format is None:
+        raise NmcError(name, "its map is not in the chip's form")
+    _require_integers(name, linear.weights())
+    if projection.delay < 1 or not -31 <= projection.format.exponent <= 31:
+        raise NmcError(name, "its delay or its exponent is not the chip's")
+
+
+def _verify_axons(projection: Projection, axons: Axons, network: Network, slices: Slices) -> None:
+    name, n = projection.name, len(axons.slice)
+    _require_integers(name, axons.start, axons.slice, axons.synapses, axons.first, axons.order)
+    n_sources = prod(projection.map.in_shape)
+    if axons.start.shape != (n_sources + 1,) or axons.synapses.shape != (n,):
+        raise NmcError(name, "its axons and sources differ in number")
+    if axons.start[0] != 0 or axons.start[-1] != n or np.any(np.diff(axons.start) < 0):
+        raise NmcError(name, "its axons are not in the order of its sources")
+    _require_range(name, axons.slice, 0, len(slices))
+    owner = network.populations.index(network.population(projection.target))
+    if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):
+        raise NmcError(name, "an axon ends in a slice of another population")
+    if isinstance(projection.map, Sparse):
+        n_synapses = len(projection.map.weight)
+        if axons.first.shape != (n,) or len(axons.order) != n_synapses:
+            raise NmcError(name, "its axons and synapses differ in number")
+        _require_range(name, axons.order, 0, n_synapses)
+        _require_range(name, axons.first, 0, n_synapses)
+        _require_range(name, axons.first + axons.synapses, 0, n_synapses + 1)
+
+
+def _require_integers(name: str, *arrays: Array) -> None:
+    if any(array.dtype.kind != "i" for array in arrays):
+        raise NmcError(name, "an array of its mapping or weights does not hold integers")
+
+
+def _require_range(name: str, values: Array, low: int, high: int) -> None:
+    if values.size and (values.min() < low or values.max() >= high):
+        raise NmcError(name, f"an index of its mapping lies outside {low}..{high - 1}")
