@@ -198,8 +198,19 @@ def _check_quantize(
     found = run_aligned(integer, latency, sent)
     before, after = decisions(network, trace), decisions(integer, found)
     same = float((before == after).mean())
-    figures: dict[str, float | int | str | None] = {"decisions_equal": same, "samples": len(after)}
-    text = f"{100 * same:.2f} % of {len(after)} decisions equal"
+    spikes = [
+        sum(int(np.count_nonzero(record["spikes"])) for record in run_.records.values())
+        for run_ in (trace, found)
+    ]
+    figures: dict[str, float | int | str | None] = {
+        "decisions_equal": same,
+        "samples": len(after),
+        "spikes_float": spikes[0],
+        "spikes_integer": spikes[1],
+    }
+    text = (
+        f"{spikes[0]:,} -> {spikes[1]:,} spikes, {100 * same:.2f} % of {len(after)} decisions equal"
+    )
     if labels is not None:
         known = labels[: len(after)]
         real, whole = float((before == known).mean()), float((after == known).mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -37,6 +37,7 @@ class LoihiNeuron:
     du, dv         0..4095
     threshold      0..131071
     bias_mantissa  -4095..4095, bias_exponent 0..7
+    u_init         u before the first step, in its own unit
     silent         true where the neuron never fires (a readout of v)
     """
 
@@ -53,6 +54,7 @@ class LoihiNeuron:
     reset: Reset = Reset.ZERO
     subtract_late: bool = True
     silent: bool = False
+    u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -61,14 +63,15 @@ class LoihiNeuron:
             "dv": (0, 4095),
             "threshold": (0, THRESHOLD_LIMIT),
             "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT),
+            "u_init": (1 - 2 ** (STATE_BITS - 1), 2 ** (STATE_BITS - 1) - 1),
         }
-        for field, (low, high) in limits.items():
-            value = getattr(self, field)
-            require_shape(name, field, value, shape)
+        for register, (low, high) in limits.items():
+            value = getattr(self, register)
+            require_shape(name, register, value, shape)
             if np.any(value < low) or np.any(value > high):
                 raise NmcError(
                     name,
-                    f"{field} spans {value.min()} to {value.max()}, Loihi holds {low} to {high}",
+                    f"{register} spans {value.min()} to {value.max()}, Loihi holds {low} to {high}",
                 )
         if not 0 <= self.bias_exponent <= BIAS_EXPONENT_LIMIT or not 1 <= self.refractory <= 63:
             raise NmcError(
@@ -78,8 +81,9 @@ class LoihiNeuron:
             )
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Current, membrane and refractory counter before step 0: all zero."""
-        return {name: np.zeros(shape, np.int32) for name in ("u", "v", "hold")}
+        """Current before step 0; membrane and refractory counter begin at zero."""
+        u = np.broadcast_to(self.u_init, shape).astype(np.int32)
+        return {"u": u, "v": np.zeros(shape, np.int32), "hold": np.zeros(shape, np.int32)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""

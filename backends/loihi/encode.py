@@ -16,7 +16,7 @@ from nmcompile_backends.loihi.arithmetic import (
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
-from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir import Population, Projection, SynapseFormat
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
@@ -70,14 +70,14 @@ def _register_limit(layer: Layer) -> float:
     if isinstance(neuron, LIF | CubaLIF):
         ceilings.append((THRESHOLD_LIMIT, float(np.abs(neuron.threshold).max())))
     bias_limit = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)
-    ceilings.append((bias_limit, float(np.abs(layer.population.bias).max())))
+    ceilings.append((bias_limit, float(np.abs(_membrane_bias(layer.population)).max())))
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
 
 
 def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     neuron = layer.population.neuron
     level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
-    mantissa, exponent = _bias(layer.population.bias * scale, level)
+    mantissa, exponent = _bias(_membrane_bias(layer.population) * scale, level)
     if isinstance(neuron, LI):
         return LoihiNeuron(
             du=_decay(np.zeros(()), 4095),
@@ -102,7 +102,25 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
         refractory=2 if lost_input else 1,
         reset=neuron.reset,
         subtract_late=neuron.reset_at is ResetAt.INPUT,
+        u_init=_settled(mantissa << exponent, current),
     )
+
+
+def _membrane_bias(population: Population) -> Array:
+    """The bias behind the synaptic current that a bias ahead of it settles at.
+
+    A constant b into u = a * u + b settles at b / (1 - a). Loihi adds its bias to v instead; with
+    u beginning at the negative of that, the two sums are equal in every step.
+    """
+    if not isinstance(population.neuron, CubaLIF):
+        return population.bias
+    kept = (4095 - _decay(population.neuron.current_decay, 4095)) / 4096
+    return population.bias / (1 - kept)
+
+
+def _settled(bias: Array, current_decay: Array) -> Array:
+    """U before the first step for a chip's `bias`, in the unit of u; 0 where u keeps nothing."""
+    return np.where(current_decay > 0, -bias, 0).astype(np.int32)
 
 
 def _decay(factor: Array, unity: int) -> Array:

@@ -171,8 +171,8 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         "first": box.first, "count": box.size,
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),
         "bias_mantissa": register("bias_mantissa"), "bias_exponent": neuron.bias_exponent,
-        "refractory": neuron.refractory, "reset": reset_name(neuron), "silent": neuron.silent,
-        "start": population.start,
+        "current_init": register("u_init"), "refractory": neuron.refractory,
+        "reset": reset_name(neuron), "silent": neuron.silent, "start": population.start,
     }
 
 

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array, ChipNeuron, State
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import slice_of_neurons
@@ -106,7 +107,7 @@ class _Engine:
         network, latency = self._program.network, self._program.latency
         samples, steps = next(iter(inputs.values())).shape[:2]
         chip_steps = steps + max(latency.values())
-        states = {p.name: p.neuron.initial_state((samples, p.size)) for p in network.populations}
+        states = {p.name: _initial_state(p, samples) for p in network.populations}
         history: list[dict[str, Array]] = []
         keep = max((p.delay for p in network.projections), default=0)
         tallies = _Sums(samples, len(self._program.mapping.slices), chip_steps)
@@ -217,6 +218,12 @@ class _Log:
 
     def scores(self) -> dict[str, Array]:
         return self._scores
+
+
+def _initial_state(population: Population, samples: int) -> State:
+    """The state before step 0 as flat arrays (samples, n)."""
+    state = population.neuron.initial_state((samples, *population.shape))
+    return {name: np.ascontiguousarray(v.reshape(samples, -1)) for name, v in state.items()}
 
 
 def _accumulate(deliver: Delivery, exponent: int, payload: Array, current: Array) -> None:

@@ -97,6 +97,12 @@ def random_conv(rng: np.random.Generator) -> Conv:
     )
 
 
+def _current(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """A current to begin with: none, one for all, or one for each neuron."""
+    each = shape if rng.random() < 0.5 else ()
+    return (rng.integers(-999, 9999, each) * (rng.random() < 0.5)).astype(np.int32)
+
+
 def _link(rng: np.random.Generator, source: str, target: str, linear: object,
           first_delay: int = 1) -> Projection:
     """A projection of `linear` with new weights in a random format."""
@@ -119,6 +125,7 @@ def _population(rng: np.random.Generator, name: str, shape: tuple[int, ...], sta
         bias_exponent=int(rng.integers(0, 4)), refractory=int(rng.choice([1, 1, 2, 5])),
         reset=reset, subtract_late=bool(rng.random() < 0.5),
         silent=bool(name == "readout" and rng.random() < 0.5),
+        u_init=_current(rng.spawn(1)[0], shape),
     )
     return Population(name=name, shape=shape, neuron=values, start=start,
                       bias=np.zeros((), np.int32))

@@ -29,6 +29,8 @@ class Core:
         self.registers = [
             {k: arrays[v["array"]][()].astype(int) if isinstance(v, dict) else v
              for k, v in group.items()} for group in entry["compartment_groups"]]
+        for group in self.registers:
+            self.u[group["first"] : group["first"] + group["count"]] = group["current_init"]
 
     def _row(self, axon: int) -> tuple[np.ndarray, np.ndarray]:
         """Compartments and weights of an axon's row."""

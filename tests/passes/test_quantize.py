@@ -11,7 +11,7 @@ from nmcompile_backends.loihi import BACKEND
 
 from nmcompile.checks import run_aligned
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, run
-from nmcompile.ir.neurons import LIF
+from nmcompile.ir.neurons import LIF, CubaLIF
 from nmcompile.passes.legalize import compose, retime
 from nmcompile.passes.quantize import Calibration, payloads, quantize
 from nmcompile.passes.quantize._rounding_kernels import round_rows
@@ -121,3 +121,21 @@ def test_spikes_travel_as_spikes_and_loihi1_has_nothing_else():
     assert BACKEND.input_format(port, np.array([[0.0, 1.0]]), TARGET).payload_bits == 0
     graded = BACKEND.input_format(port, np.array([[0.2, 0.9]]), load_target("loihi1"))
     assert graded.payload_bits == 0
+
+
+def test_a_bias_ahead_of_a_synaptic_current_is_kept_from_the_first_step_on():
+    rng = np.random.default_rng(0)
+    neuron = CubaLIF(current_decay=scalar(0.8), decay=scalar(0.9), threshold=scalar(1))
+    network = Network(
+        inputs=(Input(name="input", shape=(6,)),),
+        populations=(Population(name="n", shape=(4,), neuron=neuron,
+                                bias=np.array([0.2, 0.05, -0.1, 0], np.float32)),),
+        projections=(Projection(source="input", target="n", map=dense(rng, 6, 4)),),
+        outputs=(Output(name="output", population="n"),),
+    )
+    inputs = spikes(network, rate=0.1)
+    (integer, errors), latency, trace = quantized(network, inputs)
+    found = run_aligned(integer, latency, {"input": payloads(integer.inputs[0], inputs["input"])})
+    np.testing.assert_allclose(found.records["n"]["v"][:, :3] / errors[0].scale,
+                               trace.records["n"]["v"][:, :3], atol=0.02)
+    assert (found.spikes("n") != trace.spikes("n")).mean() < 0.02
