@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nmcompile.build import Build, read_build, write_build, write_json
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
+from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import Compiled, Data, compile_traced
@@ -106,6 +109,7 @@ def simulate(
     values = encode(data.x, program.network, steps=steps, encoding=encoding, seed=seed, where=where)
     sent = {p.name: payloads(p, values[p.name]) for p in program.network.inputs}
     _require_payload(program.network.inputs[0], values, program.target, where)
+    _require_reach(program.network.inputs[0], values, where)
     run = run_program(program, sent, record=record, progress=progress)
     return Result(run=run, figures=run_figures(build.figures, program, run, data.y))
 
@@ -138,7 +142,7 @@ def _steps(traced: Traced) -> int:
     return next(iter(traced.inputs.values())).shape[1]
 
 
-def _require_payload(port: Any, values: dict[str, Array], target: Target, where: str) -> None:
+def _require_payload(port: Input, values: dict[str, Array], target: Target, where: str) -> None:
     sent = values[port.name]
     if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
         raise NmcError(
@@ -146,6 +150,17 @@ def _require_payload(port: Any, values: dict[str, Array], target: Target, where:
             f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
             f"binary on {target.name}",
             "Add --encode rate, or give spikes.",
+        )
+
+
+def _require_reach(port: Input, values: dict[str, Array], where: str) -> None:
+    reach = port.format.limit * port.format.scale
+    peak = float(np.abs(values[port.name]).max())
+    if port.format.payload_bits and peak > reach * 1.002:
+        raise NmcError(
+            where,
+            f"values reach {peak:g}, input '{port.name}' was compiled for up to {reach:g}",
+            "Compile with data like it: --calibrate.",
         )
 
 

@@ -45,10 +45,12 @@ class Backend(Protocol):
 
     name     the `family` of its targets
     neurons  its integer neuron classes, for reading program files
+    index_bits  bits that name the target of a synapse in a row that does not list them all
     """
 
     name: str
     neurons: tuple[type, ...]
+    index_bits: int
 
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""
@@ -68,8 +70,11 @@ class Backend(Protocol):
     def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
         """Lowest and highest mantissa of a format, and the step between two of them."""
 
-    def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
-        """Synapse memory, in bits, of axon rows with `n_synapses` weights each."""
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
+        """Synapse memory, in bits, of axon rows with `n_synapses` weights each.
+
+        indexed  each weight stands with the number of its target
+        """
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write the chip's configuration into the empty `folder`: file name -> what it is.

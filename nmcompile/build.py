@@ -109,12 +109,13 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """An empty temporary folder beside `folder` that takes its place if the block ends well."""
-    if (
-        folder.exists()
-        and not (folder / MANIFEST).is_file()
-        and (not folder.is_dir() or any(folder.iterdir()))
-    ):
+    """An empty temporary folder beside `folder` that takes its place if the block ends well.
+
+    What else lies in an earlier build, as run files do, is kept. A folder that is no build is
+    never replaced.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not _is_build(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise NmcError(
             str(folder), "exists and is not a build of nmcompile", "Name another folder with -o."
         )
@@ -128,18 +129,38 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         yield fresh
         fresh.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.replace(folder)
+        _swap(fresh, folder)
     except OSError as error:
         raise NmcError(str(folder), f"cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def _is_build(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and "nmcompile" in manifest and (folder / PROGRAM).is_file()
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put `fresh` in the place of `folder`, with what is not ours moved over."""
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)) / "old"
+    folder.replace(old)
+    fresh.replace(folder)
+    for kept in sorted(old.iterdir()):
+        if kept.name not in (PROGRAM, MANIFEST, REPORT, CONFIG):
+            kept.replace(folder / kept.name)
+    shutil.rmtree(old.parent)
+
+
 def _hashes(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != REPORT
     }

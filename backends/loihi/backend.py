@@ -24,6 +24,7 @@ class LoihiBackend:
 
     name = "loihi"
     neurons: tuple[type, ...] = (LoihiNeuron,)
+    index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.loihi.legalize`."""
@@ -45,16 +46,14 @@ class LoihiBackend:
         """See `nmcompile_backends.loihi.encode`."""
         return encode.weight_levels(synapses.sign, synapses.bits)
 
-    def row_bits(self, synapses: SynapseFormat, n_synapses: Array) -> Array:
-        """Bits of dense rows: blocks of 64 synapses, each with a header, in whole 64-bit words.
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
+        """Bits of rows: blocks of 64 synapses, each with a header, in whole 64-bit words.
 
-        Packing as in nengo-loihi 1.1.0 (`Synapse.bits`, hardware allocation), without delay, tag
-        and index fields.
+        Packing as in nengo-loihi 1.1.0 (`Synapse.bits`, hardware allocation), without tag fields.
         """
+        bits = synapses.bits + (self.index_bits if indexed else 0)
         full, rest = np.divmod(np.asarray(n_synapses, np.int64), BLOCK)
-        return full * _block_bits(synapses.bits, BLOCK) + (rest > 0) * _block_bits(
-            synapses.bits, rest
-        )
+        return full * _block_bits(bits, BLOCK) + (rest > 0) * _block_bits(bits, rest)
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.loihi.emit`."""

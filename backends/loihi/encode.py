@@ -26,6 +26,7 @@ STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in unit
 # Share of the state range for peaks seen on calibration data: beyond it u wraps, v saturates.
 HEADROOM = {"u": 0.5, "v": 1.0}
 LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
+UNREACHED = 4.0  # times the peak membrane: thresholds beyond it only need to stay out of reach
 FINE_BIAS = 2**7  # thresholds below this need a bias finer than one unit of weight
 
 
@@ -36,7 +37,7 @@ def natural_scale(layer: Layer, target: Target) -> float:
         for p, unit in zip(layer.projections, layer.units, strict=True)
         if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
     ]
-    return min(max(fills, default=1.0), _register_limit(layer))
+    return min(max(fills, default=np.inf), _register_limit(layer))
 
 
 def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
@@ -68,7 +69,8 @@ def _register_limit(layer: Layer) -> float:
     neuron = layer.population.neuron
     ceilings = [(STATE_LIMIT * HEADROOM[name], peak) for name, peak in layer.peaks.items()]
     if isinstance(neuron, LIF | CubaLIF):
-        ceilings.append((THRESHOLD_LIMIT, float(np.abs(neuron.threshold).max())))
+        reached = neuron.threshold[neuron.threshold <= UNREACHED * layer.peaks.get("v", 0.0)]
+        ceilings.append((THRESHOLD_LIMIT, float(reached.max(initial=0.0))))
     bias_limit = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)
     ceilings.append((bias_limit, float(np.abs(_membrane_bias(layer.population)).max())))
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
@@ -91,7 +93,7 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
     current = neuron.current_decay if isinstance(neuron, CubaLIF) else np.zeros(())
-    threshold = np.rint(neuron.threshold * scale).astype(np.int32)
+    threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT).astype(np.int32)
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(
         du=_decay(current, 4095),

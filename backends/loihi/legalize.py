@@ -19,6 +19,7 @@ def legalize(network: Network, target: Target) -> Network:
     A reset to zero ahead of the next leak and one at the spike itself give the same spikes, and
     so do a subtraction ahead of the leak and at the spike: those are rewritten.
     """
+    _require_readable(network)
     populations = tuple(_population(p, target) for p in network.populations)
     return replace(network, populations=populations)
 
@@ -43,6 +44,18 @@ def _population(population: Population, target: Target) -> Population:
     return population
 
 
+def _require_readable(network: Network) -> None:
+    """Refuse a decision by a membrane that the chip clears before it can be read."""
+    for output in network.outputs[:1]:
+        neuron = network.population(output.population).neuron
+        if output.variable == "v" and getattr(neuron, "reset", None) is Reset.ZERO:
+            raise NmcError(
+                output.population,
+                "the model decides by its membrane, which is cleared at each spike",
+                "Return the spikes first, or use reset_mechanism='none' in the readout.",
+            )
+
+
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     allowed = target.formats.resets.value
     if neuron.reset.value not in allowed:
@@ -51,6 +64,14 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
             f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
             f"{', '.join(allowed)}",
             "Train with one of these resets, or compile for loihi2.",
+        )
+    if np.any(neuron.threshold < 0):
+        raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
+    if neuron.reset is Reset.SUBTRACT and neuron.fires_at_threshold:
+        raise NmcError(
+            name,
+            f"a soft reset at the threshold does not exist on {target.name}",
+            "Fire above the threshold.",
         )
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
         raise NmcError(

@@ -10,7 +10,7 @@ import numpy as np
 from nmcompile.backend import Backend
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection
-from nmcompile.ir.maps import Conv
+from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.mapping import Axons, Mapping, Slices, view
 from nmcompile.target import Target
@@ -91,5 +91,7 @@ def _projection_bits(
         taps = prod(projection.map.weight.shape[1:])
         bits[touched] = backend.row_bits(projection.format, channels.astype(np.int64) * taps)
         return bits
-    rows = backend.row_bits(projection.format, axons.synapses)
+    rows = backend.row_bits(
+        projection.format, axons.synapses, indexed=not isinstance(projection.map, Dense)
+    )
     return np.bincount(axons.slice, rows, n).astype(np.int64)

@@ -10,6 +10,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection, verify
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.mapping import Axons, Program, Slices, view
 from nmcompile.target import Target
 
@@ -55,7 +56,8 @@ def _verify_slices(network: Network, slices: Slices, target: Target) -> None:
         mine = slices.population == index
         shape = np.array(view(population.shape))
         held = (slices.high[mine] - slices.low[mine]).astype(np.int64).prod(axis=1).sum()
-        if np.any(slices.high[mine] > shape) or held != population.size:
+        inside = not np.any(slices.high[mine] > shape) and held == population.size
+        if not inside or slice_of_neurons(network, slices, index).min() < 0:
             raise NmcError(population.name, "its slices do not hold each neuron once")
 
 

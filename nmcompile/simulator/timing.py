@@ -8,7 +8,7 @@ import scipy.sparse
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator.traffic import Tally
-from nmcompile.target.topology import tile_position
+from nmcompile.target.topology import EAST, WEST, board_width, tile_position
 
 
 class Timing:
@@ -31,7 +31,7 @@ class Timing:
         tiles = len(np.unique(tile_position(target, cores), axis=0))
         points = np.array(self._cost.barrier.value)
         self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
-        self._link_time = max(self._cost.hop_x.value, self._cost.hop_y.value)
+        self._link_time = _link_times(program)
 
     def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
         """Seconds that each slice spends sending and receiving, (samples, slices) each.
@@ -51,9 +51,21 @@ class Timing:
 
     def step(self, tally: Tally, sending: Array, receiving: Array) -> Array:
         """Seconds of the whole step, (samples,)."""
-        links = tally.loads.max(axis=1) * self._link_time
+        links = (tally.loads * self._link_time).max(axis=1)
         slowest = np.maximum(self._by_core(sending), self._by_core(receiving))
         return np.maximum(slowest, links) + tally.longest + self.barrier_s
 
     def _by_core(self, seconds: Array) -> Array:
         return np.asarray((self._on_core @ seconds.T).max(axis=0))
+
+
+def _link_times(program: Program) -> Array:
+    """Seconds that each link takes for a packet, in the order of a tally's loads."""
+    cost, board = program.target.time_s, program.target.board
+    width, height = board_width(program.target), board.mesh_height.value
+    column = np.arange(width) % board.mesh_width.value
+    times = np.full((height, width, 4), cost.hop_y.value)
+    between = cost.hop_chip.value
+    times[:, :, EAST] = np.where(column == board.mesh_width.value - 1, between, cost.hop_x.value)
+    times[:, :, WEST] = np.where(column == 0, between, cost.hop_x.value)
+    return times.reshape(-1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nmcompile.target.schema import Target
 
-EAST, WEST, NORTH, SOUTH = range(4)
+EAST, WEST, NORTH, SOUTH = range(4)  # links of a tile: link number = tile * 4 + direction
 
 
 def tile_position(target: Target, core: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -21,10 +21,10 @@ def partition(network: Network, target: Target, backend: Backend) -> Slices:
 
     Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
     one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
-    least halo). Axons that leave a box depend on how its targets were cut: populations are cut
-    again, finer, until those fit as well.
+    least halo). Axons that leave a box depend on how its targets were cut: a population that no
+    longer fits is cut again into more boxes, until all do.
     """
-    grids = {p.name: _coarsest(network, p, target, backend, {}) for p in network.populations}
+    grids: dict[str, Grid] = {}
     while True:
         finer = {p.name: _coarsest(network, p, target, backend, grids) for p in network.populations}
         if finer == grids:
@@ -39,17 +39,26 @@ def _coarsest(
     backend: Backend,
     grids: dict[str, Grid],
 ) -> Grid:
-    """Boxes along each axis of the view; `grids` are those of its targets so far."""
+    """Boxes along each axis of the view; `grids` are those of all populations so far.
+
+    The grid so far is kept where it still fits; where it does not, there will be more boxes.
+    """
     shape = view(population.shape)
     sizes = _candidates(shape)
     needs = grid_demand(network, population, sizes, target, backend, grids)
     fits = np.ones(len(sizes), bool)
     for limit, need in needs.items():
-        allowed = getattr(target.core, limit).value
-        below = need <= allowed
+        below = need <= getattr(target.core, limit).value
         if not below.any():
             raise too_large(population.name, limit, int(need.min()), target)
         fits &= below
+    parts = -(-np.array(shape) // sizes)
+    boxes = parts.prod(axis=1)
+    if population.name in grids:
+        before = grids[population.name]
+        if np.any(fits & np.all(parts == before, axis=1)):
+            return before
+        fits &= boxes > prod(before)
     if not fits.any():
         raise NmcError(
             population.name,
@@ -57,8 +66,6 @@ def _coarsest(
             "memory and axons at once",
             "Make the layer smaller.",
         )
-    parts = -(-np.array(shape) // sizes)
-    boxes = parts.prod(axis=1)
     halo = boxes * needs["input_axons"]
     best = np.lexsort((parts[:, 2], parts[:, 1], halo, boxes, ~fits))[0]
     return (int(parts[best, 0]), int(parts[best, 1]), int(parts[best, 2]))

@@ -75,7 +75,7 @@ def _conv(
         stored = sizes[:, 0] * int(np.prod(conv.weight.shape[1:]))
         return axons, backend.row_bits(projection.format, stored)
     row = np.minimum(sizes[:, 0], per_group) * taps[0] * taps[1]
-    return axons, axons * backend.row_bits(projection.format, row)
+    return axons, axons * backend.row_bits(projection.format, row, indexed=True)
 
 
 def _sparse(
@@ -92,7 +92,8 @@ def _sparse(
     synapses = np.array([_worst_box(sums, size) for size in sizes], np.int64)
     axons = np.minimum(synapses, len(linear.start) - 1)
     one = int(backend.row_bits(projection.format, np.ones(1, np.int64))[0])
-    return axons, axons * 2 * one + synapses * projection.format.bits
+    words = axons * 2 + synapses // 32  # at most two words beyond the bare bits of each 64
+    return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
 
 
 def _worst_box(sums: Array, size: Array) -> int:

@@ -67,9 +67,9 @@ def quantize(
     for population in network.populations:
         progress(population.name)
         arriving = [_arriving(p, inputs, few) for p in network.incoming(population.name)]
-        wanted = few.trace.records[population.name]["v"]
+        wanted = few.trace.records[population.name]
         layer = _layer(network, population, inputs, calibration.trace)
-        current = np.abs(_real_current(layer, arriving, wanted.shape[:2])).max(initial=0.0)
+        current = np.abs(_real_current(layer, arriving, wanted["v"].shape[:2])).max(initial=0.0)
         layer = replace(layer, peaks={"u": float(current), **layer.peaks})
         encoded, error = _best(layer, arriving, wanted, target, backend)
         populations.append(encoded.population)
@@ -124,11 +124,15 @@ def _layer(
 
 
 def _best(
-    layer: Layer, arriving: list[Array], wanted: Array, target: Target, backend: Backend
+    layer: Layer,
+    arriving: list[Array],
+    wanted: dict[str, Array],
+    target: Target,
+    backend: Backend,
 ) -> tuple[EncodedLayer, LayerError]:
     """The scale with the least membrane error, then weights rounded and bias corrected for it.
 
-    wanted  (samples, steps, *shape) membrane of the float network
+    wanted  v and spikes of the float network, (samples, steps, *shape) each
     """
     natural = backend.natural_scale(layer, target)
     tried = []
@@ -139,13 +143,14 @@ def _best(
     _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
     rounded = rounded_by_inputs(layer, plain, arriving, backend)
     corrected = backend.encode(
-        _bias_corrected(layer, rounded, arriving, wanted.shape[:2]), scale, clip, target
+        _bias_corrected(layer, rounded, arriving, wanted["v"].shape[:2]), scale, clip, target
     )
     if corrected.unit == rounded.unit:
         corrected = replace(corrected, projections=rounded.projections)
-    errors = [_membrane_error(encoded, arriving, wanted) for encoded in (rounded, corrected)]
-    best = min(zip(errors, (rounded, corrected), strict=True), key=lambda pair: pair[0])
-    threshold = np.abs(getattr(layer.population.neuron, "threshold", wanted)).max()
+    candidates = (rounded, corrected, plain)
+    errors = [_membrane_error(encoded, arriving, wanted) for encoded in candidates]
+    best = min(zip(errors, candidates, strict=True), key=lambda pair: pair[0])
+    threshold = np.abs(getattr(layer.population.neuron, "threshold", wanted["v"])).max()
     size = float(threshold) or 1.0
     return best[1], LayerError(
         population=layer.population.name,
@@ -194,7 +199,7 @@ def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Ca
         sent = calibration.trace.spikes(projection.source)
     delay = projection.delay - lag[projection.target] + lag[projection.source]
     late = np.zeros((*sent.shape[:2], int(np.prod(sent.shape[2:]))))
-    late[:, delay:] = sent.reshape(*sent.shape[:2], -1)[:, : sent.shape[1] - delay]
+    late[:, delay:] = sent.reshape(*sent.shape[:2], -1)[:, : max(0, sent.shape[1] - delay)]
     return late
 
 
@@ -209,12 +214,21 @@ def _current(encoded: EncodedLayer, arriving: list[Array], extent: tuple[int, in
     return current.reshape(samples, steps, *encoded.population.shape)
 
 
-def _membrane_error(encoded: EncodedLayer, arriving: list[Array], wanted: Array) -> float:
-    """Root mean square difference of the layer's membrane from `wanted`, in real units."""
-    current = _current(encoded, arriving, wanted.shape[:2])
-    state = encoded.population.neuron.initial_state((len(wanted), *encoded.population.shape))
-    total = 0.0
-    for step in range(wanted.shape[1]):
-        state, _ = encoded.population.neuron.step(state, current[:, step])
-        total += float(np.square(state["v"] * encoded.unit - wanted[:, step]).sum())
-    return float(np.sqrt(total / wanted.size))
+def _membrane_error(
+    encoded: EncodedLayer, arriving: list[Array], wanted: dict[str, Array]
+) -> float:
+    """Root mean square difference of the layer's membrane from the wanted one, in real units.
+
+    Where either spikes, the membranes are not compared: chips keep v after the reset, libraries
+    often before it.
+    """
+    v, fired = wanted["v"], wanted["spikes"]
+    current = _current(encoded, arriving, v.shape[:2])
+    state = encoded.population.neuron.initial_state((len(v), *encoded.population.shape))
+    total, compared = 0.0, 0
+    for step in range(v.shape[1]):
+        state, spikes = encoded.population.neuron.step(state, current[:, step])
+        quiet = (spikes == 0) & (fired[:, step] == 0)
+        total += float(np.square(state["v"] * encoded.unit - v[:, step])[quiet].sum())
+        compared += int(np.count_nonzero(quiet))
+    return float(np.sqrt(total / max(compared, 1)))
