@@ -128,6 +128,19 @@ def test_an_output_folder_that_cannot_be_written_or_is_not_a_build(
     assert result.code == 2
     assert "is not a build of nmcompile" in result.err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+    (tmp_path / "mine" / "manifest.json").write_text('{"name": "a web app"}')
+    assert run("-o", tmp_path / "mine").code == 2
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+
+
+def test_a_new_build_keeps_what_the_user_put_beside_the_old_one(capsys, monkeypatch, tmp_path):
+    run = partial(nmc, capsys, monkeypatch, "compile", MODEL, "--target", "loihi2", "--code", CODE,
+                  "-o", tmp_path / "build")
+    assert run().code == 0
+    (tmp_path / "build" / "run.npz").write_text("kept")
+    assert run().code == 0
+    assert (tmp_path / "build" / "run.npz").read_text() == "kept"
+    assert os.listdir(tmp_path) == ["build"]
 
 
 def test_a_folder_that_is_no_build_and_options_that_do_not_exist(capsys, monkeypatch, tmp_path):

@@ -10,12 +10,15 @@ from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
+from nmcompile.ir.maps import Conv, Dense
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import demand, require_fit
+from nmcompile.mapping.capacity import demand, require_fit, slice_of_neurons
+from nmcompile.passes.legalize.conv_algebra import conv_matrix
 from nmcompile.pipeline import compile_traced
 from nmcompile.registry import backend
 from nmcompile.simulator import KINDS, energy_by_slice, simulate
 from nmcompile.target import load_target
+from nmcompile.target.topology import tile_position
 
 
 def compiled(target, seed=0):
@@ -128,25 +131,52 @@ def test_a_network_too_large_for_the_target_is_refused_with_its_largest_layers()
     )
 
 
-def test_synaptic_events_are_spikes_times_fan_out_and_do_not_depend_on_the_cut():
-    coarse, fine = (
-        compiled(load_target("loihi2")).program,
-        compiled(small_target(neurons=7)).program,
+def fan_out(linear):
+    """Synapses of each source, from the map alone."""
+    ones = linear.with_weights(np.ones(len(linear.weights())))
+    if isinstance(linear, Dense):
+        return ones.weight.sum(axis=0)
+    return (conv_matrix(ones) if isinstance(linear, Conv) else ones.matrix()).sum(axis=1)
+
+
+@pytest.mark.parametrize("core", [{}, {"neurons": 7}])
+def test_synaptic_events_are_spikes_times_fan_out_however_the_network_is_cut(core):
+    program = compiled(small_target(**core)).program
+    inputs = payload(program, spikes(program.network))
+    steps = 30 + max(program.latency.values())
+    sent = {"input": np.pad(inputs["input"], ((0, 0), (0, steps - 30), *[(0, 0)] * 3))}
+    sent |= {name: record["spikes"]
+             for name, record in run(program.network, inputs, steps).records.items()}
+    expected = sum(
+        (sent[p.source].reshape(6 * steps, -1) @ fan_out(p.map)).sum()
+        for p in program.network.projections
     )
-    inputs = payload(coarse, spikes(coarse.network))
-    events = [simulate(p, inputs).counts.events.sum() for p in (coarse, fine)]
-    assert events[0] == events[1]
-    trace = run_aligned(coarse.network, coarse.latency, inputs)
-    fan_out = np.diff(coarse.mapping.axons[3].start) * 0
-    for axons, projection in zip(
-        coarse.mapping.axons[3:4], coarse.network.projections[3:4], strict=True
-    ):
-        fan_out = np.diff(projection.map.start)
-        np.testing.assert_array_equal(
-            np.add.reduceat(np.append(axons.synapses, 0), axons.start[:-1])[fan_out > 0],
-            fan_out[fan_out > 0],
-        )
-    assert trace.spikes("rec").sum() > 0
+    assert simulate(program, inputs).counts.events.sum() == expected
+
+
+def test_packets_and_hops_are_those_of_a_walk_over_spikes_and_axons():
+    program = compiled(small_target(neurons=7)).program
+    inputs = payload(program, spikes(program.network, samples=2, steps=6))
+    steps = 6 + max(program.latency.values())
+    records = run(program.network, inputs, steps).records
+    slices, names = program.mapping.slices, [p.name for p in program.network.populations]
+    tiles = tile_position(program.target, slices.core)
+    packets = hops = 0
+    for projection, axons in zip(program.network.projections, program.mapping.axons, strict=True):
+        inside = projection.source in names
+        fired = records[projection.source]["spikes"] if inside else inputs["input"]
+        owner = slice_of_neurons(program.network, slices, names.index(projection.source)
+                                 ) if inside else None
+        for source in np.nonzero(fired.reshape(-1, axons.start.size - 1))[1]:
+            here = tiles[owner[source]] if inside else np.zeros(2, int)
+            for end in axons.slice[axons.start[source] : axons.start[source + 1]]:
+                packets += 1
+                hops += int(np.abs(tiles[end] - here).sum())
+    counts = simulate(program, inputs).counts
+    assert packets > 0
+    assert hops > 0
+    assert counts.packets_out.sum() == counts.packets_in.sum() == packets
+    assert counts.hops.sum() == hops
 
 
 def test_layers_energy_adds_up_to_the_total_of_events_times_cost():
