@@ -27,8 +27,3 @@ def saturate(x: Array, bits: int) -> Array:
     """`x` clipped to the symmetric range of `bits` bits with sign."""
     limit = (1 << (bits - 1)) - 1
     return np.clip(x, -limit, limit)
-
-
-def shift(x: Array, exponent: int) -> Array:
-    """`x * 2**exponent`; a negative exponent shifts right and so rounds toward minus infinity."""
-    return np.left_shift(x, exponent) if exponent >= 0 else np.right_shift(x, -exponent)

@@ -98,7 +98,10 @@ def _current(
 
 
 def shifted(sums: Array, projection: Projection) -> Array:
-    """The accumulated sums after the weight exponent of `projection`; unchanged without one."""
+    """The accumulated sums after the weight exponent of `projection`; unchanged without one.
+
+    A negative exponent shifts right and so rounds toward minus infinity.
+    """
     if projection.format is None:
         return sums
     exponent = projection.format.exponent

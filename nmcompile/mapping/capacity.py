@@ -16,6 +16,13 @@ from nmcompile.mapping.mapping import Axons, Mapping, Slices, view
 from nmcompile.target import Target
 
 LIMITS = ("neurons", "synapse_bits", "input_axons", "output_axons")
+SMALLER_INPUT = "Make the layer before it smaller, or split its inputs over two layers."
+HINTS = {
+    "neurons": "Spread the layer over more cores.",
+    "synapse_bits": SMALLER_INPUT,
+    "input_axons": SMALLER_INPUT,
+    "output_axons": "Make the layers that it feeds smaller, or use a target with larger cores.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +72,7 @@ def too_large(name: str, limit: str, need: int, target: Target) -> NmcError:
         name,
         f"needs {need:,} {limit.replace('_', ' ')} on one core, {target.name} has "
         f"{constant.value:,} ({constant.kind}: core.{limit})",
-        "Make the layer before it smaller, or split its inputs over two layers.",
+        HINTS[limit],
     )
 
 

@@ -42,8 +42,16 @@ def installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in sorted(entry_points(group="nmcompile.targets"), key=lambda e: (e.name, e.value)):
         for resource in files(entry.value).iterdir():
-            if resource.name.endswith(".toml"):
-                found[resource.name.removesuffix(".toml")] = resource.read_text("utf-8")
+            if not resource.name.endswith(".toml"):
+                continue
+            name = resource.name.removesuffix(".toml")
+            if name in found:
+                raise NmcError(
+                    f"target {name}",
+                    f"two packages provide it, one is {entry.value}",
+                    "Uninstall one of them.",
+                )
+            found[name] = resource.read_text("utf-8")
     return dict(sorted(found.items()))
 
 

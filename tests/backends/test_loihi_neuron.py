@@ -1,14 +1,19 @@
 """Loihi's integer neuron: readable step and kernel agree, edges are where the registers end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers.networks import dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 
-from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, shift, wrap
+from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
+from nmcompile.ir import Projection, SynapseFormat
 from nmcompile.ir.neurons import Reset
+from nmcompile.ir.reference import shifted
 
 HALF = 1 << 23
 
@@ -86,8 +91,12 @@ def test_the_current_wraps_and_the_membrane_saturates_at_24_bits():
 
 
 def test_a_negative_exponent_rounds_toward_minus_infinity():
-    assert shift(np.array([5, -5]), -1).tolist() == [2, -3]
-    assert shift(np.array([5, -5]), 2).tolist() == [20, -20]
+    rng = np.random.default_rng(0)
+    link = Projection(source="a", target="b", map=dense(rng, 1, 1),
+                      format=SynapseFormat(bits=8, exponent=-1))
+    assert shifted(np.array([5, -5]), link).tolist() == [2, -3]
+    up = replace(link, format=SynapseFormat(bits=8, exponent=2))
+    assert shifted(np.array([5, -5]), up).tolist() == [20, -20]
 
 
 def test_a_spike_needs_more_than_the_threshold():

@@ -105,7 +105,7 @@ def test_an_overfull_core_is_refused_by_layer_limit_need_and_allowance():
         )
     assert str(error.value) == (
         "conv: needs 336 neurons on one core, loihi2 has 100 (published: core.neurons). "
-        "Make the layer before it smaller, or split its inputs over two layers."
+        "Spread the layer over more cores."
     )
 
 
