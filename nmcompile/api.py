@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.build import Build, read_build, write_build, write_json
+from nmcompile.build import Build, read_build, write_build
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
+from nmcompile.files import require_file, write_json
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
-from nmcompile.ir import Input
+from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import Compiled, Data, compile_traced
@@ -46,7 +47,7 @@ def load(request: Request) -> Traced:
         if request.path is None:
             known = frontend.accepts(request.model)
         else:
-            known = frontend.claims(_readable(request.path))
+            known = frontend.claims(require_file(request.path))
         if known:
             return frontend.load(request)
     if request.path is None:
@@ -106,6 +107,7 @@ def simulate(
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`."""
     program = build.program
+    _require_labels(program.network, data, where)
     values = encode(data.x, program.network, steps=steps, encoding=encoding, seed=seed, where=where)
     sent = {p.name: payloads(p, values[p.name]) for p in program.network.inputs}
     _require_payload(program.network.inputs[0], values, program.target, where)
@@ -128,6 +130,7 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
     if data is None:
         return None
+    _require_labels(traced.network, data, "calibration data")
     inputs = encode(
         data.x,
         traced.network,
@@ -140,6 +143,15 @@ def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | Non
 
 def _steps(traced: Traced) -> int:
     return next(iter(traced.inputs.values())).shape[1]
+
+
+def _require_labels(network: Network, data: DataFile, where: str) -> None:
+    classes = network.population(network.outputs[0].population).size
+    if data.y is not None and data.y.max(initial=0) >= classes:
+        raise NmcError(
+            where, f"y holds class {data.y.max()}, the network has {classes} outputs, 0 to "
+            f"{classes - 1}"
+        )
 
 
 def _require_payload(port: Input, values: dict[str, Array], target: Target, where: str) -> None:
@@ -162,16 +174,6 @@ def _require_reach(port: Input, values: dict[str, Array], where: str) -> None:
             f"values reach {peak:g}, input '{port.name}' was compiled for up to {reach:g}",
             "Compile with data like it: --calibrate.",
         )
-
-
-def _readable(path: Path) -> Path:
-    if path.is_dir():
-        raise NmcError(str(path), "is a folder, expected a model file")
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise NmcError(str(path), error.strerror or "cannot be read") from error
-    return path
 
 
 __all__ = [

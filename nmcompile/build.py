@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from nmcompile import __version__
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
+from nmcompile.files import read_json, write_json
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, program_family, save_program
 from nmcompile.pipeline import Compiled
 from nmcompile.registry import backend
-from nmcompile.report import Figures, compiled_figures
+from nmcompile.report import Figures, ReportFile, compiled_figures
 
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
 
@@ -72,39 +72,14 @@ def read_build(folder: Path) -> Build:
                 str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR."
             )
     family = program_family(folder / PROGRAM)
-    return Build(
-        folder=folder,
-        program=load_program(folder / PROGRAM, backend(family).neurons),
-        figures=read_json(folder / REPORT),
-        manifest=read_json(folder / MANIFEST),
-    )
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` by way of a temporary file beside it."""
-    with replaced_file(path) as fresh:
-        fresh.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", "utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """The JSON value in `path`."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise NmcError(str(path), f"cannot be read: {error}", "Compile the model again.") from error
-
-
-@contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place if the block ends well."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield fresh
-        fresh.replace(path)
-    except OSError as error:
-        raise NmcError(str(path), f"cannot be written: {error.strerror}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+    program = load_program(folder / PROGRAM, backend(family).neurons)
+    manifest = read_json(folder / MANIFEST)
+    with reading(str(folder / REPORT), "is no report of this version", "Compile the model again."):
+        figures = ReportFile.model_validate(read_json(folder / REPORT)).model_dump()
+    names = [layer["name"] for layer in figures["layers"]]
+    if names != [node.name for node in program.network.nodes] or not isinstance(manifest, dict):
+        raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
+    return Build(folder=folder, program=program, figures=figures, manifest=manifest)
 
 
 @contextmanager

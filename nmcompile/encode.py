@@ -79,8 +79,8 @@ def _is_series(values: Array, shape: tuple[int, ...], where: str) -> bool:
             f"has shape {values.shape}, the model takes (samples, {listed}) or "
             f"(samples, steps, {listed})",
         )
-    if not np.all(np.isfinite(values)):
-        raise NmcError(where, "holds infinite values or NaN")
+    if not max(-float(values.min()), float(values.max())) <= float(np.finfo(np.float32).max):
+        raise NmcError(where, "holds NaN, infinite values or values beyond 32-bit floats")
     return series
 
 

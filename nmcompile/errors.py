@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+LONGEST = 2000  # characters of a message
+TERSE = (LookupError, TypeError, AttributeError, AssertionError)  # say little without their name
 
 
 class NmcError(Exception):
@@ -18,7 +22,38 @@ class NmcError(Exception):
         self.where = where
         self.what = what
         self.hint = hint
-        super().__init__(f"{where}: {what.rstrip('.')}.{' ' + hint if hint else ''}")
+        super().__init__(one_line(f"{where}: {what.rstrip('.')}.{' ' + hint if hint else ''}"))
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters, which a file's names may hold."""
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+    return shown if len(shown) <= LONGEST else shown[:LONGEST] + "..."
+
+
+@contextmanager
+def reading(where: str, what: str = "is damaged", hint: str = "") -> Iterator[None]:
+    """Make an NmcError of whatever a parser raises in the block: hostile input may raise anything.
+
+    Only for code that reads a file into plain values, never for what computes with them.
+    """
+    try:
+        yield
+    except (NmcError, MemoryError):
+        raise
+    except Exception as error:
+        said = _said(error)
+        if not said or isinstance(error, TERSE):
+            said = f"{type(error).__name__}: {said}".rstrip(": ")
+        raise NmcError(where, f"{what} ({said})", hint) from error
+
+
+def _said(error: Exception) -> str:
+    """What an exception says, in one short line; of pydantic's, the first field and its fault."""
+    if type(error).__name__ == "ValidationError":
+        first = error.errors()[0]  # type: ignore[attr-defined]
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
 
 
 def unknown_name(where: str, name: str, known: Iterable[str]) -> NmcError:

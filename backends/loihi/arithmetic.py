@@ -68,6 +68,8 @@ class LoihiNeuron:
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)
+            if value.dtype.kind != "i":
+                raise NmcError(name, f"{register} holds {value.dtype}, expected integers")
             if np.any(value < low) or np.any(value > high):
                 raise NmcError(
                     name,

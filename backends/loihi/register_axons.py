@@ -62,7 +62,7 @@ def by_core(core: Array) -> dict[int, Array]:
     """For each core that occurs, the entries that name it, in their order."""
     order = np.argsort(core, kind="stable")
     found, first = np.unique(core[order], return_index=True)
-    return dict(zip(found.tolist(), np.split(order, first[1:]), strict=True))
+    return dict(zip(found.tolist(), np.split(order, first)[1:], strict=True))
 
 
 def first_compartments(slices: Slices) -> Array:

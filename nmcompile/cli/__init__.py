@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from nmcompile import __version__
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, one_line
 
 VERBS = {
     "compile": "Compile a trained network for a chip.",
@@ -58,6 +58,11 @@ def main() -> None:
         sys.exit(2)
     except NmcError as error:
         click.echo(f"nmc: error: {error}", err=True)
+        sys.exit(2)
+    except MemoryError as error:
+        told = f" ({one_line(str(error))})" if str(error) else ""
+        click.echo(f"nmc: error: memory: this machine has too little for the input{told}. "
+                   "Give fewer or smaller samples, or a smaller model.", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("nmc: interrupted, nothing was written", err=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nmcompile.api import VARIABLES
-from nmcompile.build import replaced_file
 from nmcompile.errors import NmcError, unknown_name
+from nmcompile.files import replaced_file
 from nmcompile.report import decisions
 from nmcompile.simulator import Run
 

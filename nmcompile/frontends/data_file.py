@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
+from nmcompile.files import require_file
 from nmcompile.ir.neurons.base import Array
 
-MAX_BYTES = 16 << 30  # an array larger than this is refused before it is read
+MAX_BYTES = 8 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
+MOST = 2**31 - 1  # classes
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
@@ -26,19 +29,28 @@ class DataFile:
 
 def read_data(path: Path) -> DataFile:
     """The data in `path`; nothing in the file is executed."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
+    with require_file(path).open("rb") as file:
+        head = file.read(8)
+    with reading(str(path)):
         data = _parse(path, head)
-    except OSError as error:
-        raise NmcError(str(path), error.strerror or "cannot be read") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        raise NmcError(str(path), f"is damaged: {error}") from error
     if data.x.ndim == 0:
         raise NmcError(str(path), "x is a single number, expected (samples, ...)")
-    if data.y is not None and data.y.shape != (len(data.x),):
-        raise NmcError(str(path), f"y has shape {data.y.shape}, x has {len(data.x)} samples")
-    return data
+    return DataFile(x=data.x, y=None if data.y is None else _labels(path, data))
+
+
+def _labels(path: Path, data: DataFile) -> Array:
+    """The labels as class numbers (samples,) int64."""
+    y = data.y
+    assert y is not None
+    if y.shape != (len(data.x),):
+        raise NmcError(str(path), f"y has shape {y.shape}, x has {len(data.x)} samples")
+    if y.dtype.kind not in "iubf" or np.any(y != np.floor(y)) or np.any(y < 0) or np.any(y > MOST):
+        raise NmcError(
+            str(path),
+            f"y holds {y.dtype} values that are no class numbers",
+            "Give one whole number from 0 for each sample.",
+        )
+    return y.astype(np.int64)
 
 
 def _parse(path: Path, head: bytes) -> DataFile:
@@ -81,8 +93,7 @@ def _require_size(file: IO[bytes], path: Path) -> None:
     if header is None:
         raise NmcError(str(path), f"uses version {version} of the npy format, expected 1.0 or 2.0")
     shape, _, dtype = header(file)
-    size = int(np.prod([float(n) for n in shape])) * dtype.itemsize
-    if dtype.hasobject or size > MAX_BYTES:
+    if dtype.hasobject or prod(shape) * max(4, dtype.itemsize) > MAX_BYTES:
         raise NmcError(
             str(path),
             f"holds {dtype} of shape {shape}, expected numbers of at most {MAX_BYTES >> 30} GiB",
@@ -90,18 +101,17 @@ def _require_size(file: IO[bytes], path: Path) -> None:
 
 
 def _torch_tensors(path: Path) -> DataFile:
-    import pickle
-
     import torch
 
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise NmcError(
-            str(path), "holds more than tensors", "Save torch.save(tensor, path)."
-        ) from error
+    from nmcompile.frontends.loading.archive import open_archive
+    from nmcompile.frontends.loading.rebuild import Rebuilder
+    from nmcompile.frontends.loading.unpickle import records
+
+    archive = open_archive(path)
+    loaded = Rebuilder(archive).value(records(archive.pickle, str(path)))
     entries = loaded if isinstance(loaded, dict) else {"x": loaded}
-    tensors = {k: v.numpy() for k, v in entries.items() if isinstance(v, torch.Tensor)}
+    tensors = {k: v.detach() for k, v in entries.items() if isinstance(v, torch.Tensor)}
     if "x" not in tensors:
         raise NmcError(str(path), "holds no tensor x", "Save torch.save(tensor, path).")
-    return DataFile(x=tensors["x"], y=tensors.get("y"))
+    plain = {k: v.float() if v.dtype is torch.bfloat16 else v for k, v in tensors.items()}
+    return DataFile(x=plain["x"].numpy(), y=plain["y"].numpy() if "y" in plain else None)

@@ -12,7 +12,7 @@ from torch import nn
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded, load_model
-from nmcompile.frontends.tracing import Sample, trace
+from nmcompile.frontends.tracing import MAX_ELEMENTS, Sample, steps_of, trace
 
 SYNTHETIC = 16  # samples drawn where the user gives none
 
@@ -61,11 +61,13 @@ def _described(values: Any) -> str:
 def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]]:
     """Uniform random values for a model whose first layer says how many it takes."""
     first = next((m for m in model.modules() if not list(m.children())), None)
-    if not isinstance(first, nn.Linear) or not isinstance(first.weight, torch.Tensor):
+    weight = getattr(first, "weight", None) if isinstance(first, nn.Linear) else None
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
         raise NmcError("model", "its input shape is not known",
                        "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values.")
-    n_steps = steps or getattr(model, "num_steps", None) or 25
+    n_steps = steps_of(model, steps)
+    count = max(1, min(SYNTHETIC, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
     random = np.random.default_rng(0)
-    values = random.random((SYNTHETIC, int(n_steps), first.weight.shape[-1])).astype(np.float32)
+    values = random.random((count, n_steps, weight.shape[1])).astype(np.float32)
     note = "checked on random values between 0 and 1; pass --sample for data of your own"
     return Sample(values=values, as_model=False, where="random sample"), (note,)

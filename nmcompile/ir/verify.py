@@ -8,13 +8,15 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.network import Network, Population, Projection
+from nmcompile.ir.network import Input, Network, Population, Projection
 from nmcompile.ir.neurons.rules import require_shape
 
 
 def verify(network: Network) -> Network:
     """Return `network` if it keeps every rule, raise NmcError naming the part that does not."""
     _verify_names(network)
+    for port in network.inputs:
+        _verify_input(port)
     for population in network.populations:
         _verify_population(population)
     for projection in network.projections:
@@ -58,6 +60,16 @@ def _verify_names(network: Network) -> None:
         raise NmcError("network", f"the name '{twice[0]}' is used twice")
     if not network.inputs or not network.populations:
         raise NmcError("network", "it needs at least one input and one population")
+    if not network.outputs:
+        raise NmcError("network", "it needs at least one output")
+
+
+def _verify_input(port: Input) -> None:
+    bits, scale = port.format.payload_bits, port.format.scale
+    if not port.shape or min(port.shape) < 1:
+        raise NmcError(port.name, f"an input of shape {port.shape} has no lines")
+    if not (bits is None or bits == 0 or 2 <= bits <= 32) or not 0 < scale < float("inf"):
+        raise NmcError(port.name, f"a payload of {bits} bits of {scale:g} each is none")
 
 
 def _verify_population(population: Population) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 import h5py
 import numpy as np
+from pydantic import TypeAdapter
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
+from nmcompile.hdf5 import require_plain
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, SynapseFormat
 from nmcompile.ir.maps import MAPS
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
@@ -36,6 +39,7 @@ VALUES = (
 )
 ENUMS: dict[str, type[Enum]] = {"Reset": Reset, "ResetAt": ResetAt}
 TIMELESS = {"track_times": False}
+OTHER = ("is not a program of this version", "Compile the model again.")
 
 
 def save_program(program: Program, path: Path) -> None:
@@ -52,7 +56,8 @@ def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
     """The program in `path`; `neurons` are the integer neuron classes of its chip's backend."""
     classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
     try:
-        with h5py.File(path, "r") as file:
+        with reading(str(path), *OTHER), h5py.File(path, "r") as file:
+            require_plain(path, file)
             target = read_target_name(file, path)
             program = Program(
                 network=_read(file["network"], classes),
@@ -62,22 +67,14 @@ def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
             )
             return verify_program(program)
     except NmcError as error:
-        raise NmcError(f"{path}: {error.where}", error.what, "Compile the model again.") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise NmcError(
-            str(path), f"is not a program of this version: {error}", "Compile the model again."
-        ) from error
+        place = error.where if error.where == str(path) else f"{path}: {error.where}"
+        raise NmcError(place, error.what, OTHER[1]) from error
 
 
 def program_family(path: Path) -> str:
     """The chip family of the program in `path`, without reading the rest of it."""
-    try:
-        with h5py.File(path, "r") as file:
-            return read_target_name(file, path).family
-    except (OSError, KeyError, ValueError) as error:
-        raise NmcError(
-            str(path), f"is not a program of this version: {error}", "Compile the model again."
-        ) from error
+    with reading(str(path), *OTHER), h5py.File(path, "r") as file:
+        return read_target_name(file, path).family
 
 
 def read_target_name(file: h5py.File, path: Path) -> Target:
@@ -110,6 +107,8 @@ def _read(node: h5py.Group, classes: dict[str, type]) -> Any:
     if isinstance(node, h5py.Dataset):
         if node.id.get_storage_size() != node.size * node.dtype.itemsize:
             raise ValueError(f"{node.name} claims more data than it has")
+        if not node.dtype.isnative:
+            raise ValueError(f"{node.name} is of another byte order")
         return np.asarray(node[()])
     if ":items" in node.attrs:
         return tuple(_read(node[str(i)], classes) for i in range(int(node.attrs[":items"])))
@@ -118,7 +117,31 @@ def _read(node: h5py.Group, classes: dict[str, type]) -> Any:
     for name, text in node.attrs.items():
         if name != ":class":
             values[name] = _plain(json.loads(text))
+    _require_types(cls, values)
     return cls(**values)
+
+
+def _require_types(cls: type, values: dict[str, Any]) -> None:
+    """Raise where a field is not of its declared type; values inside it are verified later."""
+    for name, hint in get_type_hints(cls).items():
+        if name not in values:
+            continue
+        value = values[name]
+        if get_origin(hint) is ClassVar or is_dataclass(value):
+            continue
+        if isinstance(value, tuple) and all(map(is_dataclass, value)):
+            continue
+        if get_origin(hint) is np.ndarray:
+            if not isinstance(value, np.ndarray):
+                raise TypeError(f"{cls.__name__}.{name} is no array")
+        else:
+            with reading(f"{cls.__name__}.{name}"):
+                _adapter(hint).validate_python(value, strict=True)
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
 
 
 def _plain(value: Any) -> Any:

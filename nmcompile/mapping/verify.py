@@ -32,10 +32,15 @@ def verify_program(program: Program) -> Program:
 
 
 def _verify_latency(program: Program) -> None:
+    longest = sum(max((p.delay for p in program.network.incoming(q.name)), default=0)
+                  for q in program.network.populations)
     for node in program.network.nodes:
         lag = program.latency.get(node.name, -1)
         if lag < 0 or lag != getattr(node, "start", 0):
             raise NmcError(node.name, f"its lag of {lag} steps is not its start")
+        if lag > longest:
+            raise NmcError(node.name, f"its lag of {lag} steps is more than the {longest} that "
+                           "the network's delays can make")
     for port in program.network.inputs:
         if port.format.payload_bits is None:
             raise NmcError(port.name, "its values have no integer format")
@@ -66,7 +71,8 @@ def _verify_projection(projection: Projection, target: Target) -> None:
     if not isinstance(linear, Dense | Conv | Sparse) or projection.format is None:
         raise NmcError(name, "its map is not in the chip's form")
     _require_integers(name, linear.weights())
-    if projection.delay < 1 or not -31 <= projection.format.exponent <= 31:
+    farthest = max(1, target.formats.max_delay.value)
+    if not 1 <= projection.delay <= farthest or not -31 <= projection.format.exponent <= 31:
         raise NmcError(name, "its delay or its exponent is not the chip's")
 
 
@@ -74,9 +80,9 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     name, n = projection.name, len(axons.slice)
     _require_integers(name, axons.start, axons.slice, axons.synapses, axons.first, axons.order)
     n_sources = prod(projection.map.in_shape)
-    if axons.start.shape != (n_sources + 1,) or axons.synapses.shape != (n,):
+    if axons.start.shape != (n_sources + 1,) or {axons.synapses.shape, axons.slice.shape} != {(n,)}:
         raise NmcError(name, "its axons and sources differ in number")
-    if axons.start[0] != 0 or axons.start[-1] != n or np.any(np.diff(axons.start) < 0):
+    if axons.start[0] != 0 or axons.start[-1] != n or np.any(axons.start[1:] < axons.start[:-1]):
         raise NmcError(name, "its axons are not in the order of its sources")
     _require_range(name, axons.slice, 0, len(slices))
     owner = network.populations.index(network.population(projection.target))
@@ -88,7 +94,13 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
             raise NmcError(name, "its axons and synapses differ in number")
         _require_range(name, axons.order, 0, n_synapses)
         _require_range(name, axons.first, 0, n_synapses)
-        _require_range(name, axons.first + axons.synapses, 0, n_synapses + 1)
+        _require_range(name, axons.synapses, 0, n_synapses + 1)
+        _require_range(name, axons.first.astype(np.int64) + axons.synapses, 0, n_synapses + 1)
+    if isinstance(projection.map, Conv):
+        shape = view(network.shape_of(projection.target))
+        if shape != projection.map.out_shape:
+            raise NmcError(name, f"its convolution gives {projection.map.out_shape}, its target "
+                           f"is {shape}")
 
 
 def _require_integers(name: str, *arrays: Array) -> None:

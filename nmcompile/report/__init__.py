@@ -7,5 +7,6 @@ from nmcompile.report.figures import (
     decisions,
     run_figures,
 )
+from nmcompile.report.schema import ReportFile
 
-__all__ = ["Figures", "accuracy", "compiled_figures", "decisions", "run_figures"]
+__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions", "run_figures"]

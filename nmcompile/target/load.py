@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.files import require_file
 from nmcompile.target.schema import Target
 
 if sys.version_info >= (3, 11):
@@ -19,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 128 << 10
 
 
 def load_target(name: str) -> Target:
@@ -57,11 +58,8 @@ def installed() -> dict[str, str]:
 
 def read_target(path: Path) -> Target:
     """The target in the TOML file `path`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise NmcError(str(path), error.strerror or "cannot be read") from error
+    with require_file(path).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise NmcError(str(path), f"a target file has at most {MAX_BYTES} bytes")
     try:
@@ -76,9 +74,9 @@ def parse_target(text: str, where: str) -> Target:
     Raises NmcError with the file, the first wrong field, and what is expected there.
     """
     try:
-        return Target.model_validate_json(_as_json(text))
-    except tomllib.TOMLDecodeError as error:
-        raise NmcError(where, f"is not TOML: {error}") from error
+        with reading(where, "is not TOML"):
+            content = _as_json(text)
+        return Target.model_validate_json(content)
     except ValidationError as error:
         raise _field_error(where, error) from error
 

@@ -8,8 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 T = TypeVar("T")
 Kind = Literal["measured", "published", "estimate"]
-Count = Annotated[int, Field(ge=1)]
-Limit = Annotated[int, Field(ge=0)]
+MOST = 2**40  # of anything countable
+MAX_CORES = 1_000_000  # of a board; the largest machine built, SpiNNaker's, has 1,036,800 cores
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Delay = Annotated[int, Field(ge=0, le=100_000)]
+WeightBits = Annotated[int, Field(ge=2, le=16)]
+PayloadBits = Annotated[int, Field(ge=0, le=32)]
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Reset = Literal["none", "zero", "subtract"]
 
@@ -64,9 +68,9 @@ class Formats(Strict):
     resets        what a spike may do to the membrane
     """
 
-    weight_bits: Constant[Count]
-    payload_bits: Constant[Limit]
-    max_delay: Constant[Limit]
+    weight_bits: Constant[WeightBits]
+    payload_bits: Constant[PayloadBits]
+    max_delay: Constant[Delay]
     resets: Constant[list[Reset]]
 
 
@@ -124,6 +128,14 @@ class Target(Strict):
         tiles = [point[0] for point in self.time_s.barrier.value]
         if not tiles or tiles != sorted(set(tiles)):
             raise ValueError("time_s.barrier must list [active tiles, seconds] by rising tiles")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_are_possible(self) -> Target:
+        if self.n_cores > MAX_CORES:
+            raise ValueError(f"board has {self.n_cores:,} cores, at most {MAX_CORES:,} can be used")
+        if self.formats.payload_bits.value == 1:
+            raise ValueError("formats.payload_bits is 1, expected 0 (binary) or 2 to 32 (signed)")
         return self
 
     @property

@@ -60,7 +60,7 @@ def test_an_onnx_file_named_pt(refused, tmp_path):
 
 def test_a_missing_file_a_folder_and_an_empty_file(refused, tmp_path):
     assert refused(tmp_path / "none.pt") == "FILE: No such file or directory."
-    assert refused(tmp_path) == "FILE: is a folder, expected a model file."
+    assert refused(tmp_path) == "FILE: is a folder, expected a file."
     (tmp_path / "empty.pt").write_bytes(b"")
     assert refused(tmp_path / "empty.pt") == (
         "FILE: is an empty file, no model of a known kind. Known kinds, by content: nir, torch.")
@@ -157,3 +157,14 @@ def test_a_zip_that_is_no_torch_archive(refused, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("hello.txt", "hello")
     assert refused(tmp_path / "a.pt").startswith("FILE: ")
+
+
+def test_a_run_that_the_memory_does_not_hold(capsys, monkeypatch, tmp_path):
+    build = tmp_path / "build"
+    assert nmc(capsys, monkeypatch, "compile", MODEL, "--target", "loihi2", "--code", CODE, "-o",
+               build).code == 0
+    result = nmc(capsys, monkeypatch, "simulate", build, "--input", EXAMPLES / "digits_test.npz",
+                 "--steps", 10**12)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("nmc: error: memory: this machine has too little for the input (")
+    assert len(result.err.splitlines()) == 1

@@ -61,7 +61,7 @@ def test_latency_sends_one_spike_the_earlier_the_larger_and_none_for_zero():
      "Add --steps N."),
     (np.full((3, *SHAPE), 2.0), {"steps": 2, "encoding": "rate"},
      "f.npz: values span 2 to 2; 'rate' takes 0 to 1. Scale the data."),
-    (np.full((3, *SHAPE), np.nan), {"steps": 2}, "f.npz: holds infinite values or NaN."),
+    (np.full((3, *SHAPE), np.nan), {"steps": 2}, "f.npz: holds NaN, infinite values or values beyond 32-bit floats."),
     (np.ones((3, 4, *SHAPE)), {"encoding": "rate"},
      "f.npz: 'rate' encodes values (samples, ...), the data already has 4 steps. "
      "Leave out --encode."),

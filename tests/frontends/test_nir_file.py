@@ -144,8 +144,41 @@ def test_a_file_with_absurd_arrays_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.nir"
     with h5py.File(path, "w") as file:
         file.create_dataset("node/weight", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024))
-    with pytest.raises(NmcError, match="holds 4,398,046,511,104 bytes in 2 entries"):
+    with pytest.raises(NmcError, match="claims 1,099,511,627,776 values and holds none"):
         FRONTEND.load(Request(path=path))
+
+
+def scales(rows: int, width: int) -> object:
+    """`rows` times `width` Scale nodes, each fed by all of the row before it."""
+    nodes: dict[str, object] = {"input": nir.Input(np.array([2])), "lif": lif(),
+                                "output": nir.Output(np.array([2]))}
+    edges, before = [("lif", "output")], ["input"]
+    for row in range(rows):
+        here = [f"{row}_{column}" for column in range(width)]
+        nodes |= {name: nir.Scale(ones(2)) for name in here}
+        edges += [(source, name) for source in before for name in here]
+        before = here
+    return graph(nodes, edges + [(source, "lif") for source in before])
+
+
+def test_paths_that_multiply_and_chains_without_end_are_refused() -> None:
+    with pytest.raises(NmcError, match="more than 4,096 paths without a neuron lead to it"):
+        network(scales(30, 2))
+    with pytest.raises(NmcError, match="more than 100 nodes stand in a row without a neuron"):
+        network(scales(1500, 1))
+    assert network(scales(20, 1)).populations[0].name == "lif"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1j])
+def test_parameters_that_are_no_finite_numbers_are_refused(value: complex) -> None:
+    with pytest.raises(NmcError, match="0: its r holds something else than finite numbers"):
+        network(chain(lif(3, r=np.full(3, value)), inputs=(3,), n=3))
+
+
+@pytest.mark.parametrize("dt", [np.array("abc"), np.array([1e-3, 2e-3]), np.nan, 1e-300, 2.0, -1e-4])
+def test_a_time_step_that_is_none_is_refused(dt: object) -> None:
+    with pytest.raises(NmcError, match="its metadata does not say a dt of 1e-12 to 1 s"):
+        network(chain(lif(3), inputs=(3,), n=3, dt=dt))
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_missing_field_is_named(text):
 def test_text_that_is_not_toml_is_refused_with_its_line():
     with pytest.raises(NmcError) as error:
         parse_target("name = 'x'\ncores 128\n", "t.toml")
-    assert str(error.value).startswith("t.toml: is not TOML: ")
+    assert str(error.value).startswith("t.toml: is not TOML (")
     assert "line 2" in str(error.value)
 
 

@@ -7,12 +7,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 MAX_PICKLE = 64 << 20  # bytes of data.pkl; a model's is below a few MB
 MAX_BYTES = 8 << 30  # bytes of all entries together
 SAVE = "Save it with torch.save(model, path)."
+CUT = ("is a damaged archive, perhaps cut short", "Copy or save it again.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Archive:
 
     def storage(self, key: str, size: int) -> bytes:
         """The bytes of one storage, which must be `size` long."""
-        with _open(self.path, self.content) as file:
+        with reading(str(self.path), *CUT), _open(self.path, self.content) as file:
             try:
                 info = file.getinfo(f"{self.root}data/{key}")
             except KeyError:
@@ -50,7 +51,7 @@ def claims(path: Path) -> bool:
         return False
     try:
         names = _names(path)
-    except zipfile.BadZipFile:
+    except NmcError:
         return True
     return any(n.endswith(("/data.pkl", "/constants.pkl", "/archive_format")) or n == "data.pkl"
                for n in names)
@@ -64,11 +65,7 @@ def kind(path: Path) -> str:
         return "legacy"
     if head != ZIP:
         raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
-    try:
-        names = _names(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise NmcError(str(path), f"is a damaged archive, perhaps cut short ({error})",
-                       "Copy or save it again.") from None
+    names = _names(path)
     if any(name.endswith("/archive_format") for name in names):
         return "export"
     if any(name.endswith("/constants.pkl") for name in names):
@@ -81,22 +78,18 @@ def open_archive(path: Path, content: bytes | None = None) -> Archive:
 
     Raises NmcError where it is damaged or absurdly large.
     """
-    try:
-        with _open(path, content) as file:
-            infos = file.infolist()
-            require_sane(path, infos)
-            pickles = [i for i in infos if i.filename.endswith("data.pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
-                raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
-            root = pickles[0].filename.removesuffix("data.pkl")
-            orders = [file.read(i) for i in infos
-                      if i.filename == f"{root}byteorder" and i.file_size < 16]
-            if orders not in ([], [b"little"]):
-                raise NmcError(str(path), "holds big-endian numbers, which are not read")
-            return Archive(path=path, root=root, pickle=file.read(pickles[0]), content=content)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise NmcError(str(path), f"is a damaged archive, perhaps cut short ({error})",
-                       "Copy or save it again.") from None
+    with reading(str(path), *CUT), _open(path, content) as file:
+        infos = file.infolist()
+        require_sane(path, infos)
+        pickles = [i for i in infos if i.filename.endswith("data.pkl")]
+        if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
+            raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
+        root = pickles[0].filename.removesuffix("data.pkl")
+        orders = [file.read(i) for i in infos
+                  if i.filename == f"{root}byteorder" and i.file_size < 16]
+        if orders not in ([], [b"little"]):
+            raise NmcError(str(path), "holds big-endian numbers, which are not read")
+        return Archive(path=path, root=root, pickle=file.read(pickles[0]), content=content)
 
 
 def _open(path: Path, content: bytes | None) -> zipfile.ZipFile:
@@ -114,5 +107,5 @@ def require_sane(path: Path, infos: list[zipfile.ZipInfo]) -> None:
 
 
 def _names(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as file:
+    with reading(str(path), *CUT), zipfile.ZipFile(path) as file:
         return file.namelist()

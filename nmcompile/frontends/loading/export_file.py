@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
 from nmcompile.frontends.loading.archive import open_archive, require_sane
 from nmcompile.frontends.loading.rebuild import Rebuilder
 from nmcompile.frontends.loading.unpickle import records
@@ -21,9 +21,7 @@ from nmcompile.frontends.loading.unpickle import records
 # torch._export.serde.schema.ScalarType
 DTYPES = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64,
           6: torch.float16, 7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16}
-MAX_JSON = 512 << 20
-DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError,
-           OSError, RecursionError)
+MAX_JSON = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,14 +59,10 @@ class Program:
 
 def read_program(path: Path) -> Program:
     """The program in `path`; NmcError where it is damaged or needs more than data to be read."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            require_sane(path, file.infolist())
-            return _program(path, _Entries(file))
-    except DAMAGED as error:
-        reason = f"{type(error).__name__}: {error}"[:160]
-        raise NmcError(str(path), f"is no torch.export archive that can be read ({reason})",
-                       "Export it again with this version of torch.") from error
+    with reading(str(path), "is no torch.export archive that can be read",
+                 "Export it again with this version of torch."), zipfile.ZipFile(path) as file:
+        require_sane(path, file.infolist())
+        return _program(path, _Entries(file))
 
 
 class _Entries:
@@ -139,29 +133,32 @@ def _tensors(path: Path, entries: _Entries, folder: str) -> dict[str, torch.Tens
         return {}
     config = json.loads(entries.read(table))["config"]
     found = {}
+    read: dict[str, bytearray] = {}  # tensors may share the bytes of one entry
     for name, entry in config.items():
         if entry["use_pickle"]:
             raise NmcError(str(path), f"stores '{name}' as a pickle, which is not read",
                            "Save the model itself with torch.save(model, path).")
-        found[name] = _tensor(entries.read(f"data/{folder}/{entry['path_name']}"),
-                              entry["tensor_meta"])
+        source = f"data/{folder}/{entry['path_name']}"
+        if source not in read:
+            read[source] = bytearray(entries.read(source))
+        found[name] = _tensor(read[source], entry["tensor_meta"])
     return found
 
 
-def _tensor(data: bytes, meta: dict[str, Any]) -> torch.Tensor:
+def _tensor(data: bytearray, meta: dict[str, Any]) -> torch.Tensor:
     dtype = DTYPES[meta["dtype"]]
     size = [int(n["as_int"]) for n in meta["sizes"]]
     stride = [int(n["as_int"]) for n in meta["strides"]]
     offset = int(meta["storage_offset"]["as_int"])
     if 0 in size:
         return torch.zeros(size, dtype=dtype)
-    flat = torch.frombuffer(bytearray(data), dtype=dtype)
+    flat = torch.frombuffer(data, dtype=dtype)
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if min(*size, *stride, offset, 0) < 0 or last >= len(flat) or torch.Size(size).numel() > len(
         flat
     ):
         raise ValueError(f"a tensor of size {size} exceeds its data")
-    return flat.as_strided(size, stride, offset).clone()
+    return flat.as_strided(size, stride, offset)
 
 
 def _example(path: Path, entries: _Entries) -> torch.Tensor | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.loading.archive import kind, open_archive
 from nmcompile.frontends.loading.code_file import load_code, make
@@ -23,8 +22,7 @@ from nmcompile.frontends.loading.repair import repair
 from nmcompile.frontends.loading.sequence import in_order
 from nmcompile.frontends.loading.unpickle import records
 
-DAMAGED = (TypeError, ValueError, IndexError, KeyError, AttributeError, RecursionError,
-           RuntimeError, OverflowError, zipfile.BadZipFile)
+DAMAGED = ("is damaged", "Copy or save it again.")
 HOLDERS = ("model", "net", "network", "state_dict", "model_state_dict", "weights")
 GUESSED = "The order of its modules is a guess; pass --code FILE.py:CLASS."
 EXPORT = "Save the model itself with torch.save(model, path)."
@@ -71,10 +69,8 @@ def load_model(request: Request) -> Loaded:
 
 def _exported(path: Path) -> Loaded:
     program = read_program(path)
-    try:
+    with reading(str(path), *DAMAGED):
         model = ExportedModel(program)
-    except DAMAGED as error:
-        raise _damaged(path, error) from error
     return Loaded(model=model, verified_by="the exported program",
                   notes=("neurons of the exported program were rebuilt from its parameters",),
                   example=program.example)
@@ -103,15 +99,8 @@ def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:
 def _rebuilt(path: Path, code: ModuleType | None) -> Any:
     archive = open_archive(path)
     content = records(archive.pickle, str(path))
-    try:
+    with reading(str(path), *DAMAGED):
         return Rebuilder(archive, code).value(content)
-    except DAMAGED as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> NmcError:
-    return NmcError(str(path), f"is damaged: {type(error).__name__}: {str(error)[:120]}",
-                    "Copy or save it again.")
 
 
 def _held(content: Any) -> Any:

@@ -31,6 +31,7 @@ HOOKS = (
 )
 TABLES = ("_parameters", "_buffers", "_modules")
 DROP = object()  # a value that is not rebuilt
+MAX_DEPTH = 100  # of values inside each other
 
 
 class UnknownModule(nn.Module):
@@ -52,11 +53,22 @@ class Rebuilder:
         self.archive, self.code = archive, code
         self._made: dict[int, Any] = {}
         self._storages: dict[str, torch.Tensor] = {}
+        self._depth = 0
+        self._heights: dict[nn.Module, int] = {}  # levels of modules in a module
+        self._unfinished: set[int] = set()  # ids of the modules whose attributes are being made
 
     def value(self, item: Any) -> Any:
         """`item` rebuilt; DROP where it is something that is not needed to run the model."""
         if id(item) in self._made:
             return self._made[id(item)]
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise NmcError(str(self.archive.path), f"holds values more than {MAX_DEPTH} deep")
+        made = self._value(item)
+        self._depth -= 1
+        return made
+
+    def _value(self, item: Any) -> Any:
         if isinstance(item, Record):
             return self._record(item)
         if isinstance(item, dict):
@@ -110,8 +122,11 @@ class Rebuilder:
         else:
             module = UnknownModule(symbol)
         self._made[id(record)] = module
+        self._unfinished.add(id(module))
         for name, value in dict.items(record.state):
             self._attribute(module, name, value)
+        self._unfinished.remove(id(module))
+        self._heights.setdefault(module, 1)
         return module
 
     def _attribute(self, module: nn.Module, name: Any, value: Any) -> None:
@@ -133,7 +148,17 @@ class Rebuilder:
             for key, value in entries.items()
         ):
             raise NmcError(str(self.archive.path), f"a module's {name} hold something else")
+        if name == "_modules":
+            self._nest(module, [part for part in entries.values() if part is not None])
         module.__dict__[name].update(entries)
+
+    def _nest(self, module: nn.Module, parts: list[nn.Module]) -> None:
+        if any(id(part) in self._unfinished for part in parts):
+            raise NmcError(str(self.archive.path), "holds a module inside of itself")
+        height = 1 + max((self._heights[part] for part in parts), default=0)
+        if height > MAX_DEPTH:
+            raise NmcError(str(self.archive.path), f"holds modules more than {MAX_DEPTH} deep")
+        self._heights[module] = height
 
     def tensor(self, record: Record) -> torch.Tensor:
         """_rebuild_tensor_v2(storage, offset, size, stride, ...), inside its storage."""
@@ -142,7 +167,7 @@ class Rebuilder:
             raise NmcError(str(self.archive.path), "holds a tensor of a kind that is not read")
         numbers = (offset, *size, *stride)
         if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise NmcError(str(self.archive.path), f"holds a tensor of size {size}")
+            raise NmcError(str(self.archive.path), "holds a tensor of no valid size")
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
         if 0 not in size and last >= storage.elements:
             raise NmcError(str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
@@ -150,7 +175,7 @@ class Rebuilder:
         if len(size) > 8 or np.prod([float(n) for n in size]) > max(storage.elements, 1):
             raise NmcError(str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
                            "exceeds its data")
-        return self._flat(storage).as_strided(tuple(size), tuple(stride), offset).clone()
+        return self._flat(storage).as_strided(tuple(size), tuple(stride), offset)
 
     def _flat(self, storage: Storage) -> torch.Tensor:
         if storage.key not in self._storages:

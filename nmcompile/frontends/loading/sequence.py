@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ CONTAINERS = (UnknownModule, nn.Sequential, nn.ModuleList)
 class InOrder(nn.Module):
     """Runs parts in order, for one step; of what a neuron returns, the spikes go on."""
 
-    def __init__(self, parts: dict[str, nn.Module], num_steps: int | None) -> None:
+    def __init__(self, parts: dict[str, nn.Module], num_steps: Any) -> None:
         super().__init__()
         self.num_steps = num_steps
         self._parts = list(parts)
@@ -48,15 +48,14 @@ class InOrder(nn.Module):
 
 def in_order(model: nn.Module) -> tuple[InOrder, str]:
     """`model` as its parts in order, and a note that says so."""
-    parts = dict(islice(_leaves(model, ""), MAX_PARTS))
+    parts = dict(islice(_leaves(model, "", count()), MAX_PARTS))
     if not parts:
         raise NmcError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
     _require_layers_between(parts)
-    steps = getattr(model, "num_steps", None)
     listed = ", ".join(parts)
     note = (f"module order taken from registration: {listed}; "
             "pass --code FILE.py:CLASS to check against your forward")
-    return InOrder(parts, steps if isinstance(steps, int) and steps > 0 else None), note
+    return InOrder(parts, getattr(model, "num_steps", None)), note
 
 
 def _require_layers_between(parts: dict[str, nn.Module]) -> None:
@@ -69,7 +68,9 @@ def _require_layers_between(parts: dict[str, nn.Module]) -> None:
             )
 
 
-def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+def _leaves(module: nn.Module, path: str, visits: count[int]) -> Iterator[tuple[str, nn.Module]]:
+    if next(visits) > 10 * MAX_PARTS:
+        raise NmcError("model", "its modules hold each other without end")
     if not isinstance(module, CONTAINERS):
         yield path, module
         return
@@ -79,4 +80,4 @@ def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
                        "not in the file", "Pass --code FILE.py:CLASS.")
     for name, part in module._modules.items():
         if part is not None:
-            yield from _leaves(part, f"{path}.{name}" if path else name)
+            yield from _leaves(part, f"{path}.{name}" if path else name, visits)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
-import struct
+import pickletools
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, reading
 
 HINT = "If you trust it, pass --trust-pickle, or give its class with --code FILE.py:CLASS."
 # The only names that stand for the real thing: containers without behaviour.
@@ -24,7 +25,13 @@ RECORDED = frozenset([
     "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePosixPath", "builtins.complex",
     "builtins.bytearray", "builtins.object",
 ])
-TOO_DEEP = "is nested too deeply or malformed"
+MAX_OPCODES = 2_000_000  # some 20,000 tensors with their modules
+MAX_BITS = 64  # of an integer; wider ones can be made to collide in a dict
+MAX_ITEMS = 1_000_000  # of a tuple with all tuples inside it, counted as often as they occur
+# Opcodes that no torch.save writes: other ways to name and call things, and buffers whose claimed
+# size is allocated before it is read.
+REFUSED = frozenset(["INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER",
+                     "READONLY_BUFFER", "BYTEARRAY8"])
 
 
 class Named(type):
@@ -86,15 +93,24 @@ class Storage:
 def records(data: bytes, where: str) -> Any:
     """The object that the pickle `data` describes, of Records and plain Python values."""
     try:
-        return _Unpickler(data, where).load()
+        with reading(where, "holds a damaged pickle"):
+            _require_plain(data, where)
+            return _Unpickler(data, where).load()
     except NmcError as error:
         place = error.where if error.where == where else f"{where}: {error.where}"
-        raise NmcError(place, error.what, error.hint) from None
-    except (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, KeyError,
-            IndexError, RecursionError, MemoryError, OverflowError, AssertionError,
-            NameError, struct.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else TOO_DEEP
-        raise NmcError(where, f"holds a damaged pickle ({reason[:120]})") from None
+        raise NmcError(place, error.what, error.hint) from error.__cause__
+
+
+def _require_plain(data: bytes, where: str) -> None:
+    """Raise where the pickle holds opcodes, numbers or a length that no model's has."""
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if opcode.name in REFUSED:
+            raise NmcError(where, f"holds the pickle opcode {opcode.name}, which torch.save never "
+                           "writes")
+        if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
+            raise NmcError(where, f"holds an integer of more than {MAX_BITS} bits")
+        if count > MAX_OPCODES:
+            raise NmcError(where, f"holds a pickle of more than {MAX_OPCODES:,} opcodes")
 
 
 def symbol_of(item: Any) -> str:
@@ -111,6 +127,7 @@ class _Unpickler(pickle._Unpickler):
         super().__init__(io.BytesIO(data))
         self._where = where
         self._classes: dict[str, type] = {}
+        self._weights: dict[int, int] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in for module.name; nothing is imported."""
@@ -128,3 +145,29 @@ class _Unpickler(pickle._Unpickler):
                 and isinstance(pid[2], str) and isinstance(pid[4], int)):
             raise NmcError(self._where, "refers to data in a way that torch.save does not")
         return Storage(symbol_of(pid[1]).removeprefix("torch."), pid[2], pid[4])
+
+    def _weighed(self) -> None:
+        """Refuse a tuple or frozen set that holds others in a way that takes for ever to hash."""
+        items: tuple[Any, ...] | frozenset[Any] = self.stack[-1]  # type: ignore[attr-defined]
+        inner = (self._weights.get(id(i), 1) if isinstance(i, tuple | frozenset) else 1
+                 for i in items)
+        weight = 1 + sum(inner)
+        if weight > MAX_ITEMS:
+            raise NmcError(self._where, "nests its tuples too deeply")
+        self._weights[id(items)] = weight
+
+
+def _weighing(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    def loaded(unpickler: _Unpickler) -> None:
+        load(unpickler)
+        unpickler._weighed()
+
+    return loaded
+
+
+_Unpickler.dispatch = {
+    **pickle._Unpickler.dispatch,
+    **{opcode[0]: _weighing(pickle._Unpickler.dispatch[opcode[0]])
+       for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3,
+                      pickle.FROZENSET)},
+}

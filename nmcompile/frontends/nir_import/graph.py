@@ -14,6 +14,8 @@ from nmcompile.frontends.nir_import.neurons import NEURONS
 from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons.base import Array
 
+MAX_CHAIN = 100  # nodes from one neuron to the next
+MAX_PATHS = 4096  # from neurons and inputs to one node
 SUPPORTED = ("Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Delay, IF, "
              "LIF, LI, CubaLIF and subgraphs of them are supported.")
 
@@ -33,20 +35,30 @@ class Graph:
 
     nodes: dict[str, Any] = field(default_factory=dict)
     before: dict[str, list[str]] = field(default_factory=dict)
+    _signals: dict[str, Signal] = field(default_factory=dict)
 
     def arriving(self, name: str, dt: float, trail: tuple[str, ...] = ()) -> Signal:
         """The sum of what the nodes before `name` send to it."""
+        if len(trail) > MAX_CHAIN:
+            raise NmcError(name, f"more than {MAX_CHAIN} nodes stand in a row without a neuron")
         signals = [self._leaving(source, dt, (*trail, name)) for source in self.before[name]]
         if not signals:
             raise NmcError(name, "nothing is connected to it")
         if len({signal.bias.size for signal in signals}) > 1:
             raise NmcError(name, "its inputs have shapes "
                            + ", ".join(str(s.shape) for s in signals))
+        if sum(len(signal.paths) for signal in signals) > MAX_PATHS:
+            raise NmcError(name, f"more than {MAX_PATHS:,} paths without a neuron lead to it")
         return Signal(shape=signals[0].shape, bias=sum((s.bias for s in signals[1:]),
                                                        signals[0].bias),
                       paths=tuple(path for signal in signals for path in signal.paths))
 
     def _leaving(self, name: str, dt: float, trail: tuple[str, ...]) -> Signal:
+        if name not in self._signals:
+            self._signals[name] = self._computed(name, dt, trail)
+        return self._signals[name]
+
+    def _computed(self, name: str, dt: float, trail: tuple[str, ...]) -> Signal:
         node = self.nodes[name]
         if isinstance(node, NEURONS) or not self.before[name]:
             shape = self.shape(name, dt, trail)

@@ -6,14 +6,10 @@ from pathlib import Path
 
 import h5py
 import nir
+import numpy as np
 
-from nmcompile.errors import NmcError
-
-MAX_BYTES = 4 << 30  # of all arrays together
-MAX_DEPTH = 24
-MAX_ENTRIES = 100_000
-DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, AssertionError,
-           IndexError, UnicodeDecodeError, RecursionError)
+from nmcompile.errors import NmcError, reading
+from nmcompile.hdf5 import require_plain
 
 
 def holds_graph(path: Path) -> bool:
@@ -27,40 +23,25 @@ def holds_graph(path: Path) -> bool:
 
 def read_graph(path: Path) -> nir.NIRGraph:
     """The graph in `path`; NmcError where it is damaged, too large or points outside itself."""
-    try:
+    with reading(str(path), "is no readable NIR graph"):
         with h5py.File(path, "r") as file:
-            _require_plain(path, file)
-        graph = nir.read(path)
-    except NmcError:
-        raise
-    except DAMAGED as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise NmcError(str(path), f"is no readable NIR graph ({reason})") from error
+            require_plain(path, file)
+        with np.errstate(all="ignore"):  # nir computes shapes; what comes of it is looked at below
+            graph = nir.read(path)
     if not isinstance(graph, nir.NIRGraph):
         raise NmcError(str(path), f"holds a single {type(graph).__name__}, expected a graph")
     return graph
 
 
-def _require_plain(path: Path, file: h5py.File) -> None:
-    waiting, entries, size = [(file, 0)], 0, 0
-    while waiting:
-        group, depth = waiting.pop()
-        for name in group:
-            entries += 1
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise NmcError(str(path), f"'{name}' is a link to another place, which is not read")
-            item = group[name]
-            if isinstance(item, h5py.Dataset):
-                size += _size(path, name, item)
-            else:
-                waiting.append((item, depth + 1))
-        if size > MAX_BYTES or entries > MAX_ENTRIES or depth > MAX_DEPTH:
-            raise NmcError(str(path), f"holds {size:,} bytes in {entries:,} entries, {depth} "
-                           f"groups deep; {MAX_BYTES >> 30} GiB, {MAX_ENTRIES:,} and {MAX_DEPTH} "
-                           "are read")
-
-
-def _size(path: Path, name: str, dataset: h5py.Dataset) -> int:
-    if dataset.external or dataset.is_virtual:
-        raise NmcError(str(path), f"'{name}' lies in another file, which is not read")
-    return int(dataset.size or 0) * int(dataset.dtype.itemsize)
+def require_numbers(graph: nir.NIRGraph, prefix: str = "") -> None:
+    """Raise where a parameter of a node is an array of something else than finite numbers."""
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.NIRGraph):
+            require_numbers(node, f"{prefix}{name}.")
+            continue
+        for field, value in vars(node).items():
+            if isinstance(value, np.ndarray) and not (
+                value.dtype.kind in "fiu" and np.all(np.isfinite(value))
+            ):
+                raise NmcError(f"{prefix}{name}", f"its {field} holds something else than finite "
+                               "numbers")

@@ -13,12 +13,13 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
 from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
-from nmcompile.frontends.nir_import.read import read_graph
+from nmcompile.frontends.nir_import.read import read_graph, require_numbers
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
 from nmcompile.ir.maps import Chain, LinearMap, Scale
 from nmcompile.ir.neurons import LI
 from nmcompile.ir.neurons.base import Array
 
+SHORTEST = 1e-12  # s
 DT = 1e-4  # s; snnTorch's and Norse's exporters and the NIR paper (Pedersen et al. 2024)
 SAMPLES, STEPS, RATE = 4, 50, 0.2  # of the spikes drawn where no sample is given
 
@@ -26,6 +27,7 @@ SAMPLES, STEPS, RATE = 4, 50, 0.2  # of the spikes drawn where no sample is give
 def load_request(request: Request) -> Traced:
     """The network of a NIR file or graph, and the sample or random spikes as its input."""
     graph: Any = request.model if request.path is None else read_graph(request.path)
+    require_numbers(graph)
     network = network_of(graph)
     values, note = _sample(request, network.inputs)
     return Traced(network=replace(network, notes=(*network.notes, *note)), inputs=values,
@@ -161,9 +163,10 @@ def _dt(graph: nir.NIRGraph) -> tuple[float, str]:
     found = (graph.metadata or {}).get("dt")
     if found is None:
         return DT, f"NIR has no time step: dt = {DT:g} s, the exporters' value; forward Euler"
-    dt = float(np.asarray(found))
-    if not 0 < dt < 1:
-        raise NmcError("NIR graph", f"its metadata says dt = {dt:g} s, expected 0 to 1")
+    said = np.asarray(found)
+    dt = float(said.flat[0]) if said.size == 1 and said.dtype.kind in "fiu" else 0.0
+    if not SHORTEST <= dt < 1:
+        raise NmcError("NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s")
     return dt, f"dt = {dt:g} s from the graph's metadata; forward Euler"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.tracing.recorder import Known
+from nmcompile.frontends.tracing.recorder import EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Value
 from nmcompile.ir.neurons.base import Array
@@ -23,6 +24,7 @@ SAMPLES = 61  # a prime: no other axis of a model has this size by chance
 PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, SAMPLES, 67, 71, 73, 79)
 MAX_ELEMENTS = 64_000_000  # of the traced input
 DEFAULT_STEPS = 25
+MAX_STEPS = 100_000
 # By a forward that is given an input of another shape than it is written for.
 RAISED_BY_MODELS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError,
                     AssertionError, ArithmeticError)
@@ -84,6 +86,8 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
         for trial in trials:
             try:
                 found.append(trial(model, sample, steps))
+            except EndlessError:
+                raise
             except (NmcError, NotTraceableError, *RAISED_BY_MODELS) as error:
                 failures.append(error)
         if len(found) > 1:
@@ -158,21 +162,31 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
 
 def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     """Values without a time axis: the model's own loop over them, or the caller's."""
-    values, samples = _padded(sample.values, 1, _exported(model, 0))
+    count = _exported(model, 0)
+    values, samples = _padded(sample.values, 1, count)
     session = Session(model)
     given = torch.from_numpy(np.ascontiguousarray(values))
     session.mark(given, "B", INPUT, [None])
     returned = session.run(lambda: model(given))
     n_steps = min(_counts(session).values())
     if n_steps == 1:
-        wanted = steps or getattr(model, "num_steps", None) or DEFAULT_STEPS
-        repeated = np.repeat(values[:, None], int(wanted), axis=1)
+        wanted = steps_of(model, steps)
+        series = (len(sample.values), wanted, *sample.values.shape[1:])
+        repeated, samples = _padded(np.broadcast_to(sample.values[:, None], series), wanted, count)
         return _called_each_step(model, repeated, samples, static=True)
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
         shape=values.shape[1:], steps=n_steps, own=True, static=True,
         outputs=_known(session, returned), samples=samples,
     )
+
+
+def steps_of(model: nn.Module, asked: int | None) -> int:
+    """Steps for a model that leaves them to its caller: as asked, its own `num_steps`, or 25."""
+    steps = asked or getattr(model, "num_steps", None) or DEFAULT_STEPS
+    if not isinstance(steps, Integral) or not 0 < int(steps) <= MAX_STEPS:
+        raise NmcError("model", f"its num_steps is no whole number of 1 to {MAX_STEPS:,}")
+    return int(steps)
 
 
 def _exported(model: nn.Module, axis: int) -> int | None:
@@ -188,7 +202,10 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
     """
     if count is not None:
         return values[np.arange(count) % len(values)].astype(np.float32), min(count, len(values))
-    room = max(1, MAX_ELEMENTS // max(1, prod(values.shape[1:])))
+    room = MAX_ELEMENTS // max(1, prod(values.shape[1:]))
+    if not room:
+        raise NmcError("sample", f"one sample has {prod(values.shape[1:]):,} numbers over all its "
+                       f"steps, {MAX_ELEMENTS:,} can be traced", "Give fewer steps.")
     samples = min(len(values), SAMPLES, room)
     taken = {steps, *values.shape[1:]}
     count = next(p for p in PRIMES if p >= samples and p not in taken)

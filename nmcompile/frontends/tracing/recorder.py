@@ -29,6 +29,7 @@ LIBRARIES = tuple(
 DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs inside of it
 # Operations by which Python code learns the values of a tensor.
 DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
+MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 layers take some 60,000
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
@@ -71,6 +72,10 @@ class Call:
         return links[key]
 
 
+class EndlessError(NmcError):
+    """A run of more operations than are followed."""
+
+
 Handlers = dict[str, Callable[[Call], Result]]
 
 
@@ -83,7 +88,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
-        self.paused = 0
+        self.paused = self.calls = 0
         self.lasting: set[int] = set()  # storages of the model's parameters and buffers
         self._known = WeakTensorKeyDictionary()
 
@@ -92,6 +97,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run `func` and record its result."""
         kwargs = kwargs or {}
+        self.count()
         leaves = [] if self.paused else tree_leaves((args, kwargs))
         known = [k for k in map(self.known, leaves) if k is not None]
         out = func(*args, **kwargs)
@@ -99,6 +105,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name = func.overloadpacket.__name__
             self._note(Call(name, func, args, kwargs, out, self), known)
         return out
+
+    def count(self) -> None:
+        """Count one call of an operation or module, and end a run that has no end."""
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise EndlessError(self.module() or "model", f"one run of the model takes more than "
+                               f"{MAX_CALLS:,} operations", "Give a sample of fewer steps.")
 
     def known(self, item: object) -> Known | None:
         """What a tensor depends on; None for what depends on nothing."""
@@ -196,4 +209,4 @@ def _source_line() -> str:
     return ""
 
 
-__all__ = ["ACCEPTED", "Call", "Handlers", "Recorder", "Result"]
+__all__ = ["ACCEPTED", "Call", "EndlessError", "Handlers", "Recorder", "Result"]

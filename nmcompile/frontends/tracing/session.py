@@ -97,6 +97,7 @@ class Session:
 
     def _hooks(self, path: str, adapter: Adapter | None) -> tuple[Any, Any]:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            self.recorder.count()
             if adapter and not self.recorder.paused:
                 self._enter(path, module, adapter, arguments(adapter, module, args, kwargs))
             self.recorder.paused += adapter is not None

@@ -13,6 +13,7 @@ from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons.base import Array
 
 MAX_TERMS = 4096  # of one expression; a residual network has a handful, a sum over time one a step
+MAX_LINKS = 1000  # linear operations between two neurons
 
 
 class NotTraceableError(Exception):
@@ -72,7 +73,10 @@ class Expr:
             bias = link.map.apply(full[None])[0]
         else:
             bias = np.zeros(())
-        return Expr(tuple(replace(t, links=(*t.links, link)) for t in self.terms), bias)
+        if any(len(t.links) >= MAX_LINKS for t in self.terms):
+            raise NotTraceableError(f"more than {MAX_LINKS:,} linear operations in a row")
+        return Expr(tuple(Term(t.source, t.variable, t.step, (*t.links, link))
+                          for t in self.terms), bias)
 
     def plus(self, other: Expr) -> Expr:
         """The sum of both."""

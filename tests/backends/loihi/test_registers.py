@@ -21,6 +21,7 @@ from helpers.loihi_programs import (
     weights,
 )
 from helpers.random_loihi import random_network
+from nmcompile_backends.loihi.register_axons import by_core
 from nmcompile_backends.loihi.registers import write_registers
 
 from nmcompile.ir import Network, Population, run
@@ -100,3 +101,9 @@ def test_a_document_with_a_field_that_the_schema_does_not_know_is_refused(tmp_pa
     document["boards"][0]["chips"][0]["cores"][0]["voltage"] = 1
     with pytest.raises(jsonschema.ValidationError, match="voltage"):
         jsonschema.validate(document, schema)
+
+
+def test_entries_are_found_by_core_and_none_where_there_are_none() -> None:
+    found = by_core(np.array([3, 1, 3], np.int32))
+    assert {core: rows.tolist() for core, rows in found.items()} == {1: [1], 3: [0, 2]}
+    assert by_core(np.zeros(0, np.int32)) == {}

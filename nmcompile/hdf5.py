@@ -1,0 +1,44 @@
+"""What an HDF5 file holds, looked over before any of it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nmcompile.errors import NmcError
+
+MAX_BYTES = 4 << 30  # of all arrays together
+MAX_DEPTH = 24
+MAX_ENTRIES = 100_000
+
+
+def require_plain(path: Path, file: Any) -> None:
+    """Raise unless the open h5py `file` is a tree of sane size that lies in this file alone."""
+    import h5py
+
+    waiting, entries, size = [(file, 0)], 0, 0
+    while waiting:
+        group, depth = waiting.pop()
+        for name in group:
+            entries += 1
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise NmcError(str(path), f"'{name}' is a link to another place, which is not read")
+            item = group[name]
+            if isinstance(item, h5py.Dataset):
+                size += _size(path, name, item)
+            else:
+                waiting.append((item, depth + 1))
+        if size > MAX_BYTES or entries > MAX_ENTRIES or depth > MAX_DEPTH:
+            raise NmcError(
+                str(path),
+                f"holds {size:,} bytes in {entries:,} entries, {depth} groups deep; "
+                f"{MAX_BYTES >> 30} GiB, {MAX_ENTRIES:,} and {MAX_DEPTH} are read",
+            )
+
+
+def _size(path: Path, name: str, dataset: Any) -> int:
+    if dataset.external or dataset.is_virtual:
+        raise NmcError(str(path), f"'{name}' lies in another file, which is not read")
+    if dataset.size and not dataset.id.get_storage_size() and dataset.dtype.itemsize:
+        raise NmcError(str(path), f"'{name}' claims {dataset.size:,} values and holds none")
+    return int(dataset.size or 0) * int(dataset.dtype.itemsize)
