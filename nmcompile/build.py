@@ -71,13 +71,20 @@ def read_build(folder: Path) -> Build:
             raise NmcError(
                 str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR."
             )
+    manifest = read_json(folder / MANIFEST)
+    hashes = manifest.get("sha256") if isinstance(manifest, dict) else None
+    if not isinstance(hashes, dict) or hashes.get(PROGRAM) != _hash(folder / PROGRAM):
+        raise NmcError(
+            str(folder),
+            f"{PROGRAM} is not the file that {MANIFEST} tells of",
+            "Compile the model again.",
+        )
     family = program_family(folder / PROGRAM)
     program = load_program(folder / PROGRAM, backend(family).neurons)
-    manifest = read_json(folder / MANIFEST)
     with reading(str(folder / REPORT), "is no report of this version", "Compile the model again."):
         figures = ReportFile.model_validate(read_json(folder / REPORT)).model_dump()
     names = [layer["name"] for layer in figures["layers"]]
-    if names != [node.name for node in program.network.nodes] or not isinstance(manifest, dict):
+    if names != [node.name for node in program.network.nodes]:
         raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
 
@@ -135,7 +142,11 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): _hash(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != REPORT
     }
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

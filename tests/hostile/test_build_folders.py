@@ -1,5 +1,6 @@
 """A build folder that somebody changed is refused before a kernel indexes with it."""
 
+import hashlib
 import json
 import shutil
 
@@ -28,6 +29,15 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def build(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "build")
+
+
+def signed(build):
+    """`build` with a manifest that was changed along with the program."""
+    manifest = json.loads((build / "manifest.json").read_text())
+    digest = hashlib.sha256((build / "program.h5").read_bytes()).hexdigest()
+    manifest["sha256"]["program.h5"] = digest
+    (build / "manifest.json").write_text(json.dumps(manifest))
+    return build
 
 
 def refusal(build):
@@ -63,7 +73,7 @@ FIELDS = [
 def test_a_field_of_another_type_or_range_is_refused(build, place, field, value):
     with h5py.File(build / "program.h5", "r+") as file:
         file[place].attrs[field] = value
-    refusal(build)
+    assert "manifest.json" not in refusal(signed(build))
 
 
 def replaced(file, name, change):
@@ -96,18 +106,25 @@ ARRAYS = [
 def test_an_array_that_would_lead_a_kernel_astray_is_refused(build, name, change):
     with h5py.File(build / "program.h5", "r+") as file:
         replaced(file, name, change)
-    refusal(build)
+    assert "manifest.json" not in refusal(signed(build))
 
 
 def test_links_out_of_the_program_and_loops_in_it_are_refused(build):
     with h5py.File(build / "program.h5", "r+") as file:
         file["network"]["again"] = file["network"]
-    refusal(build)
+    assert "groups deep" in refusal(signed(build))
     with h5py.File(build / "program.h5", "r+") as file:
         del file["network/again"]
         del file["network/projections/1/map/weight"]
         file["network/projections/1/map"]["weight"] = h5py.ExternalLink("/etc/passwd", "x")
-    assert "'weight' is a link to another place" in refusal(build)
+    assert "'weight' is a link to another place" in refusal(signed(build))
+
+
+def test_a_program_that_changed_since_it_was_compiled_is_refused(build):
+    data = bytearray((build / "program.h5").read_bytes())
+    data[len(data) // 2] ^= 1
+    (build / "program.h5").write_bytes(data)
+    assert "program.h5 is not the file that manifest.json tells of" in refusal(build)
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "[" * 200_000, "not json"])
