@@ -70,4 +70,4 @@ def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]
     random = np.random.default_rng(0)
     values = random.random((count, n_steps, weight.shape[1])).astype(np.float32)
     note = "checked on random values between 0 and 1; pass --sample for data of your own"
-    return Sample(values=values, as_model=False, where="random sample"), (note,)
+    return Sample(values=values, as_model=False, where="random sample", drawn=True), (note,)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.models_snntorch import TimeFirst, sequential
+from helpers.models_snntorch import Static, TimeFirst, sequential
 from torch import nn
 
 from nmcompile.errors import NmcError
@@ -355,3 +355,10 @@ def test_a_neuron_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
     assert message(path) == (
         "1: this Leaky lacks reset_delay (not saved, or by another version of snnTorch than 1.0). "
         "Pass --code FILE.py:CLASS.")
+
+
+def test_without_a_sample_a_model_with_its_own_steps_is_given_values_of_one_step() -> None:
+    found = FRONTEND.load(Request(model=Static()))
+    assert found.network.inputs[0].shape == (8,)
+    assert (found.network.static, found.network.steps) == (True, 30)
+    assert found.network.populations[0].shape == (12,)

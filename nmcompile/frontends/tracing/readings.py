@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -62,12 +62,15 @@ class Sample:
     as_model  true where the axes are those of the model's forward, false where they are
               (samples, [steps,] features...)
     where   what a message calls it
+    drawn   true for values of our own, (samples, steps, features): a model that runs its steps by
+            itself is given those of one step
     hint    what to do where no reading fits
     """
 
     values: Array
     as_model: bool
     where: str
+    drawn: bool = False
     hint: str = ""
 
 
@@ -81,6 +84,9 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     without a time axis. Raises NmcError with the reason where none fits.
     """
     failures: list[Exception] = []
+    own = _own_loop(model, sample, steps) if sample.drawn else None
+    if own is not None:
+        return own
     for trials in (_series_trials(sample), (_values,)):
         found = []
         for trial in trials:
@@ -96,6 +102,17 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
         if found:
             return found[0]
     raise _explanation(model, sample, failures)
+
+
+def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | None:
+    """The reading of a model that repeats one value input for steps of its own, or None."""
+    try:
+        found = _values(model, replace(sample, values=sample.values[:, 0]), steps)
+    except EndlessError:
+        raise
+    except (NmcError, NotTraceableError, *RAISED_BY_MODELS):
+        return None
+    return found if found.own else None
 
 
 def _series_trials(sample: Sample) -> tuple[Trial, ...]:
