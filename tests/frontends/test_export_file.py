@@ -86,7 +86,12 @@ def message(path: Path, **options: Any) -> str:
     return str(error.value).replace(str(path.parent) + "/", "")
 
 
-@pytest.mark.parametrize("target", ["torch.ops.aten.from_file.default", "os.system", "_operator.add"])
+@pytest.mark.parametrize("target", [
+    "torch.ops.aten.from_file.default", "os.system", "_operator.add",
+    # attributes of a known operation that are no overloads: a way to any code
+    "torch.ops.aten.add.__call__", "torch.ops.aten.pixel_shuffle.__getattribute__",
+    "torch.ops.aten.add._op", "torch.ops.aten.add.overloads", "torch.ops.aten.add.",
+])
 def test_an_operation_that_is_not_known_is_not_run(
     tmp_path: Path, static: Path, target: str
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import _disable_current_modes
 
 from nmcompile.errors import NmcError
@@ -217,21 +218,36 @@ def _names(step: Step) -> list[str]:
 
 def _require_known(program: Program) -> None:
     for step in program.steps:
-        library, _, rest = step.target.partition(".")
-        if library != "aten" or rest.split(".")[0] not in OPERATIONS or rest.count(".") != 1:
+        if _operation(step.target) is None:
             raise NmcError(str(program.path), f"uses the operation {step.target[:80]}, which is "
                            "not among those that are run")
+
+
+def _operation(target: str) -> OpOverload | None:
+    """The aten operation that "aten.add.Tensor" names, if it is one of those that are run.
+
+    A file may write any attribute in the place of the overload: only torch's own list of overloads
+    decides what is one.
+    """
+    library, name, overload = (target.split(".") + ["", ""])[:3]
+    if library != "aten" or name not in OPERATIONS or target.count(".") != 2:
+        return None
+    packet = getattr(torch.ops.aten, name)
+    found = getattr(packet, overload) if overload in packet.overloads() else None
+    return found if isinstance(found, OpOverload) else None
 
 
 def _run(steps: tuple[Step, ...], values: Values) -> None:
     """Run operations, adding their results to `values`."""
     for step in steps:
-        _, name, overload = step.target.split(".")
-        function = getattr(getattr(torch.ops.aten, name), overload)
+        function = _operation(step.target)
+        assert function is not None
         args = [_argument(value, values) for _, value in step.args]
         keywords = {key: _argument(value, values) for key, value in step.keywords}
         out = function(*args, **keywords)
-        results = out if step.several else [out]
+        results = list(out) if step.several else [out]
+        if not all(isinstance(result, torch.Tensor | None) for result in results):
+            raise NmcError("exported program", f"{step.target} does not give tensors")
         values.update(zip(step.results, results, strict=False))
 
 

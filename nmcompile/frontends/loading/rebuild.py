@@ -109,9 +109,9 @@ class Rebuilder:
         return DROP
 
     def _global(self, item: Named) -> Any:
-        dtype = getattr(torch, item.symbol.removeprefix("torch."), None)
-        if isinstance(dtype, torch.dtype):
-            return dtype
+        for dtype in DTYPES.values():
+            if item.symbol == str(dtype):
+                return dtype
         return _found_in(self.code, item.symbol) or DROP
 
     def _module(self, record: Record, symbol: str) -> nn.Module:
