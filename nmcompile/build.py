@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,13 +13,14 @@ from typing import Any
 
 from nmcompile import __version__
 from nmcompile.errors import NmcError, reading
-from nmcompile.files import read_json, write_json
+from nmcompile.files import read_json, why, write_json
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, program_family, save_program
 from nmcompile.pipeline import Compiled
 from nmcompile.registry import backend
 from nmcompile.report import Figures, ReportFile, compiled_figures
 
+ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
 
 
@@ -96,32 +96,29 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     What else lies in an earlier build, as run files do, is kept. A folder that is no build is
     never replaced.
     """
-    folder = folder.resolve()
-    if folder.exists() and not _is_build(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise NmcError(
-            str(folder), "exists and is not a build of nmcompile", "Name another folder with -o."
-        )
     try:
+        folder = folder.resolve()
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if taken and not _is_build(folder):
+            raise NmcError(str(folder), "exists and is not a build of nmcompile", ELSEWHERE)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise NmcError(
-            str(folder), f"cannot be written: {error.strerror}", "Name another folder with -o."
-        ) from error
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:200]}.", dir=folder.parent))
+    except (OSError, RuntimeError) as error:
+        raise NmcError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
     try:
         yield fresh
         fresh.chmod(0o755)
         _swap(fresh, folder)
     except OSError as error:
-        raise NmcError(str(folder), f"cannot be written: {error.strerror or error}") from error
+        raise NmcError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _is_build(folder: Path) -> bool:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
+        manifest = read_json(folder / MANIFEST)
+    except NmcError:
         return False
     return isinstance(manifest, dict) and "nmcompile" in manifest and (folder / PROGRAM).is_file()
 
@@ -131,7 +128,7 @@ def _swap(fresh: Path, folder: Path) -> None:
     if not folder.exists():
         fresh.replace(folder)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)) / "old"
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name[:200]}.", dir=folder.parent)) / "old"
     folder.replace(old)
     fresh.replace(folder)
     for kept in sorted(old.iterdir()):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from nmcompile.errors import NmcError, reading
@@ -14,15 +15,33 @@ from nmcompile.errors import NmcError, reading
 
 def require_file(path: Path) -> Path:
     """`path`, if it is a regular file that may be read; a pipe or device would block."""
-    if path.is_dir():
-        raise NmcError(str(path), "is a folder, expected a file")
-    if path.exists() and not path.is_file():
-        raise NmcError(str(path), "is a pipe or a device, expected a file")
     try:
+        mode = path.stat().st_mode
+        if S_ISDIR(mode):
+            raise NmcError(str(path), "is a folder, expected a file")
+        if not S_ISREG(mode):
+            raise NmcError(str(path), "is a pipe or a device, expected a file")
         path.open("rb").close()
     except (OSError, ValueError) as error:
-        raise NmcError(str(path), getattr(error, "strerror", None) or "cannot be read") from error
+        raise NmcError(str(path), why(error)) from error
     return path
+
+
+def require_place(path: Path) -> Path:
+    """`path`, if a file can be written there: new, or in the place of a regular one."""
+    try:
+        if not path.name or (path.exists() and not path.is_file()):
+            raise NmcError(str(path), "is not the name of a file that can be written")
+        if not path.parent.is_dir():
+            raise NmcError(str(path), "cannot be written: there is no such folder")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NmcError(str(path), f"cannot be written: {why(error)}") from error
+    return path
+
+
+def why(error: Exception) -> str:
+    """What the system says of a file that it refuses."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -40,11 +59,11 @@ def read_json(path: Path) -> Any:
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place if the block ends well."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = require_place(path).with_name(f".{path.name[:200]}.{os.getpid()}")
     try:
         yield fresh
         fresh.replace(path)
     except OSError as error:
-        raise NmcError(str(path), f"cannot be written: {error.strerror}") from error
+        raise NmcError(str(path), f"cannot be written: {why(error)}") from error
     finally:
         fresh.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nmcompile.errors import NmcError
 
-MAX_BYTES = 4 << 30  # of all arrays together
+MAX_BYTES = 2 << 30  # of all arrays together
 MAX_DEPTH = 24
 MAX_ENTRIES = 100_000
 

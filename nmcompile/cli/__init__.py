@@ -53,8 +53,13 @@ def main() -> None:
         group(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
         sys.exit(exit_request.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        asked = f" Try {context.command_path} --help." if context else ""
+        click.echo(f"nmc: error: {one_line(error.format_message())}{asked}", err=True)
         sys.exit(2)
     except NmcError as error:
         click.echo(f"nmc: error: {error}", err=True)

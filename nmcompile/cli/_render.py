@@ -6,6 +6,7 @@ import json
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -91,7 +92,7 @@ def _table(figures: Figures) -> None:
 
 def _cells(row: Figures, ran: bool) -> list[str]:
     used = "" if row["utilisation"] is None else f"{100 * row['utilisation']:.0f} %"
-    cells = [row["name"], f"{row['neurons']:,}", str(row["cores"]), used]
+    cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
     if ran:
         cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets", "hops")]
         cells.append(si(row["latency_s"], "s"))

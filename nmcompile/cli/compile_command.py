@@ -30,7 +30,13 @@ import click
 )
 @click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of random encodings.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of random encodings.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     model: Path,

@@ -16,7 +16,7 @@ import click
     type=click.Path(path_type=Path),
     help="Data: .npz with x and labels y, .npy, .pt.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Steps for each sample.")
+@click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
 @click.option(
     "--encode",
     type=click.Choice(["direct", "rate", "latency"]),
@@ -29,7 +29,13 @@ import click
     help="Variables of every population to keep in the run file.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run file (.npz).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --encode rate.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of --encode rate.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     folder: Path,
@@ -45,8 +51,11 @@ def command(
     from nmcompile import api
     from nmcompile.cli._render import print_json, print_summary, progress_bar
     from nmcompile.cli._run_file import save_run, variables
+    from nmcompile.files import require_place
 
     kept = variables(record, output)
+    if output is not None:
+        require_place(output)
     build, values = api.read_build(folder), api.read_data(data)
     with progress_bar() as bar:
         task = bar.add_task("simulate", total=len(values.x))

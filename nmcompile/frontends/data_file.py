@@ -14,7 +14,7 @@ from nmcompile.errors import NmcError, reading
 from nmcompile.files import require_file
 from nmcompile.ir.neurons.base import Array
 
-MAX_BYTES = 8 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
+MAX_BYTES = 4 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
 MOST = 2**31 - 1  # classes
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 

@@ -11,6 +11,8 @@ from nmcompile.errors import NmcError
 from nmcompile.ir.network import Input, Network, Population, Projection
 from nmcompile.ir.neurons.rules import require_shape
 
+LONGEST_NAME = 500
+
 
 def verify(network: Network) -> Network:
     """Return `network` if it keeps every rule, raise NmcError naming the part that does not."""
@@ -58,6 +60,9 @@ def _verify_names(network: Network) -> None:
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise NmcError("network", f"the name '{twice[0]}' is used twice")
+    for name in (*names, *(output.name for output in network.outputs)):
+        if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+            raise NmcError("network", f"'{name[:40]}' is no name that can be printed")
     if not network.inputs or not network.populations:
         raise NmcError("network", "it needs at least one input and one population")
     if not network.outputs:

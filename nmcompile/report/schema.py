@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Energy(_Table):
+    """Joules in all and by kind."""
+
+    total: Number
+    synapse: Number
+    neuron: Number
+    router: Number
+    link: Number
+    static: Number
+
+
+class Latency(_Table):
+    """Seconds of a step and of a sample."""
+
+    per_step_mean: Number
+    per_step_max: Number
+    per_sample_mean: Number
 
 
 class LayerFigures(_Table):
@@ -24,7 +43,7 @@ class LayerFigures(_Table):
     neuron_updates: int | None
     packets: int | None
     hops: int | None
-    energy_j: dict[str, Number] | None
+    energy_j: Energy | None
     latency_s: Number | None
     utilisation: Number | None
 
@@ -46,9 +65,20 @@ class ReportFile(_Table):
     samples: int | None
     accuracy: Number | None
     steps: int | None
-    latency_s: dict[str, Number] | None
-    energy_j: dict[str, Number] | None
+    latency_s: Latency | None
+    energy_j: Energy | None
     energy_per_sample_j: Number | None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
     estimated: list[str]
+
+    @model_validator(mode="after")
+    def _run_is_whole(self) -> ReportFile:
+        """What a run fills in is there as a whole or not at all."""
+        of_run = [self.samples, self.latency_s, self.energy_j, self.energy_per_sample_j]
+        for layer in self.layers:
+            of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
+                       layer.hops, layer.energy_j, layer.latency_s]
+        if len({figure is None for figure in of_run}) != 1:
+            raise ValueError("some figures of its run are missing")
+        return self

@@ -21,6 +21,7 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 128 << 10
+MAX_DOTS = 200  # of one line: each in a key is a table in a table
 
 
 def load_target(name: str) -> Target:
@@ -74,6 +75,8 @@ def parse_target(text: str, where: str) -> Target:
     Raises NmcError with the file, the first wrong field, and what is expected there.
     """
     try:
+        if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+            raise NmcError(where, f"has a line with more than {MAX_DOTS} dots")
         with reading(where, "is not TOML"):
             content = _as_json(text)
         return Target.model_validate_json(content)

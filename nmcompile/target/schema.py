@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 Delay = Annotated[int, Field(ge=0, le=100_000)]
 WeightBits = Annotated[int, Field(ge=2, le=16)]
 PayloadBits = Annotated[int, Field(ge=0, le=32)]
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one event
 Reset = Literal["none", "zero", "subtract"]
 
 

@@ -164,7 +164,18 @@ def test_a_run_that_the_memory_does_not_hold(capsys, monkeypatch, tmp_path):
     assert nmc(capsys, monkeypatch, "compile", MODEL, "--target", "loihi2", "--code", CODE, "-o",
                build).code == 0
     result = nmc(capsys, monkeypatch, "simulate", build, "--input", EXAMPLES / "digits_test.npz",
-                 "--steps", 10**12)
+                 "--steps", 10**7)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("nmc: error: memory: this machine has too little for the input (")
     assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ("simulate", "x", "--input", "y", "--seed", "-1"), ("simulate", "x", "--steps", "many"),
+    ("simulate", "x", "--input", "y", "--steps", "0"), ("conpile", "x"), ("compile",)])
+def test_options_that_are_none_get_one_line(capsys, monkeypatch, arguments):
+    result = nmc(capsys, monkeypatch, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.err.splitlines()) == 1
+    assert result.err.startswith("nmc: error: ")
+    assert "--help" in result.err

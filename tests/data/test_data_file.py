@@ -45,7 +45,7 @@ def test_a_pickled_object_array_is_refused_unread(tmp_path):
     path = tmp_path / "evil.npz"
     np.savez(path, x=np.array([{"run": "me"}], dtype=object))
     assert refusal(path) == (
-        "FILE: holds object of shape (1,), expected numbers of at most 8 GiB.")
+        "FILE: holds object of shape (1,), expected numbers of at most 4 GiB.")
 
 
 def test_a_header_that_claims_petabytes_is_refused_before_memory_is_taken(tmp_path):
@@ -55,7 +55,7 @@ def test_a_header_that_claims_petabytes_is_refused_before_memory_is_taken(tmp_pa
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", header.getvalue())
-    assert "expected numbers of at most 8 GiB" in refusal(path)
+    assert "expected numbers of at most 4 GiB" in refusal(path)
 
 
 def test_text_a_missing_file_and_a_truncated_file_are_refused(tmp_path, x):

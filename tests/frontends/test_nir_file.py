@@ -169,10 +169,35 @@ def test_paths_that_multiply_and_chains_without_end_are_refused() -> None:
     assert network(scales(20, 1)).populations[0].name == "lif"
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1j])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1j, 3e38])
 def test_parameters_that_are_no_finite_numbers_are_refused(value: complex) -> None:
-    with pytest.raises(NmcError, match="0: its r holds something else than finite numbers"):
+    with pytest.raises(NmcError, match="0: its r holds something else than numbers within 1e"):
         network(chain(lif(3, r=np.full(3, value)), inputs=(3,), n=3))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [nir.Affine(weight=ones(3, 3), bias=ones(2)), nir.Affine(weight=ones(3, 3), bias=ones(0)),
+     nir.Flatten({"input": np.array([3])}, start_dim=-7), nir.Input(np.array([2**32, 2**32])),
+     nir.Input(np.array([-4]))],
+    ids=["bias", "no bias", "axis", "huge", "negative"],
+)
+def test_nodes_whose_numbers_fit_nothing_are_refused(node: object) -> None:
+    nodes = (node, lif(3)) if not isinstance(node, nir.Input) else (lif(3),)
+    model = chain(*nodes, n=3)
+    if isinstance(node, nir.Input):
+        model.nodes["input"] = node
+    with pytest.raises(NmcError):
+        network(model)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [
+    (40_000, 1, 40_000), (0, 1, 0), (2, 0, 0), (-2, 1, 0), (2.5, 1, 0), (2, 1, np.nan)])
+def test_pools_that_are_none_are_refused(kernel: float, stride: float, padding: float) -> None:
+    pool = nir.SumPool2d(*(np.array([v, v]) for v in (2, 1, 0)))
+    pool.kernel_size, pool.stride, pool.padding = ([v, v] for v in (kernel, stride, padding))
+    with pytest.raises(NmcError):
+        network(chain(pool, lif(1), inputs=(1, 10, 10), n=1))
 
 
 @pytest.mark.parametrize("dt", [np.array("abc"), np.array([1e-3, 2e-3]), np.nan, 1e-300, 2.0, -1e-4])

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from helpers.networks import conv_network, small_target, spikes
 
-from nmcompile.build import read_build, write_build
+from nmcompile.build import read_build, replaced_folder, write_build
 from nmcompile.errors import NmcError
+from nmcompile.files import replaced_file
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.pipeline import compile_traced
@@ -139,3 +142,29 @@ def test_a_report_of_another_build_is_refused(build):
     report["layers"][0]["name"] = "other"
     (build / "report.json").write_text(json.dumps(report))
     assert refusal(build).endswith("its files are of different builds. Compile the model again.")
+
+
+@pytest.mark.parametrize("change", [{"samples": 3}, {"energy_j": {}}, {"accuracy": "high"}])
+def test_a_report_with_half_a_run_is_refused(build, change):
+    report = json.loads((build / "report.json").read_text()) | change
+    (build / "report.json").write_text(json.dumps(report))
+    assert "is no report of this version (" in refusal(build)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_folder_whose_manifest_is_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(NmcError, match="exists and is not a build"), replaced_folder(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("place", ["", ".", "none/x.npz", "x" * 300, "folder", "pipe"])
+def test_a_file_is_written_in_the_place_of_nothing_but_a_file(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(NmcError), replaced_file(Path(place)) as fresh:
+        fresh.write_text("new")
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "pipe").is_fifo()

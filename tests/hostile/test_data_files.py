@@ -105,6 +105,7 @@ def test_labels_that_are_no_class_numbers_are_refused(tmp_path, labels):
         "x=" + "[" * 5000 + "]" * 5000,
         "x=" + "{a=" * 3000 + "1" + "}" * 3000,
         "a." * 3000 + "b=1",
+        "a" + ".a" * 60_000 + "=1",
         "x=" + "9" * 5000,
         'x="\0"',
     ],

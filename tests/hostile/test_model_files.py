@@ -58,6 +58,19 @@ SLOW = {
     "own modules twice in each": p.nested(40, p.OWN, p.module(p.OWN), 2),
     "layers twice in each": p.nested(40, p.SEQUENTIAL, p.linear(), 2),
     "deep modules": p.nested(3000, p.SEQUENTIAL, p.linear(), 1),
+    "colliding tuples": b"}(" + b"".join(
+        p.tuple_of(p.number(k), p.number(k * 31)) + b"N" for k in range(60_000)) + b"u",
+    "set of tuples": p.name("builtins", "set") + p.tuple_of(
+        b"](" + p.tuple_of(p.number(1), p.number(2)) + b"e") + b"R",
+    "lists that print without end": p.module(p.SEQUENTIAL, {"0": p.linear()},
+                                             note=b"]K\x01a" + b"q\x00](h\x00h\x00e" * 45),
+    "encoded lists": p.name("numpy.core.multiarray", "scalar") + p.tuple_of(
+        p.name("numpy", "dtype") + p.tuple_of(p.text("f8")) + b"R",
+        p.name("_codecs", "encode") + p.tuple_of(b"]K\x01a" + b"q\x00](h\x00h\x00e" * 45) + b"R")
+    + b"R",
+    "padding": p.module(p.SEQUENTIAL, {"0": p.linear(), "1": p.module(
+        ("torch.nn.modules.padding", "ConstantPad1d"),
+        padding=p.tuple_of(p.number(0), p.number(10**8)), value=p.number(0))}),
     "claims 6 GB": b"\x80\x05\x96" + (6 << 30).to_bytes(8, "little"),
     "inside itself": p.name(*p.OWN) + b")\x81q\x01" + p.dict_of(
         {"_parameters": b"}", "_buffers": b"}", "_modules": p.dict_of({"a": b"h\x01"})}) + b"b",
@@ -67,6 +80,11 @@ SLOW = {
 @pytest.mark.parametrize("bomb", SLOW)
 def test_a_bomb_is_refused_before_it_takes_time_or_memory(tmp_path, bomb):
     refusal(p.archive(tmp_path / "m.pt", SLOW[bomb]))
+
+
+def test_a_container_s_own_maker_keeps_no_state(tmp_path):
+    changed = p.name("builtins", "set") + p.tuple_of(b"N", p.dict_of({"_kind": b"N"})) + b"b"
+    assert "a container with a state" in refusal(p.archive(tmp_path / "m.pt", changed))
 
 
 def test_many_tensors_over_the_same_bytes_share_them(tmp_path):

@@ -30,6 +30,7 @@ OPERATIONS = frozenset("""
     to transpose tril triu type_as unbind unflatten unsqueeze upsample_nearest2d view where zeros
     zeros_like
 """.split())
+MAX_DEPTH = 50  # of modules in modules
 PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string")
 Call = tuple[str, str, str]
 
@@ -108,6 +109,8 @@ class ExportedModel(nn.Module):
             place = rebuilt_neuron(path, kind, self.program.named)
         else:
             place = type(kind.rpartition(".")[2], (Scope,), {})()
+        if path.count(".") > MAX_DEPTH:
+            raise NmcError(str(self.program.path), f"holds modules more than {MAX_DEPTH} deep")
         holder: nn.Module = self
         for name in path.split(".")[:-1]:
             if name not in holder._modules:
@@ -229,7 +232,7 @@ def _operation(target: str) -> OpOverload | None:
     A file may write any attribute in the place of the overload: only torch's own list of overloads
     decides what is one.
     """
-    library, name, overload = (target.split(".") + ["", ""])[:3]
+    library, name, overload = (*target.split("."), "", "")[:3]
     if library != "aten" or name not in OPERATIONS or target.count(".") != 2:
         return None
     packet = getattr(torch.ops.aten, name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,7 @@ HOOKS = (
 TABLES = ("_parameters", "_buffers", "_modules")
 DROP = object()  # a value that is not rebuilt
 MAX_DEPTH = 100  # of values inside each other
+MAX_ITEMS = 1_000_000  # of a container with all that it holds, as often as it is held
 
 
 class UnknownModule(nn.Module):
@@ -54,6 +56,7 @@ class Rebuilder:
         self._made: dict[int, Any] = {}
         self._storages: dict[str, torch.Tensor] = {}
         self._depth = 0
+        self._weights: dict[int, int] = {}  # id of a made container -> values in it, as printed
         self._heights: dict[nn.Module, int] = {}  # levels of modules in a module
         self._unfinished: set[int] = set()  # ids of the modules whose attributes are being made
 
@@ -86,15 +89,25 @@ class Rebuilder:
         filled += [v for v in map(self.value, item) if v is not DROP]
         made = filled if isinstance(item, list) else type(item)(filled)
         self._made[id(item)] = made
+        self._weigh(made, filled)
         return made
+
+    def _weigh(self, made: Any, values: Iterable[Any]) -> None:
+        """Refuse a value that holds others so often that to print or walk it would never end."""
+        weight = 1 + sum(self._weights.get(id(v), 1) for v in values
+                         if isinstance(v, list | tuple | set | frozenset | dict))
+        if weight > MAX_ITEMS:
+            raise NmcError(str(self.archive.path), "holds lists in lists without end")
+        self._weights[id(made)] = weight
 
     def _dict(self, item: dict[Any, Any]) -> dict[Any, Any]:
         made: dict[Any, Any] = OrderedDict() if isinstance(item, OrderedDict) else {}
         self._made[id(item)] = made
         for key, value in dict.items(item):
             rebuilt = self.value(value)
-            if rebuilt is not DROP and isinstance(key, str | int | float | bool | tuple):
+            if rebuilt is not DROP and isinstance(key, str | int | float | bool):
                 made[key] = rebuilt
+        self._weigh(made, made.values())
         return made
 
     def _record(self, record: Record) -> Any:
@@ -198,8 +211,8 @@ def _scalar(rebuilder: Rebuilder, record: Record) -> Any:
     """numpy.core.multiarray.scalar(dtype, bytes) as a Python number."""
     kind = record.args[0].args[0] if isinstance(record.args[0], Record) else ""
     data = record.args[1]
-    if isinstance(data, Record) and symbol_of(data) == "_codecs.encode":
-        data = str(data.args[0]).encode("latin1")
+    if symbol_of(data) == "_codecs.encode" and isinstance(data.args[0], str):
+        data = data.args[0].encode("latin1")
     if kind not in ("f8", "f4", "i8", "i4", "b1") or not isinstance(data, bytes):
         return DROP
     return np.frombuffer(data, kind)[0].item() if len(data) == np.dtype(kind).itemsize else DROP
@@ -234,6 +247,8 @@ def _library_class(symbol: str) -> Any:
         found = getattr(importlib.import_module(module_name), name, None)
     except ImportError:
         library = module_name.split(".")[0]
+        if find_spec(library) is not None:
+            return None
         raise NmcError(symbol, f"the model needs {library}, which is not installed",
                        f"pip install {library}") from None
     return found if isinstance(found, type) and found.__module__ == module_name else None

@@ -47,5 +47,5 @@ def _require_complete(path: str, part: nn.Module) -> None:
 def _mechanism(path: str, part: Any) -> int:
     value = getattr(part, "reset_mechanism_val", None)
     if not isinstance(value, torch.Tensor) or value.numel() != 1 or int(value) not in OWN_FUNCTIONS:
-        raise NmcError(path, f"reset_mechanism_val is {value}, expected 0, 1 or 2")
+        raise NmcError(path, "reset_mechanism_val is not 0, 1 or 2")
     return int(value)

@@ -6,16 +6,13 @@ import io
 import pickle
 import pickletools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nmcompile.errors import NmcError, reading
 
 HINT = "If you trust it, pass --trust-pickle, or give its class with --code FILE.py:CLASS."
-# The only names that stand for the real thing: containers without behaviour.
-CONTAINERS: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict, "builtins.set": set, "builtins.frozenset": frozenset,
-}
+KEYS = (str, int, float, bytes, type(None))  # a tuple's hash can be chosen to collide
 # Functions whose calls a torch.save pickle consists of; recorded, and understood by rebuild.py.
 RECORDED = frozenset([
     "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
@@ -31,7 +28,7 @@ MAX_ITEMS = 1_000_000  # of a tuple with all tuples inside it, counted as often 
 # Opcodes that no torch.save writes: other ways to name and call things, and buffers whose claimed
 # size is allocated before it is read.
 REFUSED = frozenset(["INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER",
-                     "READONLY_BUFFER", "BYTEARRAY8"])
+                     "READONLY_BUFFER", "BYTEARRAY8", "FROZENSET"])
 
 
 class Named(type):
@@ -83,6 +80,35 @@ class Record(metaclass=Named):
         self.items.append((key, value))
 
 
+class Container:
+    """The only names that stand for the real thing: containers without behaviour.
+
+    It makes one out of a list of elements, whose hashes must not be of the file's choice.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __call__(self, items: Iterable[Any] = ()) -> Any:
+        """What the REDUCE opcode does."""
+        held = list(items)
+        for item in held:
+            _require_key(item)
+        return self._kind(held)
+
+    def __setstate__(self, state: Any) -> None:
+        """What the BUILD opcode would do; a container has no state."""
+        raise ValueError("a container with a state")
+
+
+CONTAINERS = {
+    "collections.OrderedDict": Container(OrderedDict), "builtins.set": Container(set),
+    "builtins.frozenset": Container(frozenset),
+}
+
+
 class Storage:
     """A tensor's storage as the pickle names it: ("storage", type, key, device, elements)."""
 
@@ -111,6 +137,11 @@ def _require_plain(data: bytes, where: str) -> None:
             raise NmcError(where, f"holds an integer of more than {MAX_BITS} bits")
         if count > MAX_OPCODES:
             raise NmcError(where, f"holds a pickle of more than {MAX_OPCODES:,} opcodes")
+
+
+def _require_key(item: Any) -> None:
+    if not isinstance(item, KEYS) and not isinstance(item, Record | Named):
+        raise ValueError(f"a {type(item).__name__} as a key or in a set")
 
 
 def symbol_of(item: Any) -> str:
@@ -147,14 +178,37 @@ class _Unpickler(pickle._Unpickler):
         return Storage(symbol_of(pid[1]).removeprefix("torch."), pid[2], pid[4])
 
     def _weighed(self) -> None:
-        """Refuse a tuple or frozen set that holds others in a way that takes for ever to hash."""
-        items: tuple[Any, ...] | frozenset[Any] = self.stack[-1]  # type: ignore[attr-defined]
-        inner = (self._weights.get(id(i), 1) if isinstance(i, tuple | frozenset) else 1
-                 for i in items)
+        """Refuse a tuple that holds others in a way that takes for ever to print."""
+        items: tuple[Any, ...] = self.stack[-1]  # type: ignore[attr-defined]
+        inner = (self._weights.get(id(i), 1) if isinstance(i, tuple) else 1 for i in items)
         weight = 1 + sum(inner)
         if weight > MAX_ITEMS:
             raise NmcError(self._where, "nests its tuples too deeply")
         self._weights[id(items)] = weight
+
+
+    def load_setitem(self) -> None:
+        """One entry of a dict."""
+        _require_key(self.stack[-2])  # type: ignore[attr-defined]
+        super().load_setitem()  # type: ignore[misc]
+
+    def load_setitems(self) -> None:
+        """Entries of a dict."""
+        for key in self.stack[::2]:  # type: ignore[attr-defined]
+            _require_key(key)
+        super().load_setitems()  # type: ignore[misc]
+
+    def load_dict(self) -> None:
+        """A dict of what lies on the stack, as protocol 0 writes it."""
+        for key in self.stack[::2]:  # type: ignore[attr-defined]
+            _require_key(key)
+        super().load_dict()  # type: ignore[misc]
+
+    def load_additems(self) -> None:
+        """Elements of a set."""
+        for item in self.stack:  # type: ignore[attr-defined]
+            _require_key(item)
+        super().load_additems()  # type: ignore[misc]
 
 
 def _weighing(load: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -165,9 +219,13 @@ def _weighing(load: Callable[[Any], None]) -> Callable[[Any], None]:
     return loaded
 
 
-_Unpickler.dispatch = {
+_HANDLERS: dict[int, Callable[[Any], None]] = {
     **pickle._Unpickler.dispatch,
     **{opcode[0]: _weighing(pickle._Unpickler.dispatch[opcode[0]])
-       for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3,
-                      pickle.FROZENSET)},
+       for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)},
+    pickle.SETITEM[0]: _Unpickler.load_setitem,
+    pickle.SETITEMS[0]: _Unpickler.load_setitems,
+    pickle.DICT[0]: _Unpickler.load_dict,
+    pickle.ADDITEMS[0]: _Unpickler.load_additems,
 }
+_Unpickler.dispatch = _HANDLERS

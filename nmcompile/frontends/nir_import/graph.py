@@ -9,7 +9,7 @@ import nir
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.nir_import.maps import Shape, step_of
+from nmcompile.frontends.nir_import.maps import Shape, require_size, step_of
 from nmcompile.frontends.nir_import.neurons import NEURONS
 from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons.base import Array
@@ -69,6 +69,7 @@ class Graph:
         step = step_of(name, node, signal.shape)
         if step is None:
             raise NmcError(name, f"a NIR {type(node).__name__} cannot be compiled", SUPPORTED)
+        require_size(name, step.shape)
         delay = _delay(name, node, dt) if isinstance(node, nir.Delay) else 0
         links = () if step.map is None else (step.map,)
         if step.map is not None:
@@ -84,7 +85,9 @@ class Graph:
         """Shape of a neuron or an input; a neuron of scalar parameters has its input's."""
         node = self.nodes[name]
         if isinstance(node, nir.Input):
-            return tuple(int(n) for n in np.atleast_1d(next(iter(node.input_type.values()))))
+            shape = tuple(int(n) for n in np.atleast_1d(next(iter(node.input_type.values()))))
+            require_size(name, shape)
+            return shape
         own = tuple(np.shape(node.r))
         if int(np.prod(own)) > 1 or name in trail:
             return own or (1,)

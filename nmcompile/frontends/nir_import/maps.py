@@ -15,6 +15,8 @@ from nmcompile.ir.maps import Conv, Dense, LinearMap, Scale, pool
 from nmcompile.ir.neurons.base import Array
 
 Shape = tuple[int, ...]
+LARGEST = 1 << 26  # elements of one signal or kernel
+LARGEST_STEP = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +26,12 @@ class Step:
     map: LinearMap | None
     shape: Shape
     bias: Array | None = None
+
+
+def require_size(name: str, shape: Shape) -> None:
+    """Raise unless a signal or kernel of `shape` has a size that a network may have."""
+    if not shape or min(shape) < 1 or prod(shape) > LARGEST:
+        raise NmcError(name, f"its shape {shape} has no or more than {LARGEST:,} elements")
 
 
 def step_of(name: str, node: Any, shape: Shape) -> Step | None:
@@ -39,6 +47,8 @@ def _dense(name: str, node: Any, shape: Shape) -> Step:
     if weight.ndim != 2 or weight.shape[1] != prod(shape):
         raise NmcError(name, f"its weight is {weight.shape}, its input {shape}")
     bias = np.asarray(node.bias, np.float64) if isinstance(node, nir.Affine) else None
+    if bias is not None and bias.shape != (weight.shape[0],):
+        raise NmcError(name, f"its bias is {bias.shape}, its weight {weight.shape}")
     linear = Dense(weight=weight, in_shape=shape, out_shape=(weight.shape[0],))
     return Step(map=linear, shape=(weight.shape[0],), bias=bias)
 
@@ -54,15 +64,19 @@ def _convolution(name: str, node: Any, shape: Shape) -> Step:
         raise NmcError(name, f"its input has shape {shape}, expected channels and "
                        f"{1 if flat else 2} axes of space")
     kernel = weight[:, :, None] if flat else weight
-    stride, dilation = _pair(node.stride, flat, 1), _pair(node.dilation, flat, 1)
+    stride, dilation = _pair(name, node.stride, flat, 1), _pair(name, node.dilation, flat, 1)
     linear = Conv(
         weight=kernel, in_shape=(shape[0], 1, shape[1]) if flat else (shape[0], *shape[1:]),
-        stride=stride, dilation=dilation, groups=int(node.groups),
+        stride=stride, dilation=dilation, groups=_whole(name, node.groups),
         padding=_padding(name, node.padding, kernel.shape[2:], dilation, flat),
     )
+    linear.verify(name)
     out = (linear.out_shape[0], linear.out_shape[2]) if flat else linear.out_shape
     bias = None
     if node.bias is not None and np.any(node.bias):
+        if np.size(node.bias) != out[0]:
+            raise NmcError(name, f"its bias has {np.size(node.bias)} values for {out[0]} channels")
+        require_size(name, out)
         channels = np.asarray(node.bias, np.float64).reshape(-1, *[1] * (len(out) - 1))
         bias = np.broadcast_to(channels, out).reshape(-1)
     return Step(map=linear, shape=out, bias=bias)
@@ -79,25 +93,42 @@ def _padding(
         if any(span % 2 for span in spans):
             raise NmcError(name, "padding 'same' with an even kernel cannot be compiled")
         return (spans[0] // 2, spans[1] // 2)
-    return _pair(padding, flat, 0)
+    return _pair(name, padding, flat, 0)
 
 
-def _pair(values: Any, flat: bool, first: int) -> tuple[int, int]:
-    numbers = [int(v) for v in np.atleast_1d(values)]
+def _whole(name: str, value: Any) -> int:
+    """`value` as a whole number of at most LARGEST_STEP."""
+    number = np.asarray(value)
+    if number.size != 1 or number.dtype.kind not in "iuf" or number.flat[0] % 1 != 0:
+        raise NmcError(name, "a stride, padding, dilation, kernel size or axis is no whole number")
+    if abs(int(number.flat[0])) > LARGEST_STEP:
+        raise NmcError(name, f"a stride, padding, dilation or kernel size exceeds {LARGEST_STEP:,}")
+    return int(number.flat[0])
+
+
+def _pair(name: str, values: Any, flat: bool, first: int) -> tuple[int, int]:
+    numbers = [_whole(name, v) for v in np.atleast_1d(values).reshape(-1)[:2]]
     return (first, numbers[0]) if flat else (numbers[0], numbers[-1])
 
 
 def _pool(name: str, node: Any, shape: Shape) -> Step:
     if len(shape) != 3:
         raise NmcError(name, f"its input has shape {shape}, expected (channels, height, width)")
-    linear = pool((shape[0], shape[1], shape[2]), _pair(node.kernel_size, False, 0),
-                  _pair(node.stride, False, 0), _pair(node.padding, False, 0),
-                  average=isinstance(node, nir.AvgPool2d))
+    kernel = _pair(name, node.kernel_size, False, 0)
+    if min(kernel) < 1:
+        raise NmcError(name, f"a pool of {kernel[0]} x {kernel[1]} is none")
+    require_size(name, (shape[0], *kernel))
+    linear = pool((shape[0], shape[1], shape[2]), kernel, _pair(name, node.stride, False, 0),
+                  _pair(name, node.padding, False, 0), average=isinstance(node, nir.AvgPool2d))
+    linear.verify(name)
     return Step(map=linear, shape=linear.out_shape)
 
 
 def _flatten(name: str, node: Any, shape: Shape) -> Step:
-    first, last = int(node.start_dim) % len(shape), int(node.end_dim) % len(shape)
+    first, last = (_whole(name, axis) for axis in (node.start_dim, node.end_dim))
+    if not -len(shape) <= first < len(shape) or not -len(shape) <= last < len(shape):
+        raise NmcError(name, f"it merges axes {first} to {last} of shape {shape}")
+    first, last = first % len(shape), last % len(shape)
     merged = prod(shape[first : last + 1])
     return Step(map=None, shape=(*shape[:first], merged, *shape[last + 1 :]))
 

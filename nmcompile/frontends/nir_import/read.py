@@ -11,6 +11,8 @@ import numpy as np
 from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import require_plain
 
+LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
+
 
 def holds_graph(path: Path) -> bool:
     """True where the file has the "node" group of a NIR graph, or is too damaged to tell."""
@@ -41,7 +43,7 @@ def require_numbers(graph: nir.NIRGraph, prefix: str = "") -> None:
             continue
         for field, value in vars(node).items():
             if isinstance(value, np.ndarray) and not (
-                value.dtype.kind in "fiu" and np.all(np.isfinite(value))
+                value.dtype.kind in "fiu" and np.all(np.abs(value) <= LARGEST)
             ):
-                raise NmcError(f"{prefix}{name}", f"its {field} holds something else than finite "
-                               "numbers")
+                raise NmcError(f"{prefix}{name}", f"its {field} holds something else than numbers "
+                               f"within {LARGEST:g}")

@@ -279,9 +279,11 @@ def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) ->
 
 def _first_layer(model: nn.Module) -> str:
     for path, module in model.named_modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and isinstance(module.in_features, int):
             return f", whose first layer {path} takes {module.in_features} features"
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and isinstance(
+            module.in_channels, int
+        ):
             return f", whose first layer {path} takes {module.in_channels} channels"
     return ""
 

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import Found
 from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
 from nmcompile.ir.maps import LinearMap
@@ -100,9 +101,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.count()
         leaves = [] if self.paused else tree_leaves((args, kwargs))
         known = [k for k in map(self.known, leaves) if k is not None]
+        name = func.overloadpacket.__name__
+        require_modest(name, func, args, kwargs, self.module() or "model")
         out = func(*args, **kwargs)
         if known:
-            name = func.overloadpacket.__name__
             self._note(Call(name, func, args, kwargs, out, self), known)
         return out
 

@@ -1,0 +1,46 @@
+"""How large a result will be, asked before it takes memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from nmcompile.errors import NmcError
+
+MAX_RESULT = 1 << 28  # elements of one result: 1 GiB of 32-bit numbers
+MAX_PARTS = 100_000  # tensors of one result
+# Operations whose results are as large as a number among their arguments says.
+GROWING = frozenset("""
+    _adaptive_avg_pool2d _adaptive_avg_pool3d arange constant_pad_nd convolution
+    convolution_overrideable empty expand eye full full_like im2col index_select linspace
+    new_empty new_full new_ones new_zeros ones randn rand reflection_pad1d reflection_pad2d
+    repeat replication_pad1d replication_pad2d upsample_bilinear2d upsample_nearest1d
+    upsample_nearest2d upsample_nearest3d zeros avg_pool2d avg_pool3d max_pool2d_with_indices
+    pixel_shuffle cat stack as_strided
+""".split())
+DIVIDING = frozenset(["unbind", "split", "chunk", "split_with_sizes", "tensor_split"])
+
+
+def require_modest(
+    name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], where: str
+) -> None:
+    """Raise NmcError where operation `name` would give more than can be followed."""
+    if name in DIVIDING:
+        parts = max((max(t.shape, default=0) for t in tree_leaves(args)
+                     if isinstance(t, torch.Tensor)), default=0)
+        if parts > MAX_PARTS:
+            raise NmcError(where, f"{name} of {parts:,} parts; {MAX_PARTS:,} are followed")
+    if name not in GROWING:
+        return
+    shadow = tree_map_only(torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    given = {**shadow[1], "device": torch.device("meta")} if "device" in kwargs else shadow[1]
+    try:
+        result = function(*shadow[0], **given)
+    except NotImplementedError:
+        return
+    elements = sum(t.numel() for t in tree_leaves(result) if isinstance(t, torch.Tensor))
+    if elements > MAX_RESULT:
+        raise NmcError(where, f"{name} gives {elements:,} numbers; {MAX_RESULT:,} are followed",
+                       "Give fewer samples, or a smaller model.")
