@@ -20,6 +20,7 @@ GROWING = frozenset("""
     upsample_nearest2d upsample_nearest3d zeros avg_pool2d avg_pool3d max_pool2d_with_indices
     pixel_shuffle cat stack as_strided
 """.split())
+MAKING = frozenset("arange empty eye full linspace ones rand randn zeros".split())  # out of nothing
 DIVIDING = frozenset(["unbind", "split", "chunk", "split_with_sizes", "tensor_split"])
 
 
@@ -35,7 +36,8 @@ def require_modest(
     if name not in GROWING:
         return
     shadow = tree_map_only(torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
-    given = {**shadow[1], "device": torch.device("meta")} if "device" in kwargs else shadow[1]
+    placed = "device" in kwargs or name in MAKING
+    given = {**shadow[1], "device": torch.device("meta")} if placed else shadow[1]
     try:
         result = function(*shadow[0], **given)
     except NotImplementedError:
