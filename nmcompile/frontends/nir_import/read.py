@@ -43,7 +43,7 @@ def require_numbers(graph: nir.NIRGraph, prefix: str = "") -> None:
             continue
         for field, value in vars(node).items():
             if isinstance(value, np.ndarray) and not (
-                value.dtype.kind in "fiu" and np.all(np.abs(value) <= LARGEST)
+                value.dtype.kind in "fiu" and np.all(np.abs(value.astype(np.float64)) <= LARGEST)
             ):
                 raise NmcError(f"{prefix}{name}", f"its {field} holds something else than numbers "
                                f"within {LARGEST:g}")
