@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from nmcompile.report import Figures, ReportFile, compiled_figures
 
 ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
+LONGEST_PART = 255  # bytes in one name of a path, as file systems have it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,6 +100,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     """
     try:
         folder = folder.resolve()
+        if any(len(os.fsencode(part)) > LONGEST_PART for part in folder.parts):
+            raise NmcError(str(folder), "cannot be written: File name too long", ELSEWHERE)
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
         if taken and not _is_build(folder):
             raise NmcError(str(folder), "exists and is not a build of nmcompile", ELSEWHERE)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds what cannot be printed")
+    return text
+
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 class _Table(BaseModel):
@@ -35,7 +43,7 @@ class Latency(_Table):
 class LayerFigures(_Table):
     """One input or population; what only a run can tell is None before one."""
 
-    name: str
+    name: Text
     neurons: int
     cores: int
     spikes: int | None
@@ -51,15 +59,15 @@ class LayerFigures(_Table):
 class CheckFigures(_Table):
     """One arrow of the chain of checks."""
 
-    arrow: str
-    text: str
-    figures: dict[str, Number | int | str | None]
+    arrow: Text
+    text: Text
+    figures: dict[Text, Number | int | Text | None]
 
 
 class ReportFile(_Table):
     """The figures of a compilation and, after one, of a run."""
 
-    target: str
+    target: Text
     chips: int
     cores: int
     samples: int | None
@@ -70,7 +78,7 @@ class ReportFile(_Table):
     energy_per_sample_j: Number | None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
-    estimated: list[str]
+    estimated: list[Text]
 
     @model_validator(mode="after")
     def _run_is_whole(self) -> ReportFile:

@@ -152,6 +152,20 @@ def test_a_report_with_half_a_run_is_refused(build, change):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_report_that_cannot_be_printed_is_refused(build):
+    text = (build / "report.json").read_text()
+    (build / "report.json").write_text(text.replace('"text": "', '"text": "\\ud800', 1))
+    assert "\\ud800" in (build / "report.json").read_text()
+    assert "report.json" in refusal(build)
+
+
+def test_a_name_too_long_leaves_no_folders_behind(tmp_path):
+    folder = tmp_path / "a" / "b" / ("x" * 300)
+    with pytest.raises(NmcError, match="too long"), replaced_folder(folder):
+        pytest.fail("a folder of such a name was made")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_whose_manifest_is_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "manifest.json")
     with pytest.raises(NmcError, match="exists and is not a build"), replaced_folder(tmp_path):
