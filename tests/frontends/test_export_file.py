@@ -33,17 +33,19 @@ def load(path: Path, **options: Any) -> Traced:
 
 
 @pytest.mark.parametrize(
-    ("model", "shape", "steps"),
-    [(TimeFirst("Leaky", reset_mechanism="zero"), (8, 3, 8), 8),
-     (TimeFirst("Leaky", beta=torch.rand(12), graded_spikes_factor=0.5), (8, 3, 8), 8),
-     (TimeFirst("Synaptic", reset_mechanism="zero"), (8, 3, 8), 8),
-     (TimeFirst("RLeaky"), (8, 3, 8), 8), (BatchFirst(), (3, 8, 8), 8), (Static(), (1, 8), 30)],
+    ("make", "shape", "steps"),
+    [(lambda: TimeFirst("Leaky", reset_mechanism="zero"), (8, 3, 8), 8),
+     (lambda: TimeFirst("Leaky", beta=torch.rand(12), graded_spikes_factor=0.5), (8, 3, 8), 8),
+     (lambda: TimeFirst("Synaptic", reset_mechanism="zero"), (8, 3, 8), 8),
+     (lambda: TimeFirst("RLeaky"), (8, 3, 8), 8), (BatchFirst, (3, 8, 8), 8),
+     (Static, (1, 8), 30)],
     ids=["zero", "graded", "synaptic", "recurrent", "batch first", "static"],
 )
 def test_an_exported_loop_gives_the_model_s_spikes(
-    tmp_path: Path, model: nn.Module, shape: tuple[int, ...], steps: int
+    tmp_path: Path, make: Callable[[], nn.Module], shape: tuple[int, ...], steps: int
 ) -> None:
     torch.manual_seed(1)
+    model = make()
     for parameter in model.parameters():
         if parameter.dim() == 2:
             nn.init.uniform_(parameter, -0.3, 0.6)

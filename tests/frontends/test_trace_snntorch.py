@@ -140,6 +140,8 @@ BETWEEN = {
 def test_linear_layers_between_neurons_are_taken_over(name: str) -> None:
     between, size = BETWEEN[name]
     for part in between.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()  # under the seed
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.running_mean.uniform_(-0.2, 0.2)
             part.running_var.uniform_(0.3, 0.5)
