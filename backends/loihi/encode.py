@@ -17,7 +17,7 @@ from nmcompile_backends.loihi.arithmetic import (
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat
-from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -80,19 +80,21 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     neuron = layer.population.neuron
     level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
     mantissa, exponent = _bias(_membrane_bias(layer.population) * scale, level)
-    if isinstance(neuron, LI):
+    current = getattr(neuron, "current_decay", np.zeros(()))
+    behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
+    if isinstance(neuron, LI | CubaLI):
         return LoihiNeuron(
-            du=_decay(np.zeros(()), 4095),
+            du=_decay(current, 4095),
             dv=_decay(neuron.decay, 4096),
             threshold=np.full((), THRESHOLD_LIMIT, np.int32),
             bias_mantissa=mantissa,
             bias_exponent=exponent,
             reset=Reset.NONE,
             silent=True,
+            u_init=_settled((mantissa << exponent) - behind, current),
         )
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
-    current = neuron.current_decay if isinstance(neuron, CubaLIF) else np.zeros(())
     threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT).astype(np.int32)
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(
@@ -104,20 +106,20 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
         refractory=2 if lost_input else 1,
         reset=neuron.reset,
         subtract_late=neuron.reset_at is ResetAt.INPUT,
-        u_init=_settled(mantissa << exponent, current),
+        u_init=_settled((mantissa << exponent) - behind, current),
     )
 
 
 def _membrane_bias(population: Population) -> Array:
-    """The bias behind the synaptic current that a bias ahead of it settles at.
+    """The bias behind the synaptic current that a bias ahead of it settles at, and its own.
 
     A constant b into u = a * u + b settles at b / (1 - a). Loihi adds its bias to v instead; with
     u beginning at the negative of that, the two sums are equal in every step.
     """
-    if not isinstance(population.neuron, CubaLIF):
+    if not isinstance(population.neuron, CubaLIF | CubaLI):
         return population.bias
     kept = (4095 - _decay(population.neuron.current_decay, 4095)) / 4096
-    return population.bias / (1 - kept)
+    return population.bias / (1 - kept) + population.neuron.v_bias
 
 
 def _settled(bias: Array, current_decay: Array) -> Array:

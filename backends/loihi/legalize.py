@@ -8,7 +8,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
-from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -26,7 +26,7 @@ def legalize(network: Network, target: Target) -> Network:
 
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
-    if not isinstance(neuron, LI | LIF | CubaLIF):
+    if not isinstance(neuron, LI | LIF | CubaLI | CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
     for variable, initial in neuron.initial_state(population.shape).items():
         if np.any(initial != 0):
@@ -36,7 +36,7 @@ def _population(population: Population, target: Target) -> Population:
                 f"on {target.name} states start at 0",
                 "Start the model from zero states.",
             )
-    if isinstance(neuron, LI):
+    if isinstance(neuron, LI | CubaLI):
         return population
     _require_reset(population.name, neuron, target)
     if neuron.reset_at is ResetAt.LEAK:
@@ -64,6 +64,19 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
             f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
             f"{', '.join(allowed)}",
             "Train with one of these resets, or compile for loihi2.",
+        )
+    if neuron.spikes_per_step > 1:
+        raise NmcError(
+            name,
+            f"several spikes in one step do not exist on {target.name}",
+            "Let the neurons fire once a step (in Sinabs spike_fn=SingleSpike, in Rockpool "
+            "max_spikes_per_dt=1).",
+        )
+    if np.any(neuron.v_min > -np.inf):
+        raise NmcError(
+            name,
+            f"a lower bound of the membrane does not exist on {target.name}",
+            "Train without it (in Sinabs min_v_mem=None).",
         )
     if np.any(neuron.threshold < 0):
         raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
 from nmcompile.ir.maps import Chain, LinearMap
 from nmcompile.ir.network import Input, Network, Population, Projection
+from nmcompile.ir.neurons import Neuron
 
 
 def to_text(network: Network) -> str:
@@ -30,11 +32,20 @@ def _input(port: Input) -> str:
 
 def _population(population: Population) -> str:
     neuron = population.neuron
-    values = [f"{field.name}={_value(getattr(neuron, field.name))}" for field in fields(neuron)]  # type: ignore[arg-type]
+    values = [f"{field.name}={_value(getattr(neuron, field.name))}"
+              for field in fields(neuron) if not _is_default(neuron, field)]  # type: ignore[arg-type]
     return (
         f"population {population.name} {_shape(population.shape)} {neuron.kind} "
         f"{' '.join(values)} bias={_value(population.bias)}"
     )
+
+
+def _is_default(neuron: Neuron, field: Field[Any]) -> bool:
+    """True for a number that is what it is if nobody sets it; resets and comparators are shown."""
+    if field.default_factory is not MISSING:
+        return bool(np.array_equal(getattr(neuron, field.name), field.default_factory()))
+    default = field.default
+    return type(default) is int and getattr(neuron, field.name) == default
 
 
 def _projection(projection: Projection) -> str:

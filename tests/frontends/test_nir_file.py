@@ -53,7 +53,7 @@ def test_a_lif_is_discretised_by_forward_euler() -> None:
     assert to_text(found.network).splitlines()[1:3] == [
         "  input -> 1 delay 0: dense 3 to 2, 6 weights > scale 2 to 2, 2 weights",
         "population 1 2 lif decay=0.5 threshold=1 reset=zero reset_at=spike "
-        "fires_at_threshold=False v_init=0 bias=0.1..2.6",
+        "fires_at_threshold=False bias=0.1..2.6",
     ]
     assert found.network.notes[0] == "dt = 0.001 s from the graph's metadata; forward Euler"
 

@@ -14,53 +14,94 @@ from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
 
+ONE_STEP, STEPS_FIRST, SAMPLES_FIRST, MERGED = "B", "TB", "BT", "(BT)"
+
+
+def _scalar(value: float) -> Array:
+    return np.full((), value, np.float32)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Described:
     """A neuron module in the words of the IR.
 
-    loop        maps, first to last, from the module's own spikes to its input of the next step
+    entry       maps, first to last, from the module's input to the neuron's current
+    loop        maps, first to last, from the module's own spikes to its current of the next step
     bias        constant current that the module adds by itself, of the population's shape
     spike_value what one spike is worth to its readers, broadcastable to the population's shape
+    origin      membrane of the module at which that of the IR is 0
+    current_unit what one unit of the module's synaptic current is in the IR
     """
 
     neuron: Neuron
+    entry: tuple[LinearMap, ...] = ()
     loop: tuple[LinearMap, ...] = ()
-    bias: Array = field(default_factory=lambda: np.zeros((), np.float32))
-    spike_value: Array = field(default_factory=lambda: np.ones((), np.float32))
+    bias: Array = field(default_factory=lambda: _scalar(0))
+    spike_value: Array = field(default_factory=lambda: _scalar(1))
+    origin: Array = field(default_factory=lambda: _scalar(0))
+    current_unit: Array = field(default_factory=lambda: _scalar(1))
+
+    def in_ir(self, variable: str, values: Array) -> Array:
+        """Values of a variable of the module, over leading axes, in the units of the IR."""
+        if variable == "v":
+            return values - self.origin if np.any(self.origin) else values
+        return values * self.current_unit if variable == "u" else values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What one call of a neuron module was given.
+
+    states  variable -> the state that it starts from, where it was set before or passed
+    """
+
+    current: torch.Tensor
+    states: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gave:
+    """What one call of a neuron module gave.
+
+    output  spikes, or the membrane of an integrator
+    states  variable -> the state after the call, as the model's code can see it
+    series  variable -> the state after each step of the call, axes as in the output; only for a
+            call of several steps
+    """
+
+    output: torch.Tensor
+    states: dict[str, torch.Tensor]
+    series: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
     """How to run and read the neuron modules of one library.
 
+    supported  what a message says can be compiled
     knows      whether a module is a neuron of this library that can be compiled
     refuse     raises NmcError(where=path) for a module of this library that cannot
-    states     variable ("u", "v", "spikes") -> attribute of the module that keeps it, in the
-               order in which forward takes them after the input
+    axes       the axes in front of a module's input: ONE_STEP, STEPS_FIRST, SAMPLES_FIRST or
+               MERGED (samples and steps as one axis)
+    attributes names in which a module keeps its state, given back after a run
     reset      forgets the state of earlier runs
-    describe   (module, path, shape of the population) -> Described
+    given      (module, args, kwargs) of a call -> Given
+    gave       (module, result) of a call -> Gave
+    describe   (module, path, shape of its input) -> Described
     """
 
     name: str
+    supported: str
     knows: Callable[[nn.Module], bool]
     refuse: Callable[[str, nn.Module], None]
-    states: Callable[[nn.Module], dict[str, str]]
+    axes: Callable[[nn.Module], str]
+    attributes: Callable[[nn.Module], tuple[str, ...]]
     reset: Callable[[nn.Module], None]
+    given: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given]
+    gave: Callable[[nn.Module, Any], Gave]
     describe: Callable[[nn.Module, str, tuple[int, ...]], Described]
 
 
-def arguments(
-    adapter: Adapter, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The input of a call of `module` and the states that the caller passed, by variable."""
-    names = ["input_", *adapter.states(module).values()]
-    given = dict(zip(names, args, strict=False)) | kwargs
-    passed = {variable: given[name] for variable, name in adapter.states(module).items()
-              if isinstance(given.get(name), torch.Tensor)}
-    return given["input_"], passed
-
-
-def current_states(adapter: Adapter, module: nn.Module) -> dict[str, torch.Tensor]:
-    """The tensors in which `module` keeps its state now, by variable."""
-    return {variable: getattr(module, name) for variable, name in adapter.states(module).items()}
+def array(tensor: Any) -> Array:
+    """A parameter as float32 numbers."""
+    return torch.as_tensor(tensor).detach().to(torch.float32).numpy()

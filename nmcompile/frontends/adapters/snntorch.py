@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.interface import Adapter, Described
+from nmcompile.frontends.adapters.interface import (
+    ONE_STEP,
+    Adapter,
+    Described,
+    Gave,
+    Given,
+    array,
+)
 from nmcompile.frontends.linear_layers import conv_map
 from nmcompile.ir.maps import Dense, LinearMap, Scale
 from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
@@ -20,7 +27,7 @@ STATES: dict[str, dict[str, str]] = {
     "Synaptic": {"u": "syn", "v": "mem"},
     "RLeaky": {"spikes": "spk", "v": "mem"},
 }
-SUPPORTED = "snnTorch's Leaky, Synaptic and RLeaky are supported."
+SUPPORTED = "snnTorch's Leaky, Synaptic and RLeaky"
 # The reset of the spike of one step, applied in the next (reset_delay=True), by class.
 DELAYED_ZERO = {"Leaky": ResetAt.LEAK, "Synaptic": ResetAt.INPUT, "RLeaky": ResetAt.INPUT}
 RESETS = {"_base_sub": Reset.SUBTRACT, "_base_zero": Reset.ZERO, "_base_int": Reset.NONE}
@@ -40,7 +47,7 @@ def _refuse(path: str, module: nn.Module) -> None:
     if not _in_library(module) or kind == "RecurrentOneToOne":
         return
     if kind not in STATES:
-        raise NmcError(path, f"snnTorch's {kind} cannot be compiled", SUPPORTED)
+        raise NmcError(path, f"snnTorch's {kind} cannot be compiled", f"{SUPPORTED} are supported.")
     if module.inhibition:
         raise NmcError(path, "inhibition=True (only the largest membrane fires) cannot be compiled",
                        "Train with inhibition=False.")
@@ -58,26 +65,36 @@ def _reset(module: nn.Module) -> None:
         setattr(module, name, torch.zeros(0))
 
 
+def _given(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
+    names = ["input_", *_states(module).values()]
+    passed = dict(zip(names, args, strict=False)) | kwargs
+    states = {variable: passed[name] if isinstance(passed.get(name), torch.Tensor)
+              else getattr(module, name) for variable, name in _states(module).items()}
+    return Given(current=passed["input_"], states=states)
+
+
+def _gave(module: nn.Module, result: Any) -> Gave:
+    output = result[0] if isinstance(result, tuple) else result
+    states = {variable: getattr(module, name) for variable, name in _states(module).items()}
+    return Gave(output=output, states=states)
+
+
 def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described:
     """Parameters, reset and recurrence of `module` for a population of `shape`."""
     fields: dict[str, Any] = {
-        "decay": np.clip(_array(module.beta), 0, 1),
-        "threshold": _array(module.threshold),
+        "decay": np.clip(array(module.beta), 0, 1),
+        "threshold": array(module.threshold),
         "fires_at_threshold": _fires_at_threshold(path, module),
     }
     fields["reset"], fields["reset_at"] = _reset_of(path, module)
     neuron: Neuron
     if type(module).__name__ == "Synaptic":
-        neuron = CubaLIF(current_decay=np.clip(_array(module.alpha), 0, 1), **fields)
+        neuron = CubaLIF(current_decay=np.clip(array(module.alpha), 0, 1), **fields)
     else:
         neuron = LIF(**fields)
     loop, bias = _recurrence(path, module, shape)
     return Described(neuron=neuron, loop=loop, bias=bias,
-                     spike_value=_array(module.graded_spikes_factor))
-
-
-def _array(tensor: Any) -> Array:
-    return torch.as_tensor(tensor).detach().to(torch.float32).numpy()
+                     spike_value=array(module.graded_spikes_factor))
 
 
 def _fires_at_threshold(path: str, module: Any) -> bool:
@@ -113,15 +130,15 @@ def _recurrence(
     if type(module).__name__ != "RLeaky":
         return (), np.zeros((), np.float32)
     layer = module.recurrent
-    factor = _array(module.graded_spikes_factor)
+    factor = array(module.graded_spikes_factor)
     graded = () if np.all(factor == 1) else (Scale(factor=factor, in_shape=shape),)
     if isinstance(layer, nn.Linear) and len(shape) == 1:
-        loop_map: LinearMap = Dense(weight=_array(layer.weight), in_shape=shape, out_shape=shape)
+        loop_map: LinearMap = Dense(weight=array(layer.weight), in_shape=shape, out_shape=shape)
         bias = _bias(layer, shape, len(shape) - 1)
     elif isinstance(layer, nn.Conv2d):
         loop_map, bias = conv_map(layer, shape), _bias(layer, shape, 0)
     elif type(layer).__name__ == "RecurrentOneToOne":
-        loop_map, bias = Scale(factor=_array(layer.V), in_shape=shape), np.zeros((), np.float32)
+        loop_map, bias = Scale(factor=array(layer.V), in_shape=shape), np.zeros((), np.float32)
     else:
         raise NmcError(f"{path}.recurrent", f"{type(layer).__name__} over neurons of shape "
                        f"{shape} cannot be compiled", "Linear over one axis, Conv2d and one-to-one "
@@ -132,11 +149,12 @@ def _recurrence(
 def _bias(layer: Any, shape: tuple[int, ...], axis: int) -> Array:
     if layer.bias is None:
         return np.zeros((), np.float32)
-    aligned = _array(layer.bias).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    aligned = array(layer.bias).reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return np.ascontiguousarray(np.broadcast_to(aligned, shape))
 
 
 SNNTORCH = Adapter(
-    name="snntorch", knows=_knows, refuse=_refuse, states=_states, reset=_reset,
-    describe=_describe,
+    name="snnTorch", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    axes=lambda module: ONE_STEP, attributes=lambda module: tuple(_states(module).values()),
+    reset=_reset, given=_given, gave=_gave, describe=_describe,
 )

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.tracing.recorder import EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Value
@@ -232,7 +233,7 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
 def _counts(session: Session) -> dict[str, int]:
     if not session.calls:
         raise NmcError("model", "no spiking neuron that is known was run",
-                       "snnTorch's Leaky, Synaptic and RLeaky are supported.")
+                       f"{'; '.join(a.supported for a in ADAPTERS)} are supported.")
     return {path: len(calls.currents) for path, calls in session.calls.items()}
 
 

@@ -13,18 +13,14 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
-from nmcompile.frontends.adapters.interface import (
-    Adapter,
-    Described,
-    arguments,
-    current_states,
-)
+from nmcompile.frontends.adapters.interface import Adapter, Described, Gave, Given
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.layers import LAYERS
 from nmcompile.frontends.tracing.recorder import Recorder
 from nmcompile.frontends.tracing.values import (
+    Axis,
     Dims,
     Expr,
     Link,
@@ -41,17 +37,22 @@ from nmcompile.ir.neurons.base import Array
 
 @dataclass(eq=False)
 class Calls:
-    """What one neuron module was given and gave, one entry a call.
+    """What one neuron module was given and gave, one entry a step.
 
-    currents  the input of each call as an expression
-    records   variable -> one (samples, *shape) array a call
+    taken     features of one input; shape: of the population
+    dims      axes of its latest input
+    currents  the input of each step as an expression
+    records   variable -> one (samples, *shape) array a step, in the units of the IR
     initial   variable -> state before the first call
+    last      variable -> the state after the latest call
     """
 
     path: str
     module: nn.Module
     adapter: Adapter
+    taken: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
+    dims: Dims = ()
     described: Described | None = None
     currents: list[Expr] = field(default_factory=list)
     records: dict[str, list[Array]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Session:
         self.model = model
         self.calls: dict[str, Calls] = {}
         self.recorder = Recorder({**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS}, fallback)
-        tensors = (*model.parameters(), *model.buffers())
+        tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
         self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
 
     def run(self, function: Callable[[], Any]) -> Any:
@@ -99,7 +100,7 @@ class Session:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
             self.recorder.count()
             if adapter and not self.recorder.paused:
-                self._enter(path, module, adapter, arguments(adapter, module, args, kwargs))
+                self._enter(path, module, adapter, adapter.given(module, args, kwargs))
             self.recorder.paused += adapter is not None
             self.recorder.modules.append((path, type(module).__name__))
 
@@ -107,52 +108,68 @@ class Session:
             self.recorder.modules.pop()
             self.recorder.paused -= adapter is not None
             if adapter and not self.recorder.paused:
-                self._leave(self.calls[path], result)
+                self._leave(self.calls[path], adapter.gave(module, result))
 
         return enter, leave
 
-    def _enter(
-        self, path: str, module: nn.Module, adapter: Adapter,
-        given: tuple[torch.Tensor, dict[str, torch.Tensor]],
-    ) -> None:
-        current, passed = given
-        value = self._current(path, current)
-        shape = tuple(current.shape[1:])
-        calls = self.calls.setdefault(path, Calls(path, module, adapter, shape))
+    def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
+        axes = adapter.axes(module)
+        value = self._current(path, given.current, axes)
+        shape = tuple(given.current.shape[len(_leading(axes)):])
+        calls = self.calls.setdefault(path, Calls(path, module, adapter))
         if calls.described is None:
-            calls.described = adapter.describe(module, path, shape)
-        if calls.shape != shape:
-            raise NmcError(path, f"it is called with inputs of shape {calls.shape} and {shape}",
+            calls.described, calls.taken = adapter.describe(module, path, shape), shape
+            entry = calls.described.entry
+            calls.shape = entry[-1].out_shape if entry else shape
+        if calls.taken != shape:
+            raise NmcError(path, f"it is called with inputs of shape {calls.taken} and {shape}",
                            "Use one neuron module for each layer.")
-        for variable, kept in current_states(adapter, module).items():
-            self._check_state(calls, variable, passed.get(variable, kept), current)
-        calls.currents.append(value.exprs[0])
+        for variable, state in given.states.items():
+            self._check_state(calls, variable, state, _samples(value.dims))
+        calls.dims = value.dims
+        for link in self._entry(calls):
+            value = value.then(link, value.dims)
+        calls.currents.extend(value.exprs)
 
-    def _current(self, path: str, current: torch.Tensor) -> Value:
+    def _entry(self, calls: Calls) -> list[Link]:
+        assert calls.described is not None
+        links = []
+        for position, linear in enumerate(calls.described.entry):
+            key = ("entry", calls.path, position)
+            links.append(self.recorder.links.setdefault(key, Link(linear, calls.path)))
+        return links
+
+    def _current(self, path: str, current: torch.Tensor, axes: str) -> Value:
         known = self.recorder.known(current)
         if isinstance(known, Opaque):
             if known.mixes_axes:
                 raise NotTraceableError(str(known.error), True)
             raise known.error
+        leading = _leading(axes)
         if known is None:
-            dims = dims_of("B", current.shape)
-            return Value(dims, (constant_expr(current, dims),))
-        tags = [axis.tag for axis in known.dims[0]] if known.dims else []
-        if tags != ["B"] or not all(map(is_features, known.dims[1:])) or len(known.dims) < 2:
-            raise NotTraceableError(f"{path} takes (samples, features), not an axis of steps", True)
+            if len(leading) != len(axes):
+                raise NotTraceableError(f"{path} takes a constant of merged samples and steps")
+            dims = dims_of(axes, current.shape)
+            expr = constant_expr(current, dims)
+            return Value(dims, (expr,) * (current.shape[axes.index("T")] if "T" in axes else 1))
+        tags = ["".join(axis.tag for axis in dim) for dim in known.dims[: len(leading)]]
+        rest = known.dims[len(leading):]
+        if tags != leading or not all(map(is_features, rest)) or not rest:
+            wanted = {"B": "(samples, features)", "TB": "(steps, samples, features)",
+                      "BT": "(samples, steps, features)"}.get(axes, "(samples x steps, features)")
+            raise NotTraceableError(f"{path} takes {wanted}, not {tags}", True)
         return known
 
-    def _check_state(
-        self, calls: Calls, variable: str, state: torch.Tensor, current: torch.Tensor
-    ) -> None:
+    def _check_state(self, calls: Calls, variable: str, state: torch.Tensor, samples: int) -> None:
         known = self.recorder.known(state)
         if not calls.currents:
             if known is not None:
                 raise NmcError(calls.path, f"its first {variable} is computed from the input")
-            if state.shape == current.shape:
-                dims: Dims = dims_of("B", current.shape)
-                start = constant_expr(state, dims).bias.astype(np.float32)
-                calls.initial[variable] = start.reshape(calls.shape) if start.ndim else start
+            if tuple(state.shape) == (samples, *calls.shape):
+                assert calls.described is not None
+                start = constant_expr(state, dims_of("B", state.shape)).bias.astype(np.float32)
+                start = start.reshape(calls.shape) if start.ndim else start
+                calls.initial[variable] = calls.described.in_ir(variable, start)
             return
         last = calls.last.get(variable)
         if not isinstance(known, Value) or last is None or known.exprs[0] is not last.exprs[0]:
@@ -161,23 +178,50 @@ class Session:
                 "A neuron must be called once a step and keep its own state.",
             )
 
-    def _leave(self, calls: Calls, result: Any) -> None:
-        spikes = result[0] if isinstance(result, tuple) else result
-        step = len(calls.currents) - 1
+    def _leave(self, calls: Calls, gave: Gave) -> None:
         assert calls.described is not None
+        first = max((len(r) for r in calls.records.values()), default=0)
+        steps = range(first, len(calls.currents))
+        spiking = calls.described.neuron.spiking
+        features = tuple((Axis("F", size),) for size in calls.shape)
+        leading = _leading(calls.adapter.axes(calls.module))
+        dims = (*calls.dims[: len(leading)], *features)
+        output = self._expressions(calls, "spikes" if spiking else "v", steps)
+        self.recorder.mark(gave.output, Value(dims, output))
+        if spiking:
+            self._record(calls, "spikes", gave.output, dims)
+        for variable, tensor in gave.states.items():
+            value = Value(((Axis("B", _samples(dims)),), *features),
+                          self._expressions(calls, variable, steps)[-1:])
+            if tuple(tensor.shape) == (_samples(dims), *calls.shape):
+                calls.last[variable] = value
+                self.recorder.mark(tensor, value)
+                if variable not in gave.series and len(steps) == 1 and variable != "spikes":
+                    self._record(calls, variable, tensor, value.dims)
+        for variable, tensor in gave.series.items():
+            self._record(calls, variable, tensor, dims)
+
+    def _expressions(self, calls: Calls, variable: str, steps: range) -> tuple[Expr, ...]:
+        assert calls.described is not None
+        exprs = tuple(Expr((Term(calls.path, variable, step),), np.zeros(())) for step in steps)
         worth = calls.described.spike_value
-        dims = dims_of("B", spikes.shape)
-        outputs = {**current_states(calls.adapter, calls.module), "spikes": spikes}
-        for variable, tensor in outputs.items():
-            term = Term(calls.path, variable, step)
-            expr = Expr((term,), np.zeros(()))
-            graded = variable == "spikes" and bool(np.any(worth != 1))
-            if graded:
-                expr = expr.then(self._worth(calls, worth))
-            calls.last[variable] = Value(dims, (expr,))
-            self.recorder.mark(tensor, calls.last[variable])
-            values = tensor.detach().numpy() / worth if graded else tensor.detach().numpy().copy()
-            calls.records.setdefault(variable, []).append(values)
+        if variable != "spikes" or np.all(worth == 1):
+            return exprs
+        return tuple(expr.then(self._worth(calls, worth)) for expr in exprs)
+
+    def _record(self, calls: Calls, variable: str, tensor: torch.Tensor, dims: Dims) -> None:
+        """Keep the values of each step of `tensor`, whose axes are `dims`."""
+        assert calls.described is not None
+        atoms = [axis for dim in dims for axis in dim]
+        values = tensor.detach().numpy().reshape([axis.size for axis in atoms])
+        tags = [axis.tag for axis in atoms]
+        values = np.moveaxis(values, tags.index("B"), 0)
+        values = values if "T" in tags else values[:, None]
+        if variable == "spikes":
+            values = values / calls.described.spike_value
+        values = calls.described.in_ir(variable, values)
+        calls.records.setdefault(variable, []).extend(
+            values[:, step].copy() for step in range(values.shape[1]))
 
     def _worth(self, calls: Calls, worth: Array) -> Link:
         key = ("worth", calls.path)
@@ -186,14 +230,24 @@ class Session:
         return self.recorder.links[key]
 
 
+def _leading(axes: str) -> list[str]:
+    """Tags of each axis in front of the features: "TB" -> T, B; "(BT)" -> BT."""
+    return [axes[1:-1]] if axes.startswith("(") else list(axes)
+
+
+def _samples(dims: Dims) -> int:
+    return next(axis.size for dim in dims for axis in dim if axis.tag == "B")
+
+
 @contextmanager
 def _quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients and a fixed seed; the model is given back as it was."""
-    training = {module: module.training for module in model.modules()}
+    modules = [module for _, module in model.named_modules()]
+    training = {module: module.training for module in modules}
     kept = {
         (module, name): getattr(module, name)
-        for module in model.modules() for a in ADAPTERS if a.knows(module)
-        for name in a.states(module).values()
+        for module in modules for a in ADAPTERS if a.knows(module)
+        for name in a.attributes(module)
     }
     model.eval()
     try:

@@ -7,12 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array, Reset, ResetAt, State
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
 
 def _zero() -> Array:
     return np.zeros((), np.float32)
+
+
+def _unbounded() -> Array:
+    return np.full((), -np.inf, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +30,9 @@ class LIF:
     threshold          in the unit of the weights
     reset, reset_at    what a spike does to v, and when (see ResetAt)
     fires_at_threshold true where v == threshold already fires
+    spikes_per_step    most spikes of one step; with more than 1, a neuron at n times its threshold
+                       fires n spikes at once, and a subtraction takes n thresholds
+    v_min              lower bound of the membrane after the reset
     v_init             membrane before step 0
     """
 
@@ -37,6 +45,8 @@ class LIF:
     reset: Reset = Reset.ZERO
     reset_at: ResetAt = ResetAt.SPIKE
     fires_at_threshold: bool = False
+    spikes_per_step: int = 1
+    v_min: Array = field(default_factory=_unbounded)
     v_init: Array = field(default_factory=_zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
@@ -58,9 +68,11 @@ class CubaLIF:
     """Leaky integrate-and-fire neurons with an exponential synaptic current.
 
         u[t] = current_decay * u[t-1] + i[t]
-        v[t] = decay * v[t-1] + u[t]        spike where v[t] > threshold, then the reset of v
+        v[t] = decay * v[t-1] + u[t] + v_bias
+        spike where v[t] > threshold, then the reset of v
 
-    Fields as in LIF; `current_decay` is the per-step factor of u, 0..1.
+    Fields as in LIF; `current_decay` is the per-step factor of u, 0..1, and `v_bias` a constant
+    behind the synaptic current (a population's bias is part of i).
     """
 
     kind: ClassVar[str] = "cuba-lif"
@@ -73,6 +85,9 @@ class CubaLIF:
     reset: Reset = Reset.ZERO
     reset_at: ResetAt = ResetAt.SPIKE
     fires_at_threshold: bool = False
+    spikes_per_step: int = 1
+    v_min: Array = field(default_factory=_unbounded)
+    v_bias: Array = field(default_factory=_zero)
     u_init: Array = field(default_factory=_zero)
     v_init: Array = field(default_factory=_zero)
 
@@ -81,19 +96,17 @@ class CubaLIF:
         _verify_membrane(self, name, shape)
         require_shape(name, "current_decay", self.current_decay, shape)
         require_shape(name, "u_init", self.u_init, shape)
+        require_shape(name, "v_bias", self.v_bias, shape)
         require_decay(name, "current_decay", self.current_decay)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0."""
-        return {
-            "u": np.broadcast_to(self.u_init, shape).astype(np.float32),
-            "v": np.broadcast_to(self.v_init, shape).astype(np.float32),
-        }
+        return _initial(self, shape)
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
         u = self.current_decay * state["u"] + current
-        v, spikes = fire_and_reset(self, state["v"], u)
+        v, spikes = fire_and_reset(self, state["v"], u + self.v_bias)
         return {"u": u, "v": v}, spikes
 
 
@@ -127,8 +140,50 @@ class LI:
         return {"v": v}, np.zeros(v.shape, np.float32)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CubaLI:
+    """Leaky integrators of an exponential synaptic current, for readouts.
+
+    u[t] = current_decay * u[t-1] + i[t]        v[t] = decay * v[t-1] + u[t] + v_bias
+    """
+
+    kind: ClassVar[str] = "cuba-li"
+    state_names: ClassVar[tuple[str, ...]] = ("u", "v")
+    spiking: ClassVar[bool] = False
+
+    current_decay: Array
+    decay: Array
+    v_bias: Array = field(default_factory=_zero)
+    u_init: Array = field(default_factory=_zero)
+    v_init: Array = field(default_factory=_zero)
+
+    def verify(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise NmcError where a parameter breaks a rule of the model."""
+        for field_name in ("current_decay", "decay", "v_bias", "u_init", "v_init"):
+            require_shape(name, field_name, getattr(self, field_name), shape)
+        require_decay(name, "current_decay", self.current_decay)
+        require_decay(name, "decay", self.decay)
+
+    def initial_state(self, shape: tuple[int, ...]) -> State:
+        """Current and membrane before step 0."""
+        return _initial(self, shape)
+
+    def step(self, state: State, current: Array) -> tuple[State, Array]:
+        """One step; `current` is i[t]."""
+        u = self.current_decay * state["u"] + current
+        v = self.decay * state["v"] + u + self.v_bias
+        return {"u": u, "v": v}, np.zeros(v.shape, np.float32)
+
+
+def _initial(neuron: CubaLIF | CubaLI, shape: tuple[int, ...]) -> State:
+    return {
+        "u": np.broadcast_to(neuron.u_init, shape).astype(np.float32),
+        "v": np.broadcast_to(neuron.v_init, shape).astype(np.float32),
+    }
+
+
 def fire_and_reset(neuron: LIF | CubaLIF, v: Array, current: Array) -> tuple[Array, Array]:
-    """Leak, input, comparison and reset of one step: (membrane to store, spikes as 0/1 float32)."""
+    """Leak, input, comparison and reset of one step: (membrane to store, spikes as float32)."""
     threshold, zero = neuron.threshold, neuron.reset is Reset.ZERO
     fired_before = _fires(neuron, v)
     pending = fired_before if neuron.reset is not Reset.NONE else np.zeros_like(fired_before)
@@ -137,12 +192,14 @@ def fire_and_reset(neuron: LIF | CubaLIF, v: Array, current: Array) -> tuple[Arr
     v = neuron.decay * v + current
     if neuron.reset_at in (ResetAt.INPUT, ResetAt.UNDELAYED):
         v = np.where(pending, 0.0 if zero else v - threshold, v)
-    spikes = _fires(neuron, v)
+    spikes = _fires(neuron, v).astype(np.float32)
+    if neuron.spikes_per_step > 1:
+        spikes *= np.minimum(np.floor(v / threshold), neuron.spikes_per_step)
     if neuron.reset is not Reset.NONE and neuron.reset_at is ResetAt.SPIKE:
-        v = np.where(spikes, 0.0 if zero else v - threshold, v)
+        v = np.where(spikes > 0, 0.0 if zero else v - spikes * threshold, v)
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
-        v = v - (spikes.astype(np.float32) - pending.astype(np.float32)) * threshold
-    return v.astype(np.float32), spikes.astype(np.float32)
+        v = v - (spikes - pending.astype(np.float32)) * threshold
+    return np.maximum(v, neuron.v_min).astype(np.float32), spikes.astype(np.float32)
 
 
 def _fires(neuron: LIF | CubaLIF, v: Array) -> Array:
@@ -150,6 +207,14 @@ def _fires(neuron: LIF | CubaLIF, v: Array) -> Array:
 
 
 def _verify_membrane(neuron: LIF | CubaLIF, name: str, shape: tuple[int, ...]) -> None:
-    for field_name in ("decay", "threshold", "v_init"):
+    for field_name in ("decay", "threshold", "v_min", "v_init"):
         require_shape(name, field_name, getattr(neuron, field_name), shape)
     require_decay(name, "decay", neuron.decay)
+    if neuron.spikes_per_step < 1:
+        raise NmcError(name, f"spikes_per_step is {neuron.spikes_per_step}, expected 1 or more")
+    if neuron.spikes_per_step > 1 and not (
+        neuron.reset_at is ResetAt.SPIKE and neuron.fires_at_threshold
+        and np.all(neuron.threshold > 0)
+    ):
+        raise NmcError(name, "several spikes a step need a reset at the spike, a comparison with "
+                       ">= and a threshold above 0")
