@@ -125,7 +125,7 @@ def test_a_loop_that_cannot_be_folded_is_refused(step: object, text: str) -> Non
       "1: snnTorch's Lapicque cannot be compiled. snnTorch's Leaky, Synaptic and RLeaky are "
       "supported."),
      (lambda: snntorch.Leaky(beta=0.9, spike_grad=torch.sigmoid),
-      "1: its spike_grad is not a step from 0 to 1 at the threshold. Use a surrogate of "
+      "1: its surrogate is not a step from 0 to 1 at the threshold. Use a surrogate of "
       "snntorch.surrogate whose forward is a Heaviside step.")],
 )
 def test_a_neuron_that_cannot_be_compiled_is_refused_by_name(lif: object, text: str) -> None:

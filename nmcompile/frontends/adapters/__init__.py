@@ -2,7 +2,8 @@
 
 from nmcompile.frontends.adapters.interface import Adapter, Described
 from nmcompile.frontends.adapters.snntorch import SNNTORCH
+from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
 
-ADAPTERS: tuple[Adapter, ...] = (SNNTORCH,)
+ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY)
 
 __all__ = ["ADAPTERS", "Adapter", "Described"]

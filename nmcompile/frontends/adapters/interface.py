@@ -100,8 +100,3 @@ class Adapter:
     given: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given]
     gave: Callable[[nn.Module, Any], Gave]
     describe: Callable[[nn.Module, str, tuple[int, ...]], Described]
-
-
-def array(tensor: Any) -> Array:
-    """A parameter as float32 numbers."""
-    return torch.as_tensor(tensor).detach().to(torch.float32).numpy()

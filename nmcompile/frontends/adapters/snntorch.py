@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.adapters.common import array, fires_at_threshold
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     Adapter,
     Described,
     Gave,
     Given,
-    array,
 )
 from nmcompile.frontends.linear_layers import conv_map
 from nmcompile.ir.maps import Dense, LinearMap, Scale
@@ -31,7 +31,7 @@ SUPPORTED = "snnTorch's Leaky, Synaptic and RLeaky"
 # The reset of the spike of one step, applied in the next (reset_delay=True), by class.
 DELAYED_ZERO = {"Leaky": ResetAt.LEAK, "Synaptic": ResetAt.INPUT, "RLeaky": ResetAt.INPUT}
 RESETS = {"_base_sub": Reset.SUBTRACT, "_base_zero": Reset.ZERO, "_base_int": Reset.NONE}
-PROBES = (-1.0, -1e-3, 0.0, 1e-3, 1.0)  # membrane minus threshold, to see what the surrogate fires
+STEP = "Use a surrogate of snntorch.surrogate whose forward is a Heaviside step."
 
 
 def _in_library(module: nn.Module) -> bool:
@@ -84,7 +84,7 @@ def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described
     fields: dict[str, Any] = {
         "decay": np.clip(array(module.beta), 0, 1),
         "threshold": array(module.threshold),
-        "fires_at_threshold": _fires_at_threshold(path, module),
+        "fires_at_threshold": fires_at_threshold(path, module.spike_grad, STEP),
     }
     fields["reset"], fields["reset_at"] = _reset_of(path, module)
     neuron: Neuron
@@ -95,14 +95,6 @@ def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described
     loop, bias = _recurrence(path, module, shape)
     return Described(neuron=neuron, loop=loop, bias=bias,
                      spike_value=array(module.graded_spikes_factor))
-
-
-def _fires_at_threshold(path: str, module: Any) -> bool:
-    fired = module.spike_grad(torch.tensor(PROBES)).tolist()
-    if fired not in ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1]):
-        raise NmcError(path, "its spike_grad is not a step from 0 to 1 at the threshold",
-                       "Use a surrogate of snntorch.surrogate whose forward is a Heaviside step.")
-    return bool(fired[2])
 
 
 def _reset_of(path: str, module: Any) -> tuple[Reset, ResetAt]:

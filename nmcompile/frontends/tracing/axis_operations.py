@@ -224,6 +224,15 @@ def _expand(call: Call) -> Result:
     return _repeated_steps(value, shape) or apply_probed(call, value)
 
 
+def _repeat(call: Call) -> Result:
+    """repeat(x, repeats), which is an expansion where only axes of one element are repeated."""
+    before, repeats = tuple(call.args[0].shape), tuple(call.args[1])
+    padded = (1,) * (len(repeats) - len(before)) + before
+    if any(n > 1 and size > 1 for n, size in zip(repeats, padded, strict=True)):
+        return apply_probed(call, _first(call))
+    return _expand(call)
+
+
 def _repeated_steps(value: Value, shape: tuple[int, ...]) -> Value | None:
     """A static value expanded along one free axis that stands beside that of the samples."""
     sizes = [prod(a.size for a in d) for d in value.dims]
@@ -314,6 +323,7 @@ AXIS_OPERATIONS: Handlers = {
     **dict.fromkeys(("permute", "transpose", "t"), _permute),
     "select": _select, "slice": _slice, "unbind": _unbind, "stack": _stack, "cat": _cat,
     "split": _split, "split_with_sizes": _split, "sum": _sum, "mean": _sum, "expand": _expand,
+    "repeat": _repeat,
     "copy_": _copied,
 }
 

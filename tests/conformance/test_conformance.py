@@ -1,0 +1,54 @@
+"""What a user of a library writes goes in: the torch model's spikes exactly, its states to 1e-5.
+
+tools/conformance.py prints these rows and their results into docs/frontends.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from helpers.conformance import LIBRARIES, Row
+from helpers.conformance.rows import with_lively_weights
+
+from nmcompile.checks import compare
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.torch_file import FRONTEND
+from nmcompile.ir import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
+
+
+def rows() -> list[object]:
+    found: list[object] = []
+    for library in LIBRARIES:
+        try:
+            known = import_module(f"helpers.conformance.{library}").ROWS
+        except ImportError as error:
+            skip = pytest.mark.skip(reason=f"{library} cannot be imported: {error}")
+            found.append(pytest.param(None, marks=skip, id=library))
+        else:
+            found += [pytest.param(r, id=f"{r.library}: {r.construct}") for r in known]
+    return found
+
+
+@pytest.mark.parametrize("row", rows())
+def test_the_network_gives_the_model_s_spikes_and_states(row: Row) -> None:
+    torch.manual_seed(2)
+    model = with_lively_weights(row.make())
+    steps = (row.steps,) if row.steps else ()
+    sample = np.random.default_rng(0).random((4, *steps, *row.shape)) < 0.4
+    traced = FRONTEND.load(Request(model=model, sample=sample.astype(np.float32)))
+    found = run(traced.network, traced.inputs).records
+    assert len(traced.network.populations) >= len(traced.expected) > 0
+    for name, expected in traced.expected.items():
+        assert "v" in expected, name
+        if "spikes" in expected:
+            assert expected["spikes"].shape[1] >= 50
+            assert expected["spikes"].sum() > 20, name
+            assert np.mean(expected["spikes"] > 0) < 0.95, name
+    difference = compare(traced.network, traced.expected, found)
+    assert difference.differing == 0
+    assert difference.error <= 1e-5 * max(1.0, difference.largest)

@@ -1,0 +1,129 @@
+"""SpikingJelly 2.0."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from spikingjelly.activation_based import functional, layer, neuron, surrogate
+from torch import nn
+
+from helpers.conformance.rows import Row
+
+row = partial(Row, "SpikingJelly")
+
+
+def one_step(kind: type[nn.Module], **options: object) -> nn.Module:
+    """Called for each step by its user."""
+    return nn.Sequential(layer.Linear(8, 12), kind(**options), layer.Linear(12, 5),
+                         neuron.IFNode())
+
+
+def all_steps(kind: type[nn.Module], **options: object) -> nn.Module:
+    """Called once with all steps."""
+    model = one_step(kind, **options)
+    functional.set_step_mode(model, "m")
+    return model
+
+
+class Conv(nn.Module):
+    """CIFAR10-style blocks of the library's examples, all steps at once, values repeated."""
+
+    def __init__(self, *between: nn.Module, size: int, repeated: int = 0) -> None:
+        super().__init__()
+        self.repeated = repeated
+        self.conv = nn.Sequential(
+            layer.Conv2d(2, 6, 3, padding=1, bias=False), layer.BatchNorm2d(6),
+            neuron.LIFNode(tau=2.0, detach_reset=True, surrogate_function=surrogate.ATan()),
+            *between,
+        )
+        self.fc = nn.Sequential(layer.Flatten(), layer.Dropout(0.5), layer.Linear(size, 10),
+                                neuron.IFNode())
+        functional.set_step_mode(self, "m")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.repeated:
+            x = x.unsqueeze(0).repeat(self.repeated, 1, 1, 1, 1)
+        return self.fc(self.conv(x)).mean(0) if self.repeated else self.fc(self.conv(x))
+
+
+class Residual(nn.Module):
+    """A residual block with `join` of both branches: SEW after the neurons, MS before them."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.stem, self.sn0 = layer.Conv2d(2, 4, 3, padding=1), neuron.IFNode()
+        self.conv1, self.bn1 = layer.Conv2d(4, 4, 3, padding=1), layer.BatchNorm2d(4)
+        self.sn1 = neuron.LIFNode(tau=1.5)
+        self.conv2, self.bn2 = layer.Conv2d(4, 4, 3, padding=1), layer.BatchNorm2d(4)
+        self.sn2 = neuron.LIFNode(tau=1.5)
+        self.flat, self.fc, self.out = layer.Flatten(), layer.Linear(256, 5), neuron.IFNode()
+        functional.set_step_mode(self, "m")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.kind == "SEW":
+            spikes = self.sn0(self.stem(x))
+            inner = self.sn1(self.bn1(self.conv1(spikes)))
+            joined = spikes + self.sn2(self.bn2(self.conv2(inner)))
+        else:
+            value = self.stem(x)
+            inner = self.bn1(self.conv1(self.sn0(value)))
+            joined = self.sn2(value + self.bn2(self.conv2(self.sn1(inner))))
+        return self.out(self.fc(self.flat(joined)))
+
+
+class Container(nn.Module):
+    """torch's own layers made to take steps by SeqToANNContainer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = layer.SeqToANNContainer(nn.Conv2d(2, 4, 3, groups=2), nn.BatchNorm2d(4))
+        self.sn1 = neuron.LIFNode(tau=2.0, step_mode="m")
+        self.last = layer.SeqToANNContainer(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5))
+        self.sn2 = neuron.IFNode(step_mode="m")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.sn2(self.last(self.sn1(self.first(x))))
+
+
+def started(kind: type[nn.Module], v: float, **options: object) -> nn.Module:
+    """With membranes that start at `v`."""
+    model = all_steps(kind, **options)
+    model[1].set_reset_value("v", v)
+    return model
+
+
+LIF, PLIF, IF = neuron.LIFNode, neuron.ParametricLIFNode, neuron.IFNode
+IMAGE = (2, 8, 8)
+
+ROWS = (
+    row("IFNode, one step a call", partial(one_step, IF)),
+    row("IFNode, soft reset", partial(all_steps, IF, v_reset=None)),
+    row("IFNode, all steps", partial(all_steps, IF, v_threshold=0.7)),
+    row("IFNode, v_reset=-0.3", partial(all_steps, IF, v_reset=-0.3)),
+    row("LIFNode, one step a call", partial(one_step, LIF, tau=3.0)),
+    row("LIFNode, all steps", partial(all_steps, LIF, tau=1.7, v_threshold=0.5)),
+    row("LIFNode, soft reset", partial(all_steps, LIF, tau=2.0, v_reset=None, v_threshold=0.5)),
+    row("LIFNode, decay_input=False", partial(all_steps, LIF, tau=2.0, decay_input=False)),
+    row("LIFNode, v_reset=0.2", partial(all_steps, LIF, tau=2.0, v_reset=0.2)),
+    row("LIFNode, decay_input=False, v_reset=-0.2",
+        partial(one_step, LIF, tau=4.0, decay_input=False, v_reset=-0.2)),
+    row("LIFNode, initial v=0.4", partial(started, LIF, 0.4, tau=3.0)),
+    row("LIFNode, surrogate PiecewiseQuadratic",
+        partial(all_steps, LIF, tau=2.0, v_threshold=0.5,
+                surrogate_function=surrogate.PiecewiseQuadratic())),
+    row("ParametricLIFNode, one step a call", partial(one_step, PLIF, init_tau=1.5)),
+    row("ParametricLIFNode, all steps, soft reset",
+        partial(all_steps, PLIF, init_tau=2.5, v_reset=None, v_threshold=0.5)),
+    row("ParametricLIFNode, decay_input=False",
+        partial(all_steps, PLIF, init_tau=2.5, decay_input=False)),
+    row("Conv2d, BatchNorm2d, AvgPool2d, Dropout", partial(Conv, layer.AvgPool2d(2, 2), size=96),
+        IMAGE),
+    row("AdaptiveAvgPool2d", partial(Conv, layer.AdaptiveAvgPool2d((2, 2)), size=24), IMAGE),
+    row("grouped Conv2d", partial(Conv, layer.Conv2d(6, 12, 3, groups=3), size=432), IMAGE),
+    row("values repeated over the steps", partial(Conv, size=384, repeated=50), IMAGE, 0),
+    row("SeqToANNContainer", Container, IMAGE),
+    row("SEW residual (ADD)", partial(Residual, "SEW"), IMAGE),
+    row("MS residual", partial(Residual, "MS"), IMAGE),
+)
