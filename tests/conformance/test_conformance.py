@@ -5,6 +5,7 @@ tools/conformance.py prints these rows and their results into docs/frontends.md.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 
 import numpy as np
@@ -25,7 +26,9 @@ def rows() -> list[object]:
     found: list[object] = []
     for library in LIBRARIES:
         try:
-            known = import_module(f"helpers.conformance.{library}").ROWS
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                known = import_module(f"helpers.conformance.{library}").ROWS
         except ImportError as error:
             skip = pytest.mark.skip(reason=f"{library} cannot be imported: {error}")
             found.append(pytest.param(None, marks=skip, id=library))
@@ -45,7 +48,7 @@ def test_the_network_gives_the_model_s_spikes_and_states(row: Row) -> None:
     assert len(traced.network.populations) >= len(traced.expected) > 0
     for name, expected in traced.expected.items():
         assert "v" in expected, name
-        if "spikes" in expected:
+        if traced.network.population(name).neuron.spiking:
             assert expected["spikes"].shape[1] >= 50
             assert expected["spikes"].sum() > 20, name
             assert np.mean(expected["spikes"] > 0) < 0.95, name

@@ -1,9 +1,10 @@
 """The libraries whose neurons the tracer knows: one Adapter each, in this tuple."""
 
 from nmcompile.frontends.adapters.interface import Adapter, Described
+from nmcompile.frontends.adapters.norse import NORSE
 from nmcompile.frontends.adapters.snntorch import SNNTORCH
 from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
 
-ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY)
+ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY, NORSE)
 
 __all__ = ["ADAPTERS", "Adapter", "Described"]

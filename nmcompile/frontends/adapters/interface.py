@@ -72,6 +72,7 @@ class Gave:
     output: torch.Tensor
     states: dict[str, torch.Tensor]
     series: dict[str, torch.Tensor] = field(default_factory=dict)
+    result: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,11 +104,14 @@ class Session:
             self.recorder.paused += adapter is not None
             self.recorder.modules.append((path, type(module).__name__))
 
-        def leave(module: nn.Module, args: Any, result: Any) -> None:
+        def leave(module: nn.Module, args: Any, result: Any) -> Any:
             self.recorder.modules.pop()
             self.recorder.paused -= adapter is not None
             if adapter and not self.recorder.paused:
-                self._leave(self.calls[path], adapter.gave(module, result))
+                gave = adapter.gave(module, result)
+                self._leave(self.calls[path], gave)
+                return gave.result
+            return None
 
         return enter, leave
 

@@ -96,6 +96,7 @@ def _steps(reading: Reading) -> int | None:
 
 
 def _record(calls: Calls, kept: slice) -> dict[str, Array]:
-    return {variable: np.stack(values, axis=1)[kept].astype(np.float32)
-            for variable, values in calls.records.items()}
+    records = {variable: np.stack(values, axis=1)[kept].astype(np.float32)
+               for variable, values in calls.records.items()}
+    return {"spikes": np.zeros_like(next(iter(records.values()))), **records}
 
