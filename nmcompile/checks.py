@@ -57,8 +57,9 @@ def compare(
 ) -> Difference:
     """Count spikes that differ and, if `states`, measure the states before the first of them.
 
-    The first difference of a sample is a tie where the membrane that stayed quiet lies at the
-    threshold to within float32 rounding. What follows it differs as a consequence.
+    A state that `wanted` does not know is NaN there. The first difference of a sample is a tie
+    where the membrane that stayed quiet lies at the threshold to within float32 rounding. What
+    follows it differs as a consequence.
     """
     first = _first_differences(wanted, found)
     steps = next(iter(wanted.values()))["spikes"].shape[1]
@@ -70,7 +71,9 @@ def compare(
         for variable in set(records) & set(found[name]) - {"spikes"} if states else set():
             judged = np.arange(steps)[None] < first[:, None]
             values = records[variable][judged].astype(np.float64)
-            error = max(error, _largest(values - found[name][variable][judged]))
+            known = ~np.isnan(values)
+            values = values[known]
+            error = max(error, _largest(values - found[name][variable][judged][known]))
             largest = max(largest, _largest(values))
     unequal = np.flatnonzero(first < steps)
     ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in unequal)
@@ -139,4 +142,6 @@ def _is_tie(network: Network, wanted: Records, found: Records, place: tuple[int,
 
 
 def _largest(values: Array) -> float:
-    return float(np.abs(values).max(initial=0.0))
+    """The largest magnitude; infinite where one is no number."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return np.inf if np.isnan(largest) else largest

@@ -86,6 +86,7 @@ class Adapter:
                MERGED (samples and steps as one axis)
     attributes names in which a module keeps its state, given back after a run
     reset      forgets the state of earlier runs
+    sized      told the samples and steps of a call ahead of it
     given      (module, args, kwargs) of a call -> Given
     gave       (module, result) of a call -> Gave
     describe   (module, path, shape of its input) -> Described
@@ -101,3 +102,4 @@ class Adapter:
     given: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given]
     gave: Callable[[nn.Module, Any], Gave]
     describe: Callable[[nn.Module, str, tuple[int, ...]], Described]
+    sized: Callable[[nn.Module, int, int], None] = lambda module, samples, steps: None

@@ -10,6 +10,7 @@ from v_reset.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -125,8 +126,7 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
 
 
 def _fires_at_threshold(path: str, p: Any) -> bool:
-    from norse.torch.functional.threshold import threshold
-
+    threshold = import_module("norse.torch.functional.threshold").threshold
     if p.method == "logistic":
         raise NmcError(path, "its spikes are drawn at random (method='logistic')",
                        "Use method='super'.")

@@ -79,7 +79,7 @@ def _gave(module: nn.Module, result: Any) -> Gave:
     return Gave(output=output, states=states)
 
 
-def _describe(module: nn.Module, path: str, shape: tuple[int, ...]) -> Described:
+def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
     """Parameters, reset and recurrence of `module` for a population of `shape`."""
     fields: dict[str, Any] = {
         "decay": np.clip(array(module.beta), 0, 1),

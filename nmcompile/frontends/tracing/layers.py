@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 import torch
+from torch import nn
 
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Axis, Expr, NotTraceableError, Value, is_features
+from nmcompile.frontends.tracing.values import (
+    Axis,
+    Expr,
+    Link,
+    NotTraceableError,
+    Value,
+    is_features,
+)
 from nmcompile.ir.maps import Conv, Dense, LinearMap, Scale, from_matrix, pool
 from nmcompile.ir.neurons.base import Array
 
@@ -118,6 +128,32 @@ def _pooled(
     return value.then(
         call.link(("pool", shape, kernel, stride, padding),
                   lambda: pool(shape, kernel, stride, padding, average=True)), dims)
+
+
+def is_sum_pool(module: nn.Module) -> bool:
+    """True for LPPool2d of order 1, which torch computes with a sign and a magnitude."""
+    return isinstance(module, nn.LPPool2d) and module.norm_type == 1 and not module.ceil_mode
+
+
+def sum_pool(
+    module: Any, path: str, value: Value, out: torch.Tensor, links: dict[Hashable, Link]
+) -> Value:
+    """`value` after a sum over the windows of `module`, which gave `out`."""
+    if not all(map(is_features, value.dims[-2:])):
+        raise NotTraceableError("pooling over samples or steps", True)
+    height, width = (prod(a.size for a in dim) for dim in value.dims[-2:])
+    shape = (prod(value.features) // (height * width), height, width)
+    kernel = _both(module.kernel_size)
+    stride = kernel if module.stride is None else _both(module.stride)
+    dims = (*value.dims[:-2], *((Axis("F", n),) for n in out.shape[-2:]))
+    key = ("sum pool", shape, kernel, stride)
+    if key not in links:
+        links[key] = Link(pool(shape, kernel, stride, (0, 0), average=False), path)
+    return value.then(links[key], dims)
+
+
+def _both(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
 def _features_behind_first(call: Call) -> Value:

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters.interface import MERGED
 from nmcompile.frontends.tracing.recorder import EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Value
@@ -26,6 +27,7 @@ PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, SAMPLES, 67,
 MAX_ELEMENTS = 64_000_000  # of the traced input
 DEFAULT_STEPS = 25
 MAX_STEPS = 100_000
+KINDS = {"TB": "steps in front", "BT": "samples in front", MERGED: "samples and steps as one axis"}
 # By a forward that is given an input of another shape than it is written for.
 RAISED_BY_MODELS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError,
                     AssertionError, ArithmeticError)
@@ -88,7 +90,7 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     own = _own_loop(model, sample, steps) if sample.drawn else None
     if own is not None:
         return own
-    for trials in (_series_trials(sample), (_values,)):
+    for trials in (_series_trials(model, sample), (_values,)):
         found = []
         for trial in trials:
             try:
@@ -116,9 +118,11 @@ def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | 
     return found if found.own else None
 
 
-def _series_trials(sample: Sample) -> tuple[Trial, ...]:
+def _series_trials(model: nn.Module, sample: Sample) -> tuple[Trial, ...]:
     if sample.values.ndim < 3:
         return ()
+    if any(a.knows(m) and a.axes(m) == MERGED for _, m in model.named_modules() for a in ADAPTERS):
+        return (_merged,)
     return (_time_first, _batch_first) if sample.as_model else (
         _time_first, _batch_first, _per_step)
 
@@ -132,11 +136,16 @@ def _batch_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading
     return _whole(model, sample.values, "BT")
 
 
+def _merged(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    return _whole(model, sample.values[None] if sample.as_model else sample.values, MERGED)
+
+
 def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
     """One call with the whole series; `values` are (samples, steps, ...)."""
     values, samples = _padded(values, values.shape[1], _exported(model, tags.index("B")))
     session, n_steps = Session(model), values.shape[1]
     laid = np.ascontiguousarray(values.swapaxes(0, 1) if tags == "TB" else values)
+    laid = laid.reshape(-1, *values.shape[2:]) if tags == MERGED else laid
     given = torch.from_numpy(laid)
     session.mark(given, tags, INPUT, list(range(n_steps)))
     returned = session.run(lambda: model(given))
@@ -146,7 +155,7 @@ def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
         raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
                        "Call each neuron module once a step, and give as many steps as it runs.")
     return Reading(
-        kind="steps in front" if tags == "TB" else "samples in front", session=session,
+        kind=KINDS[tags], session=session,
         values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
         outputs=_known(session, returned), samples=samples,
     )

@@ -13,12 +13,12 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
-from nmcompile.frontends.adapters.interface import Adapter, Described, Gave, Given
+from nmcompile.frontends.adapters.interface import MERGED, Adapter, Described, Gave, Given
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
-from nmcompile.frontends.tracing.layers import LAYERS
-from nmcompile.frontends.tracing.recorder import Recorder
+from nmcompile.frontends.tracing.layers import LAYERS, is_sum_pool, sum_pool
+from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -78,7 +78,12 @@ class Session:
     def mark(self, tensor: torch.Tensor, tags: str, name: str, steps: list[int | None]) -> None:
         """Make `tensor` the input port `name`; `steps` says which step each part of it is."""
         exprs = tuple(Expr((Term(name, "spikes", step),), np.zeros(())) for step in steps)
-        self.recorder.mark(tensor, Value(dims_of(tags, tensor.shape), exprs))
+        if tags == MERGED:
+            merged = (Axis("B", len(tensor) // len(steps)), Axis("T", len(steps)))
+            dims: Dims = (merged, *dims_of("", tensor.shape[1:]))
+        else:
+            dims = dims_of(tags, tensor.shape)
+        self.recorder.mark(tensor, Value(dims, exprs))
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:
@@ -97,8 +102,13 @@ class Session:
                 handle.remove()
 
     def _hooks(self, path: str, adapter: Adapter | None) -> tuple[Any, Any]:
+        whole: list[Known | None] = []  # inputs of the calls that are read as one linear map
+
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
             self.recorder.count()
+            if is_sum_pool(module):
+                whole.append(self.recorder.known(args[0]))
+                self.recorder.paused += 1
             if adapter and not self.recorder.paused:
                 self._enter(path, module, adapter, adapter.given(module, args, kwargs))
             self.recorder.paused += adapter is not None
@@ -107,6 +117,9 @@ class Session:
         def leave(module: nn.Module, args: Any, result: Any) -> Any:
             self.recorder.modules.pop()
             self.recorder.paused -= adapter is not None
+            if is_sum_pool(module):
+                self.recorder.paused -= 1
+                self._pooled(path, module, whole.pop(), result)
             if adapter and not self.recorder.paused:
                 gave = adapter.gave(module, result)
                 self._leave(self.calls[path], gave)
@@ -114,6 +127,17 @@ class Session:
             return None
 
         return enter, leave
+
+    def _pooled(self, path: str, module: Any, given: Known | None, out: torch.Tensor) -> None:
+        if self.recorder.paused or given is None:
+            return
+        if isinstance(given, Opaque):
+            self.recorder.mark(out, given)
+            return
+        try:
+            self.recorder.mark(out, sum_pool(module, path, given, out, self.recorder.links))
+        except NotTraceableError as reason:
+            self.recorder.mark(out, self.recorder.opaque(reason, [given], type(module).__name__))
 
     def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
         axes = adapter.axes(module)
@@ -129,6 +153,7 @@ class Session:
                            "Use one neuron module for each layer.")
         for variable, state in given.states.items():
             self._check_state(calls, variable, state, _samples(value.dims))
+        adapter.sized(module, _samples(value.dims), len(value.exprs))
         calls.dims = value.dims
         for link in self._entry(calls):
             value = value.then(link, value.dims)
@@ -199,8 +224,8 @@ class Session:
             if tuple(tensor.shape) == (_samples(dims), *calls.shape):
                 calls.last[variable] = value
                 self.recorder.mark(tensor, value)
-                if variable not in gave.series and len(steps) == 1 and variable != "spikes":
-                    self._record(calls, variable, tensor, value.dims)
+                if variable not in gave.series and variable != "spikes":
+                    self._record_last(calls, variable, tensor, len(steps))
         for variable, tensor in gave.series.items():
             self._record(calls, variable, tensor, dims)
 
@@ -225,6 +250,13 @@ class Session:
         values = calls.described.in_ir(variable, values)
         calls.records.setdefault(variable, []).extend(
             values[:, step].copy() for step in range(values.shape[1]))
+
+    def _record_last(self, calls: Calls, variable: str, tensor: torch.Tensor, steps: int) -> None:
+        """Keep the state after a call; what it was after the steps before is not known (NaN)."""
+        assert calls.described is not None
+        last = calls.described.in_ir(variable, tensor.detach().numpy())
+        unknown = [np.full(last.shape, np.nan, np.float32)] * (steps - 1)
+        calls.records.setdefault(variable, []).extend([*unknown, last.copy()])
 
     def _worth(self, calls: Calls, worth: Array) -> Link:
         key = ("worth", calls.path)

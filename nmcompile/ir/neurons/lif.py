@@ -11,20 +11,22 @@ from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array, Reset, ResetAt, State
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
+UNBOUNDED = 2**31 - 1  # spikes of one step where a model sets no limit
 
-def _zero() -> Array:
+
+def zero() -> Array:
+    """The default of a parameter that is absent."""
     return np.zeros((), np.float32)
 
 
-def _unbounded() -> Array:
+def unbounded() -> Array:
+    """The default of a lower bound."""
     return np.full((), -np.inf, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LIF:
-    """Leaky integrate-and-fire neurons in discrete time.
-
-        v[t] = decay * v[t-1] + i[t]        spike where v[t] > threshold, then the reset
+class Membrane:
+    """What neurons with a leak, a threshold and a reset have in common.
 
     decay              per-step membrane factor, 0..1 (1 is a neuron without leak)
     threshold          in the unit of the weights
@@ -36,22 +38,32 @@ class LIF:
     v_init             membrane before step 0
     """
 
-    kind: ClassVar[str] = "lif"
-    state_names: ClassVar[tuple[str, ...]] = ("v",)
-    spiking: ClassVar[bool] = True
-
     decay: Array
     threshold: Array
     reset: Reset = Reset.ZERO
     reset_at: ResetAt = ResetAt.SPIKE
     fires_at_threshold: bool = False
     spikes_per_step: int = 1
-    v_min: Array = field(default_factory=_unbounded)
-    v_init: Array = field(default_factory=_zero)
+    v_min: Array = field(default_factory=unbounded)
+    v_init: Array = field(default_factory=zero)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LIF(Membrane):
+    """Leaky integrate-and-fire neurons in discrete time.
+
+        v[t] = decay * v[t-1] + i[t]        spike where v[t] > threshold, then the reset
+
+    Fields as in Membrane.
+    """
+
+    kind: ClassVar[str] = "lif"
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = True
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
-        _verify_membrane(self, name, shape)
+        verify_membrane(self, name, shape)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane before step 0."""
@@ -64,15 +76,15 @@ class LIF:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CubaLIF:
+class CubaLIF(Membrane):
     """Leaky integrate-and-fire neurons with an exponential synaptic current.
 
         u[t] = current_decay * u[t-1] + i[t]
         v[t] = decay * v[t-1] + u[t] + v_bias
         spike where v[t] > threshold, then the reset of v
 
-    Fields as in LIF; `current_decay` is the per-step factor of u, 0..1, and `v_bias` a constant
-    behind the synaptic current (a population's bias is part of i).
+    Fields as in Membrane; `current_decay` is the per-step factor of u, 0..1, and `v_bias` a
+    constant behind the synaptic current (a population's bias is part of i).
     """
 
     kind: ClassVar[str] = "cuba-lif"
@@ -80,20 +92,12 @@ class CubaLIF:
     spiking: ClassVar[bool] = True
 
     current_decay: Array
-    decay: Array
-    threshold: Array
-    reset: Reset = Reset.ZERO
-    reset_at: ResetAt = ResetAt.SPIKE
-    fires_at_threshold: bool = False
-    spikes_per_step: int = 1
-    v_min: Array = field(default_factory=_unbounded)
-    v_bias: Array = field(default_factory=_zero)
-    u_init: Array = field(default_factory=_zero)
-    v_init: Array = field(default_factory=_zero)
+    v_bias: Array = field(default_factory=zero)
+    u_init: Array = field(default_factory=zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
-        _verify_membrane(self, name, shape)
+        verify_membrane(self, name, shape)
         require_shape(name, "current_decay", self.current_decay, shape)
         require_shape(name, "u_init", self.u_init, shape)
         require_shape(name, "v_bias", self.v_bias, shape)
@@ -122,7 +126,7 @@ class LI:
     spiking: ClassVar[bool] = False
 
     decay: Array
-    v_init: Array = field(default_factory=_zero)
+    v_init: Array = field(default_factory=zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
@@ -153,9 +157,9 @@ class CubaLI:
 
     current_decay: Array
     decay: Array
-    v_bias: Array = field(default_factory=_zero)
-    u_init: Array = field(default_factory=_zero)
-    v_init: Array = field(default_factory=_zero)
+    v_bias: Array = field(default_factory=zero)
+    u_init: Array = field(default_factory=zero)
+    v_init: Array = field(default_factory=zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
@@ -182,31 +186,35 @@ def _initial(neuron: CubaLIF | CubaLI, shape: tuple[int, ...]) -> State:
     }
 
 
-def fire_and_reset(neuron: LIF | CubaLIF, v: Array, current: Array) -> tuple[Array, Array]:
-    """Leak, input, comparison and reset of one step: (membrane to store, spikes as float32)."""
-    threshold, zero = neuron.threshold, neuron.reset is Reset.ZERO
-    fired_before = _fires(neuron, v)
+def fire_and_reset(
+    neuron: Membrane, v: Array, current: Array, threshold: Array | None = None
+) -> tuple[Array, Array]:
+    """Leak, input, comparison and reset of one step: (membrane to store, spikes as float32).
+
+    threshold  in place of the neuron's own
+    """
+    threshold = neuron.threshold if threshold is None else threshold
+    fires = np.greater_equal if neuron.fires_at_threshold else np.greater
+    clears = neuron.reset is Reset.ZERO
+    fired_before = fires(v, threshold)
     pending = fired_before if neuron.reset is not Reset.NONE else np.zeros_like(fired_before)
     if neuron.reset_at is ResetAt.LEAK:
-        v = np.where(pending, 0.0 if zero else v - threshold, v)
+        v = np.where(pending, 0.0 if clears else v - threshold, v)
     v = neuron.decay * v + current
     if neuron.reset_at in (ResetAt.INPUT, ResetAt.UNDELAYED):
-        v = np.where(pending, 0.0 if zero else v - threshold, v)
-    spikes = _fires(neuron, v).astype(np.float32)
+        v = np.where(pending, 0.0 if clears else v - threshold, v)
+    spikes = fires(v, threshold).astype(np.float32)
     if neuron.spikes_per_step > 1:
         spikes *= np.minimum(np.floor(v / threshold), neuron.spikes_per_step)
     if neuron.reset is not Reset.NONE and neuron.reset_at is ResetAt.SPIKE:
-        v = np.where(spikes > 0, 0.0 if zero else v - spikes * threshold, v)
+        v = np.where(spikes > 0, 0.0 if clears else v - spikes * threshold, v)
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
         v = v - (spikes - pending.astype(np.float32)) * threshold
     return np.maximum(v, neuron.v_min).astype(np.float32), spikes.astype(np.float32)
 
 
-def _fires(neuron: LIF | CubaLIF, v: Array) -> Array:
-    return v >= neuron.threshold if neuron.fires_at_threshold else v > neuron.threshold
-
-
-def _verify_membrane(neuron: LIF | CubaLIF, name: str, shape: tuple[int, ...]) -> None:
+def verify_membrane(neuron: Membrane, name: str, shape: tuple[int, ...]) -> None:
+    """Raise NmcError where a parameter of the membrane breaks a rule."""
     for field_name in ("decay", "threshold", "v_min", "v_init"):
         require_shape(name, field_name, getattr(neuron, field_name), shape)
     require_decay(name, "decay", neuron.decay)

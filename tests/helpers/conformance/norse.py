@@ -6,7 +6,6 @@ from functools import partial
 
 import norse.torch as norse
 import torch
-from helpers.conformance.rows import Row
 from norse.torch.functional.iaf import IAFParameters
 from norse.torch.functional.leaky_integrator import LIParameters
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters
@@ -14,6 +13,8 @@ from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters
 from norse.torch.functional.lif_box import LIFBoxParameters
 from norse.torch.functional.reset import reset_subtract
 from torch import nn
+
+from helpers.conformance.rows import Row
 
 row = partial(Row, "Norse")
 FAST = {"tau_mem_inv": torch.tensor(300.0), "tau_syn_inv": torch.tensor(400.0),

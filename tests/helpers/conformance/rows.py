@@ -28,10 +28,12 @@ class Row:
 
 def with_lively_weights(model: nn.Module) -> nn.Module:
     """`model` with weights under which its neurons fire, but not in every step."""
-    for _, module in model.named_modules():
+    for path, module in model.named_modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             fan_in = module.weight[0].numel()
             spread, mean = 1.2 / fan_in**0.5, 2 / fan_in
+            if path.endswith("rec_connect"):
+                mean = -mean / 2
             nn.init.uniform_(module.weight, mean - spread, mean + spread)
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.running_mean.uniform_(-0.2, 0.2)
