@@ -2,10 +2,11 @@
 
 from nmcompile.frontends.adapters.interface import Adapter, Described
 from nmcompile.frontends.adapters.norse import NORSE
+from nmcompile.frontends.adapters.rockpool import ROCKPOOL
 from nmcompile.frontends.adapters.sinabs import SINABS
 from nmcompile.frontends.adapters.snntorch import SNNTORCH
 from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
 
-ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY, NORSE, SINABS)
+ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY, NORSE, SINABS, ROCKPOOL)
 
 __all__ = ["ADAPTERS", "Adapter", "Described"]
