@@ -109,11 +109,10 @@ def test_many_tensors_over_the_same_bytes_share_them(tmp_path):
     "steps", [p.number(10**12), p.number(-5), p.text("many"), b"](K\x01e", b"N" * 0 + b"\x88"])
 def test_a_number_of_steps_that_is_none_is_refused(tmp_path, steps):
     said = refusal(p.archive(tmp_path / "m.pt", p.linear(num_steps=steps)))
-    assert said in (
+    assert said.startswith((
         "model: its num_steps is no whole number of 1 to 100,000.",
-        "model: no spiking neuron that is known was run. "
-        "snnTorch's Leaky, Synaptic and RLeaky are supported.",  # True is 1 step
-    )
+        "model: no spiking neuron that is known was run. ",  # True is 1 step
+    ))
 
 
 def test_names_with_line_breaks_and_escapes_print_as_one_line(tmp_path):

@@ -88,7 +88,7 @@ class Adapter:
     reset      forgets the state of earlier runs
     sized      told the samples and steps of a call ahead of it
     given      (module, args, kwargs) of a call -> Given
-    gave       (module, result) of a call -> Gave
+    gave       (module, what given() told of the call, result) -> Gave
     describe   (module, path, shape of its input) -> Described
     """
 
@@ -100,6 +100,6 @@ class Adapter:
     attributes: Callable[[nn.Module], tuple[str, ...]]
     reset: Callable[[nn.Module], None]
     given: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given]
-    gave: Callable[[nn.Module, Any], Gave]
+    gave: Callable[[nn.Module, Given, Any], Gave]
     describe: Callable[[nn.Module, str, tuple[int, ...]], Described]
     sized: Callable[[nn.Module, int, int], None] = lambda module, samples, steps: None

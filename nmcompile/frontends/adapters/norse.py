@@ -76,7 +76,7 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     return Given(current=current, states=_variables(state))
 
 
-def _gave(module: Any, result: Any) -> Gave:
+def _gave(module: Any, given: Given, result: Any) -> Gave:
     output, state = result
     if _kind(module) in CELLS:
         return Gave(output=output, states=_variables(state))

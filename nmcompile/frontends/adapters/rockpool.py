@@ -73,7 +73,7 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     return Given(current=current, states={})
 
 
-def _gave(module: Any, result: torch.Tensor) -> Gave:
+def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
     if _kind(module) == "ExpSynTorch":
         return Gave(output=result, states={}, series={"v": result})
     series = {"v": module._record_dict["vmem"]}

@@ -75,7 +75,7 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     return Given(current=current, states={})
 
 
-def _gave(module: Any, result: torch.Tensor) -> Gave:
+def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
     fields = {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
     states = {name: getattr(module, field) for name, field in fields.items()
               if isinstance(getattr(module, field, None), torch.Tensor)}

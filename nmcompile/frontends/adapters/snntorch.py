@@ -1,7 +1,12 @@
-"""Neurons of snnTorch 1.0: Leaky, Synaptic and RLeaky with the timing that their code has."""
+"""Neurons of snnTorch 1.0 with the timing that their code has.
+
+A delayed reset of step t comes in step t + 1; in which part of it, differs between the classes. In
+RSynaptic, as in Lapicque and Alpha, it is always delayed: 1.0 drops what reset_delay=False does.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +14,10 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, fires_at_threshold
+from nmcompile.frontends.adapters.common import array, fires_at_threshold, gain
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
+    STEPS_FIRST,
     Adapter,
     Described,
     Gave,
@@ -19,17 +25,22 @@ from nmcompile.frontends.adapters.interface import (
 )
 from nmcompile.frontends.linear_layers import conv_map
 from nmcompile.ir.maps import Dense, LinearMap, Scale
-from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
+from nmcompile.ir.neurons import LIF, Alpha, CubaLIF, Neuron, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 
 STATES: dict[str, dict[str, str]] = {
     "Leaky": {"v": "mem"},
     "Synaptic": {"u": "syn", "v": "mem"},
     "RLeaky": {"spikes": "spk", "v": "mem"},
+    "RSynaptic": {"spikes": "spk", "u": "syn", "v": "mem"},
+    "Lapicque": {"v": "mem"},
+    "Alpha": {"e": "syn_exc", "i": "syn_inh", "v": "mem"},
+    "LeakyParallel": {},
 }
-SUPPORTED = "snnTorch's Leaky, Synaptic and RLeaky"
+SUPPORTED = ("snnTorch's Leaky, RLeaky, Synaptic, RSynaptic, Lapicque, Alpha and LeakyParallel")
 # The reset of the spike of one step, applied in the next (reset_delay=True), by class.
-DELAYED_ZERO = {"Leaky": ResetAt.LEAK, "Synaptic": ResetAt.INPUT, "RLeaky": ResetAt.INPUT}
+DELAYED_ZERO = {"Leaky": ResetAt.LEAK}  # the others: ResetAt.INPUT
+ALWAYS_DELAYED = ("RSynaptic", "Lapicque", "Alpha")
 RESETS = {"_base_sub": Reset.SUBTRACT, "_base_zero": Reset.ZERO, "_base_int": Reset.NONE}
 STEP = "Use a surrogate of snntorch.surrogate whose forward is a Heaviside step."
 
@@ -48,6 +59,8 @@ def _refuse(path: str, module: nn.Module) -> None:
         return
     if kind not in STATES:
         raise NmcError(path, f"snnTorch's {kind} cannot be compiled", f"{SUPPORTED} are supported.")
+    if kind == "LeakyParallel":
+        return
     if module.inhibition:
         raise NmcError(path, "inhibition=True (only the largest membrane fires) cannot be compiled",
                        "Train with inhibition=False.")
@@ -73,7 +86,10 @@ def _given(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     return Given(current=passed["input_"], states=states)
 
 
-def _gave(module: nn.Module, result: Any) -> Gave:
+def _gave(module: Any, given: Given, result: Any) -> Gave:
+    if type(module).__name__ == "LeakyParallel":
+        membrane, _ = module.rnn(given.current)
+        return Gave(output=result, states={}, series={"v": membrane})
     output = result[0] if isinstance(result, tuple) else result
     states = {variable: getattr(module, name) for variable, name in _states(module).items()}
     return Gave(output=output, states=states)
@@ -81,31 +97,63 @@ def _gave(module: nn.Module, result: Any) -> Gave:
 
 def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
     """Parameters, reset and recurrence of `module` for a population of `shape`."""
+    kind = type(module).__name__
+    worth = array(module.graded_spikes_factor)
     fields: dict[str, Any] = {
-        "decay": np.clip(array(module.beta), 0, 1),
         "threshold": array(module.threshold),
         "fires_at_threshold": fires_at_threshold(path, module.spike_grad, STEP),
     }
-    fields["reset"], fields["reset_at"] = _reset_of(path, module)
+    if kind == "LeakyParallel":
+        return replace(_parallel(path, module, fields), spike_value=worth)
+    fields["reset"], reset_at = _reset_of(path, module)
+    beta = np.clip(array(module.beta), 0, 1)
+    entry: tuple[LinearMap, ...] = ()
     neuron: Neuron
-    if type(module).__name__ == "Synaptic":
-        neuron = CubaLIF(current_decay=np.clip(array(module.alpha), 0, 1), **fields)
+    if kind == "Alpha":
+        alpha = np.clip(array(module.alpha), 0, 1)
+        neuron = Alpha(rise_decay=beta, decay=alpha, **fields,
+                       gain=np.log(alpha) / (np.log(beta) - np.log(alpha)) + 1)
+    elif kind in ("Synaptic", "RSynaptic"):
+        neuron = CubaLIF(decay=beta, current_decay=np.clip(array(module.alpha), 0, 1),
+                         reset_at=reset_at, **fields)
+    elif kind == "Lapicque":
+        entry = gain(array(module.time_step / module.C), shape)
+        neuron = LIF(decay=array(1 - module.time_step / (module.R * module.C)),
+                     reset_at=reset_at, **fields)
     else:
-        neuron = LIF(**fields)
+        neuron = LIF(decay=beta, reset_at=reset_at, **fields)
     loop, bias = _recurrence(path, module, shape)
-    return Described(neuron=neuron, loop=loop, bias=bias,
-                     spike_value=array(module.graded_spikes_factor))
+    return Described(neuron=neuron, entry=entry, loop=loop, bias=bias, spike_value=worth)
+
+
+def _parallel(path: str, module: Any, fields: dict[str, Any]) -> Described:
+    """LeakyParallel: v = relu(beta * v + W x + b), which never resets."""
+    rnn = module.rnn
+    back, weight = array(rnn.weight_hh_l0), array(rnn.weight_ih_l0)
+    if np.any(back != np.diag(np.diag(back))):
+        raise NmcError(path, "with weight_hh_enable=True its membranes act on each other, which "
+                       "cannot be compiled", "Use weight_hh_enable=False.")
+    if np.any(fields["threshold"] < 0):
+        raise NmcError(path, "a threshold below 0 under a membrane that never is cannot be "
+                       "compiled")
+    zero = np.zeros((), np.float32)
+    bias = array(rnn.bias_ih_l0) + array(rnn.bias_hh_l0) if rnn.bias else zero
+    neuron = LIF(decay=np.ascontiguousarray(np.diag(back)), reset=Reset.NONE, v_min=zero, **fields)
+    entry = Dense(weight=weight, in_shape=weight.shape[1:], out_shape=weight.shape[:1])
+    return Described(neuron=neuron, entry=(entry,), bias=bias)
 
 
 def _reset_of(path: str, module: Any) -> tuple[Reset, ResetAt]:
     reset = RESETS.get(getattr(module.state_function, "__name__", ""))
     if reset is None:
         raise NmcError(path, "its state_function is not one of snnTorch's own")
-    if reset is Reset.NONE and module.reset_delay:
+    kind = type(module).__name__
+    delayed = kind in ALWAYS_DELAYED or module.reset_delay
+    if reset is Reset.NONE and delayed:
         return reset, ResetAt.SPIKE
-    if module.reset_delay:
-        at = ResetAt.INPUT if reset is Reset.SUBTRACT else DELAYED_ZERO[type(module).__name__]
-        return reset, at
+    if delayed:
+        zeroed = DELAYED_ZERO.get(kind, ResetAt.INPUT)
+        return reset, ResetAt.INPUT if reset is Reset.SUBTRACT else zeroed
     after = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)[int(module.reset_mechanism_val)]
     if after is not reset:
         raise NmcError(path, "reset_mechanism was changed after construction with "
@@ -119,7 +167,7 @@ def _recurrence(
     path: str, module: Any, shape: tuple[int, ...]
 ) -> tuple[tuple[LinearMap, ...], Array]:
     """The maps from the module's spikes to its next input, and the bias that comes with them."""
-    if type(module).__name__ != "RLeaky":
+    if type(module).__name__ not in ("RLeaky", "RSynaptic"):
         return (), np.zeros((), np.float32)
     layer = module.recurrent
     factor = array(module.graded_spikes_factor)
@@ -147,6 +195,7 @@ def _bias(layer: Any, shape: tuple[int, ...], axis: int) -> Array:
 
 SNNTORCH = Adapter(
     name="snnTorch", supported=SUPPORTED, knows=_knows, refuse=_refuse,
-    axes=lambda module: ONE_STEP, attributes=lambda module: tuple(_states(module).values()),
+    axes=lambda module: STEPS_FIRST if type(module).__name__ == "LeakyParallel" else ONE_STEP,
+    attributes=lambda module: tuple(_states(module).values()),
     reset=_reset, given=_given, gave=_gave, describe=_describe,
 )

@@ -70,7 +70,7 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     return Given(current=current, states={"v": v})
 
 
-def _gave(module: Any, result: torch.Tensor) -> Gave:
+def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
     series = {"v": module.v_seq} if _steps(module) else {}
     return Gave(output=result, states={"v": module.v}, series=series)
 

@@ -26,8 +26,8 @@ def rebuilt_neuron(path: str, kind: str, named: dict[str, torch.Tensor]) -> Any:
                        "pip install snntorch") from None
     name = kind.rpartition(".")[2]
     if name not in KINDS:
-        raise NmcError(path, f"snnTorch's {name} cannot be compiled",
-                       "snnTorch's Leaky, Synaptic and RLeaky are supported.")
+        raise NmcError(path, f"snnTorch's {name} cannot be read from an exported program",
+                       "Leaky, Synaptic and RLeaky can; give a model file with --code.")
     own = {key.removeprefix(f"{path}."): value for key, value in named.items()
            if key.startswith(f"{path}.")}
     mechanism = int(own["reset_mechanism_val"])

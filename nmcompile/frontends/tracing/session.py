@@ -103,6 +103,7 @@ class Session:
 
     def _hooks(self, path: str, adapter: Adapter | None) -> tuple[Any, Any]:
         whole: list[Known | None] = []  # inputs of the calls that are read as one linear map
+        calls: list[Given] = []
 
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
             self.recorder.count()
@@ -110,21 +111,22 @@ class Session:
                 whole.append(self.recorder.known(args[0]))
                 self.recorder.paused += 1
             if adapter and not self.recorder.paused:
-                self._enter(path, module, adapter, adapter.given(module, args, kwargs))
+                calls.append(adapter.given(module, args, kwargs))
+                self._enter(path, module, adapter, calls[-1])
             self.recorder.paused += adapter is not None
             self.recorder.modules.append((path, type(module).__name__))
 
         def leave(module: nn.Module, args: Any, result: Any) -> Any:
             self.recorder.modules.pop()
-            self.recorder.paused -= adapter is not None
             if is_sum_pool(module):
                 self.recorder.paused -= 1
                 self._pooled(path, module, whole.pop(), result)
-            if adapter and not self.recorder.paused:
-                gave = adapter.gave(module, result)
+            gave = None
+            if adapter and self.recorder.paused == 1:
+                gave = adapter.gave(module, calls.pop(), result)
                 self._leave(self.calls[path], gave)
-                return gave.result
-            return None
+            self.recorder.paused -= adapter is not None
+            return gave.result if gave else None
 
         return enter, leave
 

@@ -2,6 +2,6 @@
 
 from helpers.conformance.rows import Row
 
-LIBRARIES = ("norse", "rockpool", "sinabs", "spikingjelly")  # modules of this package, each with ROWS
+LIBRARIES = ("norse", "rockpool", "sinabs", "snntorch", "spikingjelly")  # modules of this package, each with ROWS
 
 __all__ = ["LIBRARIES", "Row"]

@@ -96,7 +96,8 @@ ROWS = (
     row("LIFCell, default parameters", partial(cells, norse.LIFCell, LIFParameters(
         v_th=torch.tensor(0.3)))),
     row("LIFCell", partial(cells, norse.LIFCell, LIFParameters(**FAST))),
-    row("LIFCell, dt=0.002", partial(cells, norse.LIFCell, LIFParameters(**FAST), dt=0.002)),
+    row("LIFCell, dt=0.002", partial(cells, norse.LIFCell, LIFParameters(
+        **{**FAST, "v_th": torch.tensor(0.6)}), dt=0.002)),
     row("LIFCell, each neuron its own", partial(cells, norse.LIFCell, SPREAD)),
     row("LIFCell, v_leak=0.1, v_reset=-0.2", partial(cells, norse.LIFCell, BIASED)),
     row("LIFCell, states passed by hand, from v=0.2 and i=0.5", ByHand),

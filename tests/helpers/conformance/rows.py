@@ -31,8 +31,8 @@ def with_lively_weights(model: nn.Module) -> nn.Module:
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             fan_in = module.weight[0].numel()
-            spread, mean = 1.2 / fan_in**0.5, 2 / fan_in
-            if path.endswith("rec_connect"):
+            spread, mean = 1.2 / fan_in**0.5, 1.5 / fan_in
+            if path.endswith(("rec_connect", "recurrent")):
                 mean = -mean / 2
             nn.init.uniform_(module.weight, mean - spread, mean + spread)
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
