@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
+from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Frontend, Request, Traced
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -31,6 +33,11 @@ def accepts(model: object) -> bool:
 
 def load(request: Request) -> Traced:
     """The network of a NIR graph; `expected` is empty, for NIR holds nothing that runs."""
+    import nir
+
+    if "v_reset" not in {field.name for field in fields(nir.LIF)}:
+        raise NmcError(str(request.path or "graph"), "reading NIR needs nir 1.0.8 or newer",
+                       "pip install --upgrade nir")
     from nmcompile.frontends.nir_import.request import load_request
 
     return load_request(request)
