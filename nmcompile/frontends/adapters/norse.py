@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, fires_at_threshold, gain
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -27,6 +26,7 @@ from nmcompile.frontends.adapters.interface import (
     Gave,
     Given,
 )
+from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
 from nmcompile.ir.maps import Dense, LinearMap
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Neuron, Reset
 from nmcompile.ir.neurons.base import Array

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, fires_at_threshold, gain
 from nmcompile.frontends.adapters.interface import SAMPLES_FIRST, Adapter, Described, Gave, Given
+from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
 from nmcompile.ir.maps import Dense, LinearMap
 from nmcompile.ir.neurons import LI, LIF, UNBOUNDED, CubaLIF, Reset
 from nmcompile.ir.neurons.base import Array

@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, gain, recurrent_map
 from nmcompile.frontends.adapters.interface import (
     MERGED,
     SAMPLES_FIRST,
@@ -25,6 +24,7 @@ from nmcompile.frontends.adapters.interface import (
     Gave,
     Given,
 )
+from nmcompile.frontends.adapters.parameters import array, gain, recurrent_map
 from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons import ALIF, LI, LIF, UNBOUNDED, CubaLIF, Neuron, Reset
 from nmcompile.ir.neurons.base import Array

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, fires_at_threshold, gain
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -23,6 +22,7 @@ from nmcompile.frontends.adapters.interface import (
     Gave,
     Given,
 )
+from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
 from nmcompile.frontends.linear_layers import conv_map
 from nmcompile.ir.maps import Dense, LinearMap, Scale
 from nmcompile.ir.neurons import LIF, Alpha, CubaLIF, Neuron, Reset, ResetAt

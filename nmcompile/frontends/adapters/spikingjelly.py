@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.adapters.common import array, fires_at_threshold, gain
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -26,6 +25,7 @@ from nmcompile.frontends.adapters.interface import (
     Gave,
     Given,
 )
+from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
 from nmcompile.ir.neurons import LIF, Reset
 
 PACKAGE = "spikingjelly.activation_based.neuron."

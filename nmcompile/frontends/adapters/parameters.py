@@ -1,4 +1,4 @@
-"""What several libraries' adapters share."""
+"""Read parameters, comparators and recurrent maps of neuron modules."""
 
 from __future__ import annotations
 
