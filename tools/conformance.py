@@ -1,0 +1,58 @@
+"""Run the conformance tests and write their results into docs/frontends.md.
+
+    python tools/conformance.py
+
+Exits with 1, and writes nothing, where a row failed or was skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "frontends.md"
+BEGIN, END = "<!-- conformance: begin -->\n", "<!-- conformance: end -->\n"
+
+
+class Results:
+    """Collects the outcome of each row as pytest reports it."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the outcome of a test's call, or of what kept it from being called."""
+        row = re.fullmatch(r".*\[(.*)\]", report.nodeid, re.DOTALL)
+        if row and (report.when == "call" or report.outcome != "passed"):
+            self.outcomes[row[1]] = report.outcome
+
+
+def table(outcomes: dict[str, str]) -> str:
+    """The rows as one Markdown table, by library."""
+    lines = ["| library | construct | spikes equal, states to 1e-5 |", "|---|---|---|"]
+    for name, outcome in outcomes.items():
+        library, _, construct = name.partition(": ")
+        lines.append(f"| {library} {version(library.lower())} | {construct} | {outcome} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Run, and write the table between its two marks."""
+    results = Results()
+    code = pytest.main(["-q", str(ROOT / "tests" / "conformance")], plugins=[results])
+    if code or set(results.outcomes.values()) != {"passed"}:
+        return 1
+    text = DOCUMENT.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}{table(results.outcomes)}{END}{after}", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
