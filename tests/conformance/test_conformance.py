@@ -47,8 +47,9 @@ def test_the_network_gives_the_model_s_spikes_and_states(row: Row) -> None:
     found = run(traced.network, traced.inputs).records
     assert len(traced.network.populations) >= len(traced.expected) > 0
     for name, expected in traced.expected.items():
-        assert "v" in expected, name
-        if traced.network.population(name).neuron.spiking:
+        neuron = traced.network.population(name).neuron
+        assert "v" in expected or not np.any(neuron.decay), name
+        if neuron.spiking:
             assert expected["spikes"].shape[1] >= 50
             assert expected["spikes"].sum() > 20, name
             assert np.mean(expected["spikes"] > 0) < 0.95, name

@@ -11,8 +11,8 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.torch_file import FRONTEND
 
-ACCEPTED = (". Between neurons, linear layers, convolutions, average pooling, batch "
-            "normalisation, reshapes, sums and constant factors are accepted.")
+ACCEPTED = (". Between neurons, linear layers, convolutions, average pooling, max pooling of "
+            "spikes, batch normalisation, reshapes, sums and constant factors are accepted.")
 
 
 def refused(model: nn.Module, *shape: int) -> str:
@@ -24,7 +24,11 @@ def refused(model: nn.Module, *shape: int) -> str:
 
 @pytest.mark.parametrize(
     ("layer", "text"),
-    [(nn.MaxPool2d(2), "between (MaxPool2d): max_pool2d_with_indices: it is not linear"),
+    [(nn.Sequential(nn.Conv2d(3, 12, 1), nn.MaxPool2d(2)),
+      "between.1 (MaxPool2d): max_pool2d_with_indices: max pooling of something else than the "
+      "spikes of one layer; pool behind the neurons, or use average pooling"),
+     (nn.MaxPool2d(2, ceil_mode=True),
+      "between (MaxPool2d): max_pool2d_with_indices: max pooling with dilation or ceil_mode"),
      (nn.ReLU(), "between (ReLU): relu: it is not linear"),
      (nn.Sequential(nn.Conv2d(3, 2, 3), nn.Sigmoid()),
       "between.1 (Sigmoid): sigmoid: it is not linear"),
@@ -36,7 +40,7 @@ def refused(model: nn.Module, *shape: int) -> str:
 def test_a_layer_that_is_not_linear_is_refused_by_module_and_line(
     layer: nn.Module, text: str
 ) -> None:
-    said = refused(Features(layer, 192), 5, 20, 3, 8, 8)
+    said = refused(Features(layer, 48 if "ceil_mode" in text else 192), 5, 20, 3, 8, 8)
     assert said == f"{text} at models_snntorch.py:92{ACCEPTED}"
 
 

@@ -130,6 +130,46 @@ def _pooled(
                   lambda: pool(shape, kernel, stride, padding, average=True)), dims)
 
 
+def _max_pool(call: Call) -> Result:
+    """Max pooling of spikes, which is 1 where any spike of the window is."""
+    value = _features_behind_first(call)
+    flat = call.name == "max_pool1d"
+    kernel = call.args[1]
+    stride = call.argument(2, "stride", None) or kernel
+    padding, dilation = call.argument(3, "padding", [0]), call.argument(4, "dilation", [1])
+    if any(n != 1 for n in dilation) or call.argument(5, "ceil_mode", False):
+        raise NotTraceableError("max pooling with dilation or ceil_mode")
+    height, width = (1 if flat else call.args[0].shape[-2]), call.args[0].shape[-1]
+    return _any_in_window(call, value, (height, width), (
+        _pair(kernel, 1), _pair(stride, 1), _pair(padding, 0)) if flat else (
+        _two(kernel), _two(stride), _two(padding)))
+
+
+def _adaptive_max_pool(call: Call) -> Result:
+    value = _features_behind_first(call)
+    before, after = call.args[0].shape[-2:], call.out[0].shape[-2:]
+    if any(n % m for n, m in zip(before, after, strict=True)):
+        raise NotTraceableError("adaptive max pooling with windows of several sizes")
+    kernel = (before[0] // after[0], before[1] // after[1])
+    return _any_in_window(call, value, tuple(before), (kernel, kernel, (0, 0)))
+
+
+def _any_in_window(
+    call: Call, value: Value, plane: tuple[int, ...], window: tuple[tuple[int, int], ...]
+) -> Result:
+    height, width = plane
+    shape = (prod(value.features) // (height * width), height, width)
+    kernel, stride, padding = window
+    link = call.link(("any", shape, *window),
+                     lambda: pool(shape, kernel, stride, padding, average=False))
+    out = call.out[0] if isinstance(call.out, tuple) else call.out
+    behind = 1 if call.name == "max_pool1d" else 2
+    dims = (*value.dims[:-behind], *((Axis("F", n),) for n in out.shape[-behind:]))
+    features = tuple(a.size for dim in dims for a in dim if a.tag == "F")
+    result = Value(dims, call.recorder.any_of(call, value, link, features))
+    return [result, None] if isinstance(call.out, tuple) else result
+
+
 def is_sum_pool(module: nn.Module) -> bool:
     """True for LPPool2d of order 1, which torch computes with a sign and a magnitude."""
     return isinstance(module, nn.LPPool2d) and module.norm_type == 1 and not module.ceil_mode
@@ -158,7 +198,8 @@ def _both(size: Any) -> tuple[int, int]:
 
 def _features_behind_first(call: Call) -> Value:
     value = call.value(call.args[0])
-    if value is None or not all(map(is_features, value.dims[-2:])):
+    pooled = 1 if call.name == "max_pool1d" else 2
+    if value is None or not all(map(is_features, value.dims[-pooled:])):
         raise NotTraceableError("pooling over samples or steps", True)
     return value
 
@@ -198,5 +239,7 @@ def _array(tensor: torch.Tensor, dtype: type = np.float32) -> Array:
 LAYERS: Handlers = {
     "mm": _matrix_product, "addmm": _matrix_product, "convolution": _convolution,
     "avg_pool2d": _average_pool, "_adaptive_avg_pool2d": _adaptive_pool,
+    **dict.fromkeys(("max_pool1d", "max_pool2d_with_indices"), _max_pool),
+    "adaptive_max_pool2d": _adaptive_max_pool,
     "native_batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
 }

@@ -18,11 +18,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from nmcompile.errors import NmcError
 from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import Found
-from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
+from nmcompile.frontends.tracing.values import Expr, Link, NotTraceableError, Opaque, Value
 from nmcompile.ir.maps import LinearMap
 
-ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, batch normalisation, "
-            "reshapes, sums and constant factors are accepted.")
+ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, max pooling of spikes, "
+            "batch normalisation, reshapes, sums and constant factors are accepted.")
 LIBRARIES = tuple(
     str(Path(module.__file__).parent) for module in (torch, sys.modules["nmcompile"])
     if module.__file__
@@ -78,14 +78,19 @@ class EndlessError(NmcError):
 
 
 Handlers = dict[str, Callable[[Call], Result]]
+# Makes neurons that fire where any of the spikes in a window does: (call, spikes, window sums,
+# features of the result) -> the result.
+AnyOf = Callable[[Call, Value, Link, tuple[int, ...]], tuple[Expr, ...]]
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Runs every operation, and notes what its result is in terms of the marked tensors."""
 
-    def __init__(self, handlers: Handlers, fallback: Callable[[Call], Result]) -> None:
+    def __init__(
+        self, handlers: Handlers, fallback: Callable[[Call], Result], any_of: AnyOf
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.handlers, self.fallback = handlers, fallback
+        self.handlers, self.fallback, self.any_of = handlers, fallback, any_of
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []

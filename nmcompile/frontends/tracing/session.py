@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,14 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
-from nmcompile.frontends.adapters.interface import MERGED, Adapter, Described, Gave, Given
+from nmcompile.frontends.adapters.interface import MERGED, Adapter, Gave, Given
+from nmcompile.frontends.tracing.any_of import any_of
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
+from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.layers import LAYERS, is_sum_pool, sum_pool
-from nmcompile.frontends.tracing.recorder import Known, Recorder
+from nmcompile.frontends.tracing.recorder import Call, Known, Recorder
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -35,38 +36,14 @@ from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
 
-@dataclass(eq=False)
-class Calls:
-    """What one neuron module was given and gave, one entry a step.
-
-    taken     features of one input; shape: of the population
-    dims      axes of its latest input
-    currents  the input of each step as an expression
-    records   variable -> one (samples, *shape) array a step, in the units of the IR
-    initial   variable -> state before the first call
-    last      variable -> the state after the latest call
-    """
-
-    path: str
-    module: nn.Module
-    adapter: Adapter
-    taken: tuple[int, ...] = ()
-    shape: tuple[int, ...] = ()
-    dims: Dims = ()
-    described: Described | None = None
-    currents: list[Expr] = field(default_factory=list)
-    records: dict[str, list[Array]] = field(default_factory=dict)
-    initial: dict[str, Array] = field(default_factory=dict)
-    last: dict[str, Value] = field(default_factory=dict)
-
-
 class Session:
     """Runs a model once; afterwards `calls` holds its neurons in the order of their first call."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.calls: dict[str, Calls] = {}
-        self.recorder = Recorder({**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS}, fallback)
+        self.recorder = Recorder(
+            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS}, fallback, self._any_of)
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
         self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
 
@@ -130,6 +107,11 @@ class Session:
 
         return enter, leave
 
+    def _any_of(
+        self, call: Call, spikes: Value, sums: Link, features: tuple[int, ...]
+    ) -> tuple[Expr, ...]:
+        return any_of(self.calls, call, spikes, sums, features)
+
     def _pooled(self, path: str, module: Any, given: Known | None, out: torch.Tensor) -> None:
         if self.recorder.paused or given is None:
             return
@@ -145,24 +127,23 @@ class Session:
         axes = adapter.axes(module)
         value = self._current(path, given.current, axes)
         shape = tuple(given.current.shape[len(_leading(axes)):])
-        calls = self.calls.setdefault(path, Calls(path, module, adapter))
-        if calls.described is None:
-            calls.described, calls.taken = adapter.describe(module, path, shape), shape
-            entry = calls.described.entry
-            calls.shape = entry[-1].out_shape if entry else shape
+        if path not in self.calls:
+            described = adapter.describe(module, path, shape)
+            population = described.entry[-1].out_shape if described.entry else shape
+            self.calls[path] = Calls(path, described, population, shape)
+        calls = self.calls[path]
         if calls.taken != shape:
             raise NmcError(path, f"it is called with inputs of shape {calls.taken} and {shape}",
                            "Use one neuron module for each layer.")
         for variable, state in given.states.items():
             self._check_state(calls, variable, state, _samples(value.dims))
         adapter.sized(module, _samples(value.dims), len(value.exprs))
-        calls.dims = value.dims
+        calls.leading = value.dims[: len(_leading(axes))]
         for link in self._entry(calls):
             value = value.then(link, value.dims)
         calls.currents.extend(value.exprs)
 
     def _entry(self, calls: Calls) -> list[Link]:
-        assert calls.described is not None
         links = []
         for position, linear in enumerate(calls.described.entry):
             key = ("entry", calls.path, position)
@@ -196,7 +177,6 @@ class Session:
             if known is not None:
                 raise NmcError(calls.path, f"its first {variable} is computed from the input")
             if tuple(state.shape) == (samples, *calls.shape):
-                assert calls.described is not None
                 start = constant_expr(state, dims_of("B", state.shape)).bias.astype(np.float32)
                 start = start.reshape(calls.shape) if start.ndim else start
                 calls.initial[variable] = calls.described.in_ir(variable, start)
@@ -209,17 +189,15 @@ class Session:
             )
 
     def _leave(self, calls: Calls, gave: Gave) -> None:
-        assert calls.described is not None
-        first = max((len(r) for r in calls.records.values()), default=0)
-        steps = range(first, len(calls.currents))
+        steps = range(len(calls.records.get("spikes", calls.records.get("v", []))),
+                      len(calls.currents))
         spiking = calls.described.neuron.spiking
         features = tuple((Axis("F", size),) for size in calls.shape)
-        leading = _leading(calls.adapter.axes(calls.module))
-        dims = (*calls.dims[: len(leading)], *features)
+        dims = (*calls.leading, *features)
         output = self._expressions(calls, "spikes" if spiking else "v", steps)
         self.recorder.mark(gave.output, Value(dims, output))
         if spiking:
-            self._record(calls, "spikes", gave.output, dims)
+            calls.record("spikes", gave.output, dims)
         for variable, tensor in gave.states.items():
             value = Value(((Axis("B", _samples(dims)),), *features),
                           self._expressions(calls, variable, steps)[-1:])
@@ -227,38 +205,16 @@ class Session:
                 calls.last[variable] = value
                 self.recorder.mark(tensor, value)
                 if variable not in gave.series and variable != "spikes":
-                    self._record_last(calls, variable, tensor, len(steps))
+                    calls.record_last(variable, tensor, len(steps))
         for variable, tensor in gave.series.items():
-            self._record(calls, variable, tensor, dims)
+            calls.record(variable, tensor, dims)
 
     def _expressions(self, calls: Calls, variable: str, steps: range) -> tuple[Expr, ...]:
-        assert calls.described is not None
         exprs = tuple(Expr((Term(calls.path, variable, step),), np.zeros(())) for step in steps)
         worth = calls.described.spike_value
         if variable != "spikes" or np.all(worth == 1):
             return exprs
         return tuple(expr.then(self._worth(calls, worth)) for expr in exprs)
-
-    def _record(self, calls: Calls, variable: str, tensor: torch.Tensor, dims: Dims) -> None:
-        """Keep the values of each step of `tensor`, whose axes are `dims`."""
-        assert calls.described is not None
-        atoms = [axis for dim in dims for axis in dim]
-        values = tensor.detach().numpy().reshape([axis.size for axis in atoms])
-        tags = [axis.tag for axis in atoms]
-        values = np.moveaxis(values, tags.index("B"), 0)
-        values = values if "T" in tags else values[:, None]
-        if variable == "spikes":
-            values = values / calls.described.spike_value
-        values = calls.described.in_ir(variable, values)
-        calls.records.setdefault(variable, []).extend(
-            values[:, step].copy() for step in range(values.shape[1]))
-
-    def _record_last(self, calls: Calls, variable: str, tensor: torch.Tensor, steps: int) -> None:
-        """Keep the state after a call; what it was after the steps before is not known (NaN)."""
-        assert calls.described is not None
-        last = calls.described.in_ir(variable, tensor.detach().numpy())
-        unknown = [np.full(last.shape, np.nan, np.float32)] * (steps - 1)
-        calls.records.setdefault(variable, []).extend([*unknown, last.copy()])
 
     def _worth(self, calls: Calls, worth: Array) -> Link:
         key = ("worth", calls.path)

@@ -11,10 +11,10 @@ from torch import nn
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.interface import Traced
+from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
-from nmcompile.frontends.tracing.session import Calls
 from nmcompile.ir import Input, Network, verify
 from nmcompile.ir.neurons.base import Array
 
@@ -66,7 +66,6 @@ def _naming(model: nn.Module) -> Callable[[str], str]:
 
 def _node(calls: Calls, naming: Callable[[str], str]) -> Node:
     described = calls.described
-    assert described is not None
     return Node(
         name=naming(calls.path), shape=calls.shape, loop=described.loop, bias=described.bias,
         neuron=with_initial(described.neuron, calls.initial), currents=tuple(calls.currents),

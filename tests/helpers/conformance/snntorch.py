@@ -96,6 +96,29 @@ class ConvNet(nn.Module):
         return torch.stack(out)
 
 
+class MaxPooled(nn.Module):
+    """Max pooling of spikes, by a module and by a function, of one and of two axes."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(2, 4, 3, padding=1), snn.Leaky(beta=0.7, **options)
+        self.conv2, self.lif2 = nn.Conv2d(4, 6, 3, padding=1), snn.Leaky(beta=0.7)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.fc, self.lif3 = nn.Linear(12, 5), snn.Leaky(beta=0.6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem1, mem2, mem3 = (lif.reset_mem() for lif in (self.lif1, self.lif2, self.lif3))
+        out = []
+        for values in x:
+            spk, mem1 = self.lif1(self.conv1(values), mem1)
+            spk, mem2 = self.lif2(self.conv2(self.pool(spk)), mem2)
+            spk = nn.functional.max_pool2d(spk, 2)
+            spk, mem3 = self.lif3(self.fc(nn.functional.max_pool1d(spk.flatten(2), 2).flatten(1)),
+                                  mem3)
+            out.append(spk)
+        return torch.stack(out)
+
+
 OPTIONS = {
     snn.Leaky: {"beta": 0.8}, snn.Lapicque: {"beta": 0.7, "threshold": 0.25},
     snn.Synaptic: {"alpha": 0.6, "beta": 0.8, "threshold": 1.5},
@@ -143,4 +166,6 @@ ROWS = (
     row("LeakyParallel, weights of its own", partial(Parallel, threshold=2.0, bias=False)),
     row("batch first, spikes summed", BatchFirst),
     row("Conv2d, BatchNorm2d, AvgPool2d in a class with a loop", ConvNet, (2, 8, 8)),
+    row("MaxPool2d, max_pool2d and max_pool1d of spikes", MaxPooled, (2, 8, 8)),
+    row("MaxPool2d of graded spikes", partial(MaxPooled, graded_spikes_factor=0.4), (2, 8, 8)),
 )

@@ -120,6 +120,7 @@ ROWS = (
         partial(all_steps, PLIF, init_tau=2.5, decay_input=False)),
     row("Conv2d, BatchNorm2d, AvgPool2d, Dropout", partial(Conv, layer.AvgPool2d(2, 2), size=96),
         IMAGE),
+    row("MaxPool2d of spikes", partial(Conv, layer.MaxPool2d(2, 2), size=96), IMAGE),
     row("AdaptiveAvgPool2d", partial(Conv, layer.AdaptiveAvgPool2d((2, 2)), size=24), IMAGE),
     row("grouped Conv2d", partial(Conv, layer.Conv2d(6, 12, 3, groups=3), size=432), IMAGE),
     row("values repeated over the steps", partial(Conv, size=384, repeated=50), IMAGE, 0),
