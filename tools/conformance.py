@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "frontends.md"
+TESTS = ROOT / "tests" / "conformance" / "test_conformance.py"
 BEGIN, END = "<!-- conformance: begin -->\n", "<!-- conformance: end -->\n"
 
 
@@ -44,7 +45,7 @@ def table(outcomes: dict[str, str]) -> str:
 def main() -> int:
     """Run, and write the table between its two marks."""
     results = Results()
-    code = pytest.main(["-q", str(ROOT / "tests" / "conformance" / "test_conformance.py")], plugins=[results])
+    code = pytest.main(["-q", str(TESTS)], plugins=[results])
     if code or set(results.outcomes.values()) != {"passed"}:
         return 1
     text = DOCUMENT.read_text("utf-8")
