@@ -97,6 +97,10 @@ def _verify_projection(network: Network, projection: Projection) -> None:
             f"its map goes from {ends[0]} to {ends[1]} elements, its ends have "
             f"{known[projection.source]} and {known[projection.target]}",
         )
+    silent = {p.name for p in network.populations if not p.neuron.spiking}
+    if projection.source in silent:
+        raise NmcError(projection.name, f"{projection.source} is an integrator that never fires; "
+                       "its membrane cannot travel", "Keep integrators for the readout.")
     if projection.delay < 0:
         raise NmcError(projection.name, f"a delay of {projection.delay} steps lies in the past")
     if not np.all(np.isfinite(projection.map.weights())):

@@ -113,16 +113,52 @@ def test_a_delay_node_is_a_delay_in_steps() -> None:
     assert [p.delay for p in network(model).projections] == [3]
 
 
+def test_delays_of_several_lengths_are_kept_apart() -> None:
+    delays = nir.Delay(delay=np.array([1e-4, 3e-4]))
+    found = network(chain(nir.Linear(weight=np.eye(2, dtype=np.float32)), delays, lif(), inputs=(2,)))
+    inputs = np.zeros((1, 8, 2), np.float32)
+    inputs[0, 0] = 1
+    v = run(found, {"input": inputs}).records["2"]["v"][0]
+    assert np.array_equal(np.argmax(v != 0, axis=0), [1, 3])
+
+
+def test_thresholds_and_integrators_are_neurons() -> None:
+    model = chain(nir.Linear(weight=ones(2, 3)), nir.Threshold(threshold=1.5 * ones(2)),
+                  nir.Linear(weight=np.eye(2, dtype=np.float32)), nir.I(r=np.array([1.0, 2.0])))
+    found = network(model)
+    inputs = np.array([[[1, 0, 0], [1, 1, 0], [1, 1, 1]]], np.float32)
+    records = run(found, {"input": inputs}).records
+    assert np.array_equal(records["1"]["spikes"][0], [[0, 0], [1, 1], [1, 1]])
+    assert np.array_equal(records["3"]["v"][0], [[0, 0], [1, 2], [2, 4]])
+
+
+def test_a_cuba_li_is_a_cuba_lif_that_never_fires() -> None:
+    cuba = nir.CubaLI(tau_syn=4e-4 * ones(1), tau_mem=1e-3 * ones(1), r=3 * ones(1),
+                      v_leak=0.7 * ones(1), w_in=2 * ones(1))
+    sample = np.ones((1, 20, 1), np.float32)
+    model = chain(nir.Linear(weight=ones(1, 1)), cuba, inputs=(1,), n=1)
+    found = FRONTEND.load(Request(model=model, sample=sample))
+    u, v, wanted = 0.0, 0.0, []
+    for _ in range(20):
+        u += 0.25 * (2 - u)
+        v += 0.1 * (0.7 - v + 3 * u)
+        wanted.append(v)
+    assert found.network.outputs[0].variable == "v"
+    assert np.allclose(run(found.network, found.inputs).records["1"]["v"][0, :, 0], wanted)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
-    [(chain(nir.Threshold(threshold=ones(3)), lif(3), n=3),
-      "0: a NIR Threshold cannot be compiled. Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, "
-      "AvgPool2d, Flatten, Delay, IF, LIF, LI, CubaLIF and subgraphs of them are supported."),
+    [(chain(nir.LI(tau=ones(3), r=ones(3), v_leak=0 * ones(3)), lif(3), n=3),
+      "0 -> 1: 0 is an integrator that never fires; its membrane cannot travel. Keep integrators "
+      "for the readout."),
+     (chain(nir.Linear(weight=ones(2, 3)), nir.Delay(delay=np.array([1e-4, 2.5e-4])), lif()),
+      "1: delays of 1 to 2.5 steps of 0.0001 s cannot be compiled. Use whole numbers of steps."),
      (chain(nir.Linear(weight=ones(2, 3)), lif(tau=1e-5 * ones(2))),
       "1: a time constant of 1e-05 s is shorter than a step of 0.0001 s. Write the exporter's dt "
       "into the graph's metadata as 'dt'."),
      (chain(nir.Linear(weight=ones(2, 5)), lif()), "0: its weight is (2, 5), its input (3,).")],
-    ids=["threshold", "tau", "shape"],
+    ids=["integrator", "delay", "tau", "shape"],
 )
 def test_what_cannot_be_compiled_is_refused_by_name(model: object, message: str) -> None:
     with pytest.raises(NmcError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nir
@@ -11,13 +11,13 @@ import numpy as np
 from nmcompile.errors import NmcError
 from nmcompile.frontends.nir_import.maps import Shape, require_size, step_of
 from nmcompile.frontends.nir_import.neurons import NEURONS
-from nmcompile.ir.maps import LinearMap
+from nmcompile.ir.maps import LinearMap, Scale
 from nmcompile.ir.neurons.base import Array
 
 MAX_CHAIN = 100  # nodes from one neuron to the next
 MAX_PATHS = 4096  # from neurons and inputs to one node
-SUPPORTED = ("Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Delay, IF, "
-             "LIF, LI, CubaLIF and subgraphs of them are supported.")
+SUPPORTED = ("Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Delay, "
+             "Threshold, IF, I, LIF, LI, CubaLIF, CubaLI and subgraphs of them are supported.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,14 +70,15 @@ class Graph:
         if step is None:
             raise NmcError(name, f"a NIR {type(node).__name__} cannot be compiled", SUPPORTED)
         require_size(name, step.shape)
-        delay = _delay(name, node, dt) if isinstance(node, nir.Delay) else 0
+        if isinstance(node, nir.Delay):
+            return _delayed(name, node, dt, signal)
         links = () if step.map is None else (step.map,)
         if step.map is not None:
             step.map.verify(name)
         bias = signal.bias if step.map is None else step.map.apply(signal.bias[None])[0]
         return Signal(
             shape=step.shape, bias=bias if step.bias is None else bias + step.bias,
-            paths=tuple((source, lag + delay, (*maps, *links))
+            paths=tuple((source, lag, (*maps, *links))
                         for source, lag, maps in signal.paths),
         )
 
@@ -88,7 +89,7 @@ class Graph:
             shape = tuple(int(n) for n in np.atleast_1d(next(iter(node.input_type.values()))))
             require_size(name, shape)
             return shape
-        own = tuple(np.shape(node.r))
+        own = tuple(np.shape(node.threshold if isinstance(node, nir.Threshold) else node.r))
         if int(np.prod(own)) > 1 or name in trail:
             return own or (1,)
         for source in self.before[name]:
@@ -132,9 +133,23 @@ def _end(graph: nir.NIRGraph, name: str, prefix: str, port: type) -> str:
     return f"{prefix}{name}.{ports[0]}"
 
 
-def _delay(name: str, node: nir.Delay, dt: float) -> int:
-    steps = np.unique(np.asarray(node.delay, np.float64) / dt)
-    if len(steps) != 1 or abs(steps[0] - round(steps[0])) > 1e-3 or steps[0] < 0:
+def _delayed(name: str, node: nir.Delay, dt: float, signal: Signal) -> Signal:
+    """`signal` later: one path for each delay that there is, over the elements that have it."""
+    steps = np.asarray(node.delay, np.float64) / dt
+    whole = np.rint(steps)
+    if np.any(np.abs(steps - whole) > 1e-3) or np.any(whole < 0):
         raise NmcError(name, f"delays of {steps.min():g} to {steps.max():g} steps of {dt:g} s "
-                       "cannot be compiled", "One whole number of steps for all is supported.")
-    return round(float(steps[0]))
+                       "cannot be compiled", "Use whole numbers of steps.")
+    different = np.unique(whole)
+    if len(different) == 1:
+        return replace(signal, paths=tuple((source, lag + int(different[0]), maps)
+                                           for source, lag, maps in signal.paths))
+    if whole.size != signal.bias.size or len(different) * len(signal.paths) > MAX_PATHS:
+        raise NmcError(name, f"{whole.size} delays of {len(different)} lengths do not fit its "
+                       f"input {signal.shape}")
+    paths = []
+    for delay in different:
+        kept = (whole == delay).astype(np.float32).reshape(signal.shape)
+        chosen = Scale(factor=kept, in_shape=signal.shape)
+        paths += [(source, lag + int(delay), (*maps, chosen)) for source, lag, maps in signal.paths]
+    return replace(signal, paths=tuple(paths))

@@ -2,11 +2,12 @@
 
     LIF      v += dt / tau * (v_leak - v + r i)
     CubaLIF  u += dt / tau_syn * (w_in i - u)    v += dt / tau_mem * (v_leak - v + r u)
-    LI       as LIF without spikes
-    IF       v += r i: its r counts a step, as the exporters of Sinabs and snnTorch write it
+    LI       as LIF, and CubaLI as CubaLIF, without spikes
+    IF, I    v += r i: their r counts a step, as the exporters of Sinabs and snnTorch write it
+    Threshold  fires where its input is above the threshold, without memory
 
 A neuron fires where v > v_threshold and is then at v_reset. Where v_reset is not zero, v is
-counted from it (from v_leak in a CubaLIF), so that the reset is one to zero.
+counted from it, so that the reset is one to zero.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import nir
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.neurons import LI, LIF, CubaLIF, Neuron, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Neuron, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 
-SPIKING = (nir.IF, nir.LIF, nir.CubaLIF)
-NEURONS = (*SPIKING, nir.LI)
+SPIKING = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
+NEURONS = (*SPIKING, nir.LI, nir.I, nir.CubaLI)
 NEARLY_ONE = 1e-6  # exporters store r = tau / dt in float32
 
 
@@ -37,8 +38,13 @@ class Discrete:
 
 def discretise(name: str, node: Any, dt: float) -> Discrete:
     """NIR node `node` in steps of `dt` seconds; arrays keep the node's shape."""
-    if isinstance(node, nir.CubaLIF):
+    if isinstance(node, nir.CubaLIF | nir.CubaLI):
         return _cuba(name, node, dt)
+    if isinstance(node, nir.Threshold):
+        return Discrete(neuron=LIF(decay=_f32(0), threshold=_f32(node.threshold),
+                                   reset=Reset.NONE), gain=np.ones(()), bias=np.zeros(()))
+    if isinstance(node, nir.I):
+        return Discrete(neuron=LI(decay=_f32(1)), gain=_gain(node.r), bias=np.zeros(()))
     if isinstance(node, nir.LI):
         rate = _rate(name, node.tau, dt)
         return Discrete(neuron=LI(decay=_f32(1 - rate)), gain=_gain(rate * node.r),
@@ -54,13 +60,14 @@ def discretise(name: str, node: Any, dt: float) -> Discrete:
 
 def _cuba(name: str, node: Any, dt: float) -> Discrete:
     current, membrane = _rate(name, node.tau_syn, dt), _rate(name, node.tau_mem, dt)
-    if not np.allclose(node.v_reset, node.v_leak):
-        raise NmcError(name, "a CubaLIF with v_reset other than v_leak cannot be compiled")
-    neuron = CubaLIF(
-        current_decay=_f32(1 - current), decay=_f32(1 - membrane),
-        threshold=_f32(node.v_threshold - node.v_leak), v_init=_f32(0.0 - node.v_leak),
-        reset=Reset.ZERO, reset_at=ResetAt.SPIKE,
-    )
+    origin = np.asarray(getattr(node, "v_reset", 0.0), np.float64)
+    fields: dict[str, Any] = {
+        "current_decay": _f32(1 - current), "decay": _f32(1 - membrane),
+        "v_bias": _f32(membrane * (node.v_leak - origin)), "v_init": _f32(0.0 - origin),
+    }
+    neuron = CubaLI(**fields) if isinstance(node, nir.CubaLI) else CubaLIF(
+        threshold=_f32(node.v_threshold - origin), reset=Reset.ZERO, reset_at=ResetAt.SPIKE,
+        **fields)
     return Discrete(neuron=neuron, gain=_gain(current * node.w_in * membrane * node.r),
                     bias=np.zeros(()))
 
