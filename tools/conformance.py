@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,15 @@ def table(outcomes: dict[str, str]) -> str:
     lines = ["| library | construct | spikes equal, states to 1e-5 |", "|---|---|---|"]
     for name, outcome in outcomes.items():
         library, _, construct = name.partition(": ")
-        lines.append(f"| {library} {version(library.lower())} | {construct} | {outcome} |")
+        lines.append(f"| {_with_version(library)} | {construct} | {outcome} |")
     return "\n".join(lines) + "\n"
+
+
+def _with_version(library: str) -> str:
+    try:
+        return f"{library} {version(library.lower())}"
+    except PackageNotFoundError:
+        return library  # networks of several libraries
 
 
 def main() -> int:

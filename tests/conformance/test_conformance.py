@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from helpers.conformance import LIBRARIES, Row
+from helpers.conformance import TABLES, Row
 from helpers.conformance.rows import with_lively_weights
 
 from nmcompile.checks import compare
@@ -25,14 +25,15 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 
 def rows() -> list[object]:
     found: list[object] = []
-    for library in LIBRARIES:
-        if find_spec(library) is None:
-            skip = pytest.mark.skip(reason=f"{library} is not installed")
-            found.append(pytest.param(None, marks=skip, id=library))
+    for table, packages in TABLES.items():
+        missing = [package for package in packages if find_spec(package) is None]
+        if missing:
+            skip = pytest.mark.skip(reason=f"{', '.join(missing)} not installed")
+            found.append(pytest.param(None, marks=skip, id=table))
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            known = import_module(f"helpers.conformance.{library}").ROWS
+            known = import_module(f"helpers.conformance.{table}").ROWS
         found += [pytest.param(r, id=f"{r.library}: {r.construct}") for r in known]
     return found
 
@@ -40,7 +41,7 @@ def rows() -> list[object]:
 @pytest.mark.parametrize("row", rows())
 def test_the_network_gives_the_model_s_spikes_and_states(row: Row) -> None:
     torch.manual_seed(2)
-    model = with_lively_weights(row.make())
+    model = with_lively_weights(row)
     steps = (row.steps,) if row.steps else ()
     sample = np.random.default_rng(0).random((4, *steps, *row.shape)) < 0.4
     traced = FRONTEND.load(Request(model=model, sample=sample.astype(np.float32)))

@@ -17,6 +17,7 @@ class Row:
     make       makes the model; called under a fixed seed, its layers get new weights
     shape      features of one step of the input
     steps      of the run
+    spread, mean  of the new weights, times 1/sqrt(fan-in) and 1/fan-in
     """
 
     library: str
@@ -24,14 +25,17 @@ class Row:
     make: Callable[[], nn.Module]
     shape: tuple[int, ...] = (8,)
     steps: int = 50
+    spread: float = 1.2
+    mean: float = 1.5
 
 
-def with_lively_weights(model: nn.Module) -> nn.Module:
-    """`model` with weights under which its neurons fire, but not in every step."""
+def with_lively_weights(row: Row) -> nn.Module:
+    """The model of `row` with weights under which its neurons fire, but not in every step."""
+    model = row.make()
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             fan_in = module.weight[0].numel()
-            spread, mean = 1.2 / fan_in**0.5, 1.5 / fan_in
+            spread, mean = row.spread / fan_in**0.5, row.mean / fan_in
             if path.endswith(("rec_connect", "recurrent")):
                 mean = -mean / 2
             nn.init.uniform_(module.weight, mean - spread, mean + spread)
