@@ -14,6 +14,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
 from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
 from nmcompile.frontends.nir_import.read import read_graph, require_numbers
+from nmcompile.frontends.port_sample import port_sample
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
 from nmcompile.ir.maps import Chain, LinearMap, Scale
 from nmcompile.ir.neurons import LI
@@ -21,7 +22,6 @@ from nmcompile.ir.neurons.base import Array
 
 SHORTEST = 1e-12  # s
 DT = 1e-4  # s; snnTorch's and Norse's exporters and the NIR paper (Pedersen et al. 2024)
-SAMPLES, STEPS, RATE = 4, 50, 0.2  # of the spikes drawn where no sample is given
 
 
 def load_request(request: Request) -> Traced:
@@ -29,7 +29,7 @@ def load_request(request: Request) -> Traced:
     graph: Any = request.model if request.path is None else read_graph(request.path)
     require_numbers(graph)
     network = network_of(graph)
-    values, note = _sample(request, network.inputs)
+    values, note = port_sample(request, network.inputs)
     return Traced(network=replace(network, notes=(*network.notes, *note)), inputs=values,
                   expected={})
 
@@ -168,21 +168,3 @@ def _dt(graph: nir.NIRGraph) -> tuple[float, str]:
     if not SHORTEST <= dt < 1:
         raise NmcError("NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s")
     return dt, f"dt = {dt:g} s from the graph's metadata; forward Euler"
-
-
-def _sample(
-    request: Request, ports: tuple[Input, ...]
-) -> tuple[dict[str, Array], tuple[str, ...]]:
-    if request.sample is None:
-        random, steps = np.random.default_rng(0), request.steps or STEPS
-        drawn = {p.name: (random.random((SAMPLES, steps, *p.shape)) < RATE).astype(np.float32)
-                 for p in ports}
-        return drawn, ("checked on random spikes; pass --sample for data of your own",)
-    if len(ports) != 1:
-        raise NmcError("sample", f"the graph has {len(ports)} inputs, a sample serves one")
-    given, (port,) = request.sample, ports
-    if given.ndim < 3 or prod(given.shape[2:]) != port.size:
-        listed = ", ".join(map(str, port.shape))
-        raise NmcError("sample", f"has shape {given.shape}, the graph takes (samples, steps, "
-                       f"{listed})")
-    return {port.name: given.reshape(*given.shape[:2], *port.shape).astype(np.float32)}, ()

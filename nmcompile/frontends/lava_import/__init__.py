@@ -1,0 +1,1 @@
+"""Read the networks that lava-dl writes for netx."""

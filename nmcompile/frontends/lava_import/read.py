@@ -1,0 +1,52 @@
+"""Read the layers of a `.net` file as plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nmcompile.errors import NmcError, reading
+from nmcompile.hdf5 import require_plain
+
+MAX_LAYERS = 1000
+LARGEST = 2**31  # magnitude of a number in a file of 24-bit states
+Layer = dict[str, Any]  # name -> array, bytes as str; "neuron" holds another one
+
+
+def holds_layers(path: Path) -> bool:
+    """True where the file has the "layer" group of a `.net` file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "layer" in file
+    except OSError:
+        return False
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """The layers of `path` in their order; NmcError where it is damaged or holds no numbers."""
+    with reading(str(path), "is no readable .net file"), h5py.File(path, "r") as file:
+        require_plain(path, file)
+        group = file["layer"]
+        if not 0 < len(group) <= MAX_LAYERS:
+            raise NmcError(str(path), f"holds {len(group)} layers; 1 to {MAX_LAYERS} are read")
+        return [_values(f"layer {i}", group[str(i)]) for i in range(len(group))]
+
+
+def _values(where: str, group: Any) -> Layer:
+    values: Layer = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            values[name] = _values(f"{where} {name}", item)
+            continue
+        value = np.asarray(item[()])
+        if value.dtype.kind in "SO" and value.size == 1:
+            text = value.reshape(-1)[0]
+            values[name] = text.decode("ascii", "replace") if isinstance(text, bytes) else str(text)
+        elif value.dtype.kind in "biuf" and np.all(np.abs(value.astype(np.float64)) < LARGEST):
+            values[name] = value
+        else:
+            raise NmcError(where, f"its {name} holds something else than numbers below {LARGEST:g}")
+    return values

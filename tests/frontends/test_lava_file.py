@@ -1,0 +1,141 @@
+"""lava-dl's `.net` files: the recorded outputs of its own networks, and what cannot go in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.lava_file import FRONTEND
+from nmcompile.ir import Network, run
+from nmcompile.ir.neurons import CubaLIF
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
+CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 128, "vThMant": 80, "refDelay": 1}
+
+
+def written(path: Path, *layers: dict[str, Any]) -> Path:
+    with h5py.File(path, "w") as file:
+        for index, layer in enumerate(layers):
+            group = file.create_group(f"layer/{index}")
+            for name, value in layer.items():
+                if isinstance(value, dict):
+                    for field, inner in value.items():
+                        group[f"{name}/{field}"] = inner
+                else:
+                    group[name] = value
+    return path
+
+
+def dense(n_in: int, n_out: int, **changes: Any) -> dict[str, Any]:
+    weight = np.random.default_rng(n_in).integers(-20, 40, (n_out, n_in)) * 2
+    return {"type": b"dense", "shape": [n_out], "weight": weight, "neuron": CUBA, **changes}
+
+
+def network(path: Path) -> Network:
+    assert FRONTEND.claims(path)
+    return FRONTEND.load(Request(path=path)).network
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="there is no ../shared/data/lava")
+def test_lava_dl_s_small_network_gives_its_recorded_spikes() -> None:
+    found = network(DATA / "tiny.net")
+    pixels = (np.load(DATA / "tiny_input_bias.npy").transpose(2, 1, 0) - 34) / 36
+    inputs = {"input": np.repeat(pixels[None, None], 16, axis=1).astype(np.float32)}
+    records = run(found, inputs).records
+    for name, file in (("input_0", "tiny_input"), ("conv_1", "tiny_layer1"),
+                       ("conv_2", "tiny_output")):
+        recorded = np.moveaxis(np.load(DATA / f"{file}.npy")[0], -1, 0)
+        assert recorded.sum() > 50
+        assert np.array_equal(records[name]["spikes"][0, :-1], recorded[1:])  # it begins at 1
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="there is no ../shared/data/lava")
+def test_lava_dl_s_trained_network_gives_most_of_what_it_was_trained_for() -> None:
+    found = network(DATA / "oxford.net")
+    arriving, wanted = np.zeros((1, 1900, 200), np.float32), np.zeros((1900, 200))
+    for events, grid in ((np.load(DATA / "oxford_input.npy"), arriving[0]),
+                         (np.load(DATA / "oxford_ground_truth.npy"), wanted)):
+        grid[np.rint(events[:, 2]).astype(int), events[:, 0].astype(int)] = 1
+    spikes = run(found, {"input": arriving}).records["dense_1"]["spikes"][0]
+    assert np.sum(spikes[:-2] * wanted[2:]) > 0.75 * wanted.sum()
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="there is no ../shared/data/lava")
+def test_decays_thresholds_and_weights_are_the_file_s() -> None:
+    found = network(DATA / "mnist_128_64_10.net")
+    assert [p.shape for p in found.populations] == [(128,), (64,), (10,)]
+    neuron = found.populations[0].neuron
+    assert isinstance(neuron, CubaLIF)
+    assert (neuron.decay, neuron.current_decay) == (np.float32(3686 / 4096),) * 2
+    assert neuron.threshold == 64
+    with h5py.File(DATA / "mnist_128_64_10.net") as file:
+        weight = file["layer/0/weight"][()]
+    assert np.array_equal(found.projections[0].map.weights().reshape(128, 784), weight)
+
+
+def test_delays_reach_their_synapses_and_recurrence_the_next_step(tmp_path: Path) -> None:
+    delay = np.array([[0, 1], [2, 5], [1, 0]])
+    back = np.diag([7, 0, 0])
+    first = dense(2, 3, weight=np.arange(1, 7).reshape(3, 2), delay=delay,
+                  neuron={**CUBA, "iDecay": 4096, "vDecay": 4096, "vThMant": 3})
+    found = network(written(tmp_path / "m.net", {
+        **first, "type": b"dense_rec", "weight_rec": back}))
+    inputs = np.zeros((1, 8, 2), np.float32)
+    inputs[0, 0] = 1
+    v = run(found, {"input": inputs}).records["dense_rec_0"]
+    arrived = np.zeros((8, 3))
+    for (row, column), steps in np.ndenumerate(delay):
+        arrived[steps, row] += first["weight"][row, column]
+    fired = arrived > 3
+    assert not fired[:, 0].any()
+    assert np.array_equal(v["spikes"][0], fired)
+
+
+def test_pools_sum_their_window_and_flatten_keeps_the_order(tmp_path: Path) -> None:
+    image = {"type": b"input", "shape": [2, 4, 4]}
+    pool = {"type": b"pool", "shape": [2, 2, 2], "kernelSize": [2, 2], "weight": [3],
+            "neuron": {**CUBA, "vThMant": 4}}
+    found = network(written(tmp_path / "m.net", image, pool, {"type": b"flatten"}, dense(8, 3)))
+    inputs = np.zeros((1, 1, 2, 4, 4), np.float32)
+    inputs[0, 0, 1, 2:, :2] = 1
+    u = run(found, {"input": inputs}).records["pool_1"]["u"][0, 0]
+    assert u[1, 1, 0] == 12
+    assert np.count_nonzero(u) == 1
+
+
+REFUSALS = {
+    "sigma-delta": ([dense(2, 3, neuron={**CUBA, "type": b"SDNN"})],
+                    "layer 0 (dense): neurons of type SDNN cannot be compiled. CUBA is supported."),
+    "graded": ([dense(2, 3, neuron={**CUBA, "gradedSpike": True})],
+               "layer 0 (dense): graded spikes cannot be compiled."),
+    "shape": ([dense(2, 3), dense(4, 2)],
+              "layer 1 (dense): its weight has shape (2, 4), expected (2, 3)."),
+    "kind": ([dense(2, 3), {"type": b"average", "shape": [3], "neuron": CUBA}],
+             "layer 1 (average): a layer of this kind cannot be compiled. input, flatten, dense, "
+             "dense_rec, conv and pool are supported."),
+    "decay": ([dense(2, 3, neuron={**CUBA, "vDecay": 5000})],
+              "layer 0 (dense): decays of 1024 and 5000 do not lie in 0 to 4096."),
+    "delay": ([dense(2, 3, delay=np.full((3, 2), 1.5))],
+              "layer 0 (dense): its 6 delays do not fit weights of 3 x 2."),
+    "missing": ([dense(2, 3, neuron={"type": b"CUBA", "iDecay": 1})],
+                "layer 0 (dense): its vDecay is no whole number."),
+    "not finite": ([dense(2, 3, weight=np.full((3, 2), np.nan))],
+                   "layer 0: its weight holds something else than numbers below 2.14748e+09."),
+    "input": ([{"type": b"conv", "shape": [2, 2, 2], "neuron": CUBA}],
+              "layer 0 (conv): the shape of its input is not in the file. Export the network with "
+              "its input layer."),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_compiled_is_refused_by_layer(tmp_path: Path, name: str) -> None:
+    layers, message = REFUSALS[name]
+    with pytest.raises(NmcError) as error:
+        FRONTEND.load(Request(path=written(tmp_path / "m.net", *layers)))
+    assert str(error.value) == message
