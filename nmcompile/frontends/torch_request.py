@@ -60,7 +60,7 @@ def _described(values: Any) -> str:
 
 def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]]:
     """Uniform random values for a model whose first layer says how many it takes."""
-    first = next((m for m in model.modules() if not list(m.children())), None)
+    first = next((m for m in nn.Module.modules(model) if not list(m.children())), None)
     weight = getattr(first, "weight", None) if isinstance(first, nn.Linear) else None
     if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
         raise NmcError("model", "its input shape is not known",

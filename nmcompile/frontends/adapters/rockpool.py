@@ -46,7 +46,7 @@ def _refuse(path: str, module: nn.Module) -> None:
     if not _knows(module):
         raise NmcError(path, f"Rockpool's {_kind(module)} cannot be compiled",
                        f"{SUPPORTED} are supported.")
-    if np.any(array(module.noise_std) != 0):
+    if np.any(array(getattr(module, "noise_std", 0.0)) != 0):
         raise NmcError(path, "noise on the membrane cannot be compiled", "Set noise_std=0.")
     if getattr(module, "n_synapses", 1) != 1:
         raise NmcError(path, f"{module.n_synapses} synapses a neuron cannot be compiled",

@@ -47,13 +47,13 @@ def _refuse(path: str, module: nn.Module) -> None:
     if type(module).__name__ not in KINDS:
         raise NmcError(path, f"SpikingJelly's {type(module).__name__} cannot be compiled",
                        f"{SUPPORTED} are supported.")
-    if module._neuron_precision is not None:
+    if getattr(module, "_neuron_precision", None) is not None:
         raise NmcError(path, "a membrane of reduced precision cannot be compiled",
                        "Keep it in float32; the compiler quantises for the chip.")
 
 
 def _steps(module: Any) -> bool:
-    return bool(module.step_mode == "m")
+    return bool(getattr(module, "_step_mode", "s") == "m")
 
 
 def _reset(module: Any) -> None:

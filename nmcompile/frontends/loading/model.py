@@ -120,10 +120,11 @@ def _is_state_dict(content: Any) -> bool:
 def _whole(model: nn.Module, code: ModuleType | None) -> Loaded:
     repaired = repair(model, trusted=code is not None)
     if isinstance(model, UnknownModule) or any(
-        isinstance(part, UnknownModule) for part in model.modules()
+        isinstance(part, UnknownModule) for part in nn.Module.modules(model)
     ):
         if code is not None:
-            symbol = next(p.symbol for p in model.modules() if isinstance(p, UnknownModule))
+            symbol = next(part.symbol for part in nn.Module.modules(model)
+                          if isinstance(part, UnknownModule))
             raise NmcError(f"--code {code.__file__}", f"does not define {symbol.split('.')[-1]}, "
                            "whose instance the file holds")
         ordered, note = in_order(model)

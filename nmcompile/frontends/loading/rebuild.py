@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +13,7 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.loading.archive import Archive
+from nmcompile.frontends.loading.library import module_class, plain_value
 from nmcompile.frontends.loading.unpickle import Named, Record, Storage, symbol_of
 
 DTYPES = {
@@ -23,7 +22,6 @@ DTYPES = {
     "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-PACKAGES = ("torch.nn.modules.", "snntorch._neurons.")  # whose nn.Module classes are made for real
 HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
     "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
@@ -55,6 +53,7 @@ class Rebuilder:
         self.archive, self.code = archive, code
         self._made: dict[int, Any] = {}
         self._storages: dict[str, torch.Tensor] = {}
+        self._plain: list[Any] = []  # values of libraries that may be called
         self._depth = 0
         self._weights: dict[int, int] = {}  # id of a made container -> values in it, as printed
         self._heights: dict[nn.Module, int] = {}  # levels of modules in a module
@@ -119,16 +118,26 @@ class Rebuilder:
             return made
         if isinstance(record.state, dict) and "_modules" in record.state:
             return self._module(record, symbol)
+        if isinstance(record.state, dict):
+            plain = plain_value(symbol, record.state)
+            if plain is not None:
+                self._plain.append(plain)
+                self._made[id(record)] = plain
+                return plain
         return DROP
 
     def _global(self, item: Named) -> Any:
         for dtype in DTYPES.values():
             if item.symbol == str(dtype):
                 return dtype
+        plain = plain_value(item.symbol, None)
+        if plain is not None:
+            self._plain.append(plain)
+            return plain
         return _found_in(self.code, item.symbol) or DROP
 
     def _module(self, record: Record, symbol: str) -> nn.Module:
-        kind = _library_class(symbol) or _found_in(self.code, symbol)
+        kind = module_class(symbol) or _found_in(self.code, symbol)
         if isinstance(kind, type) and issubclass(kind, nn.Module):
             module = kind.__new__(kind)
             nn.Module.__init__(module)
@@ -151,7 +160,7 @@ class Rebuilder:
             self._table(module, name, rebuilt)
         elif rebuilt is not DROP and not callable(getattr(type(module), name, None)):
             trusted = self.code is not None or not callable(rebuilt)
-            if trusted or isinstance(rebuilt, nn.Module):
+            if trusted or isinstance(rebuilt, nn.Module) or any(p is rebuilt for p in self._plain):
                 module.__dict__[name] = rebuilt
 
     def _table(self, module: nn.Module, name: str, entries: Any) -> None:
@@ -236,22 +245,6 @@ MAKERS: dict[str, Callable[[Rebuilder, Record], Any]] = {
     "numpy.core.multiarray.scalar": _scalar,
     "numpy._core.multiarray.scalar": _scalar,
 }
-
-
-def _library_class(symbol: str) -> Any:
-    """The nn.Module class of that name in torch.nn or snnTorch, or None."""
-    if not symbol.startswith(PACKAGES):
-        return None
-    module_name, _, name = symbol.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError:
-        library = module_name.split(".")[0]
-        if find_spec(library) is not None:
-            return None
-        raise NmcError(symbol, f"the model needs {library}, which is not installed",
-                       f"pip install {library}") from None
-    return found if isinstance(found, type) and found.__module__ == module_name else None
 
 
 def _found_in(code: ModuleType | None, symbol: str) -> Any:
