@@ -15,6 +15,7 @@ VERBS = {
     "simulate": "Run a compiled network on the model of its chip.",
     "report": "Show the figures of a build.",
     "inspect": "Show the network in a model file or a build.",
+    "export": "Write the network in a model file as a NIR graph.",
     "targets": "List, show and check targets.",
     "demo": "Compile and simulate the network that comes with nmcompile.",
 }

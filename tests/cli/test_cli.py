@@ -123,6 +123,19 @@ def test_rate_coded_digits_run_on_the_binary_spikes_of_loihi1(run, tmp_path):
     assert figures["accuracy"] > 0.9
 
 
+def test_export_writes_a_graph_that_compiles_to_the_same(run, tmp_path):
+    path = tmp_path / "digits.nir"
+    assert run("export", MODEL, "--code", CODE, "-o", path).code == 0
+    own = run("inspect", MODEL, "--code", CODE).out
+    found = run("inspect", path).out
+    for line in ("reset=zero reset_at=leak", "conv 1x8x8 to 16x8x8"):
+        assert line in own
+        assert line in found
+    first = path.read_bytes()
+    assert run("export", MODEL, "--code", CODE, "-o", path).code == 0
+    assert path.read_bytes() == first
+
+
 def test_inspect_shows_the_float_and_the_integer_network(run, build):
     assert "population lif1 16x8x8 lif" in run("inspect", MODEL, "--code", CODE).out
     assert "population lif1 16x8x8 loihi" in run("inspect", build).out
@@ -146,6 +159,6 @@ def test_demo_prints_accuracy_latency_energy_and_where_the_configuration_lies(ru
 
 def test_version_and_help(run):
     assert run("--version").out.startswith("nmc, version ")
-    for verb in ("compile", "simulate", "report", "inspect", "targets", "demo"):
+    for verb in ("compile", "simulate", "report", "inspect", "export", "targets", "demo"):
         assert verb in run("--help").out
         assert run(verb, "--help").code == 0

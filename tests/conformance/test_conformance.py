@@ -5,14 +5,11 @@ tools/conformance.py prints these rows and their results into docs/frontends.md.
 
 from __future__ import annotations
 
-import warnings
-from importlib import import_module
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import torch
-from helpers.conformance import TABLES, Row
+from helpers.conformance import Row
+from helpers.conformance.parameters import rows
 from helpers.conformance.rows import with_lively_weights
 
 from nmcompile.checks import compare
@@ -21,21 +18,6 @@ from nmcompile.frontends.torch_file import FRONTEND
 from nmcompile.ir import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
-
-
-def rows() -> list[object]:
-    found: list[object] = []
-    for table, packages in TABLES.items():
-        missing = [package for package in packages if find_spec(package) is None]
-        if missing:
-            skip = pytest.mark.skip(reason=f"{', '.join(missing)} not installed")
-            found.append(pytest.param(None, marks=skip, id=table))
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            known = import_module(f"helpers.conformance.{table}").ROWS
-        found += [pytest.param(r, id=f"{r.library}: {r.construct}") for r in known]
-    return found
 
 
 @pytest.mark.parametrize("row", rows())

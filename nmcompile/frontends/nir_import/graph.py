@@ -114,6 +114,9 @@ def _add(flat: Graph, graph: nir.NIRGraph, prefix: str) -> None:
         else:
             flat.nodes[prefix + name] = node
     for source, target in graph.edges:
+        if not {source, target} <= set(graph.nodes):
+            raise NmcError(prefix.rstrip(".") or "NIR graph",
+                           f"its edge {source} -> {target} has an end that does not exist")
         start = _end(graph, source, prefix, nir.Output)
         end = _end(graph, target, prefix, nir.Input)
         flat.before.setdefault(end, []).append(start)

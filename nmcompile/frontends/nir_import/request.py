@@ -11,6 +11,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request, Traced
+from nmcompile.frontends.nir_import.annotations import annotated
 from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
 from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
 from nmcompile.frontends.nir_import.read import read_graph, require_numbers
@@ -57,9 +58,16 @@ def network_of(graph: nir.NIRGraph) -> Network:
     network = Network(
         inputs=tuple(Input(name=name, shape=flat.shape(name, dt)) for name in inputs),
         populations=tuple(part for part, _ in parts.values()), projections=projections,
-        outputs=outputs, notes=(note, "NIR has no soft reset: spikes reset to v_reset"),
+        outputs=outputs, notes=(note, *_of_resets(flat)),
     )
     return verify(network)
+
+
+def _of_resets(flat: Graph) -> tuple[str, ...]:
+    """What to say of resets where no node's metadata tells them."""
+    told = any(isinstance(node.metadata, dict) and "reset" in node.metadata
+               for node in flat.nodes.values())
+    return () if told else ("NIR has no soft reset: spikes reset to v_reset",)
 
 
 Part = tuple[Population, Array | None]  # a population and the gain of what arrives at it
@@ -73,7 +81,8 @@ def _population(name: str, flat: Graph, signal: Signal, dt: float) -> Part:
     gain = np.broadcast_to(found.gain, shape)
     bias = signal.bias.reshape(shape) * gain + np.broadcast_to(found.bias, shape)
     constant = bias.astype(np.float32) if np.any(bias) else np.zeros((), np.float32)
-    population = Population(name=name, shape=shape, neuron=found.neuron, bias=constant)
+    neuron = annotated(name, found.neuron, flat.nodes[name].metadata)
+    population = Population(name=name, shape=shape, neuron=neuron, bias=constant)
     return population, None if np.all(gain == 1) else gain.astype(np.float32)
 
 
@@ -105,9 +114,9 @@ def _outputs(flat: Graph, dt: float) -> tuple[tuple[Output, ...], dict[str, Sign
     """Output ports, and the signals that leave the graph without passing a neuron."""
     outputs, readouts = [], {}
     after = {source for sources in flat.before.values() for source in sources}
-    for name in sorted(flat.nodes):
-        if not isinstance(flat.nodes[name], nir.Output) or name in after:
-            continue
+    ends = [name for name, node in flat.nodes.items()
+            if isinstance(node, nir.Output) and name not in after]
+    for name in sorted(ends, key=lambda name: (_position(flat.nodes[name]), name)):
         signal = flat.arriving(name, dt)
         direct = [source for source, _, maps in signal.paths
                   if not maps and isinstance(flat.nodes[source], NEURONS)]
@@ -121,8 +130,16 @@ def _outputs(flat: Graph, dt: float) -> tuple[tuple[Output, ...], dict[str, Sign
     return tuple(outputs), readouts
 
 
+def _position(node: nir.Output) -> float:
+    """Where an output stands among the others, if its metadata says."""
+    said = np.asarray(node.metadata.get("position", 0) if isinstance(node.metadata, dict) else 0)
+    return float(said.reshape(-1)[0]) if said.size == 1 and said.dtype.kind in "iu" else 0.0
+
+
 def _output(flat: Graph, name: str, source: str) -> Output:
-    spiking = isinstance(flat.nodes[source], SPIKING)
+    metadata = flat.nodes[name].metadata
+    of_membrane = isinstance(metadata, dict) and str(metadata.get("variable", "")) == "v"
+    spiking = isinstance(flat.nodes[source], SPIKING) and not of_membrane
     return Output(name=name, population=source, variable="spikes" if spiking else "v")
 
 

@@ -1,0 +1,36 @@
+"""`nmc export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("export")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+              help="The NIR file to write.")
+@click.option("--dt", default=1e-4, show_default=True, type=click.FloatRange(1e-12, 1.0),
+              help="Seconds that one step of the model stands for.")
+@click.option("--sample", type=click.Path(path_type=Path), help="Data to trace the model on.")
+@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
+def command(
+    model: Path, output: Path, dt: float, sample: Path | None, code: str | None,
+    trust_pickle: bool,
+) -> None:
+    """Write the network in a model file as a NIR graph.
+
+    What NIR cannot say (soft resets, comparators, the time step) stands in the graph's metadata.
+    """
+    from nmcompile import api
+    from nmcompile.files import require_place
+    from nmcompile.frontends.interface import Request
+    from nmcompile.frontends.nir_export import write_graph
+
+    require_place(output)
+    values = None if sample is None else api.read_data(sample).x
+    request = Request(path=model, sample=values, code=code, trust_pickle=trust_pickle)
+    write_graph(api.load(request).network, output, dt)
+    click.echo(f"{output}: written")

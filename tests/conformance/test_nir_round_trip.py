@@ -1,0 +1,56 @@
+"""A network goes out as NIR and comes back as it was, or NIR has no words for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.conformance import Row
+from helpers.conformance.parameters import rows
+from helpers.conformance.rows import with_lively_weights
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.nir_export import write_graph
+from nmcompile.frontends.nir_file import FRONTEND as NIR
+from nmcompile.frontends.torch_file import FRONTEND
+from nmcompile.ir import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
+UNSPEAKABLE = {
+    "IAF, tau_syn": "NIR has no neuron without leak",
+    "ALIF": "NIR has no 'alif' neuron",
+    "ALIF, norm_input=False, MembraneReset": "NIR has no 'alif' neuron",
+    "MaxPool2d, max_pool2d and max_pool1d of spikes": "NIR has no reshape",
+    "MaxPool2d of graded spikes": "NIR has no reshape",
+    **{f"Alpha, {name}": "NIR has no 'alpha' neuron" for name in (
+        "reset subtract", "reset zero", "reset none", "hidden states in a Sequential")},
+}
+
+
+@pytest.mark.parametrize("row", rows())
+def test_a_network_comes_back_from_nir_as_it_was(row: Row, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    model = with_lively_weights(row)
+    steps = (row.steps,) if row.steps else ()
+    sample = (np.random.default_rng(0).random((2, *steps, *row.shape)) < 0.4).astype(np.float32)
+    traced = FRONTEND.load(Request(model=model, sample=sample))
+    if row.construct in UNSPEAKABLE:
+        with pytest.raises(NmcError, match=UNSPEAKABLE[row.construct]):
+            write_graph(traced.network, tmp_path / "m.nir", 1e-4)
+        return
+    write_graph(traced.network, tmp_path / "m.nir", 1e-4)
+    back = NIR.load(Request(path=tmp_path / "m.nir")).network
+    ((name, values),) = traced.inputs.items()
+    wanted, found = run(traced.network, {name: values}).records, run(back, {name: values}).records
+    assert set(found) == set(wanted)
+    assert [o.variable for o in back.outputs] == [o.variable for o in traced.network.outputs]
+    for population, records in wanted.items():
+        for variable, states in records.items():
+            other = found[population][variable].reshape(states.shape)
+            if variable == "spikes":
+                assert np.array_equal(other, states), population
+            else:
+                assert np.abs(other - states).max() <= 1e-5 * max(1, np.abs(states).max())
