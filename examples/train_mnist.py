@@ -44,6 +44,8 @@ class MnistNet(nn.Module):
 
 def mnist(path: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Shuffled train and test splits of a file with `images` (n, 28, 28) and `labels`."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: there is no such file")
     with np.load(path) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
     order = np.random.default_rng(0).permutation(len(images))
@@ -62,7 +64,8 @@ def shifted(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
 def main() -> None:
     """Train, report the accuracy on the test split, and write the model and its data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help=".npz with images and labels")
+    parser.add_argument("data", type=Path,
+                        help=".npz with images (n, 28, 28) of 0 to 255 and labels")
     parser.add_argument("--output", type=Path, default=Path("mnist"))
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()

@@ -16,6 +16,11 @@ _API = ("compile", "load", "read_build", "read_data", "simulate", "write_build")
 __all__ = ["__version__", *_API]  # noqa: PLE0604
 
 
+def __dir__() -> list[str]:
+    """The names of the package, functions that are not imported yet among them."""
+    return sorted({*globals(), *_API})
+
+
 def __getattr__(name: str) -> Any:
     """The functions of `nmcompile.api`, imported when first used."""
     if name not in _API:

@@ -171,7 +171,8 @@ def _require_reach(port: Input, values: dict[str, Array], where: str) -> None:
     if port.format.payload_bits and peak > reach * 1.002:
         raise NmcError(
             where,
-            f"values reach {peak:g}, input '{port.name}' was compiled for up to {reach:g}",
+            f"values reach a magnitude of {peak:g}, input '{port.name}' was compiled for up to "
+            f"{reach:g}",
             "Compile with data like it: --calibrate.",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -73,3 +74,4 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("nmc: interrupted, nothing was written", err=True)
         sys.exit(130)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done

@@ -56,7 +56,7 @@ def print_summary(figures: Figures) -> None:
         click.echo(
             f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample, "
             f"{si(figures['energy_j']['total'], 'J')} in all "
-            f"(host input and output not included)"
+            f"(the way between host and chip not included)"
         )
     _table(figures)
     if figures["estimated"]:

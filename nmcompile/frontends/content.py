@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SIGNATURES = (
-    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x03\x04", "a zip archive without a model (a torch.save that failed leaves one)"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a numpy array"),
     (b"\x80", "a plain pickle"),

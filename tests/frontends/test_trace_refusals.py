@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import snntorch
 import torch
-from helpers.models_snntorch import Features, Loop, TimeFirst, neuron
+from helpers.models_snntorch import Features, Loop, Static, TimeFirst, neuron
 from torch import nn
 
 from nmcompile.errors import NmcError
@@ -134,6 +134,12 @@ def test_a_loop_that_cannot_be_folded_is_refused(step: object, text: str) -> Non
 )
 def test_a_neuron_that_cannot_be_compiled_is_refused_by_name(lif: object, text: str) -> None:
     assert refused(nn.Sequential(nn.Linear(8, 8), lif())) == text
+
+
+def test_steps_for_a_model_that_runs_its_own_are_refused() -> None:
+    assert refused(Static(), 6, 20, 8) == (
+        "sample: has shape (6, 20, 8), and the model runs 30 steps of its own on values without "
+        "steps. Give x as (samples, 8).")
 
 
 def test_a_model_without_neurons_is_refused() -> None:

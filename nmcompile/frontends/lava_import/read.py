@@ -21,7 +21,7 @@ def holds_layers(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return "layer" in file
-    except OSError:
+    except (OSError, RuntimeError):
         return False
 
 

@@ -19,7 +19,7 @@ def holds_graph(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return "node" in file
-    except OSError:
+    except (OSError, RuntimeError):
         return True
 
 

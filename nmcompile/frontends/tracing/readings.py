@@ -103,8 +103,23 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
             raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
                            f"{found[1].kind}", "Give a sample with another number of steps.")
         if found:
+            _require_one_step(model, sample, steps, found[0])
             return found[0]
     raise _explanation(model, sample, failures)
+
+
+def _require_one_step(
+    model: nn.Module, sample: Sample, steps: int | None, found: Reading
+) -> None:
+    """Refuse a sample with steps for a model that runs its own steps on the values of one."""
+    values = sample.values
+    if not found.own or sample.as_model or values.ndim < 3 or values.shape[1] == 1:
+        return
+    if _own_loop(model, sample, steps) is not None:
+        raise NmcError(
+            sample.where, f"has shape {values.shape}, and the model runs {found.steps} steps of "
+            "its own on values without steps",
+            f"Give x as (samples, {', '.join(map(str, values.shape[2:]))}).")
 
 
 def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | None:
@@ -289,12 +304,12 @@ def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) ->
 
 def _first_layer(model: nn.Module) -> str:
     for path, module in model.named_modules():
-        if isinstance(module, nn.Linear) and isinstance(module.in_features, int):
-            return f", whose first layer {path} takes {module.in_features} features"
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and isinstance(
-            module.in_channels, int
-        ):
-            return f", whose first layer {path} takes {module.in_channels} channels"
+        features = getattr(module, "in_features", None)
+        if isinstance(module, nn.Linear) and isinstance(features, int):
+            return f", whose first layer {path} takes {features} features"
+        channels = getattr(module, "in_channels", None)
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and isinstance(channels, int):
+            return f", whose first layer {path} takes {channels} channels"
     return ""
 
 
