@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,42 @@ from nmcompile.errors import NmcError
 MAX_BYTES = 2 << 30  # of all arrays together
 MAX_DEPTH = 24
 MAX_ENTRIES = 100_000
+SECONDS = 120  # that a walk through a file may take
+# Reads everything in a file, as far as it is read at all; what it finds wrong is said by others.
+WALK = f"""
+import sys
+import h5py
+left = {MAX_ENTRIES}
+def walk(group, depth):
+    global left
+    for name in group:
+        left -= 1
+        if left < 0 or depth > {MAX_DEPTH}:
+            return
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            item = group[name]
+            if not isinstance(item, h5py.Dataset):
+                walk(item, depth + 1)
+            elif (item.size or 0) * item.dtype.itemsize <= {MAX_BYTES} and not item.external:
+                item[()]
+with h5py.File(sys.argv[1], "r") as file:
+    walk(file, 0)
+"""
+
+
+def require_sound(path: Path) -> None:
+    """Raise where reading `path` brings the HDF5 library down or never ends.
+
+    On a damaged file the library can crash; it is first read by another process, which may.
+    """
+    command = [sys.executable, "-I", "-c", WALK, str(path)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise NmcError(str(path), "is a damaged HDF5 file: reading it does not end") from None
+    if done.returncode < 0:
+        raise NmcError(str(path), "is a damaged HDF5 file: reading it crashes the HDF5 library")
 
 
 def require_plain(path: Path, file: Any) -> None:

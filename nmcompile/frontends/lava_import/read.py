@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import require_plain
+from nmcompile.hdf5 import require_plain, require_sound
 
 MAX_LAYERS = 1000
 LARGEST = 2**31  # magnitude of a number in a file of 24-bit states
@@ -27,6 +27,7 @@ def holds_layers(path: Path) -> bool:
 
 def read_layers(path: Path) -> list[Layer]:
     """The layers of `path` in their order; NmcError where it is damaged or holds no numbers."""
+    require_sound(path)
     with reading(str(path), "is no readable .net file"), h5py.File(path, "r") as file:
         require_plain(path, file)
         group = file["layer"]

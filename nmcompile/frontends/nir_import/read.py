@@ -9,7 +9,7 @@ import nir
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import require_plain
+from nmcompile.hdf5 import require_plain, require_sound
 
 LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
 
@@ -25,6 +25,7 @@ def holds_graph(path: Path) -> bool:
 
 def read_graph(path: Path) -> nir.NIRGraph:
     """The graph in `path`; NmcError where it is damaged, too large or points outside itself."""
+    require_sound(path)
     with reading(str(path), "is no readable NIR graph"):
         with h5py.File(path, "r") as file:
             require_plain(path, file)
