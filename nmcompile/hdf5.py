@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from nmcompile.errors import NmcError
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_BYTES = 2 << 30  # of all arrays together
 MAX_DEPTH = 24
 MAX_ENTRIES = 100_000
@@ -28,26 +30,45 @@ def walk(group, depth):
             item = group[name]
             if not isinstance(item, h5py.Dataset):
                 walk(item, depth + 1)
-            elif (item.size or 0) * item.dtype.itemsize <= {MAX_BYTES} and not item.external:
+            elif (item.size or 0) * item.dtype.itemsize <= {MAX_BYTES} and not (
+                item.external or item.is_virtual
+            ):
                 item[()]
+sys.stdout.reconfigure(errors="replace")
 with h5py.File(sys.argv[1], "r") as file:
+    print(*file, sep="\\n")
     walk(file, 0)
 """
 
 
-def require_sound(path: Path) -> None:
-    """Raise where reading `path` brings the HDF5 library down or never ends.
+def is_hdf5(path: Path) -> bool:
+    """True for a file that begins as HDF5 files do."""
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE
 
-    On a damaged file the library can crash; it is first read by another process, which may.
+
+def names_in(path: Path) -> frozenset[str] | None:
+    """The names at the top of an HDF5 file, None where they cannot be read.
+
+    Raises NmcError where reading it brings the HDF5 library down, as some damaged files do, or
+    never ends: it is first read by another process.
     """
-    command = [sys.executable, "-I", "-c", WALK, str(path)]
+    state = path.stat()
+    return _walked(str(path), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _walked(path: str, size: int, changed: int) -> frozenset[str] | None:
+    command = [sys.executable, "-I", "-c", WALK, path]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise NmcError(str(path), "is a damaged HDF5 file: reading it does not end") from None
+        raise NmcError(path, "is a damaged HDF5 file: reading it does not end") from None
     if done.returncode < 0:
-        raise NmcError(str(path), "is a damaged HDF5 file: reading it crashes the HDF5 library")
+        raise NmcError(path, "is a damaged HDF5 file: reading it crashes the HDF5 library")
+    names = done.stdout.decode("utf-8", "replace").splitlines()
+    return frozenset(names) or None
 
 
 def require_plain(path: Path, file: Any) -> None:

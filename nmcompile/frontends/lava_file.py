@@ -5,18 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nmcompile.frontends.interface import Frontend, Request, Traced
-
-HDF5 = b"\x89HDF\r\n\x1a\n"
+from nmcompile.hdf5 import is_hdf5, names_in
 
 
 def claims(path: Path) -> bool:
     """True for an HDF5 file that holds numbered layers."""
-    with path.open("rb") as file:
-        if file.read(8) != HDF5:
-            return False
-    from nmcompile.frontends.lava_import.read import holds_layers
-
-    return holds_layers(path)
+    return is_hdf5(path) and "layer" in (names_in(path) or ())
 
 
 def load(request: Request) -> Traced:

@@ -136,6 +136,28 @@ def test_a_neuron_that_cannot_be_compiled_is_refused_by_name(lif: object, text: 
     assert refused(nn.Sequential(nn.Linear(8, 8), lif())) == text
 
 
+class Begun(nn.Module):
+    """A neuron whose states are passed in, other than zero."""
+
+    def __init__(self, lif: nn.Module) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(8, 8), lif
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        states = [torch.full((x.shape[1], 8), 0.3) for _ in self.lif.reset_mem()]
+        spikes = []
+        for values in x:
+            spk, *states = self.lif(self.fc(values), *states)
+            spikes.append(spk)
+        return torch.stack(spikes)
+
+
+def test_states_that_a_neuron_cannot_start_from_are_refused() -> None:
+    assert refused(Begun(snntorch.Alpha(alpha=0.8, beta=0.6))) == (
+        "lif: its e starts from other values than 0, which 'alpha' neurons cannot. Start from "
+        "zeros.")
+
+
 def test_steps_for_a_model_that_runs_its_own_are_refused() -> None:
     assert refused(Static(), 6, 20, 8) == (
         "sample: has shape (6, 20, 8), and the model runs 30 steps of its own on values without "

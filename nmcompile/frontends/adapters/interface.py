@@ -92,7 +92,6 @@ class Adapter:
     describe   (module, path, shape of its input) -> Described
     """
 
-    name: str
     supported: str
     knows: Callable[[nn.Module], bool]
     refuse: Callable[[str, nn.Module], None]

@@ -34,8 +34,6 @@ from nmcompile.ir.neurons.base import Array
 PACKAGE = "norse.torch.module."
 CELLS = ("LIFCell", "LIFBoxCell", "IAFCell", "LICell", "LIBoxCell", "LIFRecurrentCell")
 LAYERS = ("LIF", "IAF", "LI", "LIFRecurrent")
-CONTAINERS = ("SequentialState", "RecurrentSequential", "Lift")
-STATELESS = ("RegularizationCell", "SpikesToTimesDecoder")
 SUPPORTED = "Norse's LIF, LIFBox, IAF, LI, LIBox (cells and layers) and LIFRecurrent"
 VARIABLES = {"v": "v", "u": "i", "spikes": "z"}  # of the IR -> field of a state
 
@@ -152,7 +150,7 @@ def _dense(weight: Array) -> Dense:
 
 
 NORSE = Adapter(
-    name="Norse", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: STEPS_FIRST if _kind(module) in LAYERS else ONE_STEP,
     attributes=lambda module: ("record_states",) if hasattr(module, "record_states") else (),
     reset=_reset, given=_given, gave=_gave, describe=_describe,

@@ -116,7 +116,7 @@ def _decay(module: Any, tau: torch.Tensor) -> Array:
 
 
 ROCKPOOL = Adapter(
-    name="Rockpool", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: SAMPLES_FIRST, attributes=_attributes, reset=_reset, sized=_sized,
     given=_given, gave=_gave, describe=_describe,
 )

@@ -172,7 +172,7 @@ def _recurrence(
 
 
 SINABS = Adapter(
-    name="Sinabs", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: MERGED if _kind(module).endswith("Squeeze") else SAMPLES_FIRST,
     attributes=_attributes, reset=_reset, sized=_sized, given=_given, gave=_gave,
     describe=_describe,

@@ -22,8 +22,12 @@ from nmcompile.frontends.adapters.interface import (
     Gave,
     Given,
 )
-from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
-from nmcompile.frontends.linear_layers import conv_map
+from nmcompile.frontends.adapters.parameters import (
+    array,
+    fires_at_threshold,
+    gain,
+    recurrent_map,
+)
 from nmcompile.ir.maps import Dense, LinearMap, Scale
 from nmcompile.ir.neurons import LIF, Alpha, CubaLIF, Neuron, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
@@ -169,32 +173,16 @@ def _recurrence(
     """The maps from the module's spikes to its next input, and the bias that comes with them."""
     if type(module).__name__ not in ("RLeaky", "RSynaptic"):
         return (), np.zeros((), np.float32)
-    layer = module.recurrent
-    factor = array(module.graded_spikes_factor)
-    graded = () if np.all(factor == 1) else (Scale(factor=factor, in_shape=shape),)
-    if isinstance(layer, nn.Linear) and len(shape) == 1:
-        loop_map: LinearMap = Dense(weight=array(layer.weight), in_shape=shape, out_shape=shape)
-        bias = _bias(layer, shape, len(shape) - 1)
-    elif isinstance(layer, nn.Conv2d):
-        loop_map, bias = conv_map(layer, shape), _bias(layer, shape, 0)
-    elif type(layer).__name__ == "RecurrentOneToOne":
-        loop_map, bias = Scale(factor=array(layer.V), in_shape=shape), np.zeros((), np.float32)
-    else:
-        raise NmcError(f"{path}.recurrent", f"{type(layer).__name__} over neurons of shape "
-                       f"{shape} cannot be compiled", "Linear over one axis, Conv2d and one-to-one "
-                       "V are supported.")
-    return (*graded, loop_map), bias
-
-
-def _bias(layer: Any, shape: tuple[int, ...], axis: int) -> Array:
-    if layer.bias is None:
-        return np.zeros((), np.float32)
-    aligned = array(layer.bias).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    return np.ascontiguousarray(np.broadcast_to(aligned, shape))
+    graded = gain(array(module.graded_spikes_factor), shape)
+    if type(module.recurrent).__name__ == "RecurrentOneToOne":
+        each = Scale(factor=array(module.recurrent.V), in_shape=shape)
+        return (*graded, each), np.zeros((), np.float32)
+    loop, bias = recurrent_map(f"{path}.recurrent", module.recurrent, shape)
+    return (*graded, loop), bias
 
 
 SNNTORCH = Adapter(
-    name="snnTorch", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: STEPS_FIRST if type(module).__name__ == "LeakyParallel" else ONE_STEP,
     attributes=lambda module: tuple(_states(module).values()),
     reset=_reset, given=_given, gave=_gave, describe=_describe,

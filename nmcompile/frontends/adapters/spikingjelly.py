@@ -102,7 +102,7 @@ def _rate(module: Any) -> Any:
 
 
 SPIKINGJELLY = Adapter(
-    name="SpikingJelly", supported=SUPPORTED, knows=_knows, refuse=_refuse,
+    supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: STEPS_FIRST if _steps(module) else ONE_STEP,
     attributes=lambda module: ("v", "store_v_seq"),
     reset=_reset, given=_given, gave=_gave, describe=_describe,

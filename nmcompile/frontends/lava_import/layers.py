@@ -101,11 +101,15 @@ def delayed(where: str, layer: Layer, linear: Dense) -> list[tuple[int, LinearMa
         raise NmcError(where, f"{len(different)} different delays; {MAX_DELAYS} can be compiled")
     if len(different) == 1:
         return [(int(different[0]), linear)]
-    return [
-        (int(steps), from_matrix(scipy.sparse.csr_array(np.where(each == steps, weight, 0).T),
-                                 linear.in_shape, linear.out_shape))
-        for steps in different
-    ]
+    targets, sources = np.nonzero(weight)
+    values, lags = weight[targets, sources], each[targets, sources]
+    maps: list[tuple[int, LinearMap]] = []
+    for steps in different:
+        late = np.flatnonzero(lags == steps)
+        synapses = scipy.sparse.coo_array((values[late], (sources[late], targets[late])),
+                                          shape=(n_in, n_out))
+        maps.append((int(steps), from_matrix(synapses, linear.in_shape, linear.out_shape)))
+    return maps
 
 
 def conv(where: str, layer: Layer, before: Shape) -> Conv:

@@ -9,25 +9,16 @@ import h5py
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import require_plain, require_sound
+from nmcompile.hdf5 import names_in, require_plain
 
 MAX_LAYERS = 1000
 LARGEST = 2**31  # magnitude of a number in a file of 24-bit states
 Layer = dict[str, Any]  # name -> array, bytes as str; "neuron" holds another one
 
 
-def holds_layers(path: Path) -> bool:
-    """True where the file has the "layer" group of a `.net` file."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "layer" in file
-    except (OSError, RuntimeError):
-        return False
-
-
 def read_layers(path: Path) -> list[Layer]:
     """The layers of `path` in their order; NmcError where it is damaged or holds no numbers."""
-    require_sound(path)
+    names_in(path)  # raises where the file crashes the library that reads it
     with reading(str(path), "is no readable .net file"), h5py.File(path, "r") as file:
         require_plain(path, file)
         group = file["layer"]

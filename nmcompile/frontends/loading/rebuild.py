@@ -53,7 +53,7 @@ class Rebuilder:
         self.archive, self.code = archive, code
         self._made: dict[int, Any] = {}
         self._storages: dict[str, torch.Tensor] = {}
-        self._plain: list[Any] = []  # values of libraries that may be called
+        self._plain: dict[int, Any] = {}  # id -> value of a library that may be called
         self._depth = 0
         self._weights: dict[int, int] = {}  # id of a made container -> values in it, as printed
         self._heights: dict[nn.Module, int] = {}  # levels of modules in a module
@@ -121,7 +121,7 @@ class Rebuilder:
         if isinstance(record.state, dict):
             plain = plain_value(symbol, record.state)
             if plain is not None:
-                self._plain.append(plain)
+                self._plain[id(plain)] = plain
                 self._made[id(record)] = plain
                 return plain
         return DROP
@@ -132,7 +132,7 @@ class Rebuilder:
                 return dtype
         plain = plain_value(item.symbol, None)
         if plain is not None:
-            self._plain.append(plain)
+            self._plain[id(plain)] = plain
             return plain
         return _found_in(self.code, item.symbol) or DROP
 
@@ -160,7 +160,7 @@ class Rebuilder:
             self._table(module, name, rebuilt)
         elif rebuilt is not DROP and not callable(getattr(type(module), name, None)):
             trusted = self.code is not None or not callable(rebuilt)
-            if trusted or isinstance(rebuilt, nn.Module) or any(p is rebuilt for p in self._plain):
+            if trusted or isinstance(rebuilt, nn.Module) or id(rebuilt) in self._plain:
                 module.__dict__[name] = rebuilt
 
     def _table(self, module: nn.Module, name: str, entries: Any) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import nir
 import numpy as np
+import scipy.sparse
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.nir_import.maps import Shape, require_size, step_of
 from nmcompile.frontends.nir_import.neurons import NEURONS
-from nmcompile.ir.maps import LinearMap, Scale
+from nmcompile.ir.maps import Dense, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
 
 MAX_CHAIN = 100  # nodes from one neuron to the next
@@ -152,7 +153,19 @@ def _delayed(name: str, node: nir.Delay, dt: float, signal: Signal) -> Signal:
                        f"input {signal.shape}")
     paths = []
     for delay in different:
-        kept = (whole == delay).astype(np.float32).reshape(signal.shape)
-        chosen = Scale(factor=kept, in_shape=signal.shape)
-        paths += [(source, lag + int(delay), (*maps, chosen)) for source, lag, maps in signal.paths]
+        kept = (whole == delay).reshape(-1)
+        paths += [(source, lag + int(delay), _only(maps, kept, signal.shape))
+                  for source, lag, maps in signal.paths]
     return replace(signal, paths=tuple(paths))
+
+
+def _only(maps: tuple[LinearMap, ...], kept: Array, shape: Shape) -> tuple[LinearMap, ...]:
+    """`maps` to the elements that are `kept` alone; of a matrix, their synapses alone."""
+    if not maps or not isinstance(maps[-1], Dense):
+        return (*maps, Scale(factor=kept.astype(np.float32).reshape(shape), in_shape=shape))
+    dense, rows = maps[-1], np.flatnonzero(kept)
+    weight = dense.weight[rows]
+    targets, sources = np.nonzero(weight)
+    synapses = scipy.sparse.coo_array((weight[targets, sources], (sources, rows[targets])),
+                                      shape=dense.weight.T.shape)
+    return (*maps[:-1], from_matrix(synapses, dense.in_shape, dense.out_shape))

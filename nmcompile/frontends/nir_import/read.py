@@ -9,23 +9,14 @@ import nir
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import require_plain, require_sound
+from nmcompile.hdf5 import names_in, require_plain
 
 LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
 
 
-def holds_graph(path: Path) -> bool:
-    """True where the file has the "node" group of a NIR graph, or is too damaged to tell."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "node" in file
-    except (OSError, RuntimeError):
-        return True
-
-
 def read_graph(path: Path) -> nir.NIRGraph:
     """The graph in `path`; NmcError where it is damaged, too large or points outside itself."""
-    require_sound(path)
+    names_in(path)  # raises where the file crashes the library that reads it
     with reading(str(path), "is no readable NIR graph"):
         with h5py.File(path, "r") as file:
             require_plain(path, file)

@@ -16,7 +16,6 @@ from nmcompile.frontends.tracing.values import (
     Value,
     is_features,
 )
-from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LIF, Reset
 
 ANY = LIF(decay=np.zeros((), np.float32), threshold=np.full((), 0.5, np.float32),
@@ -49,13 +48,7 @@ def any_of(
     leading = tuple(dim for dim in spikes.dims if not is_features(dim))
     values = call.out[0] if isinstance(call.out, tuple) else call.out
     made.record("spikes", values, (*leading, *((Axis("F", n),) for n in features)))
-    fired = tuple(Expr((Term(name, "spikes", step),), np.zeros(())) for step in steps)
-    worth = source.described.spike_value
-    if np.all(worth == 1):
-        return fired
-    links = call.recorder.links
-    link = links.setdefault(("worth", name), Link(Scale(factor=worth, in_shape=features), name))
-    return tuple(expr.then(link) for expr in fired)
+    return made.sent("spikes", steps, call.recorder.links)
 
 
 def _source(known: dict[str, Calls], call: Call, spikes: Value) -> Calls:
@@ -67,7 +60,8 @@ def _source(known: dict[str, Calls], call: Call, spikes: Value) -> Calls:
     ((name, variable),) = names
     if name not in known or variable != "spikes":
         raise NotTraceableError(ONLY_SPIKES)
-    source, worth = known[name], call.recorder.links.get(("worth", name))
+    source = known[name]
+    worth = source.worth(call.recorder.links)
     if any(term.links != ((worth,) if worth else ()) for term in terms):
         raise NotTraceableError(ONLY_SPIKES)
     value = source.described.spike_value

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from nmcompile.frontends.adapters.interface import Described
-from nmcompile.frontends.tracing.values import Dims, Expr, Value
+from nmcompile.frontends.tracing.values import Dims, Expr, Link, Term, Value
+from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
 
@@ -33,6 +35,22 @@ class Calls:
     records: dict[str, list[Array]] = field(default_factory=dict)
     initial: dict[str, Array] = field(default_factory=dict)
     last: dict[str, Value] = field(default_factory=dict)
+
+    def sent(
+        self, variable: str, steps: range, links: dict[Hashable, Link]
+    ) -> tuple[Expr, ...]:
+        """A variable of each of `steps` as an expression; spikes are worth what they are worth."""
+        exprs = tuple(Expr((Term(self.path, variable, step),), np.zeros(())) for step in steps)
+        worth = self.worth(links) if variable == "spikes" else None
+        return exprs if worth is None else tuple(expr.then(worth) for expr in exprs)
+
+    def worth(self, links: dict[Hashable, Link]) -> Link | None:
+        """The factor of a spike, among `links` or made for them; None where it is 1."""
+        value = self.described.spike_value
+        if np.all(value == 1):
+            return None
+        made = Link(Scale(factor=value, in_shape=self.shape), self.path)
+        return links.setdefault(("worth", self.path), made)
 
     def record(self, variable: str, tensor: torch.Tensor, dims: Dims) -> None:
         """Keep the values of each step of `tensor`, whose axes are `dims`."""

@@ -98,9 +98,12 @@ def _map(maps: tuple[LinearMap, ...], shape: tuple[int, ...]) -> LinearMap:
     return maps[0] if len(maps) == 1 else Chain(maps=maps)
 
 
-def with_initial(neuron: Any, initial: dict[str, Array]) -> Neuron:
+def with_initial(path: str, neuron: Any, initial: dict[str, Array]) -> Neuron:
     """`neuron` starting from the states that the run started from."""
-    fields = {f"{name}_init": value for name, value in initial.items()
-              if name in ("u", "v") and np.any(value)}
+    fields = {f"{name}_init": value for name, value in initial.items() if np.any(value)}
+    for field_name in fields:
+        if not hasattr(neuron, field_name):
+            raise NmcError(path, f"its {field_name.removesuffix('_init')} starts from other values "
+                           f"than 0, which '{neuron.kind}' neurons cannot", "Start from zeros.")
     changed: Neuron = replace(neuron, **fields) if fields else neuron
     return changed

@@ -18,7 +18,8 @@ from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
-from nmcompile.frontends.tracing.layers import LAYERS, is_sum_pool, sum_pool
+from nmcompile.frontends.tracing.layers import LAYERS
+from nmcompile.frontends.tracing.pooling import POOLING, is_sum_pool, sum_pool
 from nmcompile.frontends.tracing.recorder import Call, Known, Recorder
 from nmcompile.frontends.tracing.values import (
     Axis,
@@ -32,8 +33,6 @@ from nmcompile.frontends.tracing.values import (
     dims_of,
     is_features,
 )
-from nmcompile.ir.maps import Scale
-from nmcompile.ir.neurons.base import Array
 
 
 class Session:
@@ -43,7 +42,7 @@ class Session:
         self.model = model
         self.calls: dict[str, Calls] = {}
         self.recorder = Recorder(
-            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS}, fallback, self._any_of)
+            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING}, fallback, self._any_of)
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
         self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
 
@@ -194,13 +193,13 @@ class Session:
         spiking = calls.described.neuron.spiking
         features = tuple((Axis("F", size),) for size in calls.shape)
         dims = (*calls.leading, *features)
-        output = self._expressions(calls, "spikes" if spiking else "v", steps)
+        output = calls.sent("spikes" if spiking else "v", steps, self.recorder.links)
         self.recorder.mark(gave.output, Value(dims, output))
         if spiking:
             calls.record("spikes", gave.output, dims)
         for variable, tensor in gave.states.items():
             value = Value(((Axis("B", _samples(dims)),), *features),
-                          self._expressions(calls, variable, steps)[-1:])
+                          calls.sent(variable, steps[-1:], self.recorder.links))
             if tuple(tensor.shape) == (_samples(dims), *calls.shape):
                 calls.last[variable] = value
                 self.recorder.mark(tensor, value)
@@ -208,19 +207,6 @@ class Session:
                     calls.record_last(variable, tensor, len(steps))
         for variable, tensor in gave.series.items():
             calls.record(variable, tensor, dims)
-
-    def _expressions(self, calls: Calls, variable: str, steps: range) -> tuple[Expr, ...]:
-        exprs = tuple(Expr((Term(calls.path, variable, step),), np.zeros(())) for step in steps)
-        worth = calls.described.spike_value
-        if variable != "spikes" or np.all(worth == 1):
-            return exprs
-        return tuple(expr.then(self._worth(calls, worth)) for expr in exprs)
-
-    def _worth(self, calls: Calls, worth: Array) -> Link:
-        key = ("worth", calls.path)
-        if key not in self.recorder.links:
-            self.recorder.links[key] = Link(Scale(factor=worth, in_shape=calls.shape), calls.path)
-        return self.recorder.links[key]
 
 
 def _leading(axes: str) -> list[str]:

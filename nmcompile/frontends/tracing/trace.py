@@ -68,7 +68,8 @@ def _node(calls: Calls, naming: Callable[[str], str]) -> Node:
     described = calls.described
     return Node(
         name=naming(calls.path), shape=calls.shape, loop=described.loop, bias=described.bias,
-        neuron=with_initial(described.neuron, calls.initial), currents=tuple(calls.currents),
+        neuron=with_initial(calls.path, described.neuron, calls.initial),
+        currents=tuple(calls.currents),
     )
 
 
