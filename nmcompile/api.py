@@ -19,6 +19,7 @@ from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
+from nmcompile.passes.convert import BALANCES, STEPS, Conversion
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import Compiled, Data, compile_traced
 from nmcompile.registry import frontends
@@ -66,6 +67,8 @@ def compile(
     calibration: DataFile | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
+    steps: int | None = None,
+    balance: str = "auto",
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
@@ -75,6 +78,9 @@ def compile(
     target       a target's name, its file, or a Target
     sample       (samples, steps, ...) or (samples, ...) values that the model is traced on
     calibration  data whose statistics choose the integer scales, and labels for the accuracy
+    steps        of one sample, for a model that leaves them to its caller and for one of
+                 activations, which is converted to spikes (default 32)
+    balance      how the thresholds of a converted model are chosen, one of `BALANCES`
     seed         of the rate encoding of values for chips with binary spikes
     """
     chip = target if isinstance(target, Target) else load_target(target)
@@ -87,10 +93,16 @@ def compile(
             sample=sample,
             code=code,
             trust_pickle=trust_pickle,
+            steps=steps,
         )
     )
     return compile_traced(
-        traced, chip, _calibration(traced, calibration, seed), seed=seed, progress=progress
+        traced,
+        chip,
+        _calibration(traced, calibration, seed),
+        conversion=_conversion(steps, balance),
+        seed=seed,
+        progress=progress,
     )
 
 
@@ -125,6 +137,12 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return {"model": model.name, "model_sha256": digest, "options": options}
+
+
+def _conversion(steps: int | None, balance: str) -> Conversion:
+    if balance not in BALANCES:
+        raise NmcError("balance", f"is '{balance}'", f"Take one of {', '.join(BALANCES)}.")
+    return Conversion(steps=steps or STEPS, balance=balance)
 
 
 def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
@@ -178,6 +196,7 @@ def _require_reach(port: Input, values: dict[str, Array], where: str) -> None:
 
 
 __all__ = [
+    "BALANCES",
     "VARIABLES",
     "Build",
     "Compiled",

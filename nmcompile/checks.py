@@ -57,17 +57,19 @@ def compare(
 ) -> Difference:
     """Count spikes that differ and, if `states`, measure the states before the first of them.
 
-    A state that `wanted` does not know is NaN there. The first difference of a sample is a tie
-    where the membrane that stayed quiet lies at the threshold to within float32 rounding. What
+    A state that `wanted` does not know is NaN there. Graded spikes are equal to within the error
+    that states may have. The first difference of a sample is a tie where the membrane that stayed
+    quiet lies at the threshold to within float32 rounding, or a value between two levels. What
     follows it differs as a consequence.
     """
-    first = _first_differences(wanted, found)
+    unequal = {name: _unequal(network, name, wanted, found) for name in wanted}
+    first = _first_differences(unequal)
     steps = next(iter(wanted.values()))["spikes"].shape[1]
     spikes = differing = 0
     error, largest = 0.0, 0.0
     for name, records in wanted.items():
         spikes += int(np.count_nonzero(records["spikes"]))
-        differing += int(np.count_nonzero(records["spikes"] != found[name]["spikes"]))
+        differing += int(np.count_nonzero(unequal[name]))
         for variable in set(records) & set(found[name]) - {"spikes"} if states else set():
             judged = np.arange(steps)[None] < first[:, None]
             values = records[variable][judged].astype(np.float64)
@@ -75,12 +77,12 @@ def compare(
             values = values[known]
             error = max(error, _largest(values - found[name][variable][judged][known]))
             largest = max(largest, _largest(values))
-    unequal = np.flatnonzero(first < steps)
-    ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in unequal)
+    samples = np.flatnonzero(first < steps)
+    ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in samples)
     return Difference(
         spikes=spikes,
         differing=differing,
-        samples=len(unequal),
+        samples=len(samples),
         ties=ties,
         error=error,
         largest=largest,
@@ -106,19 +108,20 @@ def describe(difference: Difference) -> str:
     return f"{difference.differing:,} of {difference.spikes:,} spikes differ{tie}"
 
 
-def decisions(network: Network, trace: Trace) -> Array:
-    """(samples,) the class that the first output says: most spikes, or the largest membrane sum."""
-    port = network.outputs[0]
-    records = trace.records[port.population][port.variable]
-    return records.sum(axis=1, dtype=np.float64).reshape(len(records), -1).argmax(axis=1)
+def _unequal(network: Network, name: str, wanted: Records, found: Records) -> Array:
+    """Where the spikes of one population differ."""
+    values, others = wanted[name]["spikes"], found[name]["spikes"]
+    if not network.population(name).neuron.graded:
+        return values != others
+    allowed = STATES * max(1.0, _largest(values))
+    return ~(np.abs(values.astype(np.float64) - others) <= allowed)
 
 
-def _first_differences(wanted: Records, found: Records) -> Array:
+def _first_differences(unequal: dict[str, Array]) -> Array:
     """(samples,) the first step in which any spike differs; the number of steps if none does."""
     steps = []
-    for name, records in wanted.items():
-        unequal = records["spikes"] != found[name]["spikes"]
-        by_step = unequal.reshape(*unequal.shape[:2], -1).any(axis=2)
+    for differing in unequal.values():
+        by_step = np.any(differing.reshape(*differing.shape[:2], -1), axis=2)
         steps.append(np.where(by_step.any(axis=1), by_step.argmax(axis=1), by_step.shape[1]))
     return np.min(steps, axis=0)
 
@@ -128,17 +131,31 @@ def _is_tie(network: Network, wanted: Records, found: Records, place: tuple[int,
     for name in order(network):
         if name not in wanted:
             continue
-        unequal = wanted[name]["spikes"][place] != found[name]["spikes"][place]
+        unequal = _unequal(network, name, wanted, found)[place]
         if unequal.any():
-            threshold = getattr(network.population(name).neuron, "threshold", np.inf)
-            level = np.broadcast_to(threshold, unequal.shape)[unequal]
-            quiet = np.where(
-                wanted[name]["spikes"][place] == 0,
-                wanted[name]["v"][place],
-                found[name]["v"][place],
-            )[unequal]
-            return bool(np.all(np.abs(quiet - level) <= TIE * np.maximum(np.abs(level), 1e-3)))
+            there = {k: v[place][unequal] for k, v in wanted[name].items()}
+            here = {k: v[place][unequal] for k, v in found[name].items()}
+            neuron = network.population(name).neuron
+            parameter = "step_size" if neuron.graded else "threshold"
+            level = np.broadcast_to(getattr(neuron, parameter, np.inf), unequal.shape)[unequal]
+            decide = _between_levels if neuron.graded else _at
+            return decide(there, here, level)
     return False
+
+
+def _at(wanted: dict[str, Array], found: dict[str, Array], threshold: Array) -> bool:
+    """Whether the membranes that stayed quiet lie at the threshold."""
+    quiet = np.where(wanted["spikes"] == 0, wanted["v"], found["v"])
+    return bool(np.all(np.abs(quiet - threshold) <= TIE * np.maximum(np.abs(threshold), 1e-3)))
+
+
+def _between_levels(wanted: dict[str, Array], found: dict[str, Array], size: Array) -> bool:
+    """Whether the values lie in the middle of two levels of distance `size`, one sent for each."""
+    if not np.all((size > 0) & np.isfinite(size)):
+        return False
+    place = found["v"] / size
+    apart = np.abs(wanted["spikes"] - found["spikes"]) <= (1 + TIE) * size
+    return bool(np.all(apart & (np.abs(place - np.floor(place) - 0.5) <= TIE)))
 
 
 def _largest(values: Array) -> float:

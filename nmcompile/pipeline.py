@@ -12,17 +12,17 @@ from nmcompile.backend import Backend
 from nmcompile.checks import (
     Check,
     compare,
-    decisions,
     describe,
     require_same,
     run_aligned,
 )
 from nmcompile.encode import rate_spikes
 from nmcompile.frontends.interface import Traced
-from nmcompile.ir import Network, Trace, run, verify
+from nmcompile.ir import Network, Trace, decisions, run, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import Demand, demand, require_fit
+from nmcompile.passes.convert import Conversion, convert, is_artificial
 from nmcompile.passes.legalize import Latency, compose, retime
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
@@ -64,6 +64,7 @@ def compile_traced(
     traced: Traced,
     target: Target,
     calibration: Data | None = None,
+    conversion: Conversion | None = None,
     seed: int = 0,
     progress: Progress = lambda stage: None,
 ) -> Compiled:
@@ -71,18 +72,24 @@ def compile_traced(
 
     calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
                  default: the sample that the model was traced on
+    conversion   how a network of activations becomes a spiking one
     seed         of the rate encoding of values where the chip's spikes are binary
     """
     backend = backend_of(target.family)
     binary = target.formats.payload_bits.value == 0
     sample = Data(inputs=_few(traced.network, traced.inputs))
     data = calibration or sample
-    sample, data, notes = _for_spikes(sample, data, traced.network.notes, seed, binary)
     progress("trace")
     checks = [_check_trace(traced)]
+    source = traced.network
+    if is_artificial(source):
+        source, check = _convert(source, data, conversion or Conversion(), progress)
+        checks.append(check)
+        sample, data = (_repeated(part, source) for part in (sample, data))
+    sample, data, notes = _for_spikes(sample, data, source.notes, seed, binary)
     progress("lower")
-    network, latency = _lower(traced.network, target, backend)
-    checks.append(_check_lower(traced.network, network, latency, sample))
+    network, latency = _lower(source, target, backend)
+    checks.append(_check_lower(source, network, latency, sample))
     progress("quantize")
     few = _few(network, data.inputs)
     trace = run_aligned(network, latency, few)
@@ -102,6 +109,36 @@ def compile_traced(
     return Compiled(
         program=program, checks=tuple(checks), layer_errors=errors, demand=needs, notes=notes
     )
+
+
+def _convert(
+    network: Network, data: Data, conversion: Conversion, progress: Progress
+) -> tuple[Network, Check]:
+    found = convert(network, data.inputs, conversion, lambda name: progress(f"convert {name}"))
+    best, *others = found.trials
+    figures: dict[str, float | int | str | None] = {
+        "decisions_equal": best.decisions_equal, "samples": len(found.after),
+        "steps": conversion.steps, "balance": best.balance, "output_error": best.error,
+    }
+    rest = ", ".join(f"{t.balance} {100 * t.decisions_equal:.2f} %" for t in others)
+    text = (
+        f"{100 * best.decisions_equal:.2f} % of {len(found.after)} decisions equal after "
+        f"{conversion.steps} steps, thresholds {best.balance}{f' ({rest})' if rest else ''}"
+    )
+    if data.labels is not None:
+        known = data.labels[: len(found.after)]
+        before, after = (float((d == known).mean()) for d in (found.before, found.after))
+        figures |= {"accuracy_before": before, "accuracy_after": after}
+        text += f"; accuracy {100 * before:.2f} % -> {100 * after:.2f} %"
+    return found.network, Check(arrow="convert", text=text, figures=figures)
+
+
+def _repeated(data: Data, network: Network) -> Data:
+    """Values of one step for as many steps as `network` runs, as many samples as fit."""
+    assert network.steps is not None
+    inputs = {name: np.repeat(v, network.steps, axis=1)
+              for name, v in _few(network, data.inputs, network.steps).items()}
+    return replace(data, inputs=inputs)
 
 
 def _for_spikes(
@@ -240,9 +277,14 @@ def _check_map(program: Program, sample: Data) -> Check:
     )
 
 
-def _few(network: Network, inputs: dict[str, Array]) -> dict[str, Array]:
-    """As many samples as a full record of `network` may keep in memory, at least one."""
-    steps = next(iter(inputs.values())).shape[1]
+def _few(
+    network: Network, inputs: dict[str, Array], steps: int | None = None
+) -> dict[str, Array]:
+    """As many samples as a full record of `network` may keep in memory, at least one.
+
+    steps  that will be run; default: as many as `inputs` have
+    """
+    steps = steps or next(iter(inputs.values())).shape[1]
     recorded = sum(prod(p.shape) * (1 + len(p.neuron.state_names)) for p in network.populations)
     samples = max(1, ELEMENTS // max(1, recorded * steps))
     return {name: values[:samples] for name, values in inputs.items()}

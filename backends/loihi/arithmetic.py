@@ -44,6 +44,7 @@ class LoihiNeuron:
     kind: ClassVar[str] = "loihi"
     state_names: ClassVar[tuple[str, ...]] = ("u", "v")
     spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     du: Array
     dv: Array

@@ -31,6 +31,19 @@ import click
 @click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @click.option(
+    "--steps",
+    type=click.IntRange(1, 100_000),
+    help="Steps of a sample, for a model that leaves them to its caller, or has activations in "
+    "place of neurons and is converted.  [default: the model's num_steps, or 25; 32 converted]",
+)
+@click.option(
+    "--balance",
+    default="auto",
+    show_default=True,
+    help="Thresholds of a converted model: max, a percentile (99.99, 99.9, 99), layer-wise, or "
+    "the best of them.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -46,6 +59,8 @@ def command(
     calibrate: Path | None,
     code: str | None,
     trust_pickle: bool,
+    steps: int | None,
+    balance: str,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -62,13 +77,16 @@ def command(
             target=chip,
             code=code,
             trust_pickle=trust_pickle,
+            steps=steps,
+            balance=balance,
             seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),
         )
         bar.update(task, description="write")
-        build = api.write_build(compiled, output, api.origin(model, seed=seed))
+        options = {"seed": seed, "steps": steps, "balance": balance}
+        build = api.write_build(compiled, output, api.origin(model, **options))
     if as_json:
         print_json(build.figures)
         return

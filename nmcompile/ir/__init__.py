@@ -2,7 +2,7 @@
 
 from nmcompile.ir.formats import SpikeFormat, SynapseFormat
 from nmcompile.ir.network import Input, Network, Output, Population, Projection
-from nmcompile.ir.reference import Trace, run
+from nmcompile.ir.reference import Trace, decisions, run
 from nmcompile.ir.verify import order, verify
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SpikeFormat",
     "SynapseFormat",
     "Trace",
+    "decisions",
     "order",
     "run",
     "verify",

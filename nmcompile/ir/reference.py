@@ -53,6 +53,13 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
     )
 
 
+def decisions(network: Network, trace: Trace) -> Array:
+    """(samples,) the class that the first output says: most spikes, or the largest membrane sum."""
+    port = network.outputs[0]
+    records = trace.records[port.population][port.variable]
+    return records.sum(axis=1, dtype=np.float64).reshape(len(records), -1).argmax(axis=1)
+
+
 def _advance(
     population: Population, state: State, current: Array, step: int
 ) -> tuple[State, Array]:

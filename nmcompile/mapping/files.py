@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import h5py
 import numpy as np
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import require_plain
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, SynapseFormat
-from nmcompile.ir.maps import MAPS
+from nmcompile.ir.maps import MAPS, Grid
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Mapping, Program, Slices
 from nmcompile.mapping.verify import verify_program
@@ -34,6 +34,7 @@ VALUES = (
     Mapping,
     Slices,
     Axons,
+    Grid,
     *MAPS,
     *FLOAT_NEURONS,
 )
@@ -130,6 +131,10 @@ def _require_types(cls: type, values: dict[str, Any]) -> None:
         if get_origin(hint) is ClassVar or is_dataclass(value):
             continue
         if isinstance(value, tuple) and all(map(is_dataclass, value)):
+            continue
+        if any(map(is_dataclass, get_args(hint))):
+            if value is not None:
+                raise TypeError(f"{cls.__name__}.{name} is no group")
             continue
         if get_origin(hint) is np.ndarray:
             if not isinstance(value, np.ndarray):

@@ -29,9 +29,9 @@ def refused(model: nn.Module, *shape: int) -> str:
       "spikes of one layer; pool behind the neurons, or use average pooling"),
      (nn.MaxPool2d(2, ceil_mode=True),
       "between (MaxPool2d): max_pool2d_with_indices: max pooling with dilation or ceil_mode"),
-     (nn.ReLU(), "between (ReLU): relu: it is not linear"),
      (nn.Sequential(nn.Conv2d(3, 2, 3), nn.Sigmoid()),
-      "between.1 (Sigmoid): sigmoid: it is not linear"),
+      "between.1 (Sigmoid): sigmoid: it is no ReLU; ReLU, clamp, Hardtanh, LeakyReLU and quantised "
+      "activations go in"),
      (nn.LayerNorm(8), "between (LayerNorm): native_layer_norm: it is not linear"),
      (nn.BatchNorm2d(3, track_running_stats=False),
       "between (BatchNorm2d): native_batch_norm: statistics of the batch; use "
@@ -165,9 +165,9 @@ def test_steps_for_a_model_that_runs_its_own_are_refused() -> None:
 
 
 def test_a_model_without_neurons_is_refused() -> None:
-    said = refused(nn.Sequential(nn.Linear(8, 8), nn.ReLU()))
-    assert said.startswith("model: no spiking neuron that is known was run. snnTorch's Leaky, ")
-    assert said.endswith("are supported.")
+    said = refused(nn.Sequential(nn.Linear(8, 8)))
+    assert said.startswith("model: no neuron and no activation that is known was run. snnTorch's ")
+    assert said.endswith("are supported, and ReLU.")
     assert all(library in said for library in ("SpikingJelly", "Norse", "Sinabs", "Rockpool"))
 
 

@@ -121,8 +121,8 @@ def conv(where: str, layer: Layer, before: Shape) -> Conv:
         raise NmcError(where, f"a kernel of shape {weight.shape} over {before} is no convolution")
     return Conv(
         weight=np.ascontiguousarray(weight), in_shape=before,
-        groups=number(where, layer, "groups", 1),
-        **{name: _pair(where, layer, name) for name in ("stride", "padding", "dilation")},
+        groups=number(where, layer, "groups", 1), stride=_pair(where, layer, "stride"),
+        padding=_pair(where, layer, "padding"), dilation=_pair(where, layer, "dilation"),
     )
 
 

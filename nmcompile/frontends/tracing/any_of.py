@@ -26,14 +26,15 @@ ONLY_SPIKES = ("max pooling of something else than the spikes of one layer; pool
 
 
 def any_of(
-    known: dict[str, Calls], call: Call, spikes: Value, sums: Link, features: tuple[int, ...]
+    call: Call, spikes: Value, sums: Link, features: tuple[int, ...]
 ) -> tuple[Expr, ...]:
-    """The result of `call`, a pooling of `spikes`, as the spikes of neurons added to `known`.
+    """The result of `call`, a pooling of `spikes`, as the spikes of neurons that it adds.
 
     sums      the sum over each window
     features  shape of the result
     """
-    source = _source(known, call, spikes)
+    known = call.recorder.neurons
+    source = _source(call, spikes)
     path, kind = call.recorder.modules[-1] if call.recorder.modules else ("", "")
     name = path if kind in POOLS else f"{source.path}.any"
     made = known.setdefault(name, Calls(name, Described(
@@ -51,8 +52,9 @@ def any_of(
     return made.sent("spikes", steps, call.recorder.links)
 
 
-def _source(known: dict[str, Calls], call: Call, spikes: Value) -> Calls:
+def _source(call: Call, spikes: Value) -> Calls:
     """The one layer of neurons of equal, binary spikes that `spikes` are; nothing else is taken."""
+    known = call.recorder.neurons
     terms = [term for expr in spikes.exprs for term in expr.terms]
     names = {(term.source, term.variable) for term in terms}
     if len(names) != 1 or any(len(e.terms) != 1 or np.any(e.bias) for e in spikes.exprs):

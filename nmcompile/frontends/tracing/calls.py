@@ -24,6 +24,8 @@ class Calls:
     records   variable -> one (samples, *shape) array a step, in the units of the IR
     initial   variable -> state before the first call
     last      variable -> the state after the latest call
+    static    true for neurons without memory whose input is the same in every step: one current
+              and one record stand for all steps
     """
 
     path: str
@@ -35,6 +37,7 @@ class Calls:
     records: dict[str, list[Array]] = field(default_factory=dict)
     initial: dict[str, Array] = field(default_factory=dict)
     last: dict[str, Value] = field(default_factory=dict)
+    static: bool = False
 
     def sent(
         self, variable: str, steps: range, links: dict[Hashable, Link]

@@ -19,7 +19,7 @@ from nmcompile.frontends.tracing.values import (
     Value,
     is_features,
 )
-from nmcompile.ir.maps import Conv, Dense, LinearMap, Scale, from_matrix
+from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
 
 
@@ -36,16 +36,17 @@ def _matrix_product(call: Call) -> Result:
         raise NotTraceableError("a matrix product over samples or steps", True)
     dims = (*value.dims[:-1], (Axis("F", weight.shape[1]),))
     key = ("dense", value.features, call.recorder.key(weight))
-    result = value.then(call.link(key, lambda: _dense(value, weight)), dims)
+    grid = call.recorder.grid(weight)
+    result = value.then(call.link(key, lambda: _dense(value, weight, grid)), dims)
     return _biased(call, result, call.args[0]) if added else result
 
 
-def _dense(value: Value, weight: torch.Tensor) -> LinearMap:
+def _dense(value: Value, weight: torch.Tensor, grid: Grid | None) -> LinearMap:
     n_in, n_out = weight.shape
     before = prod(value.features) // n_in
     matrix = np.ascontiguousarray(_array(weight).T)
     if before == 1:
-        return Dense(weight=matrix, in_shape=(n_in,), out_shape=(n_out,))
+        return Dense(weight=matrix, in_shape=(n_in,), out_shape=(n_out,), grid=grid)
     repeated = scipy.sparse.kron(scipy.sparse.eye_array(before), matrix.T, format="csr")
     return from_matrix(scipy.sparse.csr_array(repeated.astype(np.float32)), (before, n_in),
                        (before, n_out))
@@ -74,9 +75,11 @@ def _convolution(call: Call) -> Result:
     flat = weight.dim() == 3
 
     def build() -> LinearMap:
-        kernel = _array(weight)
+        kernel, grid = _array(weight), call.recorder.grid(weight)
+        if flat and grid is not None and grid.step.ndim == 3:
+            grid = replace(grid, step=grid.step[:, :, None])
         return Conv(
-            weight=kernel[:, :, None] if flat else kernel,
+            weight=kernel[:, :, None] if flat else kernel, grid=grid,
             in_shape=(shape[0], 1, shape[1]) if flat else (shape[0], shape[1], shape[2]),
             stride=_pair(stride, 1), padding=_pair(padding, 0), dilation=_pair(dilation, 1),
             groups=groups,

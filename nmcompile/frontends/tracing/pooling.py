@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from nmcompile.frontends.tracing.activations import is_graded, largest_of
+from nmcompile.frontends.tracing.any_of import any_of
 from nmcompile.frontends.tracing.generic import apply_probed
-from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.recorder import Call, Handlers, Known, Result
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -102,20 +104,25 @@ def _max_pool(call: Call) -> Result:
                     axes=1 if flat else 2)
     if any(n != 1 for n in dilation) or call.argument(5, "ceil_mode", False):
         raise NotTraceableError("max pooling with dilation or ceil_mode")
-    return _any_in(call, window) if flat else [_any_in(call, window), None]
+    largest = _largest(call, window, flat)
+    return largest if flat else [largest, None]
 
 
 def _adaptive_max_pool(call: Call) -> Result:
     window = _even(call, call.out[0])
     if window is None:
         raise NotTraceableError("adaptive max pooling with windows of several sizes")
-    return [_any_in(call, window), None]
+    return [_largest(call, window), None]
 
 
-def _any_in(call: Call, window: Window) -> Value:
+def _largest(call: Call, window: Window, flat: bool = False) -> Known | None:
+    """The largest of each window: neurons that fire with any spike, or ReLUs of differences."""
+    if is_graded(call, _value(call)):
+        kernel = (window.kernel, window.stride, window.padding)
+        return largest_of(call, *kernel, flat)
     sums = window.link(call.recorder.links, call.recorder.module(), average=False)
     features = tuple(a.size for dim in window.dims for a in dim if a.tag == "F")
-    return Value(window.dims, call.recorder.any_of(call, _value(call), sums, features))
+    return Value(window.dims, any_of(call, _value(call), sums, features))
 
 
 def is_sum_pool(module: nn.Module) -> bool:

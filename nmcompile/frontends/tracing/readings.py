@@ -90,7 +90,7 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     own = _own_loop(model, sample, steps) if sample.drawn else None
     if own is not None:
         return own
-    for trials in (_series_trials(model, sample), (_values,)):
+    for trials in (_artificial_trials(model), _series_trials(model, sample), (_values,)):
         found = []
         for trial in trials:
             try:
@@ -131,6 +131,20 @@ def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | 
     except (NmcError, NotTraceableError, *RAISED_BY_MODELS):
         return None
     return found if found.own else None
+
+
+def _artificial_trials(model: nn.Module) -> tuple[Trial, ...]:
+    """A call on values for a model that has no neurons of a library."""
+    known = any(a.knows(module) for _, module in model.named_modules() for a in ADAPTERS)
+    return () if known else (_activations,)
+
+
+def _activations(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    """The one pass of a model that has activations and no neurons."""
+    found = _values(model, sample, steps)
+    if not all(calls.static for calls in found.session.calls.values()):
+        raise NotTraceableError("it has neurons", True)
+    return found
 
 
 def _series_trials(model: nn.Module, sample: Sample) -> tuple[Trial, ...]:
@@ -210,12 +224,13 @@ def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     given = torch.from_numpy(np.ascontiguousarray(values))
     session.mark(given, "B", INPUT, [None])
     returned = session.run(lambda: model(given))
-    n_steps = min(_counts(session).values())
+    n_steps = min(_counts(session).values(), default=0)
     if n_steps == 1:
         wanted = steps_of(model, steps)
         series = (len(sample.values), wanted, *sample.values.shape[1:])
         repeated, samples = _padded(np.broadcast_to(sample.values[:, None], series), wanted, count)
         return _called_each_step(model, repeated, samples, static=True)
+    n_steps = max(1, n_steps)
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
         shape=values.shape[1:], steps=n_steps, own=True, static=True,
@@ -255,10 +270,12 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
 
 
 def _counts(session: Session) -> dict[str, int]:
+    """Steps of each population that has any."""
     if not session.calls:
-        raise NmcError("model", "no spiking neuron that is known was run",
-                       f"{'; '.join(a.supported for a in ADAPTERS)} are supported.")
-    return {path: len(calls.currents) for path, calls in session.calls.items()}
+        raise NmcError("model", "no neuron and no activation that is known was run",
+                       f"{'; '.join(a.supported for a in ADAPTERS)} are supported, and ReLU.")
+    return {path: len(calls.currents) for path, calls in session.calls.items()
+            if not calls.static}
 
 
 def _tensors(returned: Any) -> list[torch.Tensor]:

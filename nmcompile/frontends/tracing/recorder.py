@@ -16,10 +16,11 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import Found
-from nmcompile.frontends.tracing.values import Expr, Link, NotTraceableError, Opaque, Value
-from nmcompile.ir.maps import LinearMap
+from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
+from nmcompile.ir.maps import Grid, LinearMap
 
 ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, max pooling of spikes, "
             "batch normalisation, reshapes, sums and constant factors are accepted.")
@@ -78,19 +79,20 @@ class EndlessError(NmcError):
 
 
 Handlers = dict[str, Callable[[Call], Result]]
-# Makes neurons that fire where any of the spikes in a window does: (call, spikes, window sums,
-# features of the result) -> the result.
-AnyOf = Callable[[Call, Value, Link, tuple[int, ...]], tuple[Expr, ...]]
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Runs every operation, and notes what its result is in terms of the marked tensors."""
+    """Runs every operation, and notes what its result is in terms of the marked tensors.
 
-    def __init__(
-        self, handlers: Handlers, fallback: Callable[[Call], Result], any_of: AnyOf
-    ) -> None:
+    neurons  the populations found so far, in the order of their first call
+    grids    storage of weights that were trained as integers -> the weights and their grid
+    """
+
+    def __init__(self, handlers: Handlers, fallback: Callable[[Call], Result]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.handlers, self.fallback, self.any_of = handlers, fallback, any_of
+        self.handlers, self.fallback = handlers, fallback
+        self.neurons: dict[str, Calls] = {}
+        self.grids: dict[int, tuple[torch.Tensor, Grid]] = {}
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
@@ -154,6 +156,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
         origins = tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins))
         return Opaque(error, reason.mixes_axes, origins)
+
+    def grid(self, weight: torch.Tensor) -> Grid | None:
+        """The grid of `weight`, whole or transposed, if it was trained as integers."""
+        found = self.grids.get(weight.untyped_storage().data_ptr())
+        if found is None or weight.shape not in (found[0].shape, found[0].T.shape):
+            return None
+        return found[1]
 
     def key(self, tensor: torch.Tensor) -> Hashable:
         """A key that equal constants share."""

@@ -12,15 +12,16 @@ from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters.brevitas import is_weight_quantiser, weight_grid
 from nmcompile.frontends.adapters.interface import MERGED, Adapter, Gave, Given
-from nmcompile.frontends.tracing.any_of import any_of
+from nmcompile.frontends.tracing.activations import ACTIVATIONS
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.layers import LAYERS
-from nmcompile.frontends.tracing.pooling import POOLING, is_sum_pool, sum_pool
-from nmcompile.frontends.tracing.recorder import Call, Known, Recorder
+from nmcompile.frontends.tracing.pooling import POOLING
+from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -33,6 +34,7 @@ from nmcompile.frontends.tracing.values import (
     dims_of,
     is_features,
 )
+from nmcompile.frontends.tracing.whole import Ran, mark_result, reader
 
 
 class Session:
@@ -40,9 +42,9 @@ class Session:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.calls: dict[str, Calls] = {}
         self.recorder = Recorder(
-            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING}, fallback, self._any_of)
+            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS}, fallback)
+        self.calls = self.recorder.neurons
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
         self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
 
@@ -78,13 +80,14 @@ class Session:
                 handle.remove()
 
     def _hooks(self, path: str, adapter: Adapter | None) -> tuple[Any, Any]:
-        whole: list[Known | None] = []  # inputs of the calls that are read as one linear map
+        whole = reader(self.model.get_submodule(path))
+        taken: list[tuple[torch.Tensor, Known | None]] = []
         calls: list[Given] = []
 
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
             self.recorder.count()
-            if is_sum_pool(module):
-                whole.append(self.recorder.known(args[0]))
+            if whole:
+                taken.append((args[0], self.recorder.known(args[0])))
                 self.recorder.paused += 1
             if adapter and not self.recorder.paused:
                 calls.append(adapter.given(module, args, kwargs))
@@ -94,9 +97,13 @@ class Session:
 
         def leave(module: nn.Module, args: Any, result: Any) -> Any:
             self.recorder.modules.pop()
-            if is_sum_pool(module):
+            if whole:
+                given, known = taken.pop()
+                if self.recorder.paused == 1:
+                    mark_result(Ran(self.recorder, path, module, given, result), whole, known)
                 self.recorder.paused -= 1
-                self._pooled(path, module, whole.pop(), result)
+            if is_weight_quantiser(module) and (found := weight_grid(result)):
+                self.recorder.grids[found[0].untyped_storage().data_ptr()] = found
             gave = None
             if adapter and self.recorder.paused == 1:
                 gave = adapter.gave(module, calls.pop(), result)
@@ -105,22 +112,6 @@ class Session:
             return gave.result if gave else None
 
         return enter, leave
-
-    def _any_of(
-        self, call: Call, spikes: Value, sums: Link, features: tuple[int, ...]
-    ) -> tuple[Expr, ...]:
-        return any_of(self.calls, call, spikes, sums, features)
-
-    def _pooled(self, path: str, module: Any, given: Known | None, out: torch.Tensor) -> None:
-        if self.recorder.paused or given is None:
-            return
-        if isinstance(given, Opaque):
-            self.recorder.mark(out, given)
-            return
-        try:
-            self.recorder.mark(out, sum_pool(module, path, given, out, self.recorder.links))
-        except NotTraceableError as reason:
-            self.recorder.mark(out, self.recorder.opaque(reason, [given], type(module).__name__))
 
     def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
         axes = adapter.axes(module)

@@ -28,14 +28,14 @@ def trace(
     reading = read(model, sample, steps)
     calls = tuple(reading.session.calls.values())
     naming = _naming(model)
-    nodes = tuple(_node(c, naming) for c in calls)
+    nodes = tuple(_node(c, naming, reading.steps) for c in calls)
     ends = readout(reading.outputs, reading.steps, naming, {INPUT})
     network = _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes)
     kept = slice(0, reading.samples)
     return Traced(
         network=verify(network),
         inputs={network.inputs[0].name: reading.values[kept]},
-        expected={naming(c.path): _record(c, kept) for c in calls},
+        expected={naming(c.path): _record(c, kept, reading.steps) for c in calls},
         verified_by=verified_by,
     )
 
@@ -56,20 +56,23 @@ def _naming(model: nn.Module) -> Callable[[str], str]:
     kinds = {path: type(module).__name__.lower() for path, module in model.named_modules()}
 
     def name(path: str) -> str:
-        """The path, with the class before a bare number: "3" -> "leaky_3"."""
+        """The path, with the class before a bare number: "3" -> "leaky_3", "3_2" -> "relu_3_2"."""
         before, _, last = path.rpartition(".")
-        last = f"{kinds.get(path, 'layer')}_{last}" if last.isdigit() else last
+        number = last.partition("_")[0]
+        if number.isdigit():
+            module = f"{before}.{number}" if before else number
+            last = f"{kinds.get(module, 'layer')}_{last}"
         return f"{before}.{last}" if before else last
 
     return name
 
 
-def _node(calls: Calls, naming: Callable[[str], str]) -> Node:
+def _node(calls: Calls, naming: Callable[[str], str], steps: int) -> Node:
     described = calls.described
     return Node(
         name=naming(calls.path), shape=calls.shape, loop=described.loop, bias=described.bias,
         neuron=with_initial(calls.path, described.neuron, calls.initial),
-        currents=tuple(calls.currents),
+        currents=tuple(calls.currents) * (steps if calls.static else 1),
     )
 
 
@@ -95,8 +98,9 @@ def _steps(reading: Reading) -> int | None:
     return reading.steps if reading.own or reading.static else None
 
 
-def _record(calls: Calls, kept: slice) -> dict[str, Array]:
-    records = {variable: np.stack(values, axis=1)[kept].astype(np.float32)
+def _record(calls: Calls, kept: slice, steps: int) -> dict[str, Array]:
+    times = steps if calls.static else 1
+    records = {variable: np.stack(values * times, axis=1)[kept].astype(np.float32)
                for variable, values in calls.records.items()}
     return {"spikes": np.zeros_like(next(iter(records.values()))), **records}
 

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.maps.base import Shape
+from nmcompile.ir.maps.grid import Grid
 from nmcompile.ir.neurons.base import Array
 
 Pair = tuple[int, int]
@@ -23,6 +24,7 @@ class Conv:
 
     weight    (c_out, c_in / groups, kernel height, kernel width)
     in_shape  (c_in, height, width); a one-dimensional convolution has height 1
+    grid      the integers that the weights were trained as, if they were
     """
 
     kind: ClassVar[str] = "conv"
@@ -33,6 +35,7 @@ class Conv:
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    grid: Grid | None = None
 
     @property
     def out_shape(self) -> Shape:
@@ -58,6 +61,8 @@ class Conv:
             )
         if min(self.out_shape) < 1:
             raise NmcError(name, f"kernel {self.weight.shape[2:]} exceeds input {self.in_shape}")
+        if self.grid is not None:
+            self.grid.verify(name, self.weight)
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_out), as products with unfolded windows."""
@@ -71,7 +76,8 @@ class Conv:
 
     def with_weights(self, values: Array) -> Conv:
         """The same map with `values` in place of `weights()`."""
-        return replace(self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)))
+        return replace(
+            self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)), grid=None)
 
     def windows(self, x: Array) -> Array:
         """What each output place sees of `x` (n, n_in): a view (n, c_in, y, x, kernel y, x)."""

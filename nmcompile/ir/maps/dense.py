@@ -10,6 +10,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.maps.base import Shape
+from nmcompile.ir.maps.grid import Grid
 from nmcompile.ir.neurons.base import Array
 
 
@@ -18,6 +19,7 @@ class Dense:
     """Every source reaches every target.
 
     weight  (n_out, n_in), as torch's Linear
+    grid    the integers that the weights were trained as, if they were
     """
 
     kind: ClassVar[str] = "dense"
@@ -25,12 +27,15 @@ class Dense:
     weight: Array
     in_shape: Shape
     out_shape: Shape
+    grid: Grid | None = None
 
     def verify(self, name: str) -> None:
         """Raise NmcError where shapes or weights break a rule."""
         expected = (prod(self.out_shape), prod(self.in_shape))
         if self.weight.shape != expected:
             raise NmcError(name, f"dense weight is {self.weight.shape}, its ends need {expected}")
+        if self.grid is not None:
+            self.grid.verify(name, self.weight)
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_out)."""
@@ -42,4 +47,5 @@ class Dense:
 
     def with_weights(self, values: Array) -> Dense:
         """The same map with `values` in place of `weights()`."""
-        return replace(self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)))
+        return replace(
+            self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)), grid=None)

@@ -1,11 +1,12 @@
 """Neuron models: the only nonlinearity of a network."""
 
+from nmcompile.ir.neurons.activation import Activation
 from nmcompile.ir.neurons.alif import ALIF
 from nmcompile.ir.neurons.alpha import Alpha
 from nmcompile.ir.neurons.base import Neuron, Reset, ResetAt, State
 from nmcompile.ir.neurons.lif import LI, LIF, UNBOUNDED, CubaLI, CubaLIF
 
-FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, LI, CubaLI)
+FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, Activation, LI, CubaLI)
 
-__all__ = ["ALIF", "FLOAT_NEURONS", "LI", "LIF", "UNBOUNDED", "Alpha", "CubaLI", "CubaLIF",
-           "Neuron", "Reset", "ResetAt", "State"]
+__all__ = ["ALIF", "FLOAT_NEURONS", "LI", "LIF", "UNBOUNDED", "Activation", "Alpha", "CubaLI",
+           "CubaLIF", "Neuron", "Reset", "ResetAt", "State"]

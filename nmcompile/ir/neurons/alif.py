@@ -27,6 +27,7 @@ class ALIF(Membrane):
     kind: ClassVar[str] = "alif"
     state_names: ClassVar[tuple[str, ...]] = ("v", "b")
     spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     adaptation_decay: Array
     adaptation_step: Array

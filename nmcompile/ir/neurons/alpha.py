@@ -25,6 +25,7 @@ class Alpha:
     kind: ClassVar[str] = "alpha"
     state_names: ClassVar[tuple[str, ...]] = ("e", "i", "v")
     spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     decay: Array
     rise_decay: Array

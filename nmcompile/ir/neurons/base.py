@@ -42,12 +42,14 @@ class Neuron(Protocol):
     """A neuron model: parameters (scalars or arrays of the population's shape) and one step.
 
     `kind` names the model in files and messages; `state_names` are the arrays of its state
-    in the order of update; `spiking` is false for a model that only has a membrane.
+    in the order of update; `spiking` is false for a model that only has a membrane, `graded` true
+    for one whose spikes carry real values.
     """
 
     kind: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]]
     spiking: ClassVar[bool]
+    graded: ClassVar[bool]
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""

@@ -60,6 +60,7 @@ class LIF(Membrane):
     kind: ClassVar[str] = "lif"
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
@@ -90,6 +91,7 @@ class CubaLIF(Membrane):
     kind: ClassVar[str] = "cuba-lif"
     state_names: ClassVar[tuple[str, ...]] = ("u", "v")
     spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     current_decay: Array
     v_bias: Array = field(default_factory=zero)
@@ -124,6 +126,7 @@ class LI:
     kind: ClassVar[str] = "li"
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = False
+    graded: ClassVar[bool] = False
 
     decay: Array
     v_init: Array = field(default_factory=zero)
@@ -154,6 +157,7 @@ class CubaLI:
     kind: ClassVar[str] = "cuba-li"
     state_names: ClassVar[tuple[str, ...]] = ("u", "v")
     spiking: ClassVar[bool] = False
+    graded: ClassVar[bool] = False
 
     current_decay: Array
     decay: Array

@@ -10,6 +10,7 @@ import scipy.sparse
 
 from nmcompile.ir import Network
 from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Scale, Sparse, from_matrix
+from nmcompile.ir.maps.base import Shape
 from nmcompile.passes.legalize.conv_algebra import conv_matrix, conv_of_convs
 
 DENSE_FROM = 0.25  # a composed map with this share of nonzeros is stored densely
@@ -31,6 +32,8 @@ def _single(chain: LinearMap) -> LinearMap:
     whole = reduce(_pair, links)
     if isinstance(whole, Scale):
         whole = from_matrix(matrix(whole), whole.in_shape, whole.out_shape)
+    if isinstance(whole, Dense | Conv):
+        return replace(whole, weight=whole.weight.astype(np.float32))
     return whole.with_weights(whole.weights().astype(np.float32))
 
 
@@ -53,23 +56,31 @@ def _scaled_outputs(first: LinearMap, scale: Scale) -> LinearMap | None:
         return Scale(factor=first.factor * factor, in_shape=first.in_shape)
     if isinstance(first, Dense):
         rows = np.broadcast_to(factor, scale.in_shape).reshape(-1, 1)
-        return replace(first, weight=first.weight * rows)
+        return _weighted(first, rows)
     if isinstance(first, Conv) and (channels := _per_channel(scale, first.out_shape)) is not None:
-        return replace(first, weight=first.weight * channels[:, None, None, None])
+        return _weighted(first, channels[:, None, None, None])
     return None
 
 
 def _scaled_inputs(scale: Scale, second: LinearMap) -> LinearMap | None:
     if isinstance(second, Dense):
         columns = np.broadcast_to(scale.factor.astype(np.float64), scale.in_shape).reshape(-1)
-        return replace(second, weight=second.weight * columns)
+        return _weighted(second, columns[None])
     if isinstance(second, Conv) and (channels := _per_channel(scale, second.in_shape)) is not None:
         grouped = channels.reshape(second.groups, 1, -1)
         per_target = np.broadcast_to(
             grouped, (second.groups, second.weight.shape[0] // second.groups, grouped.shape[2])
         ).reshape(second.weight.shape[:2])
-        return replace(second, weight=second.weight * per_target[:, :, None, None])
+        return _weighted(second, per_target[:, :, None, None])
     return None
+
+
+def _weighted(linear: Dense | Conv, factor: np.ndarray) -> Dense | Conv:
+    """`linear` with its weights times `factor`, on the grid that this makes of theirs."""
+    grid = linear.grid and linear.grid.times(factor)
+    if grid is not None and not np.all(grid.step > 0):
+        grid = None
+    return replace(linear, weight=linear.weight * factor, grid=grid)
 
 
 def _per_channel(scale: Scale, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -81,18 +92,20 @@ def _per_channel(scale: Scale, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _product(first: LinearMap, second: LinearMap) -> LinearMap:
-    ends = {"in_shape": first.in_shape, "out_shape": second.out_shape}
+    ends = first.in_shape, second.out_shape
     if isinstance(second, Dense):
-        weight = (matrix(first) @ second.weight.T.astype(np.float64)).T
-        return Dense(weight=np.ascontiguousarray(weight), **ends)
+        return _dense((matrix(first) @ second.weight.T.astype(np.float64)).T, *ends)
     if isinstance(first, Dense):
-        weight = second.apply(first.weight.T.astype(np.float64)).T
-        return Dense(weight=np.ascontiguousarray(weight), **ends)
+        return _dense(second.apply(first.weight.T.astype(np.float64)).T, *ends)
     product = scipy.sparse.csr_array(matrix(first) @ matrix(second))
     product.eliminate_zeros()
     if product.nnz >= DENSE_FROM * product.shape[0] * product.shape[1]:
-        return Dense(weight=np.ascontiguousarray(product.toarray().T), **ends)
-    return from_matrix(product, **ends)
+        return _dense(product.toarray().T, *ends)
+    return from_matrix(product, *ends)
+
+
+def _dense(weight: np.ndarray, in_shape: Shape, out_shape: Shape) -> Dense:
+    return Dense(weight=np.ascontiguousarray(weight), in_shape=in_shape, out_shape=out_shape)
 
 
 def matrix(linear: LinearMap) -> scipy.sparse.csr_array | np.ndarray:

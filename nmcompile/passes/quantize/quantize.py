@@ -14,6 +14,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.reference import shifted
 from nmcompile.passes.legalize.retime import Latency
 from nmcompile.passes.quantize.rounding import rounded_by_inputs
+from nmcompile.passes.quantize.trained import as_trained
 from nmcompile.target import Target
 
 SAMPLES = 64  # of the calibration data on which scales are tried
@@ -56,7 +57,7 @@ def quantize(
 
     For each layer several scales are tried: the chip's own arithmetic runs the layer on the
     spikes that the float network sent it, and the scale whose membrane stays closest to the
-    float one's is kept.
+    float one's is kept. Weights that were trained as integers keep these.
     """
     few = _first_samples(calibration)
     inputs = tuple(
@@ -135,6 +136,11 @@ def _best(
     wanted  v and spikes of the float network, (samples, steps, *shape) each
     """
     natural = backend.natural_scale(layer, target)
+    trained = [(_membrane_error(encoded, arriving, wanted), encoded)
+               for encoded in as_trained(layer, backend, target)]
+    if trained:
+        error, kept = min(trained, key=lambda attempt: attempt[0])
+        return kept, _layer_error(layer, kept, error, error, wanted)
     tried = []
     for factor in SCALES:
         scale, clip = natural * factor, max(1.0, factor)
@@ -150,14 +156,16 @@ def _best(
     candidates = (rounded, corrected, plain)
     errors = [_membrane_error(encoded, arriving, wanted) for encoded in candidates]
     best = min(zip(errors, candidates, strict=True), key=lambda pair: pair[0])
+    return best[1], _layer_error(layer, best[1], best[0], tried[0][0], wanted)
+
+
+def _layer_error(
+    layer: Layer, encoded: EncodedLayer, error: float, plain: float, wanted: dict[str, Array]
+) -> LayerError:
     threshold = np.abs(getattr(layer.population.neuron, "threshold", wanted["v"])).max()
     size = float(threshold) or 1.0
-    return best[1], LayerError(
-        population=layer.population.name,
-        scale=1.0 / best[1].unit,
-        error=best[0] / size,
-        max_abs_error=tried[0][0] / size,
-    )
+    return LayerError(population=layer.population.name, scale=1.0 / encoded.unit,
+                      error=error / size, max_abs_error=plain / size)
 
 
 def _bias_corrected(

@@ -1,0 +1,82 @@
+"""Modules that are read as a whole, whose operations are not recorded one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from nmcompile.frontends.adapters.brevitas import (
+    activation_levels,
+    is_activation_quantiser,
+    layer_of,
+)
+from nmcompile.frontends.tracing.activations import activate
+from nmcompile.frontends.tracing.elementwise import constant_expr
+from nmcompile.frontends.tracing.pooling import is_sum_pool, sum_pool
+from nmcompile.frontends.tracing.recorder import Known, Recorder
+from nmcompile.frontends.tracing.values import NotTraceableError, Value
+from nmcompile.ir.neurons import Activation
+from nmcompile.ir.neurons.base import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """A call of such a module: its path, what it was given and what it gave."""
+
+    recorder: Recorder
+    path: str
+    module: Any
+    given: torch.Tensor
+    result: Any
+
+    @property
+    def out(self) -> torch.Tensor:
+        """The tensor among what it gave."""
+        return self.result[0] if isinstance(self.result, tuple) else self.result
+
+
+Reader = Callable[[Ran, Value], Value]
+
+
+def reader(module: nn.Module) -> Reader | None:
+    """How `module` is read; None where its operations are recorded."""
+    if is_sum_pool(module):
+        return _sum_pool
+    return _quantised if is_activation_quantiser(module) else None
+
+
+def mark_result(ran: Ran, read: Reader, known: Known | None) -> None:
+    """Note what `ran` gave, in terms of what is `known` of its argument."""
+    if known is None:
+        return
+    result = known
+    if isinstance(known, Value):
+        try:
+            result = read(ran, known)
+        except NotTraceableError as reason:
+            result = ran.recorder.opaque(reason, [known], type(ran.module).__name__)
+    ran.recorder.mark(ran.out, result)
+
+
+def _sum_pool(ran: Ran, value: Value) -> Value:
+    return sum_pool(ran.module, ran.path, value, ran.out, ran.recorder.links)
+
+
+def _quantised(ran: Ran, value: Value) -> Value:
+    levels = activation_levels(ran.module, ran.given, ran.result)
+    if levels is None:
+        raise NotTraceableError("its levels are not evenly spaced, rounded to the nearest and the "
+                                "same for all data")
+
+    def over_features(tensor: torch.Tensor) -> Array:
+        flat = constant_expr(tensor.expand(ran.given.shape), value.dims).bias.astype("float32")
+        same = flat.reshape(-1)[:1].reshape(())
+        return same if (flat == same).all() else flat.reshape(value.features)
+
+    neuron = Activation(low=over_features(levels.low), high=over_features(levels.high),
+                        step_size=over_features(levels.size))
+    return activate(ran.recorder, layer_of(ran.path), value, neuron, (ran.given, ran.out))
