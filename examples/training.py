@@ -54,16 +54,21 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def save(
-    model: nn.Module, folder: Path, name: str, splits: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    model: nn.Module,
+    folder: Path,
+    name: str,
+    splits: dict[str, tuple[torch.Tensor, torch.Tensor]],
+    whole: bool = True,
 ) -> None:
     """Write `name`.pt, and each split as `name`_<split>.npz with x and y.
 
+    whole  false writes the parameters only, for modules that cannot be pickled
     snnTorch keeps the states of the last forward in the module: one on a single sample leaves
     little of them in the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         model(next(iter(splits.values()))[0][:1])
-    torch.save(model, folder / f"{name}.pt")
+    torch.save(model if whole else model.state_dict(), folder / f"{name}.pt")
     for split, (x, y) in splits.items():
         np.savez_compressed(folder / f"{name}_{split}.npz", x=x.numpy(), y=y.numpy())

@@ -76,7 +76,8 @@ def compile(
 
     model        a path, or a Python object (a torch module, a NIR graph)
     target       a target's name, its file, or a Target
-    sample       (samples, steps, ...) or (samples, ...) values that the model is traced on
+    sample       (samples, steps, ...) or (samples, ...) values that the model is traced on;
+                 default: what the model brings, or the first of `calibration`
     calibration  data whose statistics choose the integer scales, and labels for the accuracy
     steps        of one sample, for a model that leaves them to its caller and for one of
                  activations, which is converted to spikes (default 32)
@@ -91,6 +92,7 @@ def compile(
             path=path,
             model=None if path else model,
             sample=sample,
+            spare=None if calibration is None else calibration.x,
             code=code,
             trust_pickle=trust_pickle,
             steps=steps,

@@ -17,6 +17,7 @@ class Request:
     path         the model file, or None where `model` is given
     model        a Python object in place of a file
     sample       (samples, steps, *shape) spikes or values, or (samples, *shape) values
+    spare        the same, for a model that comes without a sample of its own
     code         "file.py:Name" of the user's class or factory; that file is executed
     trust_pickle let the file's pickle run whatever it names
     steps        steps for a model that leaves them to its caller
@@ -25,6 +26,7 @@ class Request:
     path: Path | None = None
     model: object | None = None
     sample: Array | None = None
+    spare: Array | None = None
     code: str | None = None
     trust_pickle: bool = False
     steps: int | None = None

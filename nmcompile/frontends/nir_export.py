@@ -11,7 +11,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.files import replaced_file
-from nmcompile.frontends.nir_import.annotations import annotations_of
+from nmcompile.frontends.nir_import.annotations import annotations_of, annotations_of_map
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Scale, Sparse
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF
@@ -120,6 +120,7 @@ class _Writer:
         added = []
         for link, constant in zip(links, biases, strict=True):
             made, shape = self._map(projection.name, link, shape, constant)
+            made[-1].metadata = annotations_of_map(link)
             added += made
         if projection.delay:
             added.append(nir.Delay(np.full(shape, projection.delay * self.dt)))

@@ -14,7 +14,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded, load_model
 from nmcompile.frontends.tracing import MAX_ELEMENTS, Sample, steps_of, trace
 
-SYNTHETIC = 16  # samples drawn where the user gives none
+SYNTHETIC = 16  # samples drawn, or taken of other data, where the user gives none
 
 
 def load_request(request: Request) -> Traced:
@@ -39,6 +39,9 @@ def _sample(request: Request, loaded: Loaded) -> tuple[Sample, tuple[str, ...]]:
     if loaded.example is not None:
         values = _numbers(loaded.example, "example_input_array")
         return Sample(values=values, as_model=True, where="example_input_array"), ()
+    if request.spare is not None:
+        values = _numbers(request.spare[:SYNTHETIC], "calibration data")
+        return Sample(values=values, as_model=False, where="calibration data"), ()
     return _drawn(loaded.model, request.steps)
 
 
@@ -64,7 +67,8 @@ def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]
     weight = getattr(first, "weight", None) if isinstance(first, nn.Linear) else None
     if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
         raise NmcError("model", "its input shape is not known",
-                       "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values.")
+                       "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values, or "
+                       "--calibrate FILE.")
     n_steps = steps_of(model, steps)
     count = max(1, min(SYNTHETIC, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
     random = np.random.default_rng(0)

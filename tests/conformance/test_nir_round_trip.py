@@ -16,7 +16,8 @@ from nmcompile.frontends.interface import Request
 from nmcompile.frontends.nir_export import write_graph
 from nmcompile.frontends.nir_file import FRONTEND as NIR
 from nmcompile.frontends.torch_file import FRONTEND
-from nmcompile.ir import run
+from nmcompile.ir import Network, run
+from nmcompile.ir.maps import Grid
 from nmcompile.passes.convert import is_artificial
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
@@ -29,6 +30,13 @@ UNSPEAKABLE = {
     **{f"Alpha, {name}": "NIR has no 'alpha' neuron" for name in (
         "reset subtract", "reset zero", "reset none", "hidden states in a Sequential")},
 }
+
+
+def grids(network: Network) -> list[Grid]:
+    """Of the weights that were trained as integers, by the population that they lead to."""
+    maps = [link for p in sorted(network.projections, key=lambda p: p.target)
+            for link in getattr(p.map, "maps", (p.map,))]
+    return [link.grid for link in maps if getattr(link, "grid", None)]
 
 
 @pytest.mark.parametrize("row", rows())
@@ -49,6 +57,9 @@ def test_a_network_comes_back_from_nir_as_it_was(row: Row, tmp_path: Path) -> No
     ((name, values),) = traced.inputs.items()
     wanted, found = run(traced.network, {name: values}).records, run(back, {name: values}).records
     assert set(found) == set(wanted)
+    assert [g.bits for g in grids(back)] == [g.bits for g in grids(traced.network)]
+    assert all(np.allclose(a.step, b.step) for a, b in
+               zip(grids(back), grids(traced.network), strict=True))
     assert [o.variable for o in back.outputs] == [o.variable for o in traced.network.outputs]
     for population, records in wanted.items():
         for variable, states in records.items():

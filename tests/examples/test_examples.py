@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.command import nmc
+from nmcompile_examples.train_digits_qat import QuantisedDigitsNet
+
+from nmcompile.build import read_build
 
 EXAMPLES = Path(str(files("nmcompile_examples")))
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist10k.npz"
@@ -46,6 +50,33 @@ def test_digits_train_to_96_percent_and_lose_half_a_point_at_most(run, tmp_path)
     assert in_torch >= 0.96
     code = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
     assert compiled_accuracy(run, tmp_path / "digits.pt", code, tmp_path) >= in_torch - 0.005
+
+
+@pytest.mark.slow
+def test_weights_trained_at_4_bits_go_to_the_chip_as_they_are(run, tmp_path):
+    in_torch = accuracy_in_words(trained("train_digits_qat.py", "--output", tmp_path))
+    assert in_torch >= 0.96
+    code = f"{EXAMPLES / 'train_digits_qat.py'}:QuantisedDigitsNet"
+    assert compiled_accuracy(run, tmp_path / "digits_qat.pt", code, tmp_path) >= in_torch - 0.005
+    model = QuantisedDigitsNet()
+    model.load_state_dict(torch.load(tmp_path / "digits_qat.pt", weights_only=True))
+    network = read_build(tmp_path / "build").program.network
+    for layer, (projection,) in zip((model.conv1, model.conv2, model.fc), (
+            network.incoming(name) for name in ("lif1", "lif2", "lif3")), strict=True):
+        trained_as = layer.eval().quant_weight().int().numpy().astype(np.int64)
+        stored = projection.map.weights().reshape(trained_as.shape).astype(np.int64)
+        factors = np.unique(stored[trained_as != 0] / trained_as[trained_as != 0])
+        assert len(factors) == 1
+        assert np.log2(factors[0]) % 1 == 0
+        assert not stored[trained_as == 0].any()
+
+
+@pytest.mark.slow
+def test_a_network_of_relu_and_max_pooling_loses_one_point_at_most(run, tmp_path):
+    in_torch = accuracy_in_words(trained("train_digits_ann.py", "--output", tmp_path))
+    assert in_torch >= 0.97
+    code = f"{EXAMPLES / 'train_digits_ann.py'}:DigitsAnn"
+    assert compiled_accuracy(run, tmp_path / "digits_ann.pt", code, tmp_path) >= in_torch - 0.01
 
 
 @pytest.mark.slow

@@ -320,7 +320,7 @@ def test_a_sample_of_the_wrong_shape_is_refused() -> None:
 def test_a_model_of_unknown_input_shape_asks_for_a_sample() -> None:
     assert refused(nn.Sequential(nn.Conv2d(1, 2, 3)), None) == (
         "model: its input shape is not known. Pass --sample FILE with (samples, steps, ...) or "
-        "(samples, ...) values.")
+        "(samples, ...) values, or --calibrate FILE.")
 
 
 def test_a_model_whose_first_layer_is_linear_is_given_random_values() -> None:

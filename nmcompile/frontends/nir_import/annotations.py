@@ -1,4 +1,4 @@
-"""What NIR cannot say of a neuron, as entries of its node's `metadata`."""
+"""What NIR cannot say of a neuron or of weights, as entries of their node's `metadata`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.maps import Conv, Dense, Grid
 from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
 
 NUMBERS = ("v_min", "v_init", "u_init")
@@ -28,9 +29,14 @@ def annotations_of(neuron: Any) -> dict[str, Any]:
     for name in NUMBERS:
         value = getattr(neuron, name, None)
         if value is not None and np.any(value != (-np.inf if name == "v_min" else 0)):
-            array = np.asarray(value, np.float64)
-            found[name] = array if array.ndim else float(array)
+            found[name] = _stored(value)
     return found
+
+
+def _stored(values: Any) -> Any:
+    """Numbers as NIR files hold them: an array, or a plain float for one without axes."""
+    array = np.asarray(values, np.float64)
+    return array if array.ndim else float(array)
 
 
 def annotated(name: str, neuron: Neuron, metadata: Any) -> Neuron:
@@ -52,3 +58,24 @@ def annotated(name: str, neuron: Neuron, metadata: Any) -> Neuron:
         return replace(neuron, **fields) if fields else neuron  # type: ignore[type-var]
     except (TypeError, ValueError, OverflowError) as error:
         raise NmcError(name, f"its metadata says nothing of use: {error}") from error
+
+
+def annotations_of_map(linear: Any) -> dict[str, Any]:
+    """The integers that the weights of `linear` were trained as."""
+    if not isinstance(linear, Dense | Conv) or linear.grid is None:
+        return {}
+    return {"weight_step": _stored(linear.grid.step), "weight_bits": linear.grid.bits}
+
+
+def annotated_map(name: str, linear: Any, metadata: Any) -> Any:
+    """`linear` on the grid that its node's `metadata` names, if it does."""
+    given = metadata if isinstance(metadata, dict) else {}
+    if not {"weight_step", "weight_bits"} <= given.keys():
+        return linear
+    try:
+        grid = Grid(step=np.asarray(given["weight_step"], np.float32),
+                    bits=int(given["weight_bits"]))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NmcError(name, f"its metadata says nothing of use: {error}") from error
+    grid.verify(name, linear.weight)
+    return replace(linear, grid=grid)

@@ -11,6 +11,7 @@ import nir
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.nir_import.annotations import annotated_map
 from nmcompile.ir.maps import Conv, Dense, LinearMap, Scale, pool
 from nmcompile.ir.neurons.base import Array
 
@@ -50,6 +51,7 @@ def _dense(name: str, node: Any, shape: Shape) -> Step:
     if bias is not None and bias.shape != (weight.shape[0],):
         raise NmcError(name, f"its bias is {bias.shape}, its weight {weight.shape}")
     linear = Dense(weight=weight, in_shape=shape, out_shape=(weight.shape[0],))
+    linear = annotated_map(name, linear, node.metadata)
     return Step(map=linear, shape=(weight.shape[0],), bias=bias)
 
 
@@ -71,6 +73,7 @@ def _convolution(name: str, node: Any, shape: Shape) -> Step:
         padding=_padding(name, node.padding, kernel.shape[2:], dilation, flat),
     )
     linear.verify(name)
+    linear = annotated_map(name, linear, node.metadata)
     out = (linear.out_shape[0], linear.out_shape[2]) if flat else linear.out_shape
     bias = None
     if node.bias is not None and np.any(node.bias):

@@ -160,9 +160,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def grid(self, weight: torch.Tensor) -> Grid | None:
         """The grid of `weight`, whole or transposed, if it was trained as integers."""
         found = self.grids.get(weight.untyped_storage().data_ptr())
-        if found is None or weight.shape not in (found[0].shape, found[0].T.shape):
+        if found is None:
             return None
-        return found[1]
+        shape = tuple(found[0].shape)
+        return found[1] if tuple(weight.shape) in (shape, shape[::-1]) else None
 
     def key(self, tensor: torch.Tensor) -> Hashable:
         """A key that equal constants share."""

@@ -44,13 +44,15 @@ def unsigned(network: Network) -> Network:
     """`network` whose activations send nothing below 0.
 
     One that does becomes two: the part above 0, and the part below 0 with its sign changed, which
-    reach their targets with opposite signs.
+    reach their targets with opposite signs; a half that sends nothing is left out.
     """
     signed = {p.name: p for p in network.populations if _is_signed(p)}
     populations: list[Population] = []
     projections: list[Projection] = []
     for population in network.populations:
         populations += _halves(population) if population.name in signed else [population]
+    silent = {p.name for p in populations if isinstance(p.neuron, Activation)
+              and not np.any(p.neuron.high)}
     for projection in network.projections:
         into = [(projection.target, 1.0)]
         out = [(projection.source, 1.0)]
@@ -62,12 +64,14 @@ def unsigned(network: Network) -> Network:
             replace(projection, source=source, target=target,
                     map=_times(projection.map, first * second))
             for source, first in out for target, second in into
+            if source not in silent and target not in silent
         ]
     for output in network.outputs:
-        if output.population in signed and output.variable == "spikes":
-            raise NmcError(output.population, "the output is an activation with values below 0",
-                           "Return what goes into it.")
-    return replace(network, populations=tuple(populations), projections=tuple(projections))
+        if output.population in {*signed, *silent} and output.variable == "spikes":
+            raise NmcError(output.population, "the output is an activation with values below 0, "
+                           "or with none above", "Return what goes into it.")
+    return replace(network, populations=tuple(p for p in populations if p.name not in silent),
+                   projections=tuple(projections))
 
 
 def _is_signed(population: Population) -> bool:

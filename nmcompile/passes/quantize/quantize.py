@@ -19,6 +19,7 @@ from nmcompile.target import Target
 
 SAMPLES = 64  # of the calibration data on which scales are tried
 SCALES = (1.0, 0.7, 0.85, 1.2, 1.4, 1.7)  # times the natural scale; above 1 outliers saturate
+NEARLY = 1.05  # times the least error: smaller weights are worth that much
 Progress = Callable[[str], None]
 
 
@@ -139,7 +140,8 @@ def _best(
     trained = [(_membrane_error(encoded, arriving, wanted), encoded)
                for encoded in as_trained(layer, backend, target)]
     if trained:
-        error, kept = min(trained, key=lambda attempt: attempt[0])
+        least = min(error for error, _ in trained)
+        error, kept = next(t for t in trained if t[0] <= least * NEARLY)
         return kept, _layer_error(layer, kept, error, error, wanted)
     tried = []
     for factor in SCALES:
