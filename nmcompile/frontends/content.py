@@ -25,15 +25,17 @@ def kind_of(path: Path) -> str:
     for signature, phrase in SIGNATURES:
         if head.startswith(signature):
             return phrase
-    if _is_onnx(path, head):
+    if is_onnx(path):
         return "an ONNX file"
     printable = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     return "a text file" if printable else "binary data"
 
 
-def _is_onnx(path: Path, head: bytes) -> bool:
-    """True where the bytes start as a ModelProto does: field 1, the version of the format."""
-    if not head.startswith(b"\x08") or path.stat().st_size > LARGEST:
+def is_onnx(path: Path) -> bool:
+    """True where the bytes are a ModelProto; its first field is the version of the format."""
+    with path.open("rb") as file:
+        head = file.read(1)
+    if head != b"\x08" or path.stat().st_size > LARGEST:
         return False
     import onnx
     from google.protobuf.message import DecodeError

@@ -26,6 +26,11 @@ def load_request(request: Request) -> Traced:
         example = getattr(request.model, "example_input_array", None)
         loaded = Loaded(model=request.model, verified_by="the model's own forward",
                         example=example)
+    return trace_loaded(request, loaded)
+
+
+def trace_loaded(request: Request, loaded: Loaded) -> Traced:
+    """The network of a torch module, traced on the sample given, carried or drawn."""
     sample, notes = _sample(request, loaded)
     sample = replace(sample, hint=loaded.hint)
     return trace(loaded.model, sample, steps=request.steps, verified_by=loaded.verified_by,

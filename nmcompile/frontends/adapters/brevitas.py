@@ -6,12 +6,12 @@ quantiser the same for what goes through it. How the latter rounds is found by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from nmcompile.frontends.adapters.quantised import Levels
 from nmcompile.ir.maps import Grid
 
 PACKAGE = "brevitas.proxy."
@@ -19,15 +19,6 @@ ACTIVATION = "FusedActivationQuantProxy"
 DISABLED = "_TensorQuantDisabledIdentity"
 BEYOND = 2.0**33  # in steps: outside of every range of levels
 TRIED = 40  # steps around 0 in which a quantiser is tried, and quarters of them
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Levels:
-    """Levels of a quantised activation: tensors that broadcast to one sample."""
-
-    low: torch.Tensor
-    high: torch.Tensor
-    size: torch.Tensor
 
 
 def is_weight_quantiser(module: nn.Module) -> bool:

@@ -7,6 +7,7 @@ max(a, b) = relu(a - b) + b.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from itertools import count
 from math import inf
@@ -30,7 +31,8 @@ from nmcompile.frontends.tracing.values import (
 from nmcompile.ir.neurons import Activation
 
 MODULES = ("ReLU", "ReLU6", "Hardtanh", "LeakyReLU", "PReLU", "Hardsigmoid", "MaxPool1d",
-           "MaxPool2d", "AdaptiveMaxPool2d")
+           "MaxPool2d", "AdaptiveMaxPool2d", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid",
+           "MaxPool", "GlobalMaxPool", "Abs", "Max", "Min")  # of torch, then of ONNX
 OTHERS = ("sigmoid", "tanh", "elu", "gelu", "silu", "softplus", "hardswish", "mish", "exp", "selu",
           "celu", "log_sigmoid_forward", "erf")
 NEAREST = "it is no ReLU; ReLU, clamp, Hardtanh, LeakyReLU and quantised activations go in"
@@ -46,6 +48,9 @@ def activate(
     """
     if not value.exprs[0].terms:
         raise NotTraceableError("an activation of a constant")
+    inner = _inner(recorder, value, neuron)
+    if inner is not None:
+        return activate(recorder, name, inner[0], inner[1], (None, tensors[1]))
     static = value.is_static()
     if static and any(e.terms != value.exprs[0].terms for e in value.exprs):
         raise NotTraceableError("an activation of values that differ between steps")
@@ -64,6 +69,28 @@ def activate(
     exprs = (Expr((Term(node.path, "spikes", None if static else step),), np.zeros(()))
              for step in steps)
     return Value(value.dims, tuple(exprs))
+
+
+def _inner(
+    recorder: Recorder, value: Value, neuron: Activation
+) -> tuple[Value, Activation] | None:
+    """What a plain activation whose result `value` is took, and both activations as one.
+
+    An activation f never falls: f(clip(x, l, h)) = clip(f(x), f(l), f(h)).
+    """
+    terms = [term for expr in value.exprs for term in expr.terms]
+    node = recorder.neurons.get(terms[0].source)
+    if node is None or any(len(e.terms) != 1 or np.any(e.bias) for e in value.exprs) or any(
+            t.links or t.source != node.path for t in terms):
+        return None
+    first = node.described.neuron
+    if not isinstance(first, Activation) or np.any(first.step_size):
+        return None
+    low, high = neuron.of(first.low), neuron.of(first.high)
+    if np.any(low > 0) or np.any(high < 0):
+        return None
+    currents = tuple(node.currents[0 if node.static else t.step or 0] for t in terms)
+    return Value(value.dims, currents), replace(neuron, low=low, high=high)
 
 
 def _population(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -20,6 +21,10 @@ GROWING = frozenset("""
     upsample_nearest2d upsample_nearest3d zeros avg_pool2d avg_pool3d max_pool2d_with_indices
     pixel_shuffle cat stack as_strided
 """.split())
+# Operations on several tensors, whose result is at most as large as the product of their sizes.
+JOINING = frozenset("""
+    add addmm baddbmm bmm div maximum minimum mm mul sub where pow eq gt ge lt le
+""".split())
 MAKING = frozenset("arange empty eye full linspace ones rand randn zeros".split())  # out of nothing
 DIVIDING = frozenset(["unbind", "split", "chunk", "split_with_sizes", "tensor_split"])
 
@@ -33,7 +38,7 @@ def require_modest(
                      if isinstance(t, torch.Tensor)), default=0)
         if parts > MAX_PARTS:
             raise NmcError(where, f"{name} of {parts:,} parts; {MAX_PARTS:,} are followed")
-    if name not in GROWING:
+    if name not in GROWING and not (name in JOINING and _may_grow(args)):
         return
     shadow = tree_map_only(torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
     placed = "device" in kwargs or name in MAKING
@@ -43,3 +48,8 @@ def require_modest(
     if elements > MAX_RESULT:
         raise NmcError(where, f"{name} gives {elements:,} numbers; {MAX_RESULT:,} are followed",
                        "Give fewer samples, or a smaller model.")
+
+
+def _may_grow(args: tuple[Any, ...]) -> bool:
+    sizes = [t.numel() for t in tree_leaves(args) if isinstance(t, torch.Tensor)]
+    return prod(sizes) > MAX_RESULT and len(sizes) > 1

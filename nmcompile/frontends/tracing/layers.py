@@ -36,7 +36,7 @@ def _matrix_product(call: Call) -> Result:
         raise NotTraceableError("a matrix product over samples or steps", True)
     dims = (*value.dims[:-1], (Axis("F", weight.shape[1]),))
     key = ("dense", value.features, call.recorder.key(weight))
-    grid = call.recorder.grid(weight)
+    grid = call.recorder.grid(weight.t())
     result = value.then(call.link(key, lambda: _dense(value, weight, grid)), dims)
     return _biased(call, result, call.args[0]) if added else result
 

@@ -158,12 +158,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return Opaque(error, reason.mixes_axes, origins)
 
     def grid(self, weight: torch.Tensor) -> Grid | None:
-        """The grid of `weight`, whole or transposed, if it was trained as integers."""
-        found = self.grids.get(weight.untyped_storage().data_ptr())
-        if found is None:
+        """The grid of `weight`, whole or a transposed matrix, if it was trained as integers."""
+        stored, grid = self.grids.get(weight.untyped_storage().data_ptr(), (None, None))
+        if stored is None or grid is None:
             return None
-        shape = tuple(found[0].shape)
-        return found[1] if tuple(weight.shape) in (shape, shape[::-1]) else None
+        if weight.shape == stored.shape and weight.stride() == stored.stride():
+            return grid
+        if weight.dim() == 2 and weight.t().shape == stored.shape:
+            return grid.transposed()
+        return None
 
     def key(self, tensor: torch.Tensor) -> Hashable:
         """A key that equal constants share."""

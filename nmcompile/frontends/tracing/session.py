@@ -45,6 +45,8 @@ class Session:
         self.recorder = Recorder(
             {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS}, fallback)
         self.calls = self.recorder.neurons
+        for tensor, grid in getattr(model, "weight_grids", ()):
+            self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
         self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
 

@@ -15,6 +15,7 @@ from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
+from nmcompile.frontends.tracing.values import Value
 from nmcompile.ir import Input, Network, verify
 from nmcompile.ir.neurons.base import Array
 
@@ -26,10 +27,10 @@ def trace(
     """The network of `model`, found by running it on `sample`, and what it computed there."""
     _require_plain(model)
     reading = read(model, sample, steps)
-    calls = tuple(reading.session.calls.values())
     naming = _naming(model)
-    nodes = tuple(_node(c, naming, reading.steps) for c in calls)
     ends = readout(reading.outputs, reading.steps, naming, {INPUT})
+    calls = _used(tuple(reading.session.calls.values()), reading)
+    nodes = tuple(_node(c, naming, reading.steps) for c in calls)
     network = _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes)
     kept = slice(0, reading.samples)
     return Traced(
@@ -38,6 +39,22 @@ def trace(
         expected={naming(c.path): _record(c, kept, reading.steps) for c in calls},
         verified_by=verified_by,
     )
+
+
+def _used(calls: tuple[Calls, ...], reading: Reading) -> tuple[Calls, ...]:
+    """`calls` without the activations that nothing takes, as one followed by another leaves it."""
+    returned = [v for known in reading.outputs
+                for v in ((known,) if isinstance(known, Value) else known.origins)]
+    kept = {t.source for v in returned for e in v.exprs for t in e.terms}
+    kept |= {c.path for c in calls if not c.described.neuron.graded}
+    waiting = list(kept)
+    by_path = {c.path: c for c in calls}
+    while waiting:
+        node = by_path.get(waiting.pop())
+        found = {t.source for e in node.currents for t in e.terms} - kept if node else set()
+        kept |= found
+        waiting += found
+    return tuple(c for c in calls if c.path in kept)
 
 
 def _require_plain(model: nn.Module) -> None:

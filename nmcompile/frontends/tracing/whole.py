@@ -14,6 +14,7 @@ from nmcompile.frontends.adapters.brevitas import (
     is_activation_quantiser,
     layer_of,
 )
+from nmcompile.frontends.adapters.quantised import Levels, QuantisedActivation
 from nmcompile.frontends.tracing.activations import activate
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.pooling import is_sum_pool, sum_pool
@@ -46,6 +47,8 @@ def reader(module: nn.Module) -> Reader | None:
     """How `module` is read; None where its operations are recorded."""
     if is_sum_pool(module):
         return _sum_pool
+    if isinstance(module, QuantisedActivation):
+        return _levelled
     return _quantised if is_activation_quantiser(module) else None
 
 
@@ -71,6 +74,17 @@ def _quantised(ran: Ran, value: Value) -> Value:
     if levels is None:
         raise NotTraceableError("its levels are not evenly spaced, rounded to the nearest and the "
                                 "same for all data")
+    return _rounded(ran, value, levels, layer_of(ran.path))
+
+
+def _levelled(ran: Ran, value: Value) -> Value:
+    return _rounded(ran, value, ran.module.levels(), ran.path)
+
+
+def _rounded(ran: Ran, value: Value, levels: Levels, name: str) -> Value:
+    """`value` behind a population of those `levels`."""
+    if torch.any(levels.low > 0) or torch.any(levels.high < 0):
+        raise NotTraceableError("its levels do not lie around 0")
 
     def over_features(tensor: torch.Tensor) -> Array:
         flat = constant_expr(tensor.expand(ran.given.shape), value.dims).bias.astype("float32")
@@ -79,4 +93,4 @@ def _quantised(ran: Ran, value: Value) -> Value:
 
     neuron = Activation(low=over_features(levels.low), high=over_features(levels.high),
                         step_size=over_features(levels.size))
-    return activate(ran.recorder, layer_of(ran.path), value, neuron, (ran.given, ran.out))
+    return activate(ran.recorder, name, value, neuron, (ran.given, ran.out))

@@ -31,6 +31,10 @@ class Grid:
         """The grid of the weights times `factor`, which broadcasts to them."""
         return Grid(step=self.step * np.abs(factor), bits=self.bits)
 
+    def transposed(self) -> Grid:
+        """The grid of the transposed matrix."""
+        return Grid(step=np.ascontiguousarray(self.step.T), bits=self.bits)
+
     def verify(self, name: str, weight: Array) -> None:
         """Raise NmcError unless `weight` lies on the grid."""
         if not np.all(self.step > 0) or not 1 <= self.bits <= 32:

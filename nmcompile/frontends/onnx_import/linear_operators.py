@@ -1,0 +1,145 @@
+"""Layers and pooling of ONNX in torch's functions. Semantics: onnx.ai/onnx/operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nmcompile.errors import NmcError
+from nmcompile.frontends.onnx_import.operator import Attributes, Operator
+
+
+def _axes(x: Tensor, name: str) -> int:
+    """Axes of space of `x`, which is (samples, channels, space...)."""
+    if not 3 <= x.dim() <= 5:
+        raise NmcError(name, f"takes a tensor of {x.dim()} axes, expected samples, channels and 1 "
+                       "to 3 of space")
+    return x.dim() - 2
+
+
+def _window(a: Attributes, x: Tensor, kernel: list[int]) -> tuple[list[int], ...]:
+    """Strides, dilations, and padding before and after each axis of space."""
+    n = _axes(x, a.name)
+    strides, dilations = a.numbers("strides", [1] * n), a.numbers("dilations", [1] * n)
+    pads, mode = a.numbers("pads", [0] * 2 * n), a.text("auto_pad", "NOTSET")
+    if len(kernel) != n or len(strides) != n or len(dilations) != n or len(pads) != 2 * n:
+        raise NmcError(a.name, "its kernel, strides, dilations or pads do not fit its input")
+    if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
+        raise NmcError(a.name, "kernels, strides and dilations start at 1, pads at 0")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        missing = [
+            max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
+            for size, s, k, d in zip(x.shape[2:], strides, kernel, dilations, strict=True)
+        ]
+        small, large = [m // 2 for m in missing], [m - m // 2 for m in missing]
+        pads = [*small, *large] if mode == "SAME_UPPER" else [*large, *small]
+    elif mode == "VALID":
+        pads = [0] * 2 * n
+    return strides, dilations, pads[:n], pads[n:]
+
+
+def _padded(x: Tensor, before: list[int], after: list[int]) -> tuple[Tensor, list[int]]:
+    """`x` with the padding that is not equal on both sides; what is left for the operation."""
+    if before == after:
+        return x, before
+    sides = [n for pair in zip(before[::-1], after[::-1], strict=True) for n in pair]
+    return functional.pad(x, sides), [0] * len(before)
+
+
+def _convolution(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    strides, dilations, before, after = _window(a, x, list(w.shape[2:]))
+    x, padding = _padded(x, before, after)
+    function = (functional.conv1d, functional.conv2d, functional.conv3d)[x.dim() - 3]
+    return function(x, w, b, strides, padding, dilations, a.number("group", 1))
+
+
+def _transposed(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    strides, dilations, before, after = _window(a, x, list(w.shape[2:]))
+    if before != after or a.numbers("output_shape", []) or a.text("auto_pad", "NOTSET") != "NOTSET":
+        raise NmcError(a.name, "a transposed convolution needs equal pads on both sides and no "
+                       "output_shape")
+    function = (functional.conv_transpose1d, functional.conv_transpose2d,
+                functional.conv_transpose3d)[x.dim() - 3]
+    more = a.numbers("output_padding", [0] * len(strides))
+    return function(x, w, b, strides, before, more, a.number("group", 1), dilations)
+
+
+def _gemm(a: Attributes, x: Tensor, w: Tensor, c: Tensor | None = None) -> Tensor:
+    x = x.t() if a.number("transA", 0) else x
+    alpha, beta = a.real("alpha", 1.0), a.real("beta", 1.0)
+    weight = w if a.number("transB", 0) else w.t()
+    if alpha == 1 and (c is None or (beta == 1 and c.shape == weight.shape[:1])):
+        return functional.linear(x, weight, c)
+    product = functional.linear(x, weight) * alpha
+    return product if c is None else product + beta * c
+
+
+def _normalised(
+    a: Attributes, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+) -> Tensor:
+    if a.number("training_mode", 0):
+        raise NmcError(a.name, "a batch normalisation in training mode", "Export model.eval().")
+    return functional.batch_norm(x, mean, variance, scale, bias, False, 0.0,
+                                 a.real("epsilon", 1e-5))
+
+
+def _average(a: Attributes, x: Tensor) -> Tensor:
+    kernel = a.numbers("kernel_shape", [])
+    strides, dilations, before, after = _window(a, x, kernel)
+    counted = bool(a.number("count_include_pad", 0))
+    if max(dilations) > 1 or (before != after and not counted):
+        raise NmcError(a.name, "average pooling with dilations, or with unequal pads that are not "
+                       "counted")
+    x, padding = _padded(x, before, after)
+    function = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[x.dim() - 3]
+    return function(x, kernel, strides, padding, bool(a.number("ceil_mode", 0)),
+                    counted or not any(padding))
+
+
+def _largest(a: Attributes, x: Tensor) -> Tensor:
+    kernel = a.numbers("kernel_shape", [])
+    strides, dilations, before, after = _window(a, x, kernel)
+    if before != after or a.number("storage_order", 0):
+        raise NmcError(a.name, "max pooling with unequal pads, or in another storage order")
+    function = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[x.dim() - 3]
+    return function(x, kernel, strides, before, dilations, bool(a.number("ceil_mode", 0)))
+
+
+def _global_average(a: Attributes, x: Tensor) -> Tensor:
+    return x.mean(tuple(range(2, 2 + _axes(x, a.name))), keepdim=True)
+
+
+def _global_largest(a: Attributes, x: Tensor) -> Tensor:
+    function: Any = (functional.adaptive_max_pool1d, functional.adaptive_max_pool2d,
+                     functional.adaptive_max_pool3d)[_axes(x, a.name) - 1]
+    return function(x, 1)
+
+
+def _resized(
+    a: Attributes, x: Tensor, roi: Tensor | None = None, scales: Tensor | None = None,
+    sizes: Tensor | None = None,
+) -> Tensor:
+    """Resize to the nearest neighbour, each axis of space by a whole factor."""
+    plain = ("asymmetric", "half_pixel", "pytorch_half_pixel")
+    if (a.text("mode", "nearest") != "nearest" or a.numbers("axes", [])
+            or a.text("coordinate_transformation_mode", "half_pixel") not in plain):
+        raise NmcError(a.name, "resizing other than to the nearest neighbour")
+    wanted = ([round(n * float(s)) for n, s in zip(x.shape, scales, strict=True)]
+              if scales is not None and scales.numel() else
+              [int(n) for n in sizes] if sizes is not None else [])
+    if len(wanted) != x.dim() or wanted[1] != x.shape[1] or any(
+            m % n for m, n in zip(wanted[2:], x.shape[2:], strict=True)):
+        raise NmcError(a.name, "resizing by something else than whole factors of space")
+    return functional.interpolate(x, size=wanted[2:], mode="nearest")
+
+
+LAYERS: dict[str, Operator] = {
+    "Conv": _convolution, "ConvTranspose": _transposed, "Gemm": _gemm,
+    "MatMul": lambda a, x, y: torch.matmul(x, y),
+    "BatchNormalization": _normalised, "AveragePool": _average, "MaxPool": _largest,
+    "GlobalAveragePool": _global_average, "GlobalMaxPool": _global_largest, "Resize": _resized,
+    "Einsum": lambda a, *x: torch.einsum(a.text("equation", ""), *x),
+}
