@@ -90,6 +90,7 @@ def _pad(
         raise NmcError(a.name, f"padding of mode {mode[:20]} cannot be compiled")
     if mode == "constant":
         return functional.pad(x, sides, value=0.0 if value is None else float(value))
+    sides += [0] * (2 * (x.dim() - 2) - len(sides))  # torch wants all axes but samples and channels
     return functional.pad(x, sides, mode=names[mode])
 
 

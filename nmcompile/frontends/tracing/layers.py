@@ -41,6 +41,24 @@ def _matrix_product(call: Call) -> Result:
     return _biased(call, result, call.args[0]) if added else result
 
 
+def _batched_product(call: Call) -> Result:
+    """bmm(a, b) with a constant that is the same for every sample, or for the one batch."""
+    a, b = call.args[:2]
+    left, right = call.value(a), call.value(b)
+    if left is not None and right is None and len(b) == 1 and is_features(left.dims[-1]):
+        weight, dims = b[0], (*left.dims[:-1], (Axis("F", b.shape[2]),))
+        key = ("dense", left.features, call.recorder.key(weight))
+        return left.then(call.link(key, lambda: _dense(left, weight, None)), dims)
+    constant = b if left is not None else a
+    value = left if left is not None else right
+    if value is None or (left is not None and right is not None) or not torch.equal(
+            constant, constant[:1].expand_as(constant)):
+        raise NotTraceableError("a product of two tensors that depend on spikes")
+    first = constant[0]
+    function = (lambda x: x @ first) if left is not None else (lambda x: first @ x)
+    return apply_probed(call, value, function, ("bmm", call.recorder.key(first)))
+
+
 def _dense(value: Value, weight: torch.Tensor, grid: Grid | None) -> LinearMap:
     n_in, n_out = weight.shape
     before = prod(value.features) // n_in
@@ -125,6 +143,6 @@ def _array(tensor: torch.Tensor, dtype: type = np.float32) -> Array:
 
 
 LAYERS: Handlers = {
-    "mm": _matrix_product, "addmm": _matrix_product, "convolution": _convolution,
+    "mm": _matrix_product, "addmm": _matrix_product, "bmm": _batched_product, "convolution": _convolution,
     "native_batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
 }

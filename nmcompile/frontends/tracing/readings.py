@@ -18,7 +18,7 @@ from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED
 from nmcompile.frontends.tracing.recorder import EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
-from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Value
+from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
 from nmcompile.ir.neurons.base import Array
 
 INPUT = "input"
@@ -103,7 +103,8 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
             raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
                            f"{found[1].kind}", "Give a sample with another number of steps.")
         if found:
-            _require_one_step(model, sample, steps, found[0])
+            if _has_neurons(model):
+                _require_one_step(model, sample, steps, found[0])
             return found[0]
     raise _explanation(model, sample, failures)
 
@@ -135,8 +136,11 @@ def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | 
 
 def _artificial_trials(model: nn.Module) -> tuple[Trial, ...]:
     """A call on values for a model that has no neurons of a library."""
-    known = any(a.knows(module) for _, module in model.named_modules() for a in ADAPTERS)
-    return () if known else (_activations,)
+    return () if _has_neurons(model) else (_activations,)
+
+
+def _has_neurons(model: nn.Module) -> bool:
+    return any(a.knows(module) for _, module in model.named_modules() for a in ADAPTERS)
 
 
 def _activations(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
@@ -224,6 +228,9 @@ def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     given = torch.from_numpy(np.ascontiguousarray(values))
     session.mark(given, "B", INPUT, [None])
     returned = session.run(lambda: model(given))
+    hidden = [k for k in _known(session, returned) if isinstance(k, Opaque)]
+    if hidden and not session.calls:
+        raise hidden[0].error
     n_steps = min(_counts(session).values(), default=0)
     if n_steps == 1:
         wanted = steps_of(model, steps)

@@ -27,25 +27,27 @@ class Readout:
 
 
 def readout(
-    returned: tuple[Known, ...], steps: int, naming: Callable[[str], str], inputs: set[str]
+    returned: tuple[Known, ...], steps: int, naming: Callable[[str], str], inputs: set[str],
+    taken: set[str],
 ) -> Readout:
     """The outputs of a model that returned `returned` after `steps` steps.
 
     naming  path of a module -> name of a population
     inputs  names of the input ports, which are no outputs
+    taken   names that populations have
     """
     ports: dict[tuple[str, str], None] = {}
     nodes: dict[str, Node] = {}
     notes: list[str] = []
     for value in _values(returned, notes):
-        terms = [term for expr in value.exprs for term in expr.terms if term.source not in inputs]
-        sources = {(t.source, t.variable) for t in terms}
-        if len(sources) == 1 and all(_is_gain(t.links) for t in terms):
+        terms = [term for expr in value.exprs for term in expr.terms]
+        sources = {(t.source, t.variable) for t in terms if t.source not in inputs}
+        if len({t.source for t in terms}) == len(sources) == 1 and _is_plain(value):
             ((source, variable),) = sources
             ports.setdefault((naming(source), variable))
             _note_last_step(value, naming(source), steps, notes)
         elif sources and all(variable == "spikes" for _, variable in sources):
-            node = _integrator(value, steps, naming, nodes)
+            node = _integrator(value, steps, naming, {*taken, *nodes})
             nodes[node.name] = node
             ports.setdefault((node.name, "v"))
     chosen = [port for port in ports if port[1] in ("spikes", "v")]
@@ -66,6 +68,15 @@ def _values(returned: tuple[Known, ...], notes: list[str]) -> list[Value]:
     return values
 
 
+def _is_plain(value: Value) -> bool:
+    """True where nothing but a unit stands between source and `value`; for states, a constant."""
+    return all(
+        all(_is_gain(t.links) for t in expr.terms)
+        and (not np.any(expr.bias) or expr.terms[0].variable != "spikes")
+        for expr in value.exprs
+    )
+
+
 def _is_gain(links: tuple[object, ...]) -> bool:
     """True where the links change nothing but the unit."""
     maps = [link.map for link in links]  # type: ignore[attr-defined]
@@ -79,7 +90,7 @@ def _note_last_step(value: Value, name: str, steps: int, notes: list[str]) -> No
 
 
 def _integrator(
-    value: Value, steps: int, naming: Callable[[str], str], known: dict[str, Node]
+    value: Value, steps: int, naming: Callable[[str], str], taken: set[str]
 ) -> Node:
     """A population without memory whose membrane is the value of each step."""
     exprs = value.exprs
@@ -87,7 +98,7 @@ def _integrator(
         exprs = _by_step(exprs[0], steps)
     links = exprs[-1].terms[-1].links
     name = naming(next((link.module for link in reversed(links) if link.module), "readout"))
-    while name in known:
+    while name in taken:
         name += "_"
     shape = value.features or (prod(links[-1].map.out_shape),)
     return Node(name=name, shape=shape, neuron=LI(decay=np.zeros((), np.float32)), currents=exprs)

@@ -28,7 +28,8 @@ def trace(
     _require_plain(model)
     reading = read(model, sample, steps)
     naming = _naming(model)
-    ends = readout(reading.outputs, reading.steps, naming, {INPUT})
+    taken = {naming(path) for path in reading.session.calls}
+    ends = readout(reading.outputs, reading.steps, naming, {INPUT}, taken)
     calls = _used(tuple(reading.session.calls.values()), reading)
     nodes = tuple(_node(c, naming, reading.steps) for c in calls)
     network = _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes)

@@ -13,6 +13,7 @@ from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons.base import Array
 
 MAX_TERMS = 4096  # of one expression; a residual network has a handful, a sum over time one a step
+MIXED = "a reshape that mixes samples or steps with features"
 MAX_LINKS = 1000  # linear operations between two neurons
 
 
@@ -152,14 +153,19 @@ def regroup(dims: Dims, shape: Sequence[int]) -> Dims:
         while prod(a.size for a in parts) < size and waiting:
             _take(waiting, parts, size // prod(a.size for a in parts))
         if prod(a.size for a in parts) != size:
-            raise NotTraceableError("a reshape that mixes samples or steps with features", True)
+            raise NotTraceableError(MIXED, True)
         grouped.append(tuple(parts) or (Axis("F", 1),))
     return _with_single_axes(grouped, waiting)
 
 
 def _take(waiting: list[Axis], parts: list[Axis], wanted: int) -> None:
+    """Move the next axis to `parts`, or what of it makes `wanted`; features merge as needed."""
     axis = waiting.pop(0)
-    if axis.tag == "F" and axis.size > wanted and axis.size % wanted == 0:
+    while axis.size % wanted and wanted % axis.size:
+        if axis.tag != "F" or not waiting or waiting[0].tag != "F":
+            raise NotTraceableError(MIXED, True)
+        axis = Axis("F", axis.size * waiting.pop(0).size)
+    if axis.tag == "F" and axis.size > wanted:
         waiting.insert(0, Axis("F", axis.size // wanted))
         axis = Axis("F", wanted)
     parts.append(axis)
@@ -170,6 +176,6 @@ def _with_single_axes(grouped: list[tuple[Axis, ...]], left: list[Axis]) -> Dims
     for axis in left:
         free = [i for i, dim in enumerate(grouped) if dim == (Axis("F", 1),)]
         if axis.size != 1 or not free:
-            raise NotTraceableError("a reshape that mixes samples or steps with features", True)
+            raise NotTraceableError(MIXED, True)
         grouped[free[0]] = (axis,)
     return tuple(grouped)
