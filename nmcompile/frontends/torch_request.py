@@ -42,8 +42,8 @@ def _sample(request: Request, loaded: Loaded) -> tuple[Sample, tuple[str, ...]]:
         values = _numbers(request.sample, "sample")
         return Sample(values=values, as_model=False, where="sample"), ()
     if loaded.example is not None:
-        values = _numbers(loaded.example, "example_input_array")
-        return Sample(values=values, as_model=True, where="example_input_array"), ()
+        values = _numbers(loaded.example, loaded.source)
+        return Sample(values=values, as_model=True, where=loaded.source), ()
     if request.spare is not None:
         values = _numbers(request.spare[:SYNTHETIC], "calibration data")
         return Sample(values=values, as_model=False, where="calibration data"), ()

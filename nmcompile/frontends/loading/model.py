@@ -32,7 +32,7 @@ EXPORT = "Save the model itself with torch.save(model, path)."
 class Loaded:
     """A model that runs, what its run stands for, and what the user should know.
 
-    example  the sample that the model carries (example_input_array), or None
+    example  the sample that the model carries, or None; source: what a message calls it
     hint     what to do where the model does not run
     """
 
@@ -40,6 +40,7 @@ class Loaded:
     verified_by: str
     notes: tuple[str, ...] = ()
     example: Any = None
+    source: str = "example_input_array"
     hint: str = ""
 
 

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.onnx_import.tensors import Tensors, attribute
+from nmcompile.frontends.onnx_import.tensors import Tensors, attribute, text
 from nmcompile.ir.neurons.base import Array
 
 LARGEST_FILE = 1 << 31  # bytes of a protobuf message
@@ -66,17 +66,18 @@ def read_graph(path: Path) -> Graph:
         raise NmcError(str(path), "holds sparse initializers", "Store them densely.")
     if not 0 < len(graph.node) <= MOST_NODES:
         raise NmcError(str(path), f"holds {len(graph.node):,} nodes; 1 to {MOST_NODES:,} are read")
-    constants = {t.name: tensors.array(t.name or "initializer", t) for t in graph.initializer}
+    constants = {text(t.name): tensors.array(text(t.name) or "initializer", t)
+                 for t in graph.initializer}
     nodes = tuple(_node(index, node, tensors) for index, node in enumerate(graph.node))
     name, shape = _input(path, graph, constants)
-    outputs = tuple(output.name for output in graph.output)
+    outputs = tuple(text(output.name) for output in graph.output)
     _require_order(path, nodes, {name, *constants}, outputs)
     return Graph(input=name, shape=shape, outputs=outputs, nodes=nodes, constants=constants,
-                 kinds={t.name: t.data_type for t in graph.initializer}, opset=opset)
+                 kinds={text(t.name): t.data_type for t in graph.initializer}, opset=opset)
 
 
 def _opset(path: Path, model: onnx.ModelProto) -> int:
-    versions = {entry.domain: entry.version for entry in model.opset_import}
+    versions = {text(entry.domain): entry.version for entry in model.opset_import}
     found = max((versions.get(domain, 0) for domain in STANDARD), default=0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST <= found <= newest:
@@ -86,27 +87,29 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
 
 
 def _node(index: int, node: onnx.NodeProto, tensors: Tensors) -> Node:
-    name = node.name or f"{node.op_type}_{index}"
-    if node.domain not in (*STANDARD, *QUANTISED):
-        raise NmcError(name, f"operator {node.op_type} of '{node.domain}' cannot be compiled")
-    attributes = {a.name: attribute(name, a, tensors) for a in node.attribute}
-    if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+    operator, domain = text(node.op_type), text(node.domain)
+    name = text(node.name) or f"{operator}_{index}"
+    if domain not in (*STANDARD, *QUANTISED):
+        raise NmcError(name, f"operator {operator} of '{domain}' cannot be compiled")
+    attributes = {text(a.name): attribute(name, a, tensors) for a in node.attribute}
+    if operator == "Constant" and node.attribute and node.attribute[0].name == "value":
         attributes["kind"] = node.attribute[0].t.data_type
-    return Node(name, node.op_type, tuple(node.input), tuple(node.output), attributes)
+    inputs, outputs = (tuple(map(text, names)) for names in (node.input, node.output))
+    return Node(name, operator, inputs, outputs, attributes)
 
 
 def _input(
     path: Path, graph: onnx.GraphProto, constants: dict[str, Array]
 ) -> tuple[str, tuple[int | None, ...]]:
-    given = [port for port in graph.input if port.name not in constants]
+    given = [port for port in graph.input if text(port.name) not in constants]
     if len(given) != 1:
         raise NmcError(str(path), f"has {len(given)} inputs; one is supported")
     shape = given[0].type.tensor_type.shape
     sizes = tuple(d.dim_value if d.dim_value > 0 else None for d in shape.dim)
     if len(sizes) < 2:
-        raise NmcError(given[0].name, f"an input of {len(sizes)} axes has no samples",
+        raise NmcError(text(given[0].name), f"an input of {len(sizes)} axes has no samples",
                        "Export the model with (samples, ...) inputs.")
-    return given[0].name, sizes
+    return text(given[0].name), sizes
 
 
 def _require_order(

@@ -14,6 +14,7 @@ from nmcompile.errors import NmcError, reading
 from nmcompile.ir.neurons.base import Array
 
 LARGEST = 1 << 30  # elements of all tensors of a file
+LONGEST_NAME = 255
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 INTEGERS: dict[int, tuple[int, int]] = {  # lowest and highest value, by ONNX's data types
     TensorProto.INT4: (-8, 7), TensorProto.UINT4: (0, 15), TensorProto.INT8: (-128, 127),
@@ -61,7 +62,7 @@ class Tensors:
 
     def _fill(self, name: str, tensor: TensorProto) -> None:
         """Put the data of an external tensor into it."""
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+        entries = {text(e.key): text(e.value) for e in tensor.external_data}
         path = self._inside(name, entries.get("location", ""))
         width = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         needed = prod(tensor.dims) * width
@@ -79,7 +80,9 @@ class Tensors:
         del tensor.external_data[:]
 
     def _inside(self, name: str, location: str) -> Path:
-        path = (self.folder / location).resolve() if location and "\0" not in location else None
+        path = None
+        if 0 < len(location) <= LONGEST_NAME and location.isprintable():
+            path = (self.folder / location).resolve()
         if path is None or Path(location).is_absolute() or self.folder not in path.parents:
             raise NmcError(name, f"its data lie in '{location[:80]}', outside of the folder of "
                            "the model", "Put the data file beside the model.")
@@ -87,6 +90,11 @@ class Tensors:
             raise NmcError(name, f"its data file '{location[:80]}' does not exist",
                            "Put the data file beside the model.")
         return path
+
+
+def text(value: str | bytes) -> str:
+    """A string of a file; one that is no UTF-8 comes as bytes, and is made printable."""
+    return value if isinstance(value, str) else value.decode("ascii", "backslashreplace")
 
 
 def attribute(name: str, given: onnx.AttributeProto, tensors: Tensors) -> Any:

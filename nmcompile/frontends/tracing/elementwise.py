@@ -9,7 +9,7 @@ import torch
 
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Dims, Expr, NotTraceableError, Value
+from nmcompile.frontends.tracing.values import Axis, Dims, Expr, NotTraceableError, Value
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
@@ -96,6 +96,10 @@ def scaled(call: Call, value: Value, factor: Array | float) -> Value:
 
 def constant_expr(tensor: torch.Tensor, dims: Dims) -> Expr:
     """A constant of the axes `dims` as a bias; it must not differ between samples or steps."""
+    for index, dim in enumerate(dims):
+        if tensor.stride(index) == 0 and all(axis.tag != "F" for axis in dim):
+            tensor = tensor.narrow(index, 0, 1)  # one of what was repeated
+            dims = (*dims[:index], tuple(Axis(a.tag, 1) for a in dim), *dims[index + 1 :])
     atoms = [axis for dim in dims for axis in dim]
     spread = tensor.detach().to(torch.float64).numpy().reshape([axis.size for axis in atoms])
     for index, axis in enumerate(atoms):

@@ -143,6 +143,7 @@ def _array(tensor: torch.Tensor, dtype: type = np.float32) -> Array:
 
 
 LAYERS: Handlers = {
-    "mm": _matrix_product, "addmm": _matrix_product, "bmm": _batched_product, "convolution": _convolution,
-    "native_batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
+    "mm": _matrix_product, "addmm": _matrix_product, "bmm": _batched_product,
+    "convolution": _convolution, "native_batch_norm": _batch_norm,
+    "_native_batch_norm_legit_no_training": _batch_norm,
 }

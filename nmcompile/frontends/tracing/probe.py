@@ -16,6 +16,7 @@ from nmcompile.ir.neurons.base import Array
 
 MAX_SOURCES = 16384  # features whose unit vectors are tried one by one
 MAX_SYNAPSES = 20_000_000
+MAX_TRIED = 1 << 27  # numbers of all samples and steps
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -36,6 +37,9 @@ def probe(function: Function, value: Value) -> Found:
     from f of the unit vectors. Raises NotTraceableError where it is not affine or rows meet.
     """
     rows = _Rows(function, value)
+    if rows.count * rows.n_in > MAX_TRIED:
+        raise NotTraceableError(f"it is of no known form, and its {rows.n_in:,} features are too "
+                                "many to be tried")
     zero = rows.run(np.zeros((rows.count, rows.n_in)))
     if not np.all(zero == zero[:1]):
         raise NotTraceableError("it treats samples or steps differently", True)
