@@ -23,6 +23,9 @@ from nmcompile.passes.convert import is_artificial
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 UNSPEAKABLE = {
     "IAF, tau_syn": "NIR has no neuron without leak",
+    **{name: "NIR has no 'psn' neuron" for name in (
+        "PSN of the past", "MaskedPSN, all steps", "MaskedPSN, one step a call",
+        "SlidingPSN, all steps", "SlidingPSN, one step a call")},
     "ALIF": "NIR has no 'alif' neuron",
     "ALIF, norm_input=False, MembraneReset": "NIR has no 'alif' neuron",
     "MaxPool2d, max_pool2d and max_pool1d of spikes": "NIR has no reshape",

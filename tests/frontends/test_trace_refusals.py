@@ -194,3 +194,12 @@ def test_a_forward_that_wants_states_from_its_caller_is_refused() -> None:
     said = refused(Stateful())
     assert said.startswith("model: its forward fails on a sample of 6 x 20 x 8 values: TypeError: ")
     assert said.endswith("missing 1 required positional argument: 'mem'.")
+
+
+def test_parallel_neurons_that_see_the_future_are_refused() -> None:
+    from spikingjelly.activation_based import layer as jelly
+    from spikingjelly.activation_based import neuron as nodes
+
+    assert refused(nn.Sequential(jelly.Linear(8, 4, step_mode="m"), nodes.PSN(20))) == (
+        "1: its weights reach 19 steps into the future. Train a SlidingPSN, or a MaskedPSN with "
+        "lambda_ at 1.")

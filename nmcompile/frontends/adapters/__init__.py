@@ -6,7 +6,9 @@ from nmcompile.frontends.adapters.rockpool import ROCKPOOL
 from nmcompile.frontends.adapters.sinabs import SINABS
 from nmcompile.frontends.adapters.snntorch import SNNTORCH
 from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
+from nmcompile.frontends.adapters.spikingjelly_parallel import SPIKINGJELLY_PARALLEL
 
-ADAPTERS: tuple[Adapter, ...] = (SNNTORCH, SPIKINGJELLY, NORSE, SINABS, ROCKPOOL)
+ADAPTERS: tuple[Adapter, ...] = (
+    SNNTORCH, SPIKINGJELLY, SPIKINGJELLY_PARALLEL, NORSE, SINABS, ROCKPOOL)
 
 __all__ = ["ADAPTERS", "Adapter", "Described"]

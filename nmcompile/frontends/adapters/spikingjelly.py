@@ -30,21 +30,23 @@ from nmcompile.ir.neurons import LIF, Reset
 
 PACKAGE = "spikingjelly.activation_based.neuron."
 KINDS = ("IFNode", "LIFNode", "ParametricLIFNode")
-SUPPORTED = "SpikingJelly's IFNode, LIFNode and ParametricLIFNode"
+PARALLEL = ("PSN", "MaskedPSN", "SlidingPSN")  # in spikingjelly_parallel.py
+SUPPORTED = "SpikingJelly's IFNode, LIFNode, ParametricLIFNode, PSN, MaskedPSN and SlidingPSN"
 
 
-def _in_library(module: nn.Module) -> bool:
+def in_library(module: nn.Module) -> bool:
+    """True for neurons of SpikingJelly."""
     return type(module).__module__.startswith(PACKAGE)
 
 
 def _knows(module: nn.Module) -> bool:
-    return _in_library(module) and type(module).__name__ in KINDS
+    return in_library(module) and type(module).__name__ in KINDS
 
 
 def _refuse(path: str, module: nn.Module) -> None:
-    if not _in_library(module):
+    if not in_library(module):
         return
-    if type(module).__name__ not in KINDS:
+    if type(module).__name__ not in (*KINDS, *PARALLEL):
         raise NmcError(path, f"SpikingJelly's {type(module).__name__} cannot be compiled",
                        f"{SUPPORTED} are supported.")
     if getattr(module, "_neuron_precision", None) is not None:

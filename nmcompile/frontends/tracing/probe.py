@@ -16,7 +16,7 @@ from nmcompile.ir.neurons.base import Array
 
 MAX_SOURCES = 16384  # features whose unit vectors are tried one by one
 MAX_SYNAPSES = 20_000_000
-MAX_TRIED = 1 << 27  # numbers of all samples and steps
+MAX_TRIED = 1 << 26  # numbers of all samples and steps
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -41,6 +41,9 @@ def probe(function: Function, value: Value) -> Found:
         raise NotTraceableError(f"it is of no known form, and its {rows.n_in:,} features are too "
                                 "many to be tried")
     zero = rows.run(np.zeros((rows.count, rows.n_in)))
+    if zero.size > MAX_TRIED:
+        raise NotTraceableError(f"it is of no known form, and its {zero.shape[1]:,} results are "
+                                "too many to be tried")
     if not np.all(zero == zero[:1]):
         raise NotTraceableError("it treats samples or steps differently", True)
     _require_affine(rows, zero)

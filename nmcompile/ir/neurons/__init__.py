@@ -5,8 +5,9 @@ from nmcompile.ir.neurons.alif import ALIF
 from nmcompile.ir.neurons.alpha import Alpha
 from nmcompile.ir.neurons.base import Neuron, Reset, ResetAt, State
 from nmcompile.ir.neurons.lif import LI, LIF, UNBOUNDED, CubaLI, CubaLIF
+from nmcompile.ir.neurons.psn import PSN
 
-FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, Activation, LI, CubaLI)
+FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, PSN, Activation, LI, CubaLI)
 
-__all__ = ["ALIF", "FLOAT_NEURONS", "LI", "LIF", "UNBOUNDED", "Activation", "Alpha", "CubaLI",
-           "CubaLIF", "Neuron", "Reset", "ResetAt", "State"]
+__all__ = ["ALIF", "FLOAT_NEURONS", "LI", "LIF", "PSN", "UNBOUNDED", "Activation", "Alpha",
+           "CubaLI", "CubaLIF", "Neuron", "Reset", "ResetAt", "State"]

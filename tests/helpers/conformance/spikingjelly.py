@@ -26,6 +26,21 @@ def all_steps(kind: type[nn.Module], **options: object) -> nn.Module:
     return model
 
 
+def parallel(kind: type[nn.Module], mode: str = "m", **options: object) -> nn.Module:
+    """Parallel neurons with weights of their own, of the past only."""
+    model = nn.Sequential(layer.Linear(8, 12), kind(**options), layer.Linear(12, 5),
+                          neuron.IFNode())
+    nn.init.uniform_(model[1].weight, -0.3, 0.8)
+    nn.init.constant_(model[1].bias, -0.3)
+    with torch.no_grad():
+        if kind is neuron.PSN:
+            model[1].weight.copy_(model[1].weight.tril() * 2 / torch.arange(1, 51)[:, None])
+    functional.set_step_mode(model, mode)
+    if kind is neuron.PSN:
+        model[1].step_mode = "m"
+    return model
+
+
 class Conv(nn.Module):
     """CIFAR10-style blocks of the library's examples, all steps at once, values repeated."""
 
@@ -118,6 +133,13 @@ ROWS = (
         partial(all_steps, PLIF, init_tau=2.5, v_reset=None, v_threshold=0.5)),
     row("ParametricLIFNode, decay_input=False",
         partial(all_steps, PLIF, init_tau=2.5, decay_input=False)),
+    row("PSN of the past", partial(parallel, neuron.PSN, T=50)),
+    row("MaskedPSN, all steps", partial(parallel, neuron.MaskedPSN, k=4, T=50, lambda_init=1.0)),
+    row("MaskedPSN, one step a call", partial(
+        parallel, neuron.MaskedPSN, "s", k=3, T=50, lambda_init=1.0)),
+    row("SlidingPSN, all steps", partial(parallel, neuron.SlidingPSN, k=4)),
+    row("SlidingPSN, one step a call", partial(
+        parallel, neuron.SlidingPSN, "s", k=3, exp_init=False)),
     row("Conv2d, BatchNorm2d, AvgPool2d, Dropout", partial(Conv, layer.AvgPool2d(2, 2), size=96),
         IMAGE),
     row("MaxPool2d of spikes", partial(Conv, layer.MaxPool2d(2, 2), size=96), IMAGE),
