@@ -16,6 +16,7 @@ from nmcompile.frontends.adapters.brevitas import is_weight_quantiser, weight_gr
 from nmcompile.frontends.adapters.interface import MERGED, Adapter, Gave, Given
 from nmcompile.frontends.tracing.activations import ACTIVATIONS
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
+from nmcompile.frontends.tracing.binary import with_spikes
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
@@ -42,8 +43,8 @@ class Session:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.recorder = Recorder(
-            {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS}, fallback)
+        handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS}
+        self.recorder = Recorder(with_spikes(handlers), fallback)
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)

@@ -16,9 +16,10 @@ from nmcompile.frontends.adapters.brevitas import (
 )
 from nmcompile.frontends.adapters.quantised import Levels, QuantisedActivation
 from nmcompile.frontends.tracing.activations import activate
+from nmcompile.frontends.tracing.binary import function_of_spikes
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.pooling import is_sum_pool, sum_pool
-from nmcompile.frontends.tracing.recorder import Known, Recorder
+from nmcompile.frontends.tracing.recorder import Call, Known, Recorder
 from nmcompile.frontends.tracing.values import NotTraceableError, Value
 from nmcompile.ir.neurons import Activation
 from nmcompile.ir.neurons.base import Array
@@ -93,4 +94,10 @@ def _rounded(ran: Ran, value: Value, levels: Levels, name: str) -> Value:
 
     neuron = Activation(low=over_features(levels.low), high=over_features(levels.high),
                         step_size=over_features(levels.size))
+    spikes = function_of_spikes(
+        Call("quantise", None, (ran.given,), {}, ran.out, ran.recorder), value,
+        lambda level: torch.from_numpy(neuron.of(
+            level.numpy().reshape(value.features if level.dim() else ())).reshape(level.shape)))
+    if spikes is not None:
+        return spikes
     return activate(ran.recorder, name, value, neuron, (ran.given, ran.out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -62,8 +63,12 @@ class Conv(nn.Module):
         return self.fc(self.conv(x)).mean(0) if self.repeated else self.fc(self.conv(x))
 
 
+# Fang et al. 2021 (arXiv 2102.04159), table 1: of the inner spikes a and the shortcut s.
+JOINS = {"ADD": lambda a, s: a + s, "AND": lambda a, s: a * s, "IAND": lambda a, s: (1 - a) * s}
+
+
 class Residual(nn.Module):
-    """A residual block with `join` of both branches: SEW after the neurons, MS before them."""
+    """A residual block of both branches: SEW joins them after the neurons, MS before them."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -73,19 +78,38 @@ class Residual(nn.Module):
         self.sn1 = neuron.LIFNode(tau=1.5)
         self.conv2, self.bn2 = layer.Conv2d(4, 4, 3, padding=1), layer.BatchNorm2d(4)
         self.sn2 = neuron.LIFNode(tau=1.5)
-        self.flat, self.fc, self.out = layer.Flatten(), layer.Linear(256, 5), neuron.IFNode()
+        self.flat, self.fc = layer.Flatten(), layer.Linear(256, 5)
+        self.out = neuron.IFNode(v_threshold=0.02 if kind == "AND" else 1.0)
         functional.set_step_mode(self, "m")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.kind == "SEW":
+        if self.kind != "MS":
             spikes = self.sn0(self.stem(x))
             inner = self.sn1(self.bn1(self.conv1(spikes)))
-            joined = spikes + self.sn2(self.bn2(self.conv2(inner)))
+            joined = JOINS[self.kind](self.sn2(self.bn2(self.conv2(inner))), spikes)
         else:
             value = self.stem(x)
             inner = self.bn1(self.conv1(self.sn0(value)))
             joined = self.sn2(value + self.bn2(self.conv2(self.sn1(inner))))
         return self.out(self.fc(self.flat(joined)))
+
+
+class Functions(nn.Module):
+    """Spikes behind elementwise functions, one a layer."""
+
+    def __init__(self, *functions: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.functions = functions
+        self.layers = nn.ModuleList(
+            layer.Linear(8, 8, step_mode="m") for _ in range(len(functions) + 1))
+        self.neurons = nn.ModuleList(
+            neuron.IFNode(step_mode="m") for _ in range(len(functions) + 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for function, linear, spiking in zip(
+                (*self.functions, nn.Identity()), self.layers, self.neurons, strict=True):
+            x = function(spiking(linear(x)))
+        return x
 
 
 class Container(nn.Module):
@@ -147,6 +171,9 @@ ROWS = (
     row("grouped Conv2d", partial(Conv, layer.Conv2d(6, 12, 3, groups=3), size=432), IMAGE),
     row("values repeated over the steps", partial(Conv, size=384, repeated=50), IMAGE, 0),
     row("SeqToANNContainer", Container, IMAGE),
-    row("SEW residual (ADD)", partial(Residual, "SEW"), IMAGE),
+    *(row(f"SEW residual ({join})", partial(Residual, join), IMAGE) for join in JOINS),
+    row("functions of spikes: sign, clamp, sigmoid, comparison, square", partial(
+        Functions, torch.sign, lambda s: s.clamp(0.2, 0.9), torch.sigmoid,
+        lambda s: (s > 0.5).float(), lambda s: (2 * s - 1) ** 2 + s)),
     row("MS residual", partial(Residual, "MS"), IMAGE),
 )
