@@ -79,7 +79,7 @@ class Residual(nn.Module):
         self.conv2, self.bn2 = layer.Conv2d(4, 4, 3, padding=1), layer.BatchNorm2d(4)
         self.sn2 = neuron.LIFNode(tau=1.5)
         self.flat, self.fc = layer.Flatten(), layer.Linear(256, 5)
-        self.out = neuron.IFNode(v_threshold=0.02 if kind == "AND" else 1.0)
+        self.out = neuron.IFNode(v_threshold=0.1 if kind == "AND" else 1.0)
         functional.set_step_mode(self, "m")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -171,7 +171,8 @@ ROWS = (
     row("grouped Conv2d", partial(Conv, layer.Conv2d(6, 12, 3, groups=3), size=432), IMAGE),
     row("values repeated over the steps", partial(Conv, size=384, repeated=50), IMAGE, 0),
     row("SeqToANNContainer", Container, IMAGE),
-    *(row(f"SEW residual ({join})", partial(Residual, join), IMAGE) for join in JOINS),
+    *(row(f"SEW residual ({join})", partial(Residual, join), IMAGE, mean=mean)
+      for join, mean in (("ADD", 1.5), ("AND", 3.0), ("IAND", 1.5))),
     row("functions of spikes: sign, clamp, sigmoid, comparison, square", partial(
         Functions, torch.sign, lambda s: s.clamp(0.2, 0.9), torch.sigmoid,
         lambda s: (s > 0.5).float(), lambda s: (2 * s - 1) ** 2 + s)),
