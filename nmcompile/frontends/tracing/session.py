@@ -23,6 +23,7 @@ from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.layers import LAYERS
 from nmcompile.frontends.tracing.pooling import POOLING
 from nmcompile.frontends.tracing.recorder import Known, Recorder
+from nmcompile.frontends.tracing.time_kernels import TIME_KERNELS
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -43,7 +44,8 @@ class Session:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS}
+        handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS,
+                    **TIME_KERNELS}
         self.recorder = Recorder(with_spikes(handlers), fallback)
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):

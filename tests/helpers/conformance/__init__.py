@@ -7,6 +7,7 @@ TABLES = {
     "norse": ("norse",), "rockpool": ("rockpool",), "sinabs": ("sinabs",),
     "snntorch": ("snntorch",), "spikingjelly": ("spikingjelly",),
     "artificial": ("snntorch",), "brevitas": ("brevitas", "snntorch", "spikingjelly"),
+    "delays": ("DCLS", "spikingjelly"),
     "networks": ("norse", "sinabs", "snntorch", "spikingjelly"),
 }
 

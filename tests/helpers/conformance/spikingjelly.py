@@ -79,7 +79,7 @@ class Residual(nn.Module):
         self.conv2, self.bn2 = layer.Conv2d(4, 4, 3, padding=1), layer.BatchNorm2d(4)
         self.sn2 = neuron.LIFNode(tau=1.5)
         self.flat, self.fc = layer.Flatten(), layer.Linear(256, 5)
-        self.out = neuron.IFNode(v_threshold=0.1 if kind == "AND" else 1.0)
+        self.out = neuron.IFNode(v_threshold=0.6 if kind == "AND" else 1.0)
         functional.set_step_mode(self, "m")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
