@@ -32,12 +32,17 @@ def _input(port: Input) -> str:
 
 def _population(population: Population) -> str:
     neuron = population.neuron
-    values = [f"{field.name}={_value(getattr(neuron, field.name))}"
-              for field in fields(neuron) if not _is_default(neuron, field)]  # type: ignore[arg-type]
+    values = [f"{name}={value}" for name, value in parameters(neuron).items()]
     return (
         f"population {population.name} {_shape(population.shape)} {neuron.kind} "
-        f"{' '.join(values)} bias={_value(population.bias)}"
+        f"{' '.join(values)} bias={in_short(population.bias)}"
     )
+
+
+def parameters(neuron: Neuron) -> dict[str, str]:
+    """What is said of a neuron: each field that is not as if nobody had set it, in short."""
+    return {field.name: in_short(getattr(neuron, field.name))
+            for field in fields(neuron) if not _is_default(neuron, field)}  # type: ignore[arg-type]
 
 
 def _is_default(neuron: Neuron, field: Field[Any]) -> bool:
@@ -70,7 +75,8 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _value(value: object) -> str:
+def in_short(value: object) -> str:
+    """A number, the range of an array, or a word."""
     if isinstance(value, Enum):
         return str(value.value)
     if not isinstance(value, np.ndarray | np.generic):

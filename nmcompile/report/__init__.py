@@ -7,6 +7,9 @@ from nmcompile.report.figures import (
     decisions,
     run_figures,
 )
+from nmcompile.report.graph import to_svg
 from nmcompile.report.schema import ReportFile
+from nmcompile.report.structure import structure
 
-__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions", "run_figures"]
+__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions", "run_figures",
+           "structure", "to_svg"]

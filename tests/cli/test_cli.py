@@ -126,8 +126,8 @@ def test_rate_coded_digits_run_on_the_binary_spikes_of_loihi1(run, tmp_path):
 def test_export_writes_a_graph_that_compiles_to_the_same(run, tmp_path):
     path = tmp_path / "digits.nir"
     assert run("export", MODEL, "--code", CODE, "-o", path).code == 0
-    own = run("inspect", MODEL, "--code", CODE).out
-    found = run("inspect", path).out
+    own = run("inspect", MODEL, "--code", CODE, "--text").out
+    found = run("inspect", path, "--text").out
     for line in ("reset=zero reset_at=leak", "conv 1x8x8 to 16x8x8"):
         assert line in own
         assert line in found
@@ -137,8 +137,20 @@ def test_export_writes_a_graph_that_compiles_to_the_same(run, tmp_path):
 
 
 def test_inspect_shows_the_float_and_the_integer_network(run, build):
-    assert "population lif1 16x8x8 lif" in run("inspect", MODEL, "--code", CODE).out
-    assert "population lif1 16x8x8 loihi" in run("inspect", build).out
+    assert "population lif1 16x8x8 lif" in run("inspect", MODEL, "--code", CODE, "--text").out
+    assert "population lif1 16x8x8 loihi" in run("inspect", build, "--text").out
+
+
+def test_inspect_prints_tables_and_json_and_draws(run, build, tmp_path):
+    lines = run("inspect", build, "--graph", tmp_path / "net.svg").out.splitlines()
+    assert lines[0].split() == [
+        "population", "shape", "neurons", "kind", "parameters", "reset", "bias"]
+    assert any(line.split()[:4] == ["lif2", "32x4x4", "512", "loihi"] for line in lines)
+    assert (tmp_path / "net.svg").read_text("utf-8").startswith("<svg ")
+    found = json.loads(run("inspect", build, "--json").out)
+    assert found["totals"]["neurons"] == 1546
+    result = run("inspect", build, "--graph", tmp_path / "none" / "net.svg")
+    assert (result.code, result.out) == (2, "")
 
 
 def test_targets_are_listed_shown_and_checked(run):
