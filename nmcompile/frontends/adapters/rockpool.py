@@ -70,7 +70,18 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     if current.shape[-1] != module.size_in:
         raise NmcError(module.name or _kind(module), f"it takes {module.size_in} inputs and is "
                        f"given {current.shape[-1]}, which it would spread to all")
-    return Given(current=current, states={})
+    return Given(current=current, states=_states(module, len(current)))
+
+
+def _states(module: Any, samples: int) -> dict[str, torch.Tensor]:
+    """The states that the user's code has set, for each of the samples."""
+    held = {"v": getattr(module, "vmem", None), "u": getattr(module, "isyn", None)}
+    states = {}
+    for name, state in held.items():
+        if isinstance(state, torch.Tensor) and _kind(module) != "ExpSynTorch" and torch.any(state):
+            flat = state.reshape(-1, module.size_out)  # one synapse a neuron
+            states[name] = flat.expand(samples, -1) if len(flat) == 1 else flat
+    return states
 
 
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:

@@ -72,13 +72,22 @@ def _sized(module: Any, samples: int, steps: int) -> None:
 
 def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     (current,) = (*args, *kwargs.values())
-    return Given(current=current, states={})
+    held = {name: state for name, state in _states(module).items() if state.numel()}
+    return Given(current=current, states=held)
+
+
+def _fields(module: nn.Module) -> dict[str, str]:
+    return {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
+
+
+def _states(module: nn.Module) -> dict[str, torch.Tensor]:
+    """The states that the module holds, empty ones among them."""
+    return {name: getattr(module, field) for name, field in _fields(module).items()
+            if isinstance(getattr(module, field, None), torch.Tensor)}
 
 
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
-    fields = {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
-    states = {name: getattr(module, field) for name, field in fields.items()
-              if isinstance(getattr(module, field, None), torch.Tensor)}
+    fields, states = _fields(module), _states(module)
     if _records_wrongly(module):
         return Gave(output=result, states=states)
     return Gave(output=result, states=states,

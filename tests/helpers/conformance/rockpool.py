@@ -56,7 +56,17 @@ class Plain(nn.Module):
         return self.out(spikes)
 
 
+class Started(Plain):
+    """Its states set before the run."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.lif.vmem = torch.linspace(-0.5, 1.5, 12)
+        self.lif.isyn = torch.linspace(0.4, 0.0, 12)[:, None]
+        return super().forward(x)
+
+
 ROWS = (
+    row("LIFTorch, from other states than 0", Started),
     row("LIFTorch, several spikes a step", lif),
     row("LIFTorch, max_spikes_per_dt=1", partial(lif, max_spikes_per_dt=torch.tensor(1.0))),
     row("LIFTorch, each neuron its own", partial(

@@ -55,7 +55,25 @@ def recurrent(kind: type[nn.Module], bias: bool = False, **options: object) -> n
     return dense(kind(rec_connect=nn.Linear(12, 12, bias=bias), **ONE, **options))
 
 
+class Started(nn.Module):
+    """A layer whose states are set before its first step."""
+
+    def __init__(self, layer: nn.Module, **states: float) -> None:
+        super().__init__()
+        self.states, self.net = states, dense(layer)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for name, value in self.states.items():
+            setattr(self.net[1], name, torch.full((len(x), 12), value))
+        return self.net(x)
+
+
 ROWS = (
+    row("IAF, from v_mem=0.4", lambda: Started(sl.IAF(**ONE), v_mem=0.4)),
+    row("LIF, from v_mem=-0.5", lambda: Started(
+        sl.LIF(tau_mem=6.0, spike_threshold=0.4, **ONE), v_mem=-0.5)),
+    row("LIF, tau_syn, from v_mem=0.2, i_syn=0.7", lambda: Started(
+        sl.LIF(tau_mem=6.0, tau_syn=4.0, spike_threshold=1.0, **ONE), v_mem=0.2, i_syn=0.7)),
     row("IAF, default (MultiSpike)", lambda: dense(sl.IAF(spike_threshold=0.3), 9.0)),
     row("IAF, SingleSpike", lambda: dense(sl.IAF(**ONE))),
     row("IAF, MaxSpike(2)", lambda: dense(sl.IAF(
