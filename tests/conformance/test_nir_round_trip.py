@@ -27,11 +27,13 @@ UNSPEAKABLE = {
         "PSN of the past", "MaskedPSN, all steps", "MaskedPSN, one step a call",
         "SlidingPSN, all steps", "SlidingPSN, one step a call")},
     "ALIF": "NIR has no 'alif' neuron",
+    "ALIF, from v_mem=0.2, b=0.1": "NIR has no 'alif' neuron",
     "ALIF, norm_input=False, MembraneReset": "NIR has no 'alif' neuron",
     "MaxPool2d, max_pool2d and max_pool1d of spikes": "NIR has no reshape",
     "MaxPool2d of graded spikes": "NIR has no reshape",
     **{f"Alpha, {name}": "NIR has no 'alpha' neuron" for name in (
-        "reset subtract", "reset zero", "reset none", "hidden states in a Sequential")},
+        "reset subtract", "reset zero", "reset none", "hidden states in a Sequential",
+        "states passed by hand, from 0.3")},
 }
 
 

@@ -10,6 +10,8 @@ from torch import nn
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.torch_file import FRONTEND
+from nmcompile.frontends.tracing.fold import with_initial
+from nmcompile.ir.neurons import LI
 
 ACCEPTED = (". Between neurons, linear layers, convolutions, average pooling, max pooling of "
             "spikes, batch normalisation, reshapes, sums and constant factors are accepted.")
@@ -136,25 +138,12 @@ def test_a_neuron_that_cannot_be_compiled_is_refused_by_name(lif: object, text: 
     assert refused(nn.Sequential(nn.Linear(8, 8), lif())) == text
 
 
-class Begun(nn.Module):
-    """A neuron whose states are passed in, other than zero."""
-
-    def __init__(self, lif: nn.Module) -> None:
-        super().__init__()
-        self.fc, self.lif = nn.Linear(8, 8), lif
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        states = [torch.full((x.shape[1], 8), 0.3) for _ in self.lif.reset_mem()]
-        spikes = []
-        for values in x:
-            spk, *states = self.lif(self.fc(values), *states)
-            spikes.append(spk)
-        return torch.stack(spikes)
-
-
 def test_states_that_a_neuron_cannot_start_from_are_refused() -> None:
-    assert refused(Begun(snntorch.Alpha(alpha=0.8, beta=0.6))) == (
-        "lif: its e starts from other values than 0, which 'alpha' neurons cannot. Start from "
+    nothing = np.zeros((), np.float32)
+    with pytest.raises(NmcError) as error:
+        with_initial("lif", LI(decay=nothing), {"spikes": np.ones(3, np.float32)})
+    assert str(error.value) == (
+        "lif: its spikes starts from other values than 0, which 'li' neurons cannot. Start from "
         "zeros.")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array, ResetAt, State
-from nmcompile.ir.neurons.lif import Membrane, fire_and_reset, verify_membrane
+from nmcompile.ir.neurons.lif import Membrane, fire_and_reset, verify_membrane, zero
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
 
@@ -21,7 +21,7 @@ class ALIF(Membrane):
         spike where v[t] > threshold + adaptation_scale * b[t-1], then the reset by that threshold
         b[t] = adaptation_decay * b[t-1] + adaptation_step * spikes[t]
 
-    Fields as in Membrane; the reset is at the spike, and b starts at 0.
+    Fields as in Membrane; the reset is at the spike, and b starts at b_init.
     """
 
     kind: ClassVar[str] = "alif"
@@ -32,11 +32,12 @@ class ALIF(Membrane):
     adaptation_decay: Array
     adaptation_step: Array
     adaptation_scale: Array
+    b_init: Array = field(default_factory=zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
         verify_membrane(self, name, shape)
-        for field_name in ("adaptation_decay", "adaptation_step", "adaptation_scale"):
+        for field_name in ("adaptation_decay", "adaptation_step", "adaptation_scale", "b_init"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         require_decay(name, "adaptation_decay", self.adaptation_decay)
         if self.reset_at is not ResetAt.SPIKE:
@@ -45,7 +46,7 @@ class ALIF(Membrane):
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Membrane and adaptation before step 0."""
         v = np.broadcast_to(self.v_init, shape).astype(np.float32)
-        return {"v": v, "b": np.zeros(shape, np.float32)}
+        return {"v": v, "b": np.broadcast_to(self.b_init, shape).astype(np.float32)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""

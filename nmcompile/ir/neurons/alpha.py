@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from nmcompile.ir.neurons.base import Array, Reset, State
+from nmcompile.ir.neurons.lif import zero
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
 
@@ -19,7 +20,8 @@ class Alpha:
         v[t] = gain * (e[t] + i[t])     spike where v[t] > threshold
 
     In the step after a spike, a reset to zero makes e, i and v zero; a subtraction takes the
-    threshold from e and makes i zero and adds i[t-1] to v, as snnTorch has it.
+    threshold from e and makes i zero and adds i[t-1] to v, as snnTorch has it. The states start
+    from e_init, i_init and v_init.
     """
 
     kind: ClassVar[str] = "alpha"
@@ -33,17 +35,22 @@ class Alpha:
     threshold: Array
     reset: Reset = Reset.ZERO
     fires_at_threshold: bool = False
+    e_init: Array = field(default_factory=zero)
+    i_init: Array = field(default_factory=zero)
+    v_init: Array = field(default_factory=zero)
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
-        for field_name in ("decay", "rise_decay", "gain", "threshold"):
+        for field_name in ("decay", "rise_decay", "gain", "threshold", "e_init", "i_init",
+                           "v_init"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         require_decay(name, "decay", self.decay)
         require_decay(name, "rise_decay", self.rise_decay)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Currents and membrane before step 0."""
-        return {name: np.zeros(shape, np.float32) for name in self.state_names}
+        return {name: np.broadcast_to(getattr(self, f"{name}_init"), shape).astype(np.float32)
+                for name in self.state_names}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is x[t]."""

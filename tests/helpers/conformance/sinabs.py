@@ -74,6 +74,9 @@ ROWS = (
         sl.LIF(tau_mem=6.0, spike_threshold=0.4, **ONE), v_mem=-0.5)),
     row("LIF, tau_syn, from v_mem=0.2, i_syn=0.7", lambda: Started(
         sl.LIF(tau_mem=6.0, tau_syn=4.0, spike_threshold=1.0, **ONE), v_mem=0.2, i_syn=0.7)),
+    row("ALIF, from v_mem=0.2, b=0.1", lambda: Started(
+        sl.ALIF(tau_mem=torch.tensor(6.0), tau_adapt=torch.tensor(9.0), spike_threshold=0.3),
+        v_mem=0.2, b=0.1, spike_threshold=0.3)),
     row("IAF, default (MultiSpike)", lambda: dense(sl.IAF(spike_threshold=0.3), 9.0)),
     row("IAF, SingleSpike", lambda: dense(sl.IAF(**ONE))),
     row("IAF, MaxSpike(2)", lambda: dense(sl.IAF(

@@ -27,6 +27,8 @@ class Loop(nn.Module):
         states = states if isinstance(states, tuple) else (states,)
         if self.first:
             states = tuple(torch.full((x.shape[1], 12), self.first) for _ in states)
+            if hasattr(self.lif1, "spk"):
+                states = (torch.zeros(x.shape[1], 12), *states[1:])
         spikes, membranes = [], []
         for step in range(x.size(0)):
             given, states = states, None
@@ -150,7 +152,7 @@ ROWS = (
     *(row(f"{kind.__name__}, hidden states in a Sequential", partial(
         sequential, kind, **options)) for kind, options in OPTIONS.items()),
     *(row(f"{kind.__name__}, states passed by hand, from 0.3", partial(
-        Loop, kind, 0.3, **OPTIONS[kind])) for kind in (snn.Leaky, snn.Synaptic, snn.Lapicque)),
+        Loop, kind, 0.3, **OPTIONS[kind])) for kind in OPTIONS),
     row("Leaky, learned beta and threshold for each neuron", partial(
         Loop, snn.Leaky, beta=SPREAD, learn_beta=True, threshold=SPREAD + 0.2,
         learn_threshold=True)),
