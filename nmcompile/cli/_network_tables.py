@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nmcompile.cli._render import si
 from nmcompile.report.structure import Structure
 
 APART = ("reset", "reset_at", "fires_at_threshold")  # in a column of their own
@@ -25,6 +26,8 @@ def print_structure(network: Structure) -> None:
     if network["steps"]:
         repeated = ", the same values in each" if network["static"] else ""
         click.echo(f"steps     {network['steps']}{repeated}")
+    if network["dt_s"]:
+        click.echo(f"dt        {si(network['dt_s'], 's')}")
     totals = network["totals"]
     click.echo(f"in all    {totals['neurons']:,} neurons, {totals['weights']:,} weights, "
                f"{totals['nonzero_weights']:,} of them not 0")

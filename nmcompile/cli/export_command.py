@@ -6,18 +6,20 @@ from pathlib import Path
 
 import click
 
+DT = 1e-4  # what NIR's exporters write
+
 
 @click.command("export")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
               help="The NIR file to write.")
-@click.option("--dt", default=1e-4, show_default=True, type=click.FloatRange(1e-12, 1.0),
-              help="Seconds that one step of the model stands for.")
+@click.option("--dt", type=click.FloatRange(1e-12, 1.0),
+              help="Seconds that one step of the model stands for.  [default: as it says, or 1e-4]")
 @click.option("--sample", type=click.Path(path_type=Path), help="Data to trace the model on.")
 @click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 def command(
-    model: Path, output: Path, dt: float, sample: Path | None, code: str | None,
+    model: Path, output: Path, dt: float | None, sample: Path | None, code: str | None,
     trust_pickle: bool,
 ) -> None:
     """Write the network in a model file as a NIR graph.
@@ -32,5 +34,6 @@ def command(
     require_place(output)
     values = None if sample is None else api.read_data(sample).x
     request = Request(path=model, sample=values, code=code, trust_pickle=trust_pickle)
-    write_graph(api.load(request).network, output, dt)
+    network = api.load(request).network
+    write_graph(network, output, dt or network.dt or DT)
     click.echo(f"{output}: written")

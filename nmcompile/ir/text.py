@@ -20,6 +20,8 @@ def to_text(network: Network) -> str:
         lines += [_projection(p) for p in network.incoming(population.name)]
         lines.append(_population(population))
     lines += [f"output {o.name}: {o.population}.{o.variable}" for o in network.outputs]
+    if network.dt is not None:
+        lines.append(f"dt {network.dt:g} s")
     lines += [f"note: {note}" for note in network.notes]
     return "\n".join(lines)
 

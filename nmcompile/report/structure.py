@@ -27,6 +27,7 @@ def structure(network: Network) -> Structure:
                     for o in network.outputs],
         "steps": network.steps,
         "static": network.static,
+        "dt_s": network.dt,
         "notes": list(network.notes),
         "totals": {
             "neurons": sum(p["neurons"] for p in populations),

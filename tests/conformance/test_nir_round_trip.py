@@ -57,11 +57,13 @@ def test_a_network_comes_back_from_nir_as_it_was(row: Row, tmp_path: Path) -> No
         with pytest.raises(NmcError, match=refusal):
             write_graph(traced.network, tmp_path / "m.nir", 1e-4)
         return
-    write_graph(traced.network, tmp_path / "m.nir", 1e-4)
+    dt = traced.network.dt or 1e-4
+    write_graph(traced.network, tmp_path / "m.nir", dt)
     back = NIR.load(Request(path=tmp_path / "m.nir")).network
     ((name, values),) = traced.inputs.items()
     wanted, found = run(traced.network, {name: values}).records, run(back, {name: values}).records
     assert set(found) == set(wanted)
+    assert back.dt == dt
     assert [g.bits for g in grids(back)] == [g.bits for g in grids(traced.network)]
     assert all(np.allclose(a.step, b.step) for a, b in
                zip(grids(back), grids(traced.network), strict=True))

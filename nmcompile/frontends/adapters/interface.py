@@ -86,6 +86,7 @@ class Adapter:
                MERGED (samples and steps as one axis)
     attributes names in which a module keeps its state, given back after a run
     reset      forgets the state of earlier runs
+    dt         seconds of one step, where the module says it
     sized      told the samples and steps of a call ahead of it
     given      (module, args, kwargs) of a call -> Given
     gave       (module, what given() told of the call, result) -> Gave
@@ -101,4 +102,5 @@ class Adapter:
     given: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given]
     gave: Callable[[nn.Module, Given, Any], Gave]
     describe: Callable[[nn.Module, str, tuple[int, ...]], Described]
+    dt: Callable[[nn.Module], float | None] = lambda module: None
     sized: Callable[[nn.Module, int, int], None] = lambda module, samples, steps: None

@@ -123,6 +123,11 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
                      bias=np.ascontiguousarray(np.broadcast_to(pull, size)))
 
 
+def _dt(module: Any) -> float | None:
+    """The step of neurons that decay; others do not use theirs."""
+    return None if _kind(module).startswith("IAF") else float(module.dt)
+
+
 def _fires_at_threshold(path: str, p: Any) -> bool:
     threshold = import_module("norse.torch.functional.threshold").threshold
     if p.method == "logistic":
@@ -153,5 +158,5 @@ NORSE = Adapter(
     supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: STEPS_FIRST if _kind(module) in LAYERS else ONE_STEP,
     attributes=lambda module: ("record_states",) if hasattr(module, "record_states") else (),
-    reset=_reset, given=_given, gave=_gave, describe=_describe,
+    reset=_reset, given=_given, gave=_gave, describe=_describe, dt=_dt,
 )

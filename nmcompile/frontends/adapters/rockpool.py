@@ -9,7 +9,7 @@ leaves them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -130,4 +130,5 @@ ROCKPOOL = Adapter(
     supported=SUPPORTED, knows=_knows, refuse=_refuse,
     axes=lambda module: SAMPLES_FIRST, attributes=_attributes, reset=_reset, sized=_sized,
     given=_given, gave=_gave, describe=_describe,
+    dt=lambda module: float(cast(Any, module.dt)),
 )

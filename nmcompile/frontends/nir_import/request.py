@@ -58,7 +58,7 @@ def network_of(graph: nir.NIRGraph) -> Network:
     network = Network(
         inputs=tuple(Input(name=name, shape=flat.shape(name, dt)) for name in inputs),
         populations=tuple(part for part, _ in parts.values()), projections=projections,
-        outputs=outputs, notes=(note, *_of_resets(flat)),
+        outputs=outputs, dt=dt, notes=(note, *_of_resets(flat)),
     )
     return verify(network)
 

@@ -26,6 +26,7 @@ class Calls:
     last      variable -> the state after the latest call
     static    true for neurons without memory whose input is the same in every step: one current
               and one record stand for all steps
+    dt        seconds of one step, where the module says it
     """
 
     path: str
@@ -38,6 +39,7 @@ class Calls:
     initial: dict[str, Array] = field(default_factory=dict)
     last: dict[str, Value] = field(default_factory=dict)
     static: bool = False
+    dt: float | None = None
 
     def sent(
         self, variable: str, steps: range, links: dict[Hashable, Link]

@@ -125,7 +125,7 @@ class Session:
         if path not in self.calls:
             described = adapter.describe(module, path, shape)
             population = described.entry[-1].out_shape if described.entry else shape
-            self.calls[path] = Calls(path, described, population, shape)
+            self.calls[path] = Calls(path, described, population, shape, dt=adapter.dt(module))
         calls = self.calls[path]
         if calls.taken != shape:
             raise NmcError(path, f"it is called with inputs of shape {calls.taken} and {shape}",

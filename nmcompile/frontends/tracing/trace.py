@@ -103,13 +103,23 @@ def _network(
     shapes = {c.path: c.shape for c in calls} | {INPUT: reading.shape}
     folded = [fold(node, names, shapes) for node in nodes]
     populations = tuple(population for population, _ in folded)
+    dt, told = _time_step(calls)
     return Network(
-        inputs=(Input(name=port, shape=reading.shape),),
+        inputs=(Input(name=port, shape=reading.shape),), dt=dt,
         populations=populations,
         projections=tuple(p for _, projections in folded for p in projections),
         outputs=ends.outputs, steps=_steps(reading), static=reading.static,
-        notes=(*notes, *ends.notes),
+        notes=(*notes, *ends.notes, *told),
     )
+
+
+def _time_step(calls: tuple[Calls, ...]) -> tuple[float | None, tuple[str, ...]]:
+    """The one dt of the neurons that say one, or a note that they differ."""
+    said = {c.dt: c.path for c in calls if c.dt is not None}
+    if len(said) < 2:
+        return next(iter(said), None), ()
+    each = ", ".join(f"{dt:g} s ({path})" for dt, path in said.items())
+    return None, (f"the neurons' time steps differ: {each}",)
 
 
 def _steps(reading: Reading) -> int | None:
