@@ -142,7 +142,8 @@ def with_spikes(handlers: Handlers) -> Handlers:
     def multiplied(name: str) -> Callable[[Call], Result]:
         def handle(call: Call) -> Result:
             a, b = call.value(call.args[0]), call.value(call.args[1])
-            if a is not None and b is not None and call.args[0] is not call.out:
+            if a is not None and b is not None and call.args[0] is not call.out and (
+                    levels(call, a) is not None and levels(call, b) is not None):
                 return product(call, a, b)
             return handlers[name](call)
         return handle

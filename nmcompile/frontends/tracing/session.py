@@ -20,7 +20,9 @@ from nmcompile.frontends.tracing.binary import with_spikes
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
+from nmcompile.frontends.tracing.handwritten import with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
+from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
 from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.time_kernels import TIME_KERNELS
@@ -46,7 +48,8 @@ class Session:
         self.model = model
         handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS,
                     **TIME_KERNELS}
-        self.recorder = Recorder(with_spikes(handlers), fallback)
+        self.sites = Sites()
+        self.recorder = Recorder(with_spikes(with_neurons(handlers, self.sites)), fallback)
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
@@ -219,6 +222,8 @@ def _quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients and a fixed seed; the model is given back as it was."""
     modules = [module for _, module in model.named_modules()]
     training = {module: module.training for module in modules}
+    own = {module: dict(vars(module)) for module in modules  # states that the user's code keeps
+           if not any(a.knows(module) for a in ADAPTERS)}
     kept = {
         (module, name): getattr(module, name)
         for module in modules for a in ADAPTERS if a.knows(module)
@@ -230,6 +235,9 @@ def _quiet(model: nn.Module) -> Iterator[None]:
             torch.manual_seed(0)
             yield
     finally:
+        for module, attributes in own.items():
+            vars(module).clear()
+            vars(module).update(attributes)
         for module, flag in training.items():
             module.training = flag
         for (module, name), state in kept.items():

@@ -13,9 +13,10 @@ from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.interface import Traced
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
+from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
-from nmcompile.frontends.tracing.values import Value
+from nmcompile.frontends.tracing.values import NotTraceableError, Value
 from nmcompile.ir import Input, Network, verify
 from nmcompile.ir.neurons.base import Array
 
@@ -27,6 +28,10 @@ def trace(
     """The network of `model`, found by running it on `sample`, and what it computed there."""
     _require_plain(model)
     reading = read(model, sample, steps)
+    try:
+        finish(reading.session.sites, reading.session.calls.values())
+    except NotTraceableError as reason:
+        raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
     naming = _naming(model)
     taken = {naming(path) for path in reading.session.calls}
     ends = readout(reading.outputs, reading.steps, naming, {INPUT}, taken)

@@ -6,7 +6,7 @@ from helpers.conformance.rows import Row
 TABLES = {
     "norse": ("norse",), "rockpool": ("rockpool",), "sinabs": ("sinabs",),
     "snntorch": ("snntorch",), "spikingjelly": ("spikingjelly",),
-    "artificial": ("snntorch",), "brevitas": ("brevitas", "snntorch", "spikingjelly"),
+    "artificial": ("snntorch",), "handwritten": (), "brevitas": ("brevitas", "snntorch", "spikingjelly"),
     "delays": ("DCLS", "spikingjelly"),
     "networks": ("norse", "sinabs", "snntorch", "spikingjelly"),
 }

@@ -1,0 +1,163 @@
+"""Neurons that papers' code writes out, with surrogate functions of their own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from helpers.conformance.rows import Row
+
+
+class Step(torch.autograd.Function):
+    """A rectangle as the derivative of the step function."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, width: float) -> torch.Tensor:  # type: ignore[no-untyped-def,override]
+        ctx.save_for_backward(x)
+        return (x > 0).float()
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[no-untyped-def,override]
+        (x,) = ctx.saved_tensors
+        return grad * (x.abs() < 0.5), None
+
+
+class Hard(nn.Module):
+    """All steps in one call, the reset by a product: (samples, steps, neurons)."""
+
+    def __init__(self, n: int, tau: float = 0.6, threshold: float = 1.0) -> None:
+        super().__init__()
+        self.tau, self.threshold = tau, threshold
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = 0, []
+        for step in range(x.shape[1]):
+            mem = mem * self.tau + x[:, step]
+            spike = Step.apply(mem - self.threshold, 1.0)
+            mem = (1 - spike) * mem
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class Soft(Hard):
+    """The reset by a subtraction, ahead of the leak of the next step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            mem = self.tau * mem + x[:, step]
+            spike = (mem >= self.threshold).to(x)
+            mem = mem - spike * self.threshold
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class SoftLate(Hard):
+    """The subtraction behind the leak, as one sum; a learned threshold for each neuron."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.limit = nn.Parameter(torch.linspace(0.6, 1.4, n))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spike, spikes = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            mem = self.tau * mem + x[:, step] - spike * self.limit
+            spike = torch.heaviside(mem - self.limit, torch.tensor(0.0))
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class ToLevel(Hard):
+    """A reset to another value than 0, and torch.gt."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            mem = mem * self.tau + x[:, step]
+            spike = torch.gt(mem, self.threshold).float()
+            mem = mem * (1 - spike) + spike * -0.2
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class Normalised(Hard):
+    """Batch normalisation of the membrane ahead of the comparison: a threshold a channel."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.bn = nn.BatchNorm1d(n)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            mem = mem * self.tau + x[:, step]
+            spike = Step.apply(self.bn(mem) - self.threshold, 1.0)
+            mem = mem * (1 - spike)
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class Charged(Hard):
+    """The membrane drawn to the input, and emptied by torch.where or masked_fill."""
+
+    def __init__(self, n: int, fill: bool = False) -> None:
+        super().__init__(n)
+        self.fill = fill
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            mem = mem + (2 * x[:, step] - mem) / 1.6
+            fired = mem > self.threshold
+            if self.fill:
+                mem = mem.masked_fill(fired, 0.1)
+            else:
+                mem = torch.where(fired, torch.zeros_like(mem), mem)
+            spikes.append(fired.float())
+        return torch.stack(spikes, dim=1)
+
+
+class Kept(nn.Module):
+    """The membrane kept in the module, decayed in the product: one step a call."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.mem: torch.Tensor | None = None
+        self.spike: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.mem is None or self.spike is None:
+            self.mem = self.spike = torch.zeros_like(x)
+        self.mem = self.mem * 0.7 * (1.0 - self.spike) + x
+        self.spike = self.mem.gt(0.9).float()
+        return self.spike
+
+
+class Network(nn.Module):
+    """Two layers of written-out neurons."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(8, 12), nn.Linear(12, 5)
+        self.sn1, self.sn2 = kind(12), kind(5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.sn2(self.fc2(self.sn1(self.fc1(x))))
+
+
+row = partial(Row, "torch")
+ROWS = (
+    row("written-out LIF, reset by a product", partial(Network, Hard)),
+    row("written-out LIF, reset by a subtraction", partial(Network, Soft)),
+    row("written-out LIF, subtraction behind the leak, heaviside", partial(Network, SoftLate)),
+    row("written-out LIF, reset to -0.2", partial(Network, ToLevel)),
+    row("written-out LIF, batch normalisation of the membrane (MPBN)", partial(
+        Network, Normalised)),
+    row("written-out LIF, drawn to its input, torch.where", partial(Network, Charged)),
+    row("written-out LIF, drawn to its input, masked_fill", partial(
+        Network, partial(Charged, fill=True))),
+    row("written-out LIF, membrane kept in the module", partial(Network, Kept)),
+)
