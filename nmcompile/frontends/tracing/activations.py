@@ -21,7 +21,6 @@ from nmcompile.frontends.adapters.interface import Described
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Known, Recorder, Result
 from nmcompile.frontends.tracing.values import (
-    Axis,
     Expr,
     NotTraceableError,
     Opaque,
@@ -60,12 +59,10 @@ def activate(
         raise NotTraceableError("an activation in some of the steps only")
     if not (static and node.currents):
         node.currents.extend(value.exprs[:1] if static else value.exprs)
-        dims = tuple(d for d in value.dims if d != (Axis("F", 1),)) if not value.features else (
-            value.dims)
         before, after = tensors
-        node.record("spikes", after, dims)
+        node.record("spikes", after, value.dims)
         if before is not None:
-            node.record("v", before, dims)
+            node.record("v", before, value.dims)
     exprs = (Expr((Term(node.path, "spikes", None if static else step),), np.zeros(()))
              for step in steps)
     return Value(value.dims, tuple(exprs))
@@ -105,11 +102,20 @@ def _population(
             shape = value.features or (1,)
             known[path] = Calls(path, Described(neuron=neuron), shape, static=static)
             return known[path]
-        same = node.currents and node.currents[0].terms == first.terms and np.array_equal(
-            node.currents[0].bias, first.bias)
+        alike = _is_alike(node.described.neuron, neuron)
+        same = alike and node.currents and node.currents[0].terms == first.terms and (
+            np.array_equal(node.currents[0].bias, first.bias))
         if same if static else not node.static and len(node.currents) == first.last_step():
+            if not alike:
+                raise NotTraceableError("an activation whose bounds differ between steps")
             return node
     raise AssertionError
+
+
+def _is_alike(first: object, second: Activation) -> bool:
+    return isinstance(first, Activation) and all(
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("low", "high", "step_size"))
 
 
 def name_of(recorder: Recorder, operation: str) -> str:

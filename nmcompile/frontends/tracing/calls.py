@@ -68,7 +68,8 @@ class Calls:
             values = values / self.described.spike_value
         values = self.described.in_ir(variable, values)
         self.records.setdefault(variable, []).extend(
-            values[:, step].copy() for step in range(values.shape[1]))
+            values[:, step].reshape(len(values), *self.shape).copy()
+            for step in range(values.shape[1]))
 
     def record_last(self, variable: str, tensor: torch.Tensor, steps: int) -> None:
         """Keep the state after a call of `steps`; the states before it are not known (NaN)."""
