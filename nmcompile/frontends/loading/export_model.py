@@ -1,4 +1,4 @@
-"""Run an exported program as a module whose neurons are snnTorch's own again."""
+"""Run an exported program as a module whose neurons are their library's own again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.loading.export_file import DTYPES, Program, Step
-from nmcompile.frontends.loading.export_neurons import rebuilt_neuron
+from nmcompile.frontends.loading.export_neurons import (
+    LIBRARIES,
+    OWN,
+    own_operation,
+    rebuilt_neuron,
+    refuse_unreadable,
+    takes_series,
+)
 
-LIBRARY = "snntorch._neurons."
+STATES = ("mem", "syn", "spk", "v")  # attributes in which a neuron keeps its state
 TOLERANCE = 1e-5
 # Operations that are run. None of them touches anything but its tensors.
 OPERATIONS = frozenset("""
@@ -106,7 +113,7 @@ class ExportedModel(nn.Module):
             return Scope()
         place: nn.Module
         if segment.neuron:
-            place = rebuilt_neuron(path, kind, self.program.named)
+            place = rebuilt_neuron(path, kind, self.program.named, segment.steps)
         else:
             place = type(kind.rpartition(".")[2], (Scope,), {})()
         if path.count(".") > MAX_DEPTH:
@@ -130,7 +137,7 @@ class ExportedModel(nn.Module):
                            "program, expected one beside its state")
         result = neuron(values[inputs[0]])
         spikes = result[0] if isinstance(result, tuple) else result
-        given = {"spk": spikes, "mem": neuron.mem, "syn": getattr(neuron, "syn", None)}
+        given = {name: getattr(neuron, name, None) for name in STATES} | {"spk": spikes}
         for name, variable in zip(segment.escaping, _variables(segment, neuron), strict=True):
             with _disable_current_modes():
                 agrees = _same(own[name], given[variable])
@@ -146,7 +153,7 @@ class ExportedModel(nn.Module):
         """Names of tensors that enter the neuron, without its state of the last step."""
         inside = {name for step in segment.steps for name in step.results}
         used = dict.fromkeys(name for step in segment.steps for name in _names(step))
-        states = [getattr(neuron, n) for n in ("mem", "syn", "spk") if hasattr(neuron, n)]
+        states = [getattr(neuron, n) for n in STATES if hasattr(neuron, n)]
         entering = [n for n in used if n in self._fed and n not in inside
                     and not any(values[n] is state for state in states)]
         if len(entering) == 1:
@@ -170,6 +177,9 @@ def _same(a: Any, b: Any) -> bool:
 
 def _variables(segment: Segment, neuron: nn.Module) -> list[str]:
     """Which of the neuron's variables each escaping result is: spikes end in their factor."""
+    last = {step.results[1] for step in segment.steps if step.target in OWN}
+    if last:
+        return ["v" if name in last else "spk" for name in segment.escaping]
     factor = [step for step in segment.steps if step.target == "aten.mul.Tensor"
               and any("graded_spikes_factor" in name for name in _names(step))]
     spikes = {name for step in factor for name in step.results}
@@ -191,7 +201,8 @@ def _segments(program: Program) -> tuple[Segment, ...]:
         closed.append(Segment(where=segment.where, neuron=segment.neuron, steps=segment.steps,
                               escaping=escaping))
         used_after |= {name for step in segment.steps for name in _names(step)}
-    counts = [segment.where[1] for segment in closed if segment.neuron]
+    counts = [segment.where[1] for segment in closed
+              if segment.neuron and not takes_series(segment.steps)]
     if counts and len(set(counts)) == len(counts):
         raise NmcError(str(program.path), "was exported for a single step, without the states of "
                        "its neurons", "Export a model whose forward holds the loop over steps.")
@@ -201,7 +212,7 @@ def _segments(program: Program) -> tuple[Segment, ...]:
 def _owner(step: Step) -> tuple[Call, bool]:
     """The neuron around an operation, or else its innermost module."""
     for where in step.where:
-        if where[2].startswith(LIBRARY):
+        if where[2].startswith(LIBRARIES):
             return where, True
     return (step.where[-1] if step.where else ("", "", "")), False
 
@@ -221,6 +232,8 @@ def _names(step: Step) -> list[str]:
 
 def _require_known(program: Program) -> None:
     for step in program.steps:
+        for _, path, kind in step.where:
+            refuse_unreadable(path, kind)
         if _operation(step.target) is None:
             raise NmcError(str(program.path), f"uses the operation {step.target[:80]}, which is "
                            "not among those that are run")
@@ -232,6 +245,8 @@ def _operation(target: str) -> OpOverload | None:
     A file may write any attribute in the place of the overload: only torch's own list of overloads
     decides what is one.
     """
+    if target in OWN:
+        return own_operation(target)
     library, name, overload = (*target.split("."), "", "")[:3]
     if library != "aten" or name not in OPERATIONS or target.count(".") != 2:
         return None
@@ -248,7 +263,7 @@ def _run(steps: tuple[Step, ...], values: Values) -> None:
         args = [_argument(value, values) for _, value in step.args]
         keywords = {key: _argument(value, values) for key, value in step.keywords}
         out = function(*args, **keywords)
-        results = list(out) if step.several else [out]
+        results = list(out) if step.several or isinstance(out, tuple) else [out]
         if not all(isinstance(result, torch.Tensor | None) for result in results):
             raise NmcError("exported program", f"{step.target} does not give tensors")
         values.update(zip(step.results, results, strict=False))
