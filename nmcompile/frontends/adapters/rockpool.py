@@ -4,7 +4,7 @@
     where v >= threshold, at most max_spikes_per_dt; then v = v - spikes * threshold
 
 LIFNeuronTorch takes x where the others take i; ExpSynTorch gives i. States start as reset_state()
-leaves them.
+leaves them, or from what the model's forward sets; those of earlier runs are forgotten.
 """
 
 from __future__ import annotations
@@ -70,18 +70,17 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     if current.shape[-1] != module.size_in:
         raise NmcError(module.name or _kind(module), f"it takes {module.size_in} inputs and is "
                        f"given {current.shape[-1]}, which it would spread to all")
-    return Given(current=current, states=_states(module, len(current)))
+    return Given(current=current, states={
+        variable: getattr(module, name).reshape(-1).expand(len(current), module.size_out)
+        for variable, name in _fields(module).items()})
 
 
-def _states(module: Any, samples: int) -> dict[str, torch.Tensor]:
-    """The states that the user's code has set, for each of the samples."""
-    held = {"v": getattr(module, "vmem", None), "u": getattr(module, "isyn", None)}
-    states = {}
-    for name, state in held.items():
-        if isinstance(state, torch.Tensor) and _kind(module) != "ExpSynTorch" and torch.any(state):
-            flat = state.reshape(-1, module.size_out)  # one synapse a neuron
-            states[name] = flat.expand(samples, -1) if len(flat) == 1 else flat
-    return states
+def _fields(module: Any) -> dict[str, str]:
+    """The state that a call starts from: variable of the IR -> attribute."""
+    if _kind(module) == "ExpSynTorch":
+        return {"v": "isyn"}
+    fields = {"v": "vmem"} | ({"u": "isyn"} if hasattr(module, "isyn") else {})
+    return fields | ({"spikes": "spikes"} if np.any(array(getattr(module, "w_rec", 0.0))) else {})
 
 
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:

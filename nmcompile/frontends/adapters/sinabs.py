@@ -4,7 +4,8 @@
     (with norm_input=False: + i)    spikes, reset, then v = max(v, min_v_mem)
 
 SingleSpike fires at v >= threshold; MultiSpike and MaxSpike fire trunc(v / threshold) times at
-once. The states start from zero.
+once. The states start from zero, or from what the model's forward sets; those of earlier runs are
+forgotten.
 """
 
 from __future__ import annotations
@@ -72,22 +73,40 @@ def _sized(module: Any, samples: int, steps: int) -> None:
 
 def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     (current,) = (*args, *kwargs.values())
-    held = {name: state for name, state in _states(module).items() if state.numel()}
-    return Given(current=current, states=held)
+    states = _states(module)
+    if _kind(module).endswith("Squeeze"):
+        return Given(current=current, states=states)
+    shape = (len(current), *current.shape[2:])
+    if any(state.shape[1:] != shape[1:] for state in states.values()):
+        return Given(current=current, states={})  # the layer then starts from zeros
+    return Given(current=current, states={
+        name: _for_samples(module, state, shape) for name, state in states.items()})
 
 
-def _fields(module: nn.Module) -> dict[str, str]:
-    return {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
+def _for_samples(
+    module: nn.Module, state: torch.Tensor, shape: tuple[int, ...]
+) -> torch.Tensor:
+    """A state of other samples, of which the layer draws as many as it needs."""
+    if len(state) == shape[0]:
+        return state
+    if not torch.equal(state, state[:1].expand_as(state)):
+        raise NmcError(_kind(module), f"its state is set for {len(state)} samples that differ, of "
+                       "which it would draw at random", "Set the same state for every sample.")
+    return state[:1].expand(shape)
 
 
-def _states(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The states that the module holds, empty ones among them."""
-    return {name: getattr(module, field) for name, field in _fields(module).items()
+def _states(module: Any) -> dict[str, torch.Tensor]:
+    """The state as the layer has it, by variable; nothing where a part of it is not set."""
+    fields = {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
+    if not module.is_state_initialised():
+        return {}
+    return {name: getattr(module, field) for name, field in fields.items()
             if isinstance(getattr(module, field, None), torch.Tensor)}
 
 
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
-    fields, states = _fields(module), _states(module)
+    fields = {"v": "v_mem", "b": "b"} if hasattr(module, "b") else {"v": "v_mem", "u": "i_syn"}
+    states = _states(module)
     if _records_wrongly(module):
         return Gave(output=result, states=states)
     return Gave(output=result, states=states,

@@ -5,7 +5,8 @@
     h = v - (v - v_reset) / tau + x                 the same with decay_input=False
     spike where h - v_threshold >= 0, then v = v_reset, or v = h - v_threshold where v_reset is None
 
-The membrane is counted from v_reset. It starts from the module's reset value.
+The membrane is counted from v_reset. It starts from the module's reset value, or from a number that
+`v` was set to, or from what the model's forward sets.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ def _steps(module: Any) -> bool:
 
 
 def _reset(module: Any) -> None:
+    started = module.v
     module.reset()
+    if isinstance(started, int | float):  # an array is what an earlier run left
+        module.v = started
     module.store_v_seq = _steps(module)
 
 

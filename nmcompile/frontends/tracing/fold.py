@@ -99,11 +99,18 @@ def _map(maps: tuple[LinearMap, ...], shape: tuple[int, ...]) -> LinearMap:
 
 
 def with_initial(path: str, neuron: Any, initial: dict[str, Array]) -> Neuron:
-    """`neuron` starting from the states that the run started from."""
-    fields = {f"{name}_init": value for name, value in initial.items() if np.any(value)}
-    for field_name in fields:
-        if not hasattr(neuron, field_name):
-            raise NmcError(path, f"its {field_name.removesuffix('_init')} starts from other values "
-                           f"than 0, which '{neuron.kind}' neurons cannot", "Start from zeros.")
+    """`neuron` starting from the states that the run started from.
+
+    They are added to where it starts by itself, which a bias ahead of its recurrence shifts.
+    """
+    fields = {}
+    for variable, value in initial.items():
+        own = getattr(neuron, f"{variable}_init", None)
+        if not np.any(value):
+            continue
+        if own is None:
+            raise NmcError(path, f"its {variable} starts from other values than 0, which "
+                           f"'{neuron.kind}' neurons cannot", "Start from zeros.")
+        fields[f"{variable}_init"] = own + value
     changed: Neuron = replace(neuron, **fields) if fields else neuron
     return changed

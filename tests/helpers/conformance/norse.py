@@ -9,7 +9,7 @@ import torch
 from norse.torch.functional.iaf import IAFParameters
 from norse.torch.functional.leaky_integrator import LIParameters
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters
-from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters
+from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters, LIFState
 from norse.torch.functional.lif_box import LIFBoxParameters
 from norse.torch.functional.reset import reset_subtract
 from torch import nn
@@ -53,6 +53,35 @@ class ByHand(nn.Module):
         return torch.stack(out)
 
 
+class Started(nn.Module):
+    """A state of the user's own for a layer that runs all steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(8, 6), norse.LIF(LIFParameters(**FAST))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shape = (x.shape[1], 6)
+        state = LIFFeedForwardState(v=torch.full(shape, 0.6), i=torch.full(shape, 1.5))
+        return self.lif(self.fc(x), state)[0]
+
+
+class RecurrentByHand(nn.Module):
+    """A recurrent cell whose first state is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lif = norse.LIFRecurrentCell(8, 6, p=LIFParameters(**FAST))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shape, out = (x.shape[1], 6), []
+        state = LIFState(z=torch.zeros(shape), v=torch.full(shape, 0.6), i=torch.full(shape, 1.5))
+        for values in x:
+            spikes, state = self.lif(values, state)
+            out.append(spikes)
+        return torch.stack(out)
+
+
 def first(model: nn.Module) -> nn.Module:
     """A module that returns the first of what `model` returns."""
 
@@ -69,7 +98,7 @@ def first(model: nn.Module) -> nn.Module:
 
 def cells(cell: type[nn.Module], p: object, **options: object) -> nn.Module:
     return Cells(nn.Linear(8, 12), cell(p, **options), nn.Linear(12, 5),
-                 norse.LIFCell(LIFParameters(**FAST)))
+                 norse.LIFCell(LIFParameters(**FAST), **options))
 
 
 def layers(layer: type[nn.Module], p: object, **options: object) -> nn.Module:
@@ -101,6 +130,8 @@ ROWS = (
     row("LIFCell, each neuron its own", partial(cells, norse.LIFCell, SPREAD)),
     row("LIFCell, v_leak=0.1, v_reset=-0.2", partial(cells, norse.LIFCell, BIASED)),
     row("LIFCell, states passed by hand, from v=0.2 and i=0.5", ByHand),
+    row("LIF, state passed, from v=0.6 and i=1.5", Started),
+    row("LIFRecurrentCell, states passed by hand, from v=0.6 and i=1.5", RecurrentByHand),
     row("LIF", partial(layers, norse.LIF, LIFParameters(**FAST))),
     row("LIFBoxCell", partial(cells, norse.LIFBoxCell, LIFBoxParameters(
         v_th=torch.tensor(0.1)))),

@@ -65,7 +65,21 @@ class Started(Plain):
         return super().forward(x)
 
 
+class Filtered(nn.Module):
+    """A synapse that starts from other currents than 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(8, 12), rp.LIFTorch(12, threshold=Constant(2.0), **TAUS)
+        self.syn = rp.ExpSynTorch(12, tau=Constant(1e-2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.syn.isyn = torch.linspace(0.3, 0.7, 12).reshape(self.syn.isyn.shape)
+        return self.syn(self.lif(self.fc(x))[0])[0]
+
+
 ROWS = (
+    row("ExpSynTorch, from other currents than 0", Filtered),
     row("LIFTorch, from other states than 0", Started),
     row("LIFTorch, several spikes a step", lif),
     row("LIFTorch, max_spikes_per_dt=1", partial(lif, max_spikes_per_dt=torch.tensor(1.0))),

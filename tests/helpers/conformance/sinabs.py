@@ -58,13 +58,14 @@ def recurrent(kind: type[nn.Module], bias: bool = False, **options: object) -> n
 class Started(nn.Module):
     """A layer whose states are set before its first step."""
 
-    def __init__(self, layer: nn.Module, **states: float) -> None:
+    def __init__(self, layer: nn.Module, rows: int = 0, **states: float) -> None:
         super().__init__()
-        self.states, self.net = states, dense(layer)
+        self.rows, self.states, self.net = rows, states, dense(layer)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ramp = torch.linspace(0.5, 1.0, 12).repeat(self.rows or len(x), 1)
         for name, value in self.states.items():
-            setattr(self.net[1], name, torch.full((len(x), 12), value))
+            setattr(self.net[1], name, value * ramp)
         return self.net(x)
 
 
@@ -74,6 +75,11 @@ ROWS = (
         sl.LIF(tau_mem=6.0, spike_threshold=0.4, **ONE), v_mem=-0.5)),
     row("LIF, tau_syn, from v_mem=0.2, i_syn=0.7", lambda: Started(
         sl.LIF(tau_mem=6.0, tau_syn=4.0, spike_threshold=1.0, **ONE), v_mem=0.2, i_syn=0.7)),
+    row("IAF, MultiSpike, from a state of one sample", lambda: Started(
+        sl.IAF(), rows=1, v_mem=3.2)),
+    row("LIFRecurrent, bias of the recurrence, from v_mem=0.25", lambda: Started(
+        sl.LIFRecurrent(rec_connect=nn.Linear(12, 12), tau_mem=5.0, spike_threshold=0.3, **ONE),
+        v_mem=0.25)),
     row("ALIF, from v_mem=0.2, b=0.1", lambda: Started(
         sl.ALIF(tau_mem=torch.tensor(6.0), tau_adapt=torch.tensor(9.0), spike_threshold=0.3),
         v_mem=0.2, b=0.1, spike_threshold=0.3)),

@@ -112,6 +112,21 @@ class Functions(nn.Module):
         return x
 
 
+class Started(nn.Module):
+    """A forward that sets the membrane ahead of its loop."""
+
+    def __init__(self, step_mode: str, **options: object) -> None:
+        super().__init__()
+        self.fc, self.sn = layer.Linear(8, 12), neuron.LIFNode(**options)
+        functional.set_step_mode(self, step_mode)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.sn.v = torch.linspace(-0.5, 0.9, 12).repeat(x.shape[1], 1)
+        if self.sn.step_mode == "m":
+            return self.sn(self.fc(x))
+        return torch.stack([self.sn(self.fc(values)) for values in x])
+
+
 class Container(nn.Module):
     """torch's own layers made to take steps by SeqToANNContainer."""
 
@@ -148,6 +163,10 @@ ROWS = (
     row("LIFNode, v_reset=0.2", partial(all_steps, LIF, tau=2.0, v_reset=0.2)),
     row("LIFNode, decay_input=False, v_reset=-0.2",
         partial(one_step, LIF, tau=4.0, decay_input=False, v_reset=-0.2)),
+    row("LIFNode, v set by the model's forward, one step a call", partial(
+        Started, "s", tau=3.0)),
+    row("LIFNode, v set by the model's forward, all steps", partial(
+        Started, "m", tau=3.0, v_reset=0.1)),
     row("LIFNode, initial v=0.4", partial(started, LIF, 0.4, tau=3.0)),
     row("LIFNode, surrogate PiecewiseQuadratic",
         partial(all_steps, LIF, tau=2.0, v_threshold=0.5,
