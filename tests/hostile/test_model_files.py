@@ -111,7 +111,7 @@ def test_a_number_of_steps_that_is_none_is_refused(tmp_path, steps):
     said = refusal(p.archive(tmp_path / "m.pt", p.linear(num_steps=steps)))
     assert said.startswith((
         "model: its num_steps is no whole number of 1 to 100,000.",
-        "model: no spiking neuron that is known was run. ",  # True is 1 step
+        "model: no neuron and no activation that is known was run. ",  # True is 1 step
     ))
 
 

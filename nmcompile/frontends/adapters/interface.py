@@ -79,7 +79,7 @@ class Gave:
 class Adapter:
     """How to run and read the neuron modules of one library.
 
-    supported  what a message says can be compiled
+    supported  what a message says can be compiled; empty where another adapter's says it
     knows      whether a module is a neuron of this library that can be compiled
     refuse     raises NmcError(where=path) for a module of this library that cannot
     axes       the axes in front of a module's input: ONE_STEP, STEPS_FIRST, SAMPLES_FIRST or

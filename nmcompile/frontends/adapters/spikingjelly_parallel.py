@@ -78,7 +78,7 @@ def _window(path: str, module: Any) -> Array:
 
 
 SPIKINGJELLY_PARALLEL = Adapter(
-    supported="its PSN where it is causal", knows=_knows, refuse=lambda path, module: None,
+    supported="", knows=_knows, refuse=lambda path, module: None,
     axes=_axes, attributes=lambda module: tuple(
         name for name in ("queue", "time_step") if hasattr(module, name)),
     reset=_reset, given=_given, gave=_gave, describe=_describe,

@@ -280,7 +280,8 @@ def _counts(session: Session) -> dict[str, int]:
     """Steps of each population that has any."""
     if not session.calls:
         raise NmcError("model", "no neuron and no activation that is known was run",
-                       f"{'; '.join(a.supported for a in ADAPTERS)} are supported, and ReLU.")
+                       f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
+                       "supported, and ReLU.")
     return {path: len(calls.currents) for path, calls in session.calls.items()
             if not calls.static}
 

@@ -44,7 +44,7 @@ def dcls(version: str) -> nn.Module:
     return Delayed(kernel)
 
 
-row = partial(Row, "DCLS 0.1")
+row = partial(Row, "DCLS")
 ROWS = (
     Row("torch", "Conv1d over the steps", lambda: Delayed(nn.Conv1d(8, 8, LENGTH, bias=False))),
     Row("torch", "Conv1d over the steps, dilated, of each channel",
