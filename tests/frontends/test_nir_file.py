@@ -7,6 +7,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
+import torch
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
@@ -274,3 +275,30 @@ def test_the_lif_of_the_nir_paper_follows_its_exact_solution() -> None:
     assert record["spikes"].sum() == spikes.sum()
     before = slice(0, int(np.flatnonzero(spikes)[0]))
     assert np.abs(record["v"][0, before, 0] - v[before]).max() < 0.003
+
+
+def test_scalar_parameters_and_an_edge_said_twice_are_read_as_meant() -> None:
+    scalar = nir.LIF(tau=np.array(1e-3), r=np.array(1.0), v_leak=np.array(0.0),
+                     v_threshold=np.array(1.0))
+    model = graph(
+        {"input": nir.Input(np.array([3])), "fc": nir.Linear(weight=ones(2, 3)), "lif": scalar,
+         "output": nir.Output(np.array([2]))},
+        [("input", "fc"), ("fc", "lif"), ("fc", "lif"), ("lif", "output")],
+    )
+    found = network(model)
+    assert [p.shape for p in found.populations] == [(2,)]
+    assert len(found.projections) == 1
+
+
+def test_an_oblong_kernel_in_groups_keeps_its_shape() -> None:
+    weight = np.random.default_rng(0).normal(size=(4, 1, 3, 2)).astype(np.float32)
+    conv = nir.Conv2d(input_shape=(6, 5), weight=weight, stride=(2, 1), padding=(1, 0), dilation=1,
+                      groups=2, bias=np.zeros(4, np.float32))
+    model = chain(conv, nir.Flatten(input_type={"input": np.array([4, 3, 4])}, start_dim=0),
+                  nir.Linear(weight=ones(2, 48)), lif(), inputs=(2, 6, 5))
+    (projection,) = network(model).incoming("3")
+    x = np.random.default_rng(1).normal(size=(1, 2, 6, 5)).astype(np.float32)
+    wanted = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(weight),
+                                        stride=(2, 1), padding=(1, 0), groups=2).sum()
+    assert projection.map.apply(x.reshape(1, -1))[0] == pytest.approx(
+        np.full(2, wanted, np.float32), abs=1e-4)

@@ -69,7 +69,7 @@ class Sites:
 
     def membrane(self, value: Value) -> tuple[Seen, Array] | None:
         """The membrane that `value` is a multiple of, and the factor."""
-        if len(value.exprs) != 1:
+        if not self.seen or len(value.exprs) != 1:
             return None
         for terms, factor in without_factors(value.exprs[0].terms):
             if terms in self.seen:

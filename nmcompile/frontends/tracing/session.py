@@ -223,7 +223,8 @@ def _quiet(model: nn.Module) -> Iterator[None]:
     modules = [module for _, module in model.named_modules()]
     training = {module: module.training for module in modules}
     own = {module: dict(vars(module)) for module in modules  # states that the user's code keeps
-           if not any(a.knows(module) for a in ADAPTERS)}
+           if not isinstance(module, torch.jit.ScriptModule)
+           and not any(a.knows(module) for a in ADAPTERS)}
     kept = {
         (module, name): getattr(module, name)
         for module in modules for a in ADAPTERS if a.knows(module)

@@ -7,7 +7,7 @@ TABLES = {
     "norse": ("norse",), "rockpool": ("rockpool",), "sinabs": ("sinabs",),
     "snntorch": ("snntorch",), "spikingjelly": ("spikingjelly",),
     "artificial": ("snntorch",), "handwritten": (), "brevitas": ("brevitas", "snntorch", "spikingjelly"),
-    "delays": ("DCLS", "spikingjelly"),
+    "exporters": ("sinabs", "snntorch"), "delays": ("DCLS", "spikingjelly"),
     "networks": ("norse", "sinabs", "snntorch", "spikingjelly"),
 }
 
