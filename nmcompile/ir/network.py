@@ -33,7 +33,7 @@ class Input:
 class Population:
     """Neurons of one model.
 
-    bias   constant input current of each step, scalar or of the population's shape
+    bias   constant input current of each step, scalar or of the current's shape
     start  first step in which the neurons compute; before it their state is held
     """
 
@@ -47,6 +47,12 @@ class Population:
     def size(self) -> int:
         """Number of neurons."""
         return prod(self.shape)
+
+    @property
+    def current_shape(self) -> tuple[int, ...]:
+        """Shape of the input current: the population's, or one of it for each current."""
+        currents = getattr(self.neuron, "currents", 1)
+        return self.shape if currents == 1 else (currents, *self.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _advance(
     population: Population, state: State, current: Array, step: int
 ) -> tuple[State, Array]:
     if step < population.start:
-        return state, np.zeros(current.shape, current.dtype)
+        return state, np.zeros((len(current), *population.shape), current.dtype)
     return population.neuron.step(state, current + population.bias)
 
 
@@ -90,7 +91,8 @@ def _current(
 ) -> Array:
     samples = next(iter(sent.values())).shape[0]
     integer = any(projection.format is not None for projection in network.projections)
-    total = np.zeros((samples, population.size), np.int64 if integer else np.float32)
+    shape = population.current_shape
+    total = np.zeros((samples, prod(shape)), np.int64 if integer else np.float32)
     for projection in network.incoming(population.name):
         when = step - projection.delay
         if projection.source in sent:
@@ -101,7 +103,7 @@ def _current(
             spikes = history[when].reshape(samples, -1) if when >= 0 else None
         if spikes is not None:
             total = total + shifted(projection.map.apply(spikes), projection)
-    return total.reshape(samples, *population.shape)
+    return total.reshape(samples, *shape)
 
 
 def shifted(sums: Array, projection: Projection) -> Array:

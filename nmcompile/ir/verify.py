@@ -81,21 +81,21 @@ def _verify_population(population: Population) -> None:
     if not population.shape or min(population.shape) < 1:
         raise NmcError(population.name, f"a population of shape {population.shape} has no neurons")
     population.neuron.verify(population.name, population.shape)
-    require_shape(population.name, "bias", population.bias, population.shape)
+    require_shape(population.name, "bias", population.bias, population.current_shape)
 
 
 def _verify_projection(network: Network, projection: Projection) -> None:
     known = {node.name: node.size for node in network.nodes}
-    targets = {population.name for population in network.populations}
+    targets = {p.name: prod(p.current_shape) for p in network.populations}
     if projection.source not in known or projection.target not in targets:
         raise NmcError(projection.name, "an end of this projection does not exist")
     projection.map.verify(projection.name)
     ends = (prod(projection.map.in_shape), prod(projection.map.out_shape))
-    if ends != (known[projection.source], known[projection.target]):
+    if ends != (known[projection.source], targets[projection.target]):
         raise NmcError(
             projection.name,
             f"its map goes from {ends[0]} to {ends[1]} elements, its ends have "
-            f"{known[projection.source]} and {known[projection.target]}",
+            f"{known[projection.source]} and {targets[projection.target]}",
         )
     silent = {p.name for p in network.populations if not p.neuron.spiking}
     if projection.source in silent:

@@ -16,6 +16,8 @@ from nmcompile.ir import Network, run
 from nmcompile.ir.neurons import CubaLIF
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
+TURNS = {"type": b"RF_PHASE", "sinDecay": 3000, "cosDecay": 2000, "vThMant": 20}
+COMPLEX = {"real": np.full((3, 2), 4), "imag": np.full((3, 2), 6)}
 CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 128, "vThMant": 80, "refDelay": 1}
 
 
@@ -109,18 +111,52 @@ def test_pools_sum_their_window_and_flatten_keeps_the_order(tmp_path: Path) -> N
     assert np.count_nonzero(u) == 1
 
 
+def test_an_average_is_the_mean_of_each_group_at_the_end_or_between_layers(tmp_path: Path) -> None:
+    mean = {"type": b"average", "shape": [2, 1, 1]}
+    found = network(written(tmp_path / "end.net", dense(3, 6), mean))
+    inputs = {"input": (np.random.default_rng(1).random((2, 20, 3)) < 0.5).astype(np.float32)}
+    records = run(found, inputs).records
+    spikes = records["dense_0"]["spikes"]
+    assert spikes.sum() > 5
+    np.testing.assert_allclose(records["average"]["v"], spikes.reshape(2, 20, 2, 3).mean(-1))
+    assert [(o.population, o.variable) for o in found.outputs] == [("average", "v")]
+    found = network(written(tmp_path / "m.net", dense(3, 6), mean, dense(2, 4)))
+    u = run(found, inputs).records["dense_2"]["u"][:, 0]
+    weight = found.incoming("dense_2")[0].map.maps[1].weight
+    wanted = spikes[:, 0].reshape(2, 2, 3).mean(-1) @ weight.T
+    np.testing.assert_allclose(u, np.trunc(wanted * 64) / 64, atol=1 / 64)
+
+
 REFUSALS = {
-    "sigma-delta": ([dense(2, 3, neuron={**CUBA, "type": b"SDNN"})],
-                    "layer 0 (dense): neurons of type SDNN cannot be compiled. CUBA is supported."),
+    "neuron": ([dense(2, 3, neuron={**CUBA, "type": b"ADRF"})],
+               "layer 0 (dense): neurons of type ADRF cannot be compiled. CUBA, SDNN, RF_PHASE and "
+               "RF_IZHIKEVICH are supported."),
     "graded": ([dense(2, 3, neuron={**CUBA, "gradedSpike": True})],
-               "layer 0 (dense): graded spikes cannot be compiled."),
+               "layer 0 (dense): graded spikes cannot be compiled, but those of SDNN."),
+    "activation": ([dense(2, 3, neuron={"type": b"SDNN", "vThMant": 6, "activation": b"tanh"})],
+                   "layer 0 (dense): an activation of tanh cannot be compiled. relu is supported."),
+    "norm": ([dense(2, 3, neuron={**CUBA, "weight_exp": [1.0]})],
+             "layer 0 (dense): the exponents of a WgtScaleBatchNorm cannot be compiled. Train with "
+             "MeanOnlyBatchNorm."),
+    "real weights": ([dense(2, 3, neuron=TURNS)],
+                     "layer 0 (dense): complex weights and resonators belong together."),
+    "complex weights": ([dense(2, 3, weight=COMPLEX)],
+                        "layer 0 (dense): complex weights and resonators belong together."),
+    "half complex": ([dense(2, 3, weight={"real": np.ones((3, 2))}, neuron=TURNS)],
+                     "layer 0 (dense): its weight holds real, expected real and imag."),
+    "growing": ([dense(2, 3, weight=COMPLEX, neuron={**TURNS, "cosDecay": 4000})],
+                "layer 0 (dense): its sinDecay and cosDecay lie outside of a circle of 4096."),
+    "own decays": ([dense(2, 3, neuron={**CUBA, "iDecay": [1, 2]})],
+                   "layer 0 (dense): iDecay holds 2 numbers for a shape of (3,)."),
+    "means": ([dense(2, 3), {"type": b"average", "shape": [2]}],
+              "layer 1 (average): 3 values do not divide into 2 means."),
     "shape": ([dense(2, 3), dense(4, 2)],
               "layer 1 (dense): its weight has shape (2, 4), expected (2, 3)."),
-    "kind": ([dense(2, 3), {"type": b"average", "shape": [3], "neuron": CUBA}],
-             "layer 1 (average): a layer of this kind cannot be compiled. input, flatten, dense, "
-             "dense_rec, conv and pool are supported."),
+    "kind": ([dense(2, 3), {"type": b"unpool", "shape": [3], "neuron": CUBA}],
+             "layer 1 (unpool): a layer of this kind cannot be compiled. input, flatten, dense, "
+             "dense_rec, conv, pool and average are supported."),
     "decay": ([dense(2, 3, neuron={**CUBA, "vDecay": 5000})],
-              "layer 0 (dense): decays of 1024 and 5000 do not lie in 0 to 4096."),
+              "layer 0 (dense): vDecay spans 5000 to 5000, expected 0 to 4096."),
     "delay": ([dense(2, 3, delay=np.full((3, 2), 1.5))],
               "layer 0 (dense): its 6 delays do not fit weights of 3 x 2."),
     "missing": ([dense(2, 3, neuron={"type": b"CUBA", "iDecay": 1})],

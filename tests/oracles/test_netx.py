@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads
 from helpers.random_loihi import random_chain
 from nmcompile_backends.loihi.net_file import write_net
 
+from nmcompile.frontends.interface import Request
+from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
@@ -41,7 +45,12 @@ def netx(net: Network, folder: Path, rows: np.ndarray) -> dict[str, np.ndarray]:
         arguments |= {"reset_interval": 1000, "reset_offset": 1}
     if bits := net.inputs[0].format.payload_bits:
         arguments["input_message_bits"] = bits
-    np.save(folder / "input.npy", netx_order(rows))
+    return run_file(folder, netx_order(rows), arguments)
+
+
+def run_file(folder: Path, rows: np.ndarray, arguments: dict[str, int]) -> dict[str, np.ndarray]:
+    """What netx gives for the network.net in `folder`."""
+    np.save(folder / "input.npy", rows)
     command = [PYTHON, TOOL, "network.net", "input.npy", "output.npz", json.dumps(arguments)]
     subprocess.run(command, cwd=folder, check=True, timeout=120)
     return dict(np.load(folder / "output.npz"))
@@ -59,3 +68,41 @@ def test_netx_runs_the_chain_with_the_same_spikes_and_membranes(tmp_path: Path, 
             np.testing.assert_array_equal(found[f"{number}/{variable}"][layer.start:], expected)
     assert found["0/spikes"].any()
     assert found["0/v"].any()
+
+
+def sigma_delta_file(path: Path, random: np.random.Generator) -> None:
+    """A delta encoder, two sigma-delta layers with even weights, and a sum at the end."""
+    sizes = (6, 9, 7, 4)
+    with h5py.File(path, "w") as file:
+        for number, size in enumerate(sizes):
+            group = file.create_group(f"layer/{number}")
+            group["type"] = [b"dense" if number else b"input"]
+            group["shape"] = [size]
+            if number:
+                group["weight"] = random.integers(-25, 35, (size, sizes[number - 1])) * 2
+            if 0 < number < 3:
+                group["bias"] = random.integers(-8, 9, size) * 2
+            group["neuron/type"] = [b"SDNN"]
+            group["neuron/vThMant"] = int(random.integers(1, 12))
+            if number == 3:
+                group["neuron/sigma_output"] = True
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_netx_gives_the_messages_and_sums_of_a_sigma_delta_file(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sigma_delta_file(tmp_path / "network.net", random)
+    loaded = FRONTEND.load(Request(path=tmp_path / "network.net")).network
+    network = replace(loaded, projections=tuple(  # netx delays each synapse by a step
+        replace(p, delay=int(p.source != "input")) for p in loaded.projections))
+    rows = (random.integers(-60, 60, (1, STEPS, 6)) // 2 / 64).astype(np.float32)
+    wanted = run(network, {"input": rows}).records
+    messages = wanted["input_0"]["spikes"][0] * 64  # netx connects nothing to its input layers
+    found = run_file(tmp_path, messages, {"skip_layers": 1, "input_message_bits": 16})
+    for number, population in enumerate(network.populations[1:]):
+        records = wanted[population.name]
+        sums = records["sigma"] if population.neuron.spiking else records["v"]
+        np.testing.assert_array_equal(found[f"{number}/v"], sums[0] * 4096)
+        if population.neuron.spiking:
+            np.testing.assert_array_equal(found[f"{number}/spikes"], records["spikes"][0] * 64)
+    assert np.count_nonzero(found["1/spikes"]) > 10

@@ -3,7 +3,8 @@
     python netx_run.py NET INPUT.npy OUTPUT.npz [ARGUMENTS]
 
 INPUT.npy   (steps, ...) rows in the shape of the network's input port
-OUTPUT.npz  spikes and v of each layer, as 0/spikes and 0/v, (steps, ...)
+OUTPUT.npz  spikes and v of each layer, as 0/spikes and 0/v, (steps, ...); of sigma-delta layers
+            sigma stands in the place of v
 ARGUMENTS   more of hdf5.Network's arguments, as JSON
 
 netx itself is lava-dl's, unchanged. Where torch is missing, empty modules take the place of those
@@ -40,16 +41,17 @@ def main() -> None:
     steps = len(sent)
     source = Source(data=np.moveaxis(sent, 0, -1))
     source.s_out.connect(net.inp)
-    sinks, monitors = [], []
+    sinks, monitors, states = [], [], []
     for layer in net.layers:
         sinks.append(Sink(shape=layer.neuron.s_out.shape, buffer=steps))
         layer.neuron.s_out.connect(sinks[-1].a_in)
         monitors.append(Monitor())
-        monitors[-1].probe(layer.neuron.v, steps)
+        states.append("v" if hasattr(layer.neuron, "v") else "sigma")
+        monitors[-1].probe(getattr(layer.neuron, states[-1]), steps)
     net.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
     records = {}
     for number, layer in enumerate(net.layers):
-        v = monitors[number].get_data()[layer.neuron.name]["v"]
+        v = monitors[number].get_data()[layer.neuron.name][states[number]]
         records[f"{number}/spikes"] = np.moveaxis(sinks[number].data.get(), -1, 0)
         records[f"{number}/v"] = v
     net.stop()

@@ -1,8 +1,4 @@
-"""The neurons and maps of a `.net` file's layers, as netx builds them (lava-dl netx/hdf5.py).
-
-Weights, biases and vThMant count in one unit, of which a Loihi state holds 64 parts. Decays are
-12-bit: u keeps (4096 - iDecay) / 4096 of itself, v (4096 - vDecay) / 4096. Biases add to v.
-"""
+"""The maps of a `.net` file's layers, as netx builds them (lava-dl netx/hdf5.py)."""
 
 from __future__ import annotations
 
@@ -13,58 +9,13 @@ import numpy as np
 import scipy.sparse
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.lava_import.neurons import Shape, number
 from nmcompile.frontends.lava_import.read import Layer
-from nmcompile.ir.maps import Conv, Dense, LinearMap, from_matrix
-from nmcompile.ir.neurons import CubaLIF, Reset
+from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
-UNITY = 4096
 MAX_DELAYS = 63  # different ones; netx clamps at 62
-Shape = tuple[int, ...]
-
-
-def neuron_of(where: str, layer: Layer, shape: Shape) -> CubaLIF:
-    """The neurons of `layer`; NmcError for kinds that cannot be compiled."""
-    found = layer.get("neuron")
-    if not isinstance(found, dict):
-        raise NmcError(where, "it has no neuron")
-    kind = found.get("type")
-    if kind not in ("CUBA", "LOIHI"):
-        raise NmcError(where, f"neurons of type {kind} cannot be compiled", "CUBA is supported.")
-    if np.any(found.get("gradedSpike", np.zeros(1))):
-        raise NmcError(where, "graded spikes cannot be compiled")
-    if number(where, found, "refDelay", 1) != 1 or number(where, found, "wgtExp", 0) != 0:
-        raise NmcError(where, "refDelay other than 1 and wgtExp other than 0 cannot be compiled")
-    decays = [number(where, found, name) for name in ("iDecay", "vDecay")]
-    if not all(0 <= decay <= UNITY for decay in decays):
-        raise NmcError(where, f"decays of {decays[0]} and {decays[1]} do not lie in 0 to {UNITY}")
-    keeps = [np.full((), (UNITY - decay) / UNITY, np.float32) for decay in decays]
-    return CubaLIF(
-        current_decay=keeps[0], decay=keeps[1], reset=Reset.ZERO,
-        threshold=np.full((), number(where, found, "vThMant"), np.float32),
-        v_bias=_bias(where, layer, shape),
-    )
-
-
-def number(where: str, values: Layer, name: str, default: int | None = None) -> int:
-    """One whole number of `values`; NmcError where it is absent (without a default) or none."""
-    value = values.get(name, default)
-    array = np.asarray(value)
-    if value is None or array.size != 1 or array.dtype.kind not in "biuf" or (
-        float(array.reshape(-1)[0]) != int(array.reshape(-1)[0])
-    ):
-        raise NmcError(where, f"its {name} is no whole number")
-    return int(array.reshape(-1)[0])
-
-
-def _bias(where: str, layer: Layer, shape: Shape) -> Array:
-    bias = np.asarray(layer.get("bias", np.zeros(())), np.float32)
-    if bias.size == 1:
-        return bias.reshape(())
-    if bias.size not in (shape[0], prod(shape)):
-        raise NmcError(where, f"it has {bias.size} biases for a shape of {shape}")
-    aligned = bias.reshape(shape if bias.size == prod(shape) else (-1, *[1] * (len(shape) - 1)))
-    return np.ascontiguousarray(np.broadcast_to(aligned, shape))
+MAX_WINDOW = 10**6
 
 
 def shape_of(where: str, layer: Layer) -> Shape:
@@ -76,20 +27,42 @@ def shape_of(where: str, layer: Layer) -> Shape:
 
 
 def dense(where: str, layer: Layer, name: str, n_in: int | None, n_out: int) -> Dense:
-    """The weights `name` of a dense layer."""
-    weight = np.asarray(layer.get(name, np.zeros(0)), np.float32)
-    if weight.ndim == 1 and weight.size % n_out == 0:
-        weight = weight.reshape(n_out, -1)
-    if weight.ndim != 2 or len(weight) != n_out or n_in not in (None, weight.shape[1]):
-        raise NmcError(where, f"its {name} has shape {weight.shape}, expected ({n_out}, "
-                       f"{'inputs' if n_in is None else n_in})")
-    return Dense(weight=weight, in_shape=weight.shape[1:], out_shape=(n_out,))
+    """The weights `name` of a dense layer; complex ones lead to two currents."""
+    parts = [part.reshape(n_out, -1) if part.ndim == 1 and part.size % n_out == 0 else part
+             for part in _parts(where, layer, name)]
+    for weight in parts:
+        if weight.ndim != 2 or len(weight) != n_out or n_in not in (None, weight.shape[1]):
+            raise NmcError(where, f"its {name} has shape {weight.shape}, expected ({n_out}, "
+                           f"{'inputs' if n_in is None else n_in})")
+    weight = parts[0] if len(parts) == 1 else _joined(where, name, parts)
+    out = (n_out,) if len(parts) == 1 else (2, n_out)
+    return Dense(weight=weight, in_shape=weight.shape[1:], out_shape=out)
+
+
+def _parts(where: str, layer: Layer, name: str) -> list[Array]:
+    """The weights, or their real and their imaginary part."""
+    found = layer.get(name, np.zeros(0))
+    if isinstance(found, dict):
+        if set(found) != {"real", "imag"}:
+            raise NmcError(where, f"its {name} holds {', '.join(sorted(found))[:60]}, expected "
+                           "real and imag")
+        return [np.asarray(found[part], np.float32) for part in ("real", "imag")]
+    return [np.asarray(found, np.float32)]
+
+
+def _joined(where: str, name: str, parts: list[Array]) -> Array:
+    if parts[0].shape != parts[1].shape:
+        raise NmcError(where, f"the real and the imaginary {name} have shapes {parts[0].shape} "
+                       f"and {parts[1].shape}")
+    return np.concatenate(parts)
 
 
 def delayed(where: str, layer: Layer, linear: Dense) -> list[tuple[int, LinearMap]]:
     """`linear` by the delays of its synapses: (steps, map) for each that there is."""
     if "delay" not in layer:
         return [(0, linear)]
+    if len(linear.out_shape) > 1:
+        raise NmcError(where, "delays before resonators cannot be compiled")
     delay, weight = np.asarray(layer["delay"]), linear.weight
     n_out, n_in = weight.shape
     forms = {1: (1, 1), n_out: (n_out, 1), n_in: (1, n_in), n_out * n_in: (n_out, n_in)}
@@ -114,32 +87,60 @@ def delayed(where: str, layer: Layer, linear: Dense) -> list[tuple[int, LinearMa
 
 def conv(where: str, layer: Layer, before: Shape) -> Conv:
     """A convolution; its kernel is stored as torch has it, with an axis of one at the end."""
-    weight = np.asarray(layer.get("weight", np.zeros(0)), np.float32)
+    parts, groups = _parts(where, layer, "weight"), number(where, layer, "groups", 1)
+    if len(parts) > 1 and groups > 1:
+        raise NmcError(where, "a complex convolution in groups cannot be compiled")
+    weight = parts[0] if len(parts) == 1 else _joined(where, "weight", parts)
     if weight.ndim == 5 and weight.shape[-1] == 1:
         weight = weight[..., 0]
     if weight.ndim != 4 or len(before) != 3:
         raise NmcError(where, f"a kernel of shape {weight.shape} over {before} is no convolution")
     return Conv(
         weight=np.ascontiguousarray(weight), in_shape=before,
-        groups=number(where, layer, "groups", 1), stride=_pair(where, layer, "stride"),
+        groups=groups, stride=_pair(where, layer, "stride"),
         padding=_pair(where, layer, "padding"), dilation=_pair(where, layer, "dilation"),
     )
 
 
-def pool(where: str, layer: Layer, before: Shape) -> Conv:
-    """A sum over windows times one weight."""
+def pool(where: str, layer: Layer, before: Shape) -> LinearMap:
+    """A weighted sum over windows, behind the rows and columns of zeros that slayer adds."""
     if len(before) != 3:
         raise NmcError(where, f"pooling over {before} cannot be compiled")
     kernel = _pair(where, layer, "kernelSize")
     value = np.asarray(layer.get("weight", np.ones(1)), np.float32)
-    if value.size != 1:
-        raise NmcError(where, f"pooling with {value.size} weights cannot be compiled")
-    if not 0 < prod(kernel) <= 10**6:
+    if not 0 < prod(kernel) <= MAX_WINDOW or min(kernel) < 1:
         raise NmcError(where, f"a window of {kernel} cannot be pooled")
-    weight = np.full((before[0], 1, *kernel), value.reshape(-1)[0], np.float32)
+    if value.size not in (1, prod(kernel)):
+        raise NmcError(where, f"pooling a window of {kernel} with {value.size} weights cannot be "
+                       "compiled")
+    window = np.broadcast_to(value.reshape(kernel if value.size > 1 else ()), kernel)
+    weight = np.repeat(window[None, None], before[0], axis=0).astype(np.float32)
     fields: dict[str, Any] = {name: _pair(where, layer, name) for name in ("padding", "dilation")}
     stride = _pair(where, layer, "stride") if "stride" in layer else kernel
-    return Conv(weight=weight, in_shape=before, stride=stride, groups=before[0], **fields)
+    larger = (before[0], *(size + size % k for size, k in zip(before[1:], kernel, strict=True)))
+    linear = Conv(weight=weight, in_shape=larger, stride=stride, groups=before[0], **fields)
+    return linear if larger == before else Chain(maps=(_embedded(before, larger), linear))
+
+
+def _embedded(before: Shape, larger: Shape) -> LinearMap:
+    """An image among zeros below and to the right of it (slayer/synapse/layer.py, Pool)."""
+    targets = np.arange(prod(larger)).reshape(larger)[:, : before[1], : before[2]].reshape(-1)
+    ones = scipy.sparse.coo_array((np.ones(prod(before), np.float32),
+                                   (np.arange(prod(before)), targets)),
+                                  shape=(prod(before), prod(larger)))
+    return from_matrix(ones, before, larger)
+
+
+def average(where: str, layer: Layer, before: Shape) -> LinearMap:
+    """The mean over as many equal parts of what arrives as the layer has outputs."""
+    n_in, n_out = prod(before), prod(shape_of(where, layer))
+    if n_in % n_out:
+        raise NmcError(where, f"{n_in} values do not divide into {n_out} means")
+    each = n_in // n_out
+    sources = np.arange(n_in)
+    means = scipy.sparse.coo_array(
+        (np.full(n_in, 1 / each, np.float32), (sources, sources // each)), shape=(n_in, n_out))
+    return from_matrix(means, (n_in,), (n_out,))
 
 
 def _pair(where: str, layer: Layer, name: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir.maps import Conv, Dense, Grid
 from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
 
-NUMBERS = ("v_min", "v_init", "u_init")
+NUMBERS = ("v_min", "v_init", "u_init", "state_step")
 
 
 def annotations_of(neuron: Any) -> dict[str, Any]:

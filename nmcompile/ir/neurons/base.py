@@ -43,7 +43,8 @@ class Neuron(Protocol):
 
     `kind` names the model in files and messages; `state_names` are the arrays of its state
     in the order of update; `spiking` is false for a model that only has a membrane, `graded` true
-    for one whose spikes carry real values.
+    for one whose spikes carry real values. A model with several input currents says how many in
+    `currents`; its current and its bias have them as an axis in front of the population's.
     """
 
     kind: ClassVar[str]

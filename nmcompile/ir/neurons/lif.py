@@ -36,6 +36,8 @@ class Membrane:
                        fires n spikes at once, and a subtraction takes n thresholds
     v_min              lower bound of the membrane after the reset
     v_init             membrane before step 0
+    state_step         where it is not 0, what a state keeps of itself and what is added to it are
+                       cut toward zero to multiples of it, as in a chip's integers
     """
 
     decay: Array
@@ -46,6 +48,7 @@ class Membrane:
     spikes_per_step: int = 1
     v_min: Array = field(default_factory=unbounded)
     v_init: Array = field(default_factory=zero)
+    state_step: Array = field(default_factory=zero)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,9 +114,9 @@ class CubaLIF(Membrane):
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
-        u = self.current_decay * state["u"] + current
+        u = _kept(self, self.current_decay, state["u"]) + toward_zero(current, self.state_step)
         v, spikes = fire_and_reset(self, state["v"], u + self.v_bias)
-        return {"u": u, "v": v}, spikes
+        return {"u": u.astype(np.float32), "v": v}, spikes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,6 +193,21 @@ def _initial(neuron: CubaLIF | CubaLI, shape: tuple[int, ...]) -> State:
     }
 
 
+def toward_zero(values: Array, step: Array) -> Array:
+    """`values` cut toward zero to multiples of `step`; as they are where it is 0."""
+    if not np.any(step):
+        return values
+    size = np.where(step > 0, step, 1).astype(np.float64)
+    return np.where(step > 0, np.trunc(values / size) * size, values)
+
+
+def _kept(neuron: Membrane, decay: Array, state: Array) -> Array:
+    """What a state keeps of itself; on a grid the product needs more bits than a float32 has."""
+    if not np.any(neuron.state_step):
+        return decay * state
+    return toward_zero(np.multiply(decay, state, dtype=np.float64), neuron.state_step)
+
+
 def fire_and_reset(
     neuron: Membrane, v: Array, current: Array, threshold: Array | None = None
 ) -> tuple[Array, Array]:
@@ -204,7 +222,7 @@ def fire_and_reset(
     pending = fired_before if neuron.reset is not Reset.NONE else np.zeros_like(fired_before)
     if neuron.reset_at is ResetAt.LEAK:
         v = np.where(pending, 0.0 if clears else v - threshold, v)
-    v = neuron.decay * v + current
+    v = _kept(neuron, neuron.decay, v) + toward_zero(current, neuron.state_step)
     if neuron.reset_at in (ResetAt.INPUT, ResetAt.UNDELAYED):
         v = np.where(pending, 0.0 if clears else v - threshold, v)
     spikes = fires(v, threshold).astype(np.float32)
@@ -219,9 +237,11 @@ def fire_and_reset(
 
 def verify_membrane(neuron: Membrane, name: str, shape: tuple[int, ...]) -> None:
     """Raise NmcError where a parameter of the membrane breaks a rule."""
-    for field_name in ("decay", "threshold", "v_min", "v_init"):
+    for field_name in ("decay", "threshold", "v_min", "v_init", "state_step"):
         require_shape(name, field_name, getattr(neuron, field_name), shape)
     require_decay(name, "decay", neuron.decay)
+    if np.any(neuron.state_step < 0):
+        raise NmcError(name, "the step of its states is below 0")
     if neuron.spikes_per_step < 1:
         raise NmcError(name, f"spikes_per_step is {neuron.spikes_per_step}, expected 1 or more")
     if neuron.spikes_per_step > 1 and not (
