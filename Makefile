@@ -25,10 +25,12 @@ $(DEMO): pyproject.toml constraints.txt
 	$(PIP) -e '.[examples]'
 	touch $(DEMO)
 
-# Sinabs asks for samna, which is not needed here, and for a nir older than its own files.
+# Sinabs asks for samna, which is not needed here, and for a nir older than its own files; lava-dl
+# for Python 3.10, its torch and libraries of vision.
 $(TEST): $(DEMO)
 	$(PIP) -e '.[examples,test]'
 	$(PIP) --no-deps sinabs
+	$(PIP) --no-deps --ignore-requires-python lava-dl
 	touch $(TEST)
 
 clean:

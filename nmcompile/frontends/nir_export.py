@@ -82,9 +82,9 @@ class _Writer:
             full = np.broadcast_to(np.asarray(values, np.float64), population.shape)
             return np.ascontiguousarray(full).reshape(shape)
 
-        bias = spread(population.bias) if np.any(population.bias) else None
         if not isinstance(neuron, LIF | CubaLIF | LI | CubaLI):
             raise NmcError(population.name, f"NIR has no '{neuron.kind}' neuron")
+        bias = spread(population.bias) if np.any(population.bias) else None
         decay = spread(neuron.decay)
         rate = 1 - decay
         fires: dict[str, Any] = {}
@@ -116,12 +116,14 @@ class _Writer:
         """Add the nodes of a projection and its edges; `bias` comes with its last map."""
         at, shape = projection.source, self.shapes[projection.source]
         links = _links(projection.map)
-        biases = _biases(projection.name, links, bias)
+        biases, left = _biases(links, bias)
         added = []
         for link, constant in zip(links, biases, strict=True):
             made, shape = self._map(projection.name, link, shape, constant)
             made[-1].metadata = annotations_of_map(link)
             added += made
+        if left is not None:
+            added.append(_constant(projection.name, left, shape))
         if projection.delay:
             added.append(nir.Delay(np.full(shape, projection.delay * self.dt)))
         for node in added:
@@ -171,10 +173,11 @@ def _links(linear: LinearMap) -> tuple[LinearMap, ...]:
 
 
 def _biases(
-    where: str, links: tuple[LinearMap, ...], bias: Array | None
-) -> list[Array | None]:
-    """`bias` behind all `links` as one of the last of them that can bring one."""
+    links: tuple[LinearMap, ...], bias: Array | None
+) -> tuple[list[Array | None], Array | None]:
+    """`bias` behind all `links` as one of the last of them that can bring one, or as it was."""
     placed: list[Array | None] = [None] * len(links)
+    whole = bias
     for position in range(len(links) - 1, -1, -1):
         link = links[position]
         if bias is None:
@@ -185,9 +188,18 @@ def _biases(
             bias = bias.reshape(link.in_shape) / link.factor
         else:
             break
-    if bias is not None:
+    return placed, None if bias is None else whole
+
+
+def _constant(where: str, bias: Array, shape: Shape) -> Any:
+    """A node that passes on what arrives, plus `bias`."""
+    if len(shape) == 1 and shape[0] ** 2 <= MAX_DENSE:
+        return nir.Affine(np.eye(shape[0]), bias.reshape(-1))
+    channels = bias.reshape(shape[0], -1)
+    if len(shape) != 3 or np.any(channels != channels[:, :1]):
         raise NmcError(where, "NIR has no place for its bias")
-    return placed
+    return nir.Conv2d((shape[1], shape[2]), np.ones((shape[0], 1, 1, 1)), (1, 1), (0, 0), (1, 1),
+                      shape[0], channels[:, 0])
 
 
 def _matrix(where: str, link: LinearMap) -> Array:

@@ -23,6 +23,12 @@ from nmcompile.passes.convert import is_artificial
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 UNSPEAKABLE = {
     "IAF, tau_syn": "NIR has no neuron without leak",
+    **{name: "NIR has no 'sigma-delta' neuron" for name in (
+        "Sigma-delta Input, Conv, Dense, Output", "Sigma-delta, shared_param=False",
+        "Sigma-delta, bias")},
+    **{name: "NIR has no 'resonate-and-fire' neuron" for name in (
+        "RF Dense", "RF Dense, MeanOnlyBatchNorm", "RF Dense, from states of -0.3 to 0.9",
+        "RF Conv", "RF Dense, Izhikevich", "RF Dense, Izhikevich, shared_param=False")},
     **{name: "NIR has no 'psn' neuron" for name in (
         "PSN of the past", "MaskedPSN, all steps", "MaskedPSN, one step a call",
         "SlidingPSN, all steps", "SlidingPSN, one step a call")},
@@ -31,6 +37,7 @@ UNSPEAKABLE = {
     "ALIF, norm_input=False, MembraneReset": "NIR has no 'alif' neuron",
     "MaxPool2d, max_pool2d and max_pool1d of spikes": "NIR has no reshape",
     "MaxPool2d of graded spikes": "NIR has no reshape",
+    "CUBA Input, Conv, Pool, Flatten": "NIR has no reshape",
     **{f"Alpha, {name}": "NIR has no 'alpha' neuron" for name in (
         "reset subtract", "reset zero", "reset none", "hidden states in a Sequential",
         "states passed by hand, from 0.3")},

@@ -1,6 +1,7 @@
 """The libraries whose neurons the tracer knows: one Adapter each, in this tuple."""
 
 from nmcompile.frontends.adapters.interface import Adapter, Described
+from nmcompile.frontends.adapters.lava_dl import LAVA_DL
 from nmcompile.frontends.adapters.norse import NORSE
 from nmcompile.frontends.adapters.rockpool import ROCKPOOL
 from nmcompile.frontends.adapters.sinabs import SINABS
@@ -9,6 +10,6 @@ from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
 from nmcompile.frontends.adapters.spikingjelly_parallel import SPIKINGJELLY_PARALLEL
 
 ADAPTERS: tuple[Adapter, ...] = (
-    SNNTORCH, SPIKINGJELLY, SPIKINGJELLY_PARALLEL, NORSE, SINABS, ROCKPOOL)
+    SNNTORCH, SPIKINGJELLY, SPIKINGJELLY_PARALLEL, NORSE, SINABS, ROCKPOOL, LAVA_DL)
 
 __all__ = ["ADAPTERS", "Adapter", "Described"]

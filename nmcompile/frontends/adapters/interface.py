@@ -15,6 +15,7 @@ from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
 
 ONE_STEP, STEPS_FIRST, SAMPLES_FIRST, MERGED = "B", "TB", "BT", "(BT)"
+STEPS_LAST = "B..T"
 
 
 def _scalar(value: float) -> Array:
@@ -53,10 +54,12 @@ class Given:
     """What one call of a neuron module was given.
 
     states  variable -> the state that it starts from, where it was set before or passed
+    more    the other currents of a neuron that takes several
     """
 
     current: torch.Tensor
     states: dict[str, torch.Tensor]
+    more: tuple[torch.Tensor, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +86,7 @@ class Adapter:
     knows      whether a module is a neuron of this library that can be compiled
     refuse     raises NmcError(where=path) for a module of this library that cannot
     axes       the axes in front of a module's input: ONE_STEP, STEPS_FIRST, SAMPLES_FIRST or
-               MERGED (samples and steps as one axis)
+               MERGED (samples and steps as one axis); STEPS_LAST has the steps behind the features
     attributes names in which a module keeps its state, given back after a run
     reset      forgets the state of earlier runs
     dt         seconds of one step, where the module says it

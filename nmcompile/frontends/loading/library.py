@@ -35,7 +35,7 @@ MODULES: MappingProxyType[str, frozenset[str] | None] = MappingProxyType({
         "FlattenTime", "UnflattenTime",
     ]),
 })
-LIBRARIES = ("spikingjelly.", "sinabs.", "norse.", "rockpool.", "snntorch.")
+LIBRARIES = ("spikingjelly.", "sinabs.", "norse.", "rockpool.", "snntorch.", "lava.")
 SINABS = "sinabs.activation."
 CLASSES = frozenset(f"{SINABS}spike_generation.{name}" for name in ("SingleSpike", "MultiSpike"))
 # Classes without behaviour of their own beyond numbers -> the fields that are taken over.

@@ -130,6 +130,8 @@ def _bounded(call: Call, low: float, high: float) -> Result:
     value = call.value(call.args[0])
     if value is None or not low < high:
         raise NotTraceableError("bounds that depend on spikes or leave nothing")
+    if _keeps_input(call, value):
+        return value
     given = call.args[0]
     if not low <= 0 <= high:
         shift = low if low > 0 else high
@@ -138,6 +140,31 @@ def _bounded(call: Call, low: float, high: float) -> Result:
     before = None if given is call.out else given
     return activate(call.recorder, name_of(call.recorder, call.name), value, neuron,
                     (before, call.out))
+
+
+def _keeps_input(call: Call, value: Value) -> bool:
+    """True where a module that rounds what it is given leaves the sample as it is."""
+    path, given = call.recorder.module(), call.args[0]
+    sources = {term.source for expr in value.exprs for term in expr.terms}
+    if path not in call.recorder.rounding or sources & call.recorder.neurons.keys():
+        return False
+    if given is call.out or not torch.equal(given, call.out):
+        return False
+    call.recorder.told[f"{path} rounds and bounds its input, which leaves the sample as it is; "
+                       "other values are taken unrounded"] = None
+    return True
+
+
+def _round(call: Call) -> Result:
+    """The nearest whole number, halves to the even one."""
+    value = call.value(call.args[0])
+    if value is None or call.kwargs.get("decimals", 0):
+        raise NotTraceableError("rounding to decimals")
+    if _keeps_input(call, value):
+        return value
+    neuron = Activation(low=np.full((), -inf, np.float32), step_size=np.ones((), np.float32))
+    return activate(call.recorder, name_of(call.recorder, call.name), value, neuron,
+                    (call.args[0], call.out))
 
 
 def _traced(
@@ -252,6 +279,7 @@ ACTIVATIONS: Handlers = {
                     _clamp),
     **dict.fromkeys(("hardtanh", "hardtanh_"), _hardtanh),
     **dict.fromkeys(("leaky_relu", "leaky_relu_", "_prelu_kernel"), _leaky),
+    "round": _round,
     "abs": lambda call: _traced(call, lambda x: 2 * torch.relu(x) - x),
     "hardsigmoid": lambda call: _traced(call, lambda x: torch.clamp(x / 6 + 0.5, 0.0, 1.0)),
     **dict.fromkeys(("maximum", "minimum"), _larger),

@@ -20,6 +20,7 @@ from nmcompile.frontends.tracing.values import (
     Value,
     holds,
     is_features,
+    of_one_step,
     regroup,
 )
 
@@ -30,7 +31,12 @@ PARTS = ("values are written into a part of a tensor; collect the steps in a lis
 
 def _reshape(call: Call) -> Result:
     value = _first(call)
-    return replace(value, dims=regroup(value.dims, call.out.shape))
+    try:
+        return replace(value, dims=regroup(value.dims, call.out.shape))
+    except NotTraceableError:
+        if (Axis(STEPS, 1),) not in value.dims:
+            raise
+        return replace(value, dims=regroup(of_one_step(value).dims, call.out.shape))
 
 
 def _permute(call: Call) -> Result:
@@ -73,6 +79,7 @@ def _select(call: Call) -> Result:
     if not _is_steps(value.dims[dim]):
         return _features_only(call, value, dim)
     rest = value.dims[:dim] + value.dims[dim + 1 :]
+    call.recorder.parents[call.out] = call.args[0]
     return Value(rest, (value.exprs[index],))
 
 
@@ -264,7 +271,7 @@ def _first(call: Call) -> Value:
 
 
 def _copied(call: Call) -> Result:
-    """copy_ of a whole tensor, or of one step into a tensor that collects the steps."""
+    """copy_ of a whole tensor, or of one or more steps into a tensor that collects them."""
     target, source = call.args[:2]
     value = call.value(source)
     if value is None or tuple(target.shape) != tuple(source.shape):
@@ -272,11 +279,41 @@ def _copied(call: Call) -> Result:
     base = target._base
     if base is None:
         return value
+    span = _span(base, target)
+    if span is not None and value.dims[span[0]] in (
+            (Axis(STEPS, len(value.exprs)),), (Axis("F", 1),)):
+        _collect(call, base, span, value, new=False)
+        return value
     place = _place(base, target)
     if place is None or len(value.exprs) != 1:
         raise NotTraceableError(PARTS)
-    _collect(call, base, place, value)
+    _collect(call, base, place, value, new=True)
     return value
+
+
+def _filled(call: Call) -> Result:
+    """fill_ of one step of a tensor whose other steps stay what they are."""
+    target, number = call.args[:2]
+    before = call.value(target)
+    parents = call.recorder.parents
+    parent = parents[target] if target in parents else None
+    place = None if parent is None else _place(parent, target)
+    if place is None or before is None or call.recorder.known(number) is not None:
+        raise NotTraceableError(PARTS)
+    filled = Value(before.dims, (constant_expr(call.out, before.dims),))
+    _collect(call, parent, place, filled, new=True)
+    return filled
+
+
+def _span(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
+    """(axis, start) where `part` is a slice of `base` along one axis."""
+    if part.dim() != base.dim() or part.stride() != base.stride():
+        return None
+    shorter = [i for i, (a, b) in enumerate(zip(part.shape, base.shape, strict=True)) if a != b]
+    offset = part.storage_offset() - base.storage_offset()
+    if len(shorter) != 1 or offset % base.stride(shorter[0]):
+        return None
+    return shorter[0], offset // base.stride(shorter[0])
 
 
 def _place(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
@@ -291,19 +328,26 @@ def _place(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
     return None
 
 
-def _collect(call: Call, base: torch.Tensor, place: tuple[int, int], value: Value) -> None:
-    """Note that one step of `base` is now `value`; the other steps are what they were."""
+def _collect(
+    call: Call, base: torch.Tensor, place: tuple[int, int], value: Value, new: bool
+) -> None:
+    """Note that some steps of `base` are now `value`; the other steps are what they were.
+
+    place  the axis of the steps and the first of them; `new` where `value` lacks that axis
+    """
     axis, index = place
     before = call.recorder.known(base)
-    dims = _with(value.dims, axis, (Axis(STEPS, base.shape[axis]),), True)
+    dims = _with(value.dims, axis, (Axis(STEPS, base.shape[axis]),), new)
+    span = range(index, index + len(value.exprs))
     if isinstance(before, Value) and before.dims == dims:
         exprs = list(before.exprs)
     elif before is None:
-        exprs = [value.exprs[0] if i == index else constant_expr(base.select(axis, i), value.dims)
+        rest = (*dims[:axis], *dims[axis + 1 :])
+        exprs = [value.exprs[0] if i in span else constant_expr(base.select(axis, i), rest)
                  for i in range(base.shape[axis])]
     else:
         raise NotTraceableError(PARTS)
-    exprs[index] = value.exprs[0]
+    exprs[index : index + len(value.exprs)] = value.exprs
     call.recorder.mark(base, Value(dims, tuple(exprs)), written=True)
 
 
@@ -324,7 +368,7 @@ AXIS_OPERATIONS: Handlers = {
     "select": _select, "slice": _slice, "unbind": _unbind, "stack": _stack, "cat": _cat,
     "split": _split, "split_with_sizes": _split, "sum": _sum, "mean": _sum, "expand": _expand,
     "repeat": _repeat,
-    "copy_": _copied,
+    "copy_": _copied, "fill_": _filled,
 }
 
 

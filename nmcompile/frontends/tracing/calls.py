@@ -19,7 +19,7 @@ class Calls:
     """The calls of one neuron module, or of neurons that stand for an operation.
 
     shape     of the population; taken: of the features of one input, None for an operation
-    leading   axes in front of the features in the latest call
+    leading   axes in front of the features in the latest call; trailing: behind them
     currents  the input of each step as an expression
     records   variable -> one (samples, *shape) array a step, in the units of the IR
     initial   variable -> state before the first call
@@ -34,6 +34,7 @@ class Calls:
     shape: tuple[int, ...]
     taken: tuple[int, ...] | None = None
     leading: Dims = ()
+    trailing: Dims = ()
     currents: list[Expr] = field(default_factory=list)
     records: dict[str, list[Array]] = field(default_factory=dict)
     initial: dict[str, Array] = field(default_factory=dict)
@@ -62,8 +63,10 @@ class Calls:
         atoms = [axis for dim in dims for axis in dim]
         values = tensor.detach().numpy().reshape([axis.size for axis in atoms])
         tags = [axis.tag for axis in atoms]
-        values = np.moveaxis(values, tags.index("B"), 0)
-        values = values if "T" in tags else values[:, None]
+        if "T" in tags:
+            values = np.moveaxis(values, (tags.index("B"), tags.index("T")), (0, 1))
+        else:
+            values = np.moveaxis(values, tags.index("B"), 0)[:, None]
         if variable == "spikes":
             values = values / self.described.spike_value
         values = self.described.in_ir(variable, values)

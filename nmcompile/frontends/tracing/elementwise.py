@@ -9,7 +9,14 @@ import torch
 
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Axis, Dims, Expr, NotTraceableError, Value
+from nmcompile.frontends.tracing.values import (
+    Axis,
+    Dims,
+    Expr,
+    NotTraceableError,
+    Value,
+    of_one_step,
+)
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
@@ -31,6 +38,8 @@ def _add(call: Call) -> Result:
 
 
 def _sum_of_values(a: Value, b: Value) -> Value:
+    if a.dims != b.dims and (one := (of_one_step(a), of_one_step(b)))[0].dims == one[1].dims:
+        a, b = one
     if a.dims != b.dims and a.features != b.features:
         raise NotTraceableError("a sum of tensors of different shape")
     if [[x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in a.dims] != [

@@ -48,7 +48,8 @@ def fold(
                 node.name, f"its inputs differ between step {step} and step {len(steps) - 1} of "
                 "the run", "A step must use the same layers as every other.",
             )
-    bias = node.bias + _constant(node)
+    population = Population(name=node.name, shape=node.shape, neuron=node.neuron)
+    bias = node.bias + _constant(node, population.current_shape)
     projections = [
         Projection(source=names[source], target=node.name, delay=delay,
                    map=_map(tuple(link.map for link in links), shapes[source]))
@@ -57,8 +58,7 @@ def fold(
     if node.loop:
         projections.append(Projection(source=node.name, target=node.name, delay=1,
                                       map=_map(node.loop, node.shape)))
-    population = Population(name=node.name, shape=node.shape, neuron=node.neuron, bias=bias)
-    return population, tuple(projections)
+    return replace(population, bias=bias), tuple(projections)
 
 
 def _routes(name: str, expr: Expr, step: int) -> Counter[Route]:
@@ -76,9 +76,9 @@ def _route(name: str, term: Term, step: int) -> Route:
     return (term.source, delay, term.links)
 
 
-def _constant(node: Node) -> Array:
-    """The constant current, which must be the same in every step."""
-    biases = [np.broadcast_to(expr.bias, (prod(node.shape),)) for expr in node.currents]
+def _constant(node: Node, shape: tuple[int, ...]) -> Array:
+    """The constant current of `shape`, which must be the same in every step."""
+    biases = [np.broadcast_to(expr.bias, (prod(shape),)) for expr in node.currents]
     last = biases[-1]
     for step, bias in enumerate(biases):
         if not np.allclose(bias, last, rtol=1e-5, atol=1e-6):
@@ -89,7 +89,7 @@ def _constant(node: Node) -> Array:
             )
     if not np.any(last):
         return np.zeros((), np.float32)
-    return last.reshape(node.shape).astype(np.float32)
+    return last.reshape(shape).astype(np.float32)
 
 
 def _map(maps: tuple[LinearMap, ...], shape: tuple[int, ...]) -> LinearMap:

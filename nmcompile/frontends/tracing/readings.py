@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
-from nmcompile.frontends.adapters.interface import MERGED
+from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
 from nmcompile.frontends.tracing.recorder import EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
@@ -27,7 +27,8 @@ PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, SAMPLES, 67,
 MAX_ELEMENTS = 64_000_000  # of the traced input
 DEFAULT_STEPS = 25
 MAX_STEPS = 100_000
-KINDS = {"TB": "steps in front", "BT": "samples in front", MERGED: "samples and steps as one axis"}
+KINDS = {"TB": "steps in front", "BT": "samples in front", MERGED: "samples and steps as one axis",
+         STEPS_LAST: "steps behind the features"}
 # By a forward that is given an input of another shape than it is written for.
 RAISED_BY_MODELS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError,
                     AssertionError, ArithmeticError)
@@ -154,8 +155,10 @@ def _activations(model: nn.Module, sample: Sample, steps: int | None) -> Reading
 def _series_trials(model: nn.Module, sample: Sample) -> tuple[Trial, ...]:
     if sample.values.ndim < 3:
         return ()
-    if any(a.knows(m) and a.axes(m) == MERGED for _, m in model.named_modules() for a in ADAPTERS):
-        return (_merged,)
+    axes = {a.axes(m) for _, m in model.named_modules() for a in ADAPTERS if a.knows(m)}
+    for kind, trial in ((MERGED, _merged), (STEPS_LAST, _steps_last)):
+        if kind in axes:
+            return (trial,)
     return (_time_first, _batch_first) if sample.as_model else (
         _time_first, _batch_first, _per_step)
 
@@ -173,11 +176,17 @@ def _merged(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     return _whole(model, sample.values[None] if sample.as_model else sample.values, MERGED)
 
 
+def _steps_last(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+    values = sample.values
+    return _whole(model, np.moveaxis(values, -1, 1) if sample.as_model else values, STEPS_LAST)
+
+
 def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
     """One call with the whole series; `values` are (samples, steps, ...)."""
     values, samples = _padded(values, values.shape[1], _exported(model, tags.index("B")))
     session, n_steps = Session(model), values.shape[1]
-    laid = np.ascontiguousarray(values.swapaxes(0, 1) if tags == "TB" else values)
+    moved = {"TB": (0, 1), STEPS_LAST: (1, -1)}.get(tags, (0, 0))
+    laid = np.ascontiguousarray(np.moveaxis(values, *moved))
     laid = laid.reshape(-1, *values.shape[2:]) if tags == MERGED else laid
     given = torch.from_numpy(laid)
     session.mark(given, tags, INPUT, list(range(n_steps)))

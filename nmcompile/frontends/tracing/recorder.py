@@ -86,6 +86,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     neurons  the populations found so far, in the order of their first call
     grids    storage of weights that were trained as integers -> the weights and their grid
+    steps    path of a module that rounds its weights -> the distance of their levels
+    rounding paths of modules that round what the model is given
+    told     what the user should know of the run
+    parents  a step that was selected from a tensor -> that tensor
     """
 
     def __init__(self, handlers: Handlers, fallback: Callable[[Call], Result]) -> None:
@@ -93,11 +97,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.handlers, self.fallback = handlers, fallback
         self.neurons: dict[str, Calls] = {}
         self.grids: dict[int, tuple[torch.Tensor, Grid]] = {}
+        self.steps: dict[str, float] = {}
+        self.rounding: set[str] = set()
+        self.told: dict[str, None] = {}
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
         self.paused = self.calls = 0
         self.lasting: set[int] = set()  # storages of the model's parameters and buffers
+        self.parents = WeakTensorKeyDictionary()
         self._known = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(

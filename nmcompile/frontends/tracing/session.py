@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import torch
 from torch import nn
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.brevitas import is_weight_quantiser, weight_grid
-from nmcompile.frontends.adapters.interface import MERGED, Adapter, Gave, Given
+from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST, Adapter, Gave, Given
+from nmcompile.frontends.adapters.lava_dl import rounds_its_input, trained_step
 from nmcompile.frontends.tracing.activations import ACTIVATIONS
 from nmcompile.frontends.tracing.axis_operations import AXIS_OPERATIONS
 from nmcompile.frontends.tracing.binary import with_spikes
@@ -39,6 +43,7 @@ from nmcompile.frontends.tracing.values import (
     is_features,
 )
 from nmcompile.frontends.tracing.whole import Ran, mark_result, reader
+from nmcompile.ir.maps import from_matrix
 
 
 class Session:
@@ -63,10 +68,13 @@ class Session:
 
     def mark(self, tensor: torch.Tensor, tags: str, name: str, steps: list[int | None]) -> None:
         """Make `tensor` the input port `name`; `steps` says which step each part of it is."""
+        dims: Dims
         exprs = tuple(Expr((Term(name, "spikes", step),), np.zeros(())) for step in steps)
-        if tags == MERGED:
+        if tags == STEPS_LAST:
+            dims = dims_of("B" + "F" * (tensor.dim() - 2) + "T", tensor.shape)
+        elif tags == MERGED:
             merged = (Axis("B", len(tensor) // len(steps)), Axis("T", len(steps)))
-            dims: Dims = (merged, *dims_of("", tensor.shape[1:]))
+            dims = (merged, *dims_of("", tensor.shape[1:]))
         else:
             dims = dims_of(tags, tensor.shape)
         self.recorder.mark(tensor, Value(dims, exprs))
@@ -76,6 +84,10 @@ class Session:
         handles = []
         for path, module in self.model.named_modules():
             adapter = next((a for a in ADAPTERS if a.knows(module)), None)
+            if (step := trained_step(module)) is not None:
+                self.recorder.steps[path] = step
+            if rounds_its_input(module):
+                self.recorder.rounding.add(path)
             enter, leave = self._hooks(path, adapter)
             handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
             handles.append(module.register_forward_hook(leave))
@@ -124,7 +136,8 @@ class Session:
     def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
         axes = adapter.axes(module)
         value = self._current(path, given.current, axes)
-        shape = tuple(given.current.shape[len(_leading(axes)):])
+        before = len(_leading(axes))
+        shape = tuple(given.current.shape[before : given.current.dim() - (axes == STEPS_LAST)])
         if path not in self.calls:
             described = adapter.describe(module, path, shape)
             population = described.entry[-1].out_shape if described.entry else shape
@@ -136,9 +149,13 @@ class Session:
         for variable, state in given.states.items():
             self._check_state(calls, variable, state, _samples(value.dims))
         adapter.sized(module, _samples(value.dims), len(value.exprs))
-        calls.leading = value.dims[: len(_leading(axes))]
+        calls.leading = value.dims[:before]
+        calls.trailing = value.dims[-1:] if axes == STEPS_LAST else ()
         for link in self._entry(calls):
             value = value.then(link, value.dims)
+        if given.more:
+            value = self._together(calls, (value, *(
+                self._current(path, current, axes) for current in given.more)))
         calls.currents.extend(value.exprs)
 
     def _entry(self, calls: Calls) -> list[Link]:
@@ -148,6 +165,22 @@ class Session:
             links.append(self.recorder.links.setdefault(key, Link(linear, calls.path)))
         return links
 
+    def _together(self, calls: Calls, values: tuple[Value, ...]) -> Value:
+        """Several currents as one that has them one behind the other."""
+        size, parts = prod(calls.shape), []
+        for position, value in enumerate(values):
+            key = ("current", calls.path, position)
+            if key not in self.recorder.links:
+                ends = np.arange(size)
+                matrix = scipy.sparse.coo_array(
+                    (np.ones(size, np.float32), (ends, ends + position * size)),
+                    shape=(size, len(values) * size))
+                self.recorder.links[key] = Link(from_matrix(
+                    matrix, calls.shape, (len(values), *calls.shape)), calls.path)
+            parts.append(value.then(self.recorder.links[key], value.dims))
+        exprs = zip(*(part.exprs for part in parts), strict=True)
+        return Value(values[0].dims, tuple(reduce(Expr.plus, each) for each in exprs))
+
     def _current(self, path: str, current: torch.Tensor, axes: str) -> Value:
         known = self.recorder.known(current)
         if isinstance(known, Opaque):
@@ -156,16 +189,22 @@ class Session:
             raise known.error
         leading = _leading(axes)
         if known is None:
-            if len(leading) != len(axes):
+            if axes == MERGED:
                 raise NotTraceableError(f"{path} takes a constant of merged samples and steps")
-            dims = dims_of(axes, current.shape)
+            tags_of = "B" + "F" * (current.dim() - 2) + "T" if axes == STEPS_LAST else axes
+            dims = dims_of(tags_of, current.shape)
             expr = constant_expr(current, dims)
-            return Value(dims, (expr,) * (current.shape[axes.index("T")] if "T" in axes else 1))
+            steps = current.shape[tags_of.index("T")] if "T" in tags_of else 1
+            return Value(dims, (expr,) * steps)
         tags = ["".join(axis.tag for axis in dim) for dim in known.dims[: len(leading)]]
-        rest = known.dims[len(leading):]
-        if tags != leading or not all(map(is_features, rest)) or not rest:
+        rest, ended = known.dims[len(leading):], True
+        if axes == STEPS_LAST:
+            ended = rest[-1:] in (((Axis("F", 1),),), ((Axis("T", len(known.exprs)),),))
+            rest = rest[:-1]
+        if tags != leading or not all(map(is_features, rest)) or not rest or not ended:
             wanted = {"B": "(samples, features)", "TB": "(steps, samples, features)",
-                      "BT": "(samples, steps, features)"}.get(axes, "(samples x steps, features)")
+                      "BT": "(samples, steps, features)", STEPS_LAST: "(samples, features, steps)",
+                      MERGED: "(samples x steps, features)"}[axes]
             raise NotTraceableError(f"{path} takes {wanted}, not {tags}", True)
         return known
 
@@ -191,7 +230,7 @@ class Session:
                       len(calls.currents))
         spiking = calls.described.neuron.spiking
         features = tuple((Axis("F", size),) for size in calls.shape)
-        dims = (*calls.leading, *features)
+        dims = (*calls.leading, *features, *calls.trailing)
         output = calls.sent("spikes" if spiking else "v", steps, self.recorder.links)
         self.recorder.mark(gave.output, Value(dims, output))
         if spiking:
@@ -209,8 +248,8 @@ class Session:
 
 
 def _leading(axes: str) -> list[str]:
-    """Tags of each axis in front of the features: "TB" -> T, B; "(BT)" -> BT."""
-    return [axes[1:-1]] if axes.startswith("(") else list(axes)
+    """Tags of each axis in front of the features: "TB" -> T, B; "(BT)" -> BT; "B..T" -> B."""
+    return [axes[1:-1]] if axes.startswith("(") else list(axes.partition("..")[0])
 
 
 def _samples(dims: Dims) -> int:

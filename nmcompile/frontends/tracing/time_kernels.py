@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from math import prod
 
 import numpy as np
 import scipy.sparse
@@ -20,7 +21,7 @@ from nmcompile.frontends.tracing.values import (
     Value,
     is_features,
 )
-from nmcompile.ir.maps import Dense, LinearMap, from_matrix
+from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, from_matrix
 
 DENSE_FROM = 0.25  # a tap with this share of weights other than 0 is stored densely
 NOTHING = Expr((), np.zeros(()))
@@ -35,6 +36,8 @@ def _over_steps(value: Value | None) -> bool:
 def _convolution(call: Call) -> Result:
     value = call.value(call.args[0])
     weight = call.args[1]
+    if value is not None and _beside_steps(value, weight):
+        return _flat(call, value)
     if value is None or not _over_steps(value) or weight.dim() != 3:
         return LAYERS["convolution"](call)
     bias, stride, padding, dilation, transposed, _, groups = call.args[2:9]
@@ -54,6 +57,49 @@ def _convolution(call: Call) -> Result:
         return found
     added = constant_expr(bias.reshape(1, -1, 1).expand(call.out.shape), dims)
     return found.each(lambda expr: expr.plus(added))
+
+
+def _beside_steps(value: Value, weight: torch.Tensor) -> bool:
+    """True for (samples, channels, rows, columns, steps) and a kernel of one step."""
+    return (weight.dim() == 5 and weight.shape[4] == 1 and len(value.dims) == 5
+            and all(map(is_features, value.dims[1:4]))
+            and value.dims[4] == (Axis("T", len(value.exprs)),))
+
+
+def _flat(call: Call, value: Value) -> Result:
+    """A convolution over rows and columns of each step; one position of its kernel is a matrix."""
+    weight, bias, stride, padding, dilation, transposed, _, groups = call.args[1:9]
+    if bias is not None or transposed or (stride[2], padding[2]) != (1, 0):
+        return fallback(call)
+    kernel = weight[..., 0]
+    shape = tuple(prod(axis.size for axis in dim) for dim in value.dims[1:4])
+    grid = _grid(call, weight)
+    key = ("beside", shape, call.recorder.key(weight), *map(tuple, (stride, padding, dilation)),
+           groups)
+
+    def build() -> LinearMap:
+        values = np.ascontiguousarray(kernel.detach().numpy(), np.float32)
+        if groups == 1 and kernel.shape[2:] == shape[1:] and not any(padding):
+            return Dense(weight=values.reshape(len(values), -1), in_shape=shape,
+                         out_shape=(len(values),), grid=grid)
+        return Conv(weight=values, in_shape=(shape[0], shape[1], shape[2]), groups=groups,
+                    stride=(stride[0], stride[1]), padding=(padding[0], padding[1]),
+                    dilation=(dilation[0], dilation[1]), grid=grid)
+
+    sizes = call.out.shape[1:4]
+    dims = (value.dims[0], *((Axis("F", size),) for size in sizes), value.dims[4])
+    return value.then(call.link(key, build), dims)
+
+
+def _grid(call: Call, weight: torch.Tensor) -> Grid | None:
+    """The grid of 8-bit weights that the running module has rounded."""
+    step = call.recorder.steps.get(call.recorder.module())
+    if step is None:
+        return None
+    levels = (weight / step).detach()
+    if torch.any(levels != torch.round(levels)) or levels.min() < -128 or levels.max() > 127:
+        return None
+    return Grid(step=np.full((), step, np.float32), bits=8)
 
 
 def _taps(call: Call, weight: torch.Tensor, groups: int) -> list[tuple[int, Link]]:

@@ -114,7 +114,7 @@ def _network(
         populations=populations,
         projections=tuple(p for _, projections in folded for p in projections),
         outputs=ends.outputs, steps=_steps(reading), static=reading.static,
-        notes=(*notes, *ends.notes, *told),
+        notes=(*notes, *ends.notes, *told, *reading.session.recorder.told),
     )
 
 

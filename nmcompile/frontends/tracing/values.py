@@ -116,6 +116,12 @@ class Value:
         return all(t.step is None for expr in self.exprs for t in expr.terms)
 
 
+def of_one_step(value: Value) -> Value:
+    """`value` with an axis of its one step as one of features, which reshapes may drop."""
+    dims = tuple((Axis("F", 1),) if dim == (Axis("T", 1),) else dim for dim in value.dims)
+    return replace(value, dims=dims)
+
+
 @dataclass(frozen=True, eq=False)
 class Opaque:
     """A tensor that depends on spikes in a way that cannot be compiled, and why."""

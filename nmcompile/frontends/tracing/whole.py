@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,13 +16,15 @@ from nmcompile.frontends.adapters.brevitas import (
     is_activation_quantiser,
     layer_of,
 )
+from nmcompile.frontends.adapters.lava_dl import is_delay, steps_of_delay
 from nmcompile.frontends.adapters.quantised import Levels, QuantisedActivation
 from nmcompile.frontends.tracing.activations import activate
 from nmcompile.frontends.tracing.binary import function_of_spikes
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.pooling import is_sum_pool, sum_pool
 from nmcompile.frontends.tracing.recorder import Call, Known, Recorder
-from nmcompile.frontends.tracing.values import NotTraceableError, Value
+from nmcompile.frontends.tracing.values import Axis, Expr, Link, NotTraceableError, Value
+from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import Activation
 from nmcompile.ir.neurons.base import Array
 
@@ -50,6 +54,8 @@ def reader(module: nn.Module) -> Reader | None:
         return _sum_pool
     if isinstance(module, QuantisedActivation):
         return _levelled
+    if is_delay(module):
+        return _delayed
     return _quantised if is_activation_quantiser(module) else None
 
 
@@ -76,6 +82,27 @@ def _quantised(ran: Ran, value: Value) -> Value:
         raise NotTraceableError("its levels are not evenly spaced, rounded to the nearest and the "
                                 "same for all data")
     return _rounded(ran, value, levels, layer_of(ran.path))
+
+
+def _delayed(ran: Ran, value: Value) -> Value:
+    """Each channel later by its own number of steps."""
+    features = value.features
+    if value.dims[-1] != (Axis("T", len(value.exprs)),) or not features:
+        raise NotTraceableError("a delay of something else than a series of steps", True)
+    channels = np.broadcast_to(steps_of_delay(ran.module), features[:1])
+    parts = []
+    for steps in np.unique(channels):
+        part = value
+        if np.any(channels != steps):
+            kept = (channels == steps).astype(np.float32).reshape(-1, *[1] * (len(features) - 1))
+            key = ("delay", ran.path, int(steps))
+            link = ran.recorder.links.setdefault(
+                key, Link(Scale(factor=kept, in_shape=features), ran.path))
+            part = value.then(link, value.dims)
+        silent = (Expr((), np.zeros(())),) * int(steps)
+        parts.append((*silent, *part.exprs)[: len(value.exprs)])
+    exprs = tuple(reduce(Expr.plus, each) for each in zip(*parts, strict=True))
+    return Value(value.dims, exprs)
 
 
 def _levelled(ran: Ran, value: Value) -> Value:

@@ -71,7 +71,7 @@ class LIF(Membrane):
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane before step 0."""
-        return {"v": np.broadcast_to(self.v_init, shape).astype(np.float32)}
+        return {"v": started(self.v_init, shape, self.state_step)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
@@ -110,7 +110,8 @@ class CubaLIF(Membrane):
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0."""
-        return _initial(self, shape)
+        return {"u": started(self.u_init, shape, self.state_step),
+                "v": started(self.v_init, shape, self.state_step)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
@@ -142,7 +143,7 @@ class LI:
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane before step 0."""
-        return {"v": np.broadcast_to(self.v_init, shape).astype(np.float32)}
+        return {"v": started(self.v_init, shape)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
@@ -177,7 +178,7 @@ class CubaLI:
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0."""
-        return _initial(self, shape)
+        return {"u": started(self.u_init, shape), "v": started(self.v_init, shape)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
@@ -186,11 +187,10 @@ class CubaLI:
         return {"u": u, "v": v}, np.zeros(v.shape, np.float32)
 
 
-def _initial(neuron: CubaLIF | CubaLI, shape: tuple[int, ...]) -> State:
-    return {
-        "u": np.broadcast_to(neuron.u_init, shape).astype(np.float32),
-        "v": np.broadcast_to(neuron.v_init, shape).astype(np.float32),
-    }
+def started(value: Array, shape: tuple[int, ...], step: Array | None = None) -> Array:
+    """A state of `shape` before step 0, cut toward zero to multiples of `step` if it has one."""
+    full = np.broadcast_to(value, shape)
+    return (full if step is None else toward_zero(full, step)).astype(np.float32)
 
 
 def toward_zero(values: Array, step: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array, State
-from nmcompile.ir.neurons.lif import toward_zero, zero
+from nmcompile.ir.neurons.lif import started, toward_zero, zero
 from nmcompile.ir.neurons.rules import require_shape
 
 BELOW = 1e-5  # lava-nc proc/rf_iz/models.py, PyRF_IZModelFloat: "ensures we don't spike again"
@@ -56,7 +56,7 @@ class ResonateFire:
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Both parts before step 0."""
-        return {name: np.broadcast_to(getattr(self, f"{name}_init"), shape).astype(np.float32)
+        return {name: started(getattr(self, f"{name}_init"), shape, self.state_step)
                 for name in self.state_names}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:

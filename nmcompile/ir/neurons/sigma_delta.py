@@ -9,7 +9,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array, State
-from nmcompile.ir.neurons.lif import zero
+from nmcompile.ir.neurons.lif import started, zero
 from nmcompile.ir.neurons.rules import require_shape
 
 
@@ -53,9 +53,8 @@ class SigmaDelta:
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Sum, activation and residue before step 0; no error."""
-        started = {name: np.broadcast_to(getattr(self, f"{name}_init"), shape).astype(np.float32)
-                   for name in self.state_names}
-        return {**started, "error": np.zeros(shape, np.float32)}
+        states = {name: started(getattr(self, f"{name}_init"), shape) for name in self.state_names}
+        return {**states, "error": np.zeros(shape, np.float32)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step; `current` is i[t]."""
