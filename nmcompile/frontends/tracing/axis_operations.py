@@ -296,8 +296,10 @@ def _filled(call: Call) -> Result:
     target, number = call.args[:2]
     before = call.value(target)
     parents = call.recorder.parents
-    parent = parents[target] if target in parents else None
-    place = None if parent is None else _place(parent, target)
+    if target not in parents:
+        raise NotTraceableError(PARTS)
+    parent: torch.Tensor = parents[target]
+    place = _place(parent, target)
     if place is None or before is None or call.recorder.known(number) is not None:
         raise NotTraceableError(PARTS)
     filled = Value(before.dims, (constant_expr(call.out, before.dims),))
