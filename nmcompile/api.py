@@ -19,7 +19,7 @@ from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.passes.convert import BALANCES, STEPS, Conversion
+from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import Compiled, Data, compile_traced
 from nmcompile.registry import frontends
@@ -68,7 +68,9 @@ def compile(
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
+    convert: str = "rate",
     balance: str = "auto",
+    tolerance: float | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
@@ -80,8 +82,11 @@ def compile(
                  default: what the model brings, or the first of `calibration`
     calibration  data whose statistics choose the integer scales, and labels for the accuracy
     steps        of one sample, for a model that leaves them to its caller and for one of
-                 activations, which is converted to spikes (default 32)
-    balance      how the thresholds of a converted model are chosen, one of `BALANCES`
+                 activations that is converted to rates (default 32)
+    convert      what activations are converted to, one of `CODES`
+    balance      how the thresholds of rates are chosen, one of `BALANCES`
+    tolerance    smallest change that sigma-delta neurons send, as a share of what their layer
+                 sends; default: the largest that keeps 99.5 % of the decisions
     seed         of the rate encoding of values for chips with binary spikes
     """
     chip = target if isinstance(target, Target) else load_target(target)
@@ -102,7 +107,7 @@ def compile(
         traced,
         chip,
         _calibration(traced, calibration, seed),
-        conversion=_conversion(steps, balance),
+        conversion=_conversion(convert, steps, balance, tolerance),
         seed=seed,
         progress=progress,
     )
@@ -141,10 +146,15 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     return {"model": model.name, "model_sha256": digest, "options": options}
 
 
-def _conversion(steps: int | None, balance: str) -> Conversion:
-    if balance not in BALANCES:
-        raise NmcError("balance", f"is '{balance}'", f"Take one of {', '.join(BALANCES)}.")
-    return Conversion(steps=steps or STEPS, balance=balance)
+def _conversion(
+    code: str, steps: int | None, balance: str, tolerance: float | None
+) -> Conversion:
+    for name, value, known in (("convert", code, CODES), ("balance", balance, BALANCES)):
+        if value not in known:
+            raise NmcError(name, f"is '{value}'", f"Take one of {', '.join(known)}.")
+    if tolerance is not None and not 0 <= tolerance < 1:
+        raise NmcError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
+    return Conversion(code=code, steps=steps or STEPS, balance=balance, tolerance=tolerance)
 
 
 def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:

@@ -22,7 +22,7 @@ from nmcompile.ir import Network, Trace, decisions, run, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import Demand, demand, require_fit
-from nmcompile.passes.convert import Conversion, convert, is_artificial
+from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
 from nmcompile.passes.legalize import Latency, compose, retime
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
@@ -35,6 +35,7 @@ from nmcompile.target import Target
 
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
 Progress = Callable[[str], None]
+Figures = dict[str, float | int | str | None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +84,9 @@ def compile_traced(
     checks = [_check_trace(traced)]
     source = traced.network
     if is_artificial(source):
-        source, check = _convert(source, data, conversion or Conversion(), progress)
+        wanted = conversion or Conversion()
+        way = _convert if wanted.code == "rate" else _convert_to_changes
+        source, check = way(source, data, wanted, progress)
         checks.append(check)
         sample, data = (_repeated(part, source) for part in (sample, data))
     sample, data, notes = _for_spikes(sample, data, source.notes, seed, binary)
@@ -116,7 +119,7 @@ def _convert(
 ) -> tuple[Network, Check]:
     found = convert(network, data.inputs, conversion, lambda name: progress(f"convert {name}"))
     best, *others = found.trials
-    figures: dict[str, float | int | str | None] = {
+    figures: Figures = {
         "decisions_equal": best.decisions_equal, "samples": len(found.after),
         "steps": conversion.steps, "balance": best.balance, "output_error": best.error,
     }
@@ -125,17 +128,44 @@ def _convert(
         f"{100 * best.decisions_equal:.2f} % of {len(found.after)} decisions equal after "
         f"{conversion.steps} steps, thresholds {best.balance}{f' ({rest})' if rest else ''}"
     )
-    if data.labels is not None:
-        known = data.labels[: len(found.after)]
-        before, after = (float((d == known).mean()) for d in (found.before, found.after))
-        figures |= {"accuracy_before": before, "accuracy_after": after}
-        text += f"; accuracy {100 * before:.2f} % -> {100 * after:.2f} %"
-    return found.network, Check(arrow="convert", text=text, figures=figures)
+    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
+
+
+def _convert_to_changes(
+    network: Network, data: Data, conversion: Conversion, progress: Progress
+) -> tuple[Network, Check]:
+    progress("convert")
+    found = convert_to_changes(network, data.inputs, conversion.tolerance)
+    trial = found.trial
+    figures: Figures = {
+        "decisions_equal": trial.decisions_equal, "samples": len(found.after),
+        "tolerance": trial.tolerance, "sent": trial.sent, "output_error": trial.error,
+    }
+    text = (
+        f"{100 * trial.decisions_equal:.2f} % of {len(found.after)} decisions equal in a stream of "
+        f"them, changes of {trial.tolerance:g} of what a layer sends or more are sent: "
+        f"{100 * trial.sent:.1f} % of all values"
+    )
+    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
+
+
+def _with_accuracy(
+    text: str, figures: Figures, data: Data, before: Array, after: Array
+) -> Check:
+    """The check of a conversion; where the data have labels, with both accuracies."""
+    if data.labels is None:
+        return Check(arrow="convert", text=text, figures=figures)
+    known = data.labels[: len(after)]
+    right = [float((decided == known).mean()) for decided in (before, after)]
+    return Check(
+        arrow="convert", text=f"{text}; accuracy {100 * right[0]:.2f} % -> {100 * right[1]:.2f} %",
+        figures={**figures, "accuracy_before": right[0], "accuracy_after": right[1]})
 
 
 def _repeated(data: Data, network: Network) -> Data:
     """Values of one step for as many steps as `network` runs, as many samples as fit."""
-    assert network.steps is not None
+    if network.steps is None:
+        return data
     inputs = {name: np.repeat(v, network.steps, axis=1)
               for name, v in _few(network, data.inputs, network.steps).items()}
     return replace(data, inputs=inputs)
@@ -239,7 +269,7 @@ def _check_quantize(
         sum(int(np.count_nonzero(record["spikes"])) for record in run_.records.values())
         for run_ in (trace, found)
     ]
-    figures: dict[str, float | int | str | None] = {
+    figures: Figures = {
         "decisions_equal": same,
         "samples": len(after),
         "spikes_float": spikes[0],

@@ -37,11 +37,23 @@ import click
     "place of neurons and is converted.  [default: the model's num_steps, or 25; 32 converted]",
 )
 @click.option(
+    "--convert",
+    default="rate",
+    show_default=True,
+    help="What activations are converted to: rate (integrate-and-fire neurons) or sigma-delta.",
+)
+@click.option(
     "--balance",
     default="auto",
     show_default=True,
-    help="Thresholds of a converted model: max, a percentile (99.99, 99.9, 99), layer-wise, or "
-    "the best of them.",
+    help="Thresholds of rates: max, a percentile (99.99, 99.9, 99), layer-wise, or the best of "
+    "them.",
+)
+@click.option(
+    "--tolerance",
+    type=float,
+    help="Smallest change that sigma-delta neurons send, as a share of what their layer sends.  "
+    "[default: the largest that keeps 99.5 % of the decisions]",
 )
 @click.option(
     "--seed",
@@ -60,7 +72,9 @@ def command(
     code: str | None,
     trust_pickle: bool,
     steps: int | None,
+    convert: str,
     balance: str,
+    tolerance: float | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -78,14 +92,17 @@ def command(
             code=code,
             trust_pickle=trust_pickle,
             steps=steps,
+            convert=convert,
             balance=balance,
+            tolerance=tolerance,
             seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),
         )
         bar.update(task, description="write")
-        options = {"seed": seed, "steps": steps, "balance": balance}
+        options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
+                   "tolerance": tolerance}
         build = api.write_build(compiled, output, api.origin(model, **options))
     if as_json:
         print_json(build.figures)

@@ -167,3 +167,12 @@ def test_options_that_are_none_get_one_line(capsys, monkeypatch, arguments):
     assert len(result.err.splitlines()) == 1
     assert result.err.startswith("nmc: error: ")
     assert "--help" in result.err
+
+
+def test_options_of_a_conversion_that_do_not_exist(refused):
+    assert refused(MODEL, "--code", CODE, "--convert", "latency") == (
+        "convert: is 'latency'. Take one of rate, sigma-delta.")
+    assert refused(MODEL, "--code", CODE, "--balance", "90") == (
+        "balance: is '90'. Take one of auto, max, 99.99, 99.9, 99, layer-wise.")
+    assert refused(MODEL, "--code", CODE, "--tolerance", "1.5") == (
+        "tolerance: is 1.5. Give a share of 0 to 1.")

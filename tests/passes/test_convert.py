@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Output, Population, Projection, run
 from nmcompile.ir.neurons import LI, LIF, Activation
-from nmcompile.passes.convert import BALANCES, Conversion, convert
+from nmcompile.passes.convert import BALANCES, Conversion, convert, convert_to_changes
 from nmcompile.passes.convert.balance import of_quantile
+from nmcompile.passes.convert.changes import TOLERANCES
 from nmcompile.passes.convert.rate import rate_coded, unsigned
 
 BOUNDED = {"low": scalar(-0.5), "high": scalar(0.8)}
@@ -117,3 +118,65 @@ def test_spiking_neurons_beside_activations_are_refused():
     network = layers(np.random.default_rng(4), Activation(), neuron)
     with pytest.raises(NmcError, match="layer1: spiking neurons and activations are in one"):
         convert(network, values(np.random.default_rng(4)), Conversion())
+
+
+def streamed(network, inputs):
+    """The records of `network` with the samples as the steps of one."""
+    return run(network, {name: values.swapaxes(0, 1) for name, values in inputs.items()}).records
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_changes_of_any_size_give_the_activations(seed):
+    rng = np.random.default_rng(seed)
+    network, inputs = layers(rng, Activation(), Activation()), values(rng)
+    found = convert_to_changes(network, inputs, tolerance=0.0)
+    records, wanted = streamed(found.network, inputs), run(network, inputs).records
+    for name in ("layer0", "layer1", "out"):
+        expected = wanted[name]["v" if name == "out" else "spikes"][:, 0]
+        np.testing.assert_allclose(records[name]["v"][0], expected, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from([0.01, 0.1, 0.5]))
+def test_a_reader_is_never_further_off_than_the_threshold_of_what_it_reads(seed, tolerance):
+    rng = np.random.default_rng(seed)
+    network, inputs = layers(rng, Activation()), values(rng)
+    changed = convert_to_changes(network, inputs, tolerance).network
+    records = streamed(changed, inputs)
+    for population in changed.populations[:-1]:
+        known = np.cumsum(records[population.name]["spikes"][0], axis=0)
+        off = np.abs(known - records[population.name]["v"][0])
+        assert off.max() <= population.neuron.threshold * (1 + 1e-4)
+
+
+def test_a_stream_of_similar_values_costs_few_messages():
+    rng = np.random.default_rng(4)
+    network = layers(rng, Activation(), Activation())
+    slow = np.cumsum(rng.normal(size=(200, 1, 6)) * 0.02, axis=0).astype(np.float32)
+    jumping = rng.permutation(slow)
+    sent = [convert_to_changes(network, {"input": x}, 0.05).trial.sent for x in (slow, jumping)]
+    assert sent[0] < 0.5 * sent[1]
+
+
+def test_the_largest_tolerance_that_keeps_the_decisions_is_taken():
+    rng = np.random.default_rng(4)
+    network, inputs = layers(rng, Activation()), values(rng, samples=400)
+    readout = replace(network.populations[-1], bias=np.array([0.03, 0, -0.03], np.float32))
+    network = replace(network, populations=(*network.populations[:-1], readout))  # no ties at 0
+    chosen = convert_to_changes(network, inputs).trial
+    tried = [convert_to_changes(network, inputs, tolerance).trial for tolerance in TOLERANCES]
+    kept = [trial.tolerance for trial in tried if trial.decisions_equal >= 0.995]
+    assert 0 < chosen.tolerance < max(TOLERANCES)
+    assert chosen.tolerance == max(kept)
+    assert [t.sent for t in tried] == sorted(t.sent for t in tried)
+
+
+def test_a_bounded_activation_is_no_sigma_delta_neuron():
+    rng = np.random.default_rng(1)
+    network = layers(rng, Activation(high=scalar(6.0)))
+    with pytest.raises(NmcError) as error:
+        convert_to_changes(network, values(rng))
+    assert str(error.value) == (
+        "layer0: a bounded or quantised activation is no sigma-delta neuron. Use ReLU without an "
+        "upper bound, or convert to rates.")

@@ -22,6 +22,7 @@ from nmcompile.passes.legalize import compose
 STEPS = 32
 ELEMENTS = 50_000_000  # currents and spikes that a trial keeps in memory
 FIXED: dict[str, float] = {"max": 1.0, "99.99": 0.9999, "99.9": 0.999, "99": 0.99}
+CODES = ("rate", "sigma-delta")
 BALANCES = ("auto", *FIXED, "layer-wise")
 
 
@@ -29,13 +30,18 @@ BALANCES = ("auto", *FIXED, "layer-wise")
 class Conversion:
     """How to convert.
 
-    steps    of the spiking network for one sample
-    balance  how thresholds are chosen: "max" or a percentile of each activation, "layer-wise", or
-             "auto", which tries all and keeps the one with the most equal decisions
+    code       "rate": integrate-and-fire neurons; "sigma-delta": neurons that send changes
+    steps      of the spiking network for one sample, of rates
+    balance    how thresholds of rates are chosen: "max" or a percentile of each activation,
+               "layer-wise", or "auto", which tries all and keeps the one with the most equal
+               decisions
+    tolerance  of sigma-delta neurons, as `convert_to_changes` has it
     """
 
+    code: str = CODES[0]
     steps: int = STEPS
     balance: str = "auto"
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
