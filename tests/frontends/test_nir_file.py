@@ -148,18 +148,29 @@ def test_a_cuba_li_is_a_cuba_lif_that_never_fires() -> None:
     assert np.allclose(run(found.network, found.inputs).records["1"]["v"][0, :, 0], wanted)
 
 
+def test_an_integrator_between_layers_is_a_synaptic_current_or_a_filter() -> None:
+    li = nir.LI(tau=4e-4 * ones(3), r=ones(3), v_leak=0 * ones(3))
+    slow = nir.LIF(tau=1e-3 * ones(3), r=3 * ones(3), v_leak=0 * ones(3), v_threshold=ones(3),
+                   v_reset=0 * ones(3))
+    direct = network(chain(li, slow, n=3))
+    filtered = network(chain(li, nir.Linear(weight=np.eye(3, dtype=np.float32)), slow, n=3))
+    assert [p.neuron.kind for p in direct.populations] == ["cuba-lif"]
+    assert [p.neuron.kind for p in filtered.populations] == ["filter", "lif"]
+    inputs = {"input": (np.random.default_rng(0).random((2, 60, 3)) < 0.6).astype(np.float32)}
+    spikes = run(direct, inputs).records["1"]["spikes"]
+    assert spikes.sum() > 10
+    assert np.array_equal(run(filtered, inputs).records["2"]["spikes"], spikes)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
-    [(chain(nir.LI(tau=ones(3), r=ones(3), v_leak=0 * ones(3)), lif(3), n=3),
-      "0 -> 1: 0 is an integrator that never fires; its membrane cannot travel. Keep integrators "
-      "for the readout."),
-     (chain(nir.Linear(weight=ones(2, 3)), nir.Delay(delay=np.array([1e-4, 2.5e-4])), lif()),
+    [(chain(nir.Linear(weight=ones(2, 3)), nir.Delay(delay=np.array([1e-4, 2.5e-4])), lif()),
       "1: delays of 1 to 2.5 steps of 0.0001 s cannot be compiled. Use whole numbers of steps."),
      (chain(nir.Linear(weight=ones(2, 3)), lif(tau=1e-5 * ones(2))),
       "1: a time constant of 1e-05 s is shorter than a step of 0.0001 s. Write the exporter's dt "
       "into the graph's metadata as 'dt'."),
      (chain(nir.Linear(weight=ones(2, 5)), lif()), "0: its weight is (2, 5), its input (3,).")],
-    ids=["integrator", "delay", "tau", "shape"],
+    ids=["delay", "tau", "shape"],
 )
 def test_what_cannot_be_compiled_is_refused_by_name(model: object, message: str) -> None:
     with pytest.raises(NmcError) as error:

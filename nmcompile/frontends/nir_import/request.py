@@ -17,6 +17,7 @@ from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
 from nmcompile.frontends.nir_import.read import read_graph, require_numbers
 from nmcompile.frontends.port_sample import port_sample
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
+from nmcompile.ir.filters import with_filters
 from nmcompile.ir.maps import Chain, LinearMap, Scale
 from nmcompile.ir.neurons import LI
 from nmcompile.ir.neurons.base import Array
@@ -60,7 +61,7 @@ def network_of(graph: nir.NIRGraph) -> Network:
         populations=tuple(part for part, _ in parts.values()), projections=projections,
         outputs=outputs, dt=dt, notes=(note, *_of_resets(flat)),
     )
-    return verify(network)
+    return verify(with_filters(network))
 
 
 def _of_resets(flat: Graph) -> tuple[str, ...]:

@@ -32,14 +32,15 @@ class Node:
 
 
 def fold(
-    node: Node, names: dict[str, str], shapes: dict[str, tuple[int, ...]]
+    node: Node, names: dict[str, str], shapes: dict[str, tuple[int, ...]], integrators: set[str]
 ) -> tuple[Population, tuple[Projection, ...]]:
     """The population of `node` and the projections into it.
 
-    names   source -> name in the network
-    shapes  source -> shape
+    names        source -> name in the network
+    shapes       source -> shape
+    integrators  sources without spikes, whose membrane travels
     """
-    steps = [_routes(node.name, expr, step) for step, expr in enumerate(node.currents)]
+    steps = [_routes(node.name, expr, step, integrators) for step, expr in enumerate(node.currents)]
     routes = steps[-1]
     for step, found in enumerate(steps):
         wanted = Counter({r: n for r, n in routes.items() if r[1] <= step})
@@ -61,12 +62,13 @@ def fold(
     return replace(population, bias=bias), tuple(projections)
 
 
-def _routes(name: str, expr: Expr, step: int) -> Counter[Route]:
-    return Counter(_route(name, term, step) for term in expr.terms)
+def _routes(name: str, expr: Expr, step: int, integrators: set[str]) -> Counter[Route]:
+    return Counter(_route(name, term, step, integrators) for term in expr.terms)
 
 
-def _route(name: str, term: Term, step: int) -> Route:
-    if term.variable != "spikes":
+def _route(name: str, term: Term, step: int, integrators: set[str]) -> Route:
+    sent = "v" if term.source in integrators else "spikes"
+    if term.variable != sent:
         raise NmcError(name, f"it takes the state {term.variable} of {term.source}",
                        "Only spikes travel between neurons; pass the spikes on.")
     delay = 0 if term.step is None else step - term.step

@@ -28,13 +28,14 @@ class Readout:
 
 def readout(
     returned: tuple[Known, ...], steps: int, naming: Callable[[str], str], inputs: set[str],
-    taken: set[str],
+    taken: set[str], integrators: set[str],
 ) -> Readout:
     """The outputs of a model that returned `returned` after `steps` steps.
 
     naming  path of a module -> name of a population
     inputs  names of the input ports, which are no outputs
     taken   names that populations have
+    integrators  paths of neurons without spikes, whose membrane travels
     """
     ports: dict[tuple[str, str], None] = {}
     nodes: dict[str, Node] = {}
@@ -46,7 +47,8 @@ def readout(
             ((source, variable),) = sources
             ports.setdefault((naming(source), variable))
             _note_last_step(value, naming(source), steps, notes)
-        elif sources and all(variable == "spikes" for _, variable in sources):
+        elif sources and all(variable == "spikes" or path in integrators
+                             for path, variable in sources):
             node = _integrator(value, steps, naming, {*taken, *nodes})
             nodes[node.name] = node
             ports.setdefault((node.name, "v"))

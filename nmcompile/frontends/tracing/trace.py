@@ -18,6 +18,8 @@ from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
 from nmcompile.frontends.tracing.values import NotTraceableError, Value
 from nmcompile.ir import Input, Network, verify
+from nmcompile.ir.filters import with_filters
+from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
 
 
@@ -34,15 +36,19 @@ def trace(
         raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
     naming = _naming(model)
     taken = {naming(path) for path in reading.session.calls}
-    ends = readout(reading.outputs, reading.steps, naming, {INPUT}, taken)
-    calls = _used(tuple(reading.session.calls.values()), reading)
+    every = tuple(reading.session.calls.values())
+    ends = readout(reading.outputs, reading.steps, naming, {INPUT}, taken, _integrators(every))
+    calls = _used(every, reading)
     nodes = tuple(_node(c, naming, reading.steps) for c in calls)
-    network = _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes)
+    network = with_filters(
+        _network(reading, (*nodes, *ends.nodes), calls, ends, naming, notes))
     kept = slice(0, reading.samples)
+    neurons = {population.name: population.neuron for population in network.populations}
     return Traced(
         network=verify(network),
         inputs={network.inputs[0].name: reading.values[kept]},
-        expected={naming(c.path): _record(c, kept, reading.steps) for c in calls},
+        expected={naming(c.path): _record(c, kept, reading.steps, neurons[naming(c.path)])
+                  for c in calls if naming(c.path) in neurons},
         verified_by=verified_by,
     )
 
@@ -61,6 +67,10 @@ def _used(calls: tuple[Calls, ...], reading: Reading) -> tuple[Calls, ...]:
         kept |= found
         waiting += found
     return tuple(c for c in calls if c.path in kept)
+
+
+def _integrators(calls: tuple[Calls, ...]) -> set[str]:
+    return {c.path for c in calls if not c.described.neuron.spiking}
 
 
 def _require_plain(model: nn.Module) -> None:
@@ -106,7 +116,7 @@ def _network(
     port = INPUT if all(node.name != INPUT for node in nodes) else f"{INPUT}_port"
     names = {c.path: naming(c.path) for c in calls} | {INPUT: port}
     shapes = {c.path: c.shape for c in calls} | {INPUT: reading.shape}
-    folded = [fold(node, names, shapes) for node in nodes]
+    folded = [fold(node, names, shapes, _integrators(calls)) for node in nodes]
     populations = tuple(population for population, _ in folded)
     dt, told = _time_step(calls)
     return Network(
@@ -131,9 +141,12 @@ def _steps(reading: Reading) -> int | None:
     return reading.steps if reading.own or reading.static else None
 
 
-def _record(calls: Calls, kept: slice, steps: int) -> dict[str, Array]:
+def _record(calls: Calls, kept: slice, steps: int, neuron: Neuron) -> dict[str, Array]:
+    """What `calls` gave; an integrator whose membrane travels sends that."""
     times = steps if calls.static else 1
     records = {variable: np.stack(values * times, axis=1)[kept].astype(np.float32)
                for variable, values in calls.records.items()}
-    return {"spikes": np.zeros_like(next(iter(records.values()))), **records}
+    sent = records["v"] if "spikes" not in records and neuron.graded else np.zeros_like(
+        next(iter(records.values())))
+    return {"spikes": sent, **records}
 

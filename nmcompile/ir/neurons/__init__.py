@@ -4,12 +4,15 @@ from nmcompile.ir.neurons.activation import Activation
 from nmcompile.ir.neurons.alif import ALIF
 from nmcompile.ir.neurons.alpha import Alpha
 from nmcompile.ir.neurons.base import Neuron, Reset, ResetAt, State
+from nmcompile.ir.neurons.filters import CubaFilter, Filter
 from nmcompile.ir.neurons.lif import LI, LIF, UNBOUNDED, CubaLI, CubaLIF
 from nmcompile.ir.neurons.psn import PSN
 from nmcompile.ir.neurons.resonate_fire import ResonateFire
 from nmcompile.ir.neurons.sigma_delta import SigmaDelta
 
-FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, PSN, Activation, SigmaDelta, ResonateFire, LI, CubaLI)
+FLOAT_NEURONS = (LIF, CubaLIF, ALIF, Alpha, PSN, Activation, SigmaDelta, ResonateFire, LI, CubaLI,
+                 Filter, CubaFilter)
 
 __all__ = ["ALIF", "FLOAT_NEURONS", "LI", "LIF", "PSN", "UNBOUNDED", "Activation", "Alpha",
-           "CubaLI", "CubaLIF", "Neuron", "Reset", "ResetAt", "ResonateFire", "SigmaDelta", "State"]
+           "CubaFilter", "CubaLI", "CubaLIF", "Filter", "Neuron", "Reset", "ResetAt",
+           "ResonateFire", "SigmaDelta", "State"]

@@ -143,6 +143,10 @@ ROWS = (
     row("LICell as readout", lambda: Cells(
         nn.Linear(8, 12), norse.LIFCell(LIFParameters(**FAST)), nn.Linear(12, 5),
         norse.LICell(LIParameters(v_leak=torch.tensor(0.1))))),
+    row("LICell between layers", lambda: Cells(
+        nn.Linear(8, 12), norse.LIFCell(LIFParameters(**FAST)), nn.Linear(12, 10),
+        norse.LICell(LIParameters(v_leak=torch.tensor(0.1))), nn.Linear(10, 5),
+        norse.LIFBoxCell(LIFBoxParameters()))),
     row("LIBoxCell as readout", lambda: Cells(
         nn.Linear(8, 12), norse.LIFCell(LIFParameters(**FAST)), nn.Linear(12, 5),
         norse.LIBoxCell(LIBoxParameters()))),

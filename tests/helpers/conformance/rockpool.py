@@ -103,6 +103,15 @@ ROWS = (
     row("ExpSynTorch as readout", lambda: lively(Sequential(
         rp.LinearTorch((8, 12)), rp.LIFTorch(12, threshold=Constant(2.0), **TAUS),
         rp.LinearTorch((12, 5)), rp.ExpSynTorch(5, tau=Constant(1e-2))))),
+    row("ExpSynTorch ahead of LIFNeuronTorch", lambda: lively(Sequential(
+        rp.LinearTorch((8, 12)), rp.ExpSynTorch(12, tau=spread(2e-3, 8e-3)),
+        rp.LIFNeuronTorch(12, tau_mem=Constant(6e-3), threshold=Constant(2.0),
+                          bias=spread(-0.1, 0.1)),
+        rp.LinearTorch((12, 5)), rp.LIFTorch(5, threshold=Constant(5.0), **TAUS)))),
+    row("ExpSynTorch ahead of LinearTorch", lambda: lively(Sequential(
+        rp.LinearTorch((8, 12)), rp.LIFTorch(12, threshold=Constant(2.0), **TAUS),
+        rp.ExpSynTorch(12, tau=Constant(5e-3)), rp.LinearTorch((12, 5)),
+        rp.LIFNeuronTorch(5, tau_mem=Constant(6e-3), threshold=Constant(9.0))))),
     row("Residual", lambda: lively(Sequential(
         rp.LinearTorch((8, 6)), rp.LIFTorch(6, threshold=Constant(2.0), **TAUS),
         Residual(rp.LinearTorch((6, 6)), rp.LIFTorch(6, threshold=Constant(3.0), **TAUS)),

@@ -105,6 +105,9 @@ ROWS = (
         alif, norm_input=False, reset_fn=sina.MembraneReset())),
     row("ExpLeak as readout", lambda: nn.Sequential(
         nn.Linear(8, 12), sl.IAF(**ONE), nn.Linear(12, 5), sl.ExpLeak(tau_mem=8.0))),
+    row("ExpLeak between layers, and a linear layer at the end", lambda: nn.Sequential(
+        nn.Linear(8, 12), sl.IAF(**ONE), sl.ExpLeak(tau_mem=8.0), nn.Linear(12, 10), sl.IAF(**ONE),
+        sl.ExpLeak(tau_mem=4.0), nn.Linear(10, 5))),
     row("ExpLeak, norm_input", lambda: nn.Sequential(
         nn.Linear(8, 12), sl.IAF(**ONE), nn.Linear(12, 5),
         sl.ExpLeak(tau_mem=8.0, norm_input=True))),
