@@ -52,6 +52,9 @@ class Backend(Protocol):
     neurons: tuple[type, ...]
     index_bits: int
 
+    def has_relays(self, target: Target) -> bool:
+        """Whether the chip has neurons that send what they receive in the same step as payload."""
+
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""
 

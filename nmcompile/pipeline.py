@@ -27,6 +27,7 @@ from nmcompile.passes.legalize import Latency, compose, retime
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
 from nmcompile.passes.quantize import Calibration, LayerError, payloads, quantize
+from nmcompile.passes.relay import rates_of, relay
 from nmcompile.passes.route import route
 from nmcompile.registry import backend as backend_of
 from nmcompile.registry import extra_passes
@@ -91,7 +92,9 @@ def compile_traced(
         sample, data = (_repeated(part, source) for part in (sample, data))
     sample, data, notes = _for_spikes(sample, data, source.notes, seed, binary)
     progress("lower")
-    network, latency = _lower(source, target, backend)
+    relayed, told = _relayed(source, target, backend, sample)
+    notes = (*notes, *told)
+    network, latency = _lower(relayed, target, backend)
     checks.append(_check_lower(source, network, latency, sample))
     progress("quantize")
     few = _few(network, data.inputs)
@@ -187,6 +190,15 @@ def _for_spikes(
         for part in (sample, data)
     ]
     return encoded[0], encoded[1], (*notes, note)
+
+
+def _relayed(
+    network: Network, target: Target, backend: Backend, sample: Data
+) -> tuple[Network, tuple[str, ...]]:
+    """`network` with the relays that pay, and a note of what was decided."""
+    chip = target if backend.has_relays(target) else None
+    found = relay(network, chip, lambda: rates_of(network, sample.inputs))
+    return found.network, (found.note,) if found.note else ()
 
 
 def _lower(network: Network, target: Target, backend: Backend) -> tuple[Network, Latency]:

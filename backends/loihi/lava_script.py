@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.loihi import lava_text as text
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.relay import STATE_BITS, LoihiRelay
 from nmcompile_backends.loihi.start_gates import gated
 
 from nmcompile.ir import Network, Population, Projection, SynapseFormat
@@ -70,6 +71,7 @@ def _imports(code: str) -> str:
 def _body(network: Network, arrays: Arrays) -> str:
     held = gated(network)
     bits = {port.name: port.format.payload_bits or 0 for port in network.inputs}
+    bits |= {p.name: STATE_BITS for p in network.populations if isinstance(p.neuron, LoihiRelay)}
     parts = [text.BUILD]
     parts += [f"    node[{p.name!r}] = Source(data=sent[{p.name!r}])\n" for p in network.inputs]
     for number, population in enumerate(network.populations):
@@ -89,6 +91,9 @@ def _store(arrays: Arrays, owner: str, name: str, values: Array) -> str:
 
 def _population(population: Population, held: bool, store: Store) -> str:
     neuron = population.neuron
+    if isinstance(neuron, LoihiRelay):
+        return _call(f"node[{population.name!r}]", "GradedVec",
+                     [f"shape=({population.size},), vth=0,"])
     assert isinstance(neuron, LoihiNeuron)
     registers = (neuron.du, neuron.dv, neuron.threshold)
     du, dv, vth = (_each(population, values, name, store)

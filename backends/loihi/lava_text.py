@@ -8,7 +8,8 @@ Run it with Python 3.10 and lava-nc 0.10:
     python lava_model.py INPUT OUTPUT.npz [--steps N]
 
 INPUT       {inputs}: spikes as 0 or 1, or integer payloads
-OUTPUT.npz  <population>/spikes and <population>/v, each (steps, *shape), int32
+OUTPUT.npz  <population>/spikes and <population>/v, each (steps, *shape), int32; a relay's spikes
+            are its payloads, and its v is cleared behind each
 --steps     default: as many as INPUT has; behind its last row the input is zero
 """
 
@@ -34,6 +35,7 @@ IMPORTS = (
     ("lava.proc.conv.models", ("AbstractPyConvModel",)),
     ("lava.proc.conv.process", ("Conv",)),
     ("lava.proc.dense.process", ("DelayDense", "Dense")),
+    ("lava.proc.graded.process", ("GradedVec",)),
     ("lava.proc.io.sink", ("RingBuffer as Sink",)),
     ("lava.proc.io.source", ("RingBuffer as Source",)),
     ("lava.proc.lif.process", ("LIF",)),

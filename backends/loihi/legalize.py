@@ -8,7 +8,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
-from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, Activation, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -26,8 +26,11 @@ def legalize(network: Network, target: Target) -> Network:
 
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
-    if not isinstance(neuron, LI | LIF | CubaLI | CubaLIF):
+    if _is_relay(population) and target.formats.payload_bits.value:
+        return population
+    if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
+    assert isinstance(neuron, LI | LIF | CubaLI | CubaLIF)
     for variable, initial in neuron.initial_state(population.shape).items():
         if np.any(initial != 0):
             raise NmcError(
@@ -42,6 +45,11 @@ def _population(population: Population, target: Target) -> Population:
     if neuron.reset_at is ResetAt.LEAK:
         return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
     return population
+
+
+def _is_relay(population: Population) -> bool:
+    neuron = population.neuron
+    return isinstance(neuron, Activation) and neuron.is_identity() and not np.any(population.bias)
 
 
 def _require_readable(network: Network) -> None:

@@ -24,6 +24,7 @@ from nmcompile_backends.loihi.register_axons import (
     senders,
 )
 from nmcompile_backends.loihi.register_rows import Box, Rows, rows
+from nmcompile_backends.loihi.relay import LoihiRelay
 
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv, Dense
@@ -31,7 +32,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, view
 from nmcompile.target.topology import tile_position
 
-FORMAT = "nmcompile-loihi-registers-1"
+FORMAT = "nmcompile-loihi-registers-2"
 DOCUMENT, ARRAYS, SCHEMA = "registers.json", "registers.h5", "registers.schema.json"
 NONE = np.zeros(0, np.int64)
 Json = dict[str, Any]
@@ -160,6 +161,10 @@ def _core(source: Source, core: int) -> Json:
 def _compartments(source: Source, path: str, number: int) -> Json:
     population, box = _slice(source, number)
     neuron = population.neuron
+    place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
+             "first": box.first, "count": box.size, "start": population.start}
+    if isinstance(neuron, LoihiRelay):
+        return {**place, "model": "relay"}
     assert isinstance(neuron, LoihiNeuron)
 
     def register(name: str) -> Json | int:
@@ -167,12 +172,11 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         return source.each(f"{path}/{name}", box.cut(values))
 
     return {
-        "population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
-        "first": box.first, "count": box.size,
+        **place, "model": "cuba",
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),
         "bias_mantissa": register("bias_mantissa"), "bias_exponent": neuron.bias_exponent,
         "current_init": register("u_init"), "refractory": neuron.refractory,
-        "reset": reset_name(neuron), "silent": neuron.silent, "start": population.start,
+        "reset": reset_name(neuron), "silent": neuron.silent,
     }
 
 

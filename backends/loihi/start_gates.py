@@ -27,7 +27,6 @@ def gated(network: Network) -> tuple[str, ...]:
 def _moves(network: Network, name: str, first: dict[str, float]) -> float:
     """First step in which a free-running population would leave its state of rest."""
     neuron = network.population(name).neuron
-    assert isinstance(neuron, LoihiNeuron)
-    if np.any(neuron.bias_mantissa) or np.any(neuron.u_init):
+    if isinstance(neuron, LoihiNeuron) and (np.any(neuron.bias_mantissa) or np.any(neuron.u_init)):
         return 0.0
     return min((first[p.source] + p.delay for p in network.incoming(name)), default=inf)

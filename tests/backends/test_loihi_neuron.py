@@ -8,6 +8,7 @@ from helpers.networks import dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.relay import LoihiRelay
 
 from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
@@ -132,3 +133,17 @@ def test_a_value_beyond_its_register_is_refused(field, value, message):
     with pytest.raises(NmcError) as error:
         neuron(**{field: whole(value)}).verify("n", (1,))
     assert str(error.value) == message
+
+
+def test_a_relay_sends_the_24_bit_sum_of_its_step_and_its_kernel_alike():
+    model, shape = LoihiRelay(), (3, 4)
+    current = np.random.default_rng(0).integers(-2**25, 2**25, (5, *shape)).astype(np.int32)
+    current[0, 0, 0], current[0, 0, 1] = 2**23, -(2**23)
+    state, sent = model.step(model.initial_state((5, *shape)), current)
+    assert np.array_equal(sent, state["v"])
+    assert (sent[0, 0, 0], sent[0, 0, 1]) == (2**23, 2**23)
+    assert np.array_equal((sent.astype(np.int64) - current) % 2**24, np.zeros(sent.shape))
+    flat, spikes = np.zeros((5, 12), np.int32), np.zeros((5, 12), np.int32)
+    model.stepper(shape)({"v": flat}, current.reshape(5, -1), spikes)
+    assert np.array_equal(spikes.reshape(sent.shape), sent)
+    assert np.array_equal(flat, spikes)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.relay import LoihiRelay
 
 from nmcompile.ir import (
     Input,
@@ -97,6 +100,30 @@ def network(
 
 def port(shape: Shape, payload_bits: int = 0, name: str = "in") -> Input:
     return Input(name=name, shape=shape, format=SpikeFormat(payload_bits=payload_bits))
+
+
+def relayed(seed: int) -> Network:
+    """Two layers, a relay of one and the input and a relay of that, dense and convolutional."""
+    rng = np.random.default_rng(seed)
+    zero, image = np.zeros((), np.int32), (2, 4, 5)
+    kernel = Conv(weight=weights(rng, (2, 2, 3, 3)), in_shape=image, padding=(1, 1))
+
+    def layer(name: str, shape: Shape, relays: bool, start: int) -> Population:
+        model = LoihiRelay() if relays else neuron(
+            dv=int(rng.integers(0, 2000)), threshold=int(rng.integers(60, 300)))
+        return Population(name=name, shape=shape, neuron=model, bias=zero, start=start)
+
+    return network(
+        (port(image),),
+        (layer("a", image, False, 1), layer("sum", image, True, 2), layer("b", image, False, 3),
+         layer("again", image, True, 4), layer("out", (7,), False, 5)),
+        (projection("in", "a", kernel, exponent=-2),
+         projection("in", "sum", kernel, delay=2, exponent=int(rng.integers(-2, 1))),
+         projection("a", "sum", replace(kernel, weight=weights(rng, (2, 2, 3, 3)))),
+         projection("sum", "b", sparse(rng, 40, 40), exponent=-6),
+         projection("sum", "again", sparse(rng, 40, 40), delay=2, exponent=-7),
+         projection("b", "again", kernel, exponent=-1),
+         projection("again", "out", dense(weights(rng, (7, 40))), exponent=-8)))
 
 
 def payloads(

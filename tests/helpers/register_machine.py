@@ -30,7 +30,7 @@ class Core:
             {k: arrays[v["array"]][()].astype(int) if isinstance(v, dict) else v
              for k, v in group.items()} for group in entry["compartment_groups"]]
         for group in self.registers:
-            self.u[group["first"] : group["first"] + group["count"]] = group["current_init"]
+            self.u[group["first"] : group["first"] + group["count"]] = group.get("current_init", 0)
 
     def _row(self, axon: int) -> tuple[np.ndarray, np.ndarray]:
         """Compartments and weights of an axon's row."""
@@ -62,6 +62,10 @@ class Core:
 
     def _advance(self, group: dict, q: np.ndarray) -> None:
         part = slice(group["first"], group["first"] + group["count"])
+        if group["model"] == "relay":
+            self.v[part] = (q[part] + 2**23 - 1) % 2**24 - 2**23 + 1
+            self.spikes[part] = self.v[part]
+            return
         level = group["threshold"] * 64
         u = np.trunc(self.u[part] * (4095 - group["du"]) / 4096).astype(int) + q[part] * 64
         u = (u + 2**23 - 1) % 2**24 - 2**23 + 1

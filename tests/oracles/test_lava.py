@@ -11,7 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.loihi_programs import dense, network, neuron, payloads, port, projection, weights
+from helpers.loihi_programs import (
+    dense,
+    network,
+    neuron,
+    payloads,
+    port,
+    projection,
+    relayed,
+    weights,
+)
 from helpers.random_loihi import calm, random_network
 from nmcompile_backends.loihi.lava_script import write_lava
 
@@ -78,6 +87,25 @@ def test_sums_beyond_16_bits_reach_the_neuron_whole(tmp_path: Path) -> None:
                   (projection("in", "a", dense(np.full((1, 8), 254, np.int16))),))
     sent = {"in": np.arange(-40, 40, 5).reshape(1, -1, 1).repeat(8, 2).astype(np.int32)}
     assert differing(net, tmp_path, sent)[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lavas_graded_vector_sends_what_a_relay_sends(tmp_path: Path, seed: int) -> None:
+    net = relayed(seed)
+    sent = payloads(net, STEPS, np.random.default_rng(seed))
+    write_lava(net, tmp_path)
+    assert "= GradedVec(" in (tmp_path / "lava_model.py").read_text()
+    np.save(tmp_path / "input.npy", sent["in"][0])
+    command = [PYTHON, "lava_model.py", "input.npy", "output.npz"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    wanted, found = run(net, sent).records, np.load(tmp_path / "output.npz")
+    for population in net.populations:
+        record = wanted[population.name]
+        np.testing.assert_array_equal(found[f"{population.name}/spikes"], record["spikes"][0])
+        if not population.neuron.graded:  # Lava clears a relay's v
+            np.testing.assert_array_equal(found[f"{population.name}/v"], record["v"][0])
+    assert np.abs(wanted["again"]["spikes"]).max() > 255
+    assert wanted["out"]["spikes"].any()
 
 
 def test_two_inputs_come_from_one_npz(tmp_path: Path) -> None:

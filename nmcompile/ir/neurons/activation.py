@@ -57,6 +57,11 @@ class Activation:
         v = current.astype(np.float32)
         return {"v": v}, self.of(v)
 
+    def is_identity(self) -> bool:
+        """True where every value is sent as it is."""
+        unbounded = np.all(np.isinf(self.low)) and np.all(np.isinf(self.high))
+        return bool(unbounded) and not np.any(self.step_size)
+
     def of(self, v: Array) -> Array:
         """What is sent for a value `v`, float32."""
         if not np.any(self.step_size):

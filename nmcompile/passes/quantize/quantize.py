@@ -66,11 +66,12 @@ def quantize(
         for port in network.inputs
     )
     populations, projections, errors = [], dict[int, Projection](), []
+    units = {port.name: port.format.scale for port in inputs}
     for population in network.populations:
         progress(population.name)
-        arriving = [_arriving(p, inputs, few) for p in network.incoming(population.name)]
+        arriving = [_arriving(p, inputs, units, few) for p in network.incoming(population.name)]
         wanted = few.trace.records[population.name]
-        layer = _layer(network, population, inputs, calibration.trace)
+        layer = _layer(network, population, units, calibration.trace)
         current = np.abs(_real_current(layer, arriving, wanted["v"].shape[:2])).max(initial=0.0)
         layer = replace(layer, peaks={"u": float(current), **layer.peaks})
         encoded, error = _best(layer, arriving, wanted, target, backend)
@@ -80,6 +81,8 @@ def quantize(
             for real, whole in zip(layer.projections, encoded.projections, strict=True)
         }
         errors.append(error)
+        if population.neuron.graded:
+            units[population.name] = encoded.unit
     quantized = replace(
         network,
         inputs=inputs,
@@ -112,9 +115,8 @@ def payloads(port: Input, values: Array) -> Array:
 
 
 def _layer(
-    network: Network, population: Population, inputs: tuple[Input, ...], trace: Trace
+    network: Network, population: Population, units: dict[str, float], trace: Trace
 ) -> Layer:
-    units = {port.name: port.format.scale for port in inputs}
     projections = network.incoming(population.name)
     records = trace.records[population.name]
     return Layer(
@@ -150,6 +152,10 @@ def _best(
         tried.append((_membrane_error(encoded, arriving, wanted), encoded, scale, clip))
     _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
     rounded = rounded_by_inputs(layer, plain, arriving, backend)
+    if layer.population.neuron.graded:  # it has no bias to be corrected
+        error, best = min(((_membrane_error(e, arriving, wanted), e) for e in (rounded, plain)),
+                          key=lambda pair: pair[0])
+        return best, _layer_error(layer, best, error, tried[0][0], wanted)
     corrected = backend.encode(
         _bias_corrected(layer, rounded, arriving, wanted["v"].shape[:2]), scale, clip, target
     )
@@ -157,8 +163,8 @@ def _best(
         corrected = replace(corrected, projections=rounded.projections)
     candidates = (rounded, corrected, plain)
     errors = [_membrane_error(encoded, arriving, wanted) for encoded in candidates]
-    best = min(zip(errors, candidates, strict=True), key=lambda pair: pair[0])
-    return best[1], _layer_error(layer, best[1], best[0], tried[0][0], wanted)
+    error, best = min(zip(errors, candidates, strict=True), key=lambda pair: pair[0])
+    return best, _layer_error(layer, best, error, tried[0][0], wanted)
 
 
 def _layer_error(
@@ -198,7 +204,10 @@ def _real_current(layer: Layer, arriving: list[Array], extent: tuple[int, int]) 
     return real
 
 
-def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Calibration) -> Array:
+def _arriving(
+    projection: Projection, inputs: tuple[Input, ...], units: dict[str, float],
+    calibration: Calibration,
+) -> Array:
     """Payloads that reach the projection's target, (samples, steps, n), in the target's time."""
     lag = calibration.latency
     for port in inputs:
@@ -206,7 +215,8 @@ def _arriving(projection: Projection, inputs: tuple[Input, ...], calibration: Ca
             sent = payloads(port, calibration.inputs[port.name])
             break
     else:
-        sent = calibration.trace.spikes(projection.source)
+        sent = np.rint(calibration.trace.spikes(projection.source)
+                       / units.get(projection.source, 1.0))
     delay = projection.delay - lag[projection.target] + lag[projection.source]
     late = np.zeros((*sent.shape[:2], int(np.prod(sent.shape[2:]))))
     late[:, delay:] = sent.reshape(*sent.shape[:2], -1)[:, : max(0, sent.shape[1] - delay)]
@@ -230,7 +240,7 @@ def _membrane_error(
     """Root mean square difference of the layer's membrane from the wanted one, in real units.
 
     Where either spikes, the membranes are not compared: chips keep v after the reset, libraries
-    often before it.
+    often before it. Those of graded spikes, which reset nothing, are.
     """
     v, fired = wanted["v"], wanted["spikes"]
     current = _current(encoded, arriving, v.shape[:2])
@@ -238,7 +248,7 @@ def _membrane_error(
     total, compared = 0.0, 0
     for step in range(v.shape[1]):
         state, spikes = encoded.population.neuron.step(state, current[:, step])
-        quiet = (spikes == 0) & (fired[:, step] == 0)
+        quiet = ((spikes == 0) & (fired[:, step] == 0)) | encoded.population.neuron.graded
         total += float(np.square(state["v"] * encoded.unit - v[:, step])[quiet].sum())
         compared += int(np.count_nonzero(quiet))
     return float(np.sqrt(total / max(compared, 1)))

@@ -20,6 +20,7 @@ from helpers.loihi_programs import (
 )
 from helpers.random_loihi import random_chain
 from nmcompile_backends.loihi.net_file import write_net
+from nmcompile_backends.loihi.relay import LoihiRelay
 
 from nmcompile.ir import Network, Population, run
 from nmcompile.ir.maps import Conv
@@ -118,6 +119,12 @@ def test_branches_are_named(tmp_path: Path) -> None:
     looped = replace(net, projections=(*net.projections, again))
     reason = "a is fed by in, b, a layer of a chain by one"
     assert write_net(looped, tmp_path) == {"network.net": f"not written: {reason}"}
+
+
+def test_a_relay_is_named(tmp_path: Path) -> None:
+    net = two_layers(replace(layer("a"), neuron=LoihiRelay()), layer("b", start=2))
+    assert write_net(net, tmp_path) == {
+        "network.net": "not written: a is a relay, layers are CUBA neurons"}
 
 
 def test_a_dense_layer_read_as_an_image_is_named(tmp_path: Path) -> None:

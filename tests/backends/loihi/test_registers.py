@@ -18,6 +18,7 @@ from helpers.loihi_programs import (
     port,
     program,
     projection,
+    relayed,
     weights,
 )
 from helpers.random_loihi import random_network
@@ -53,6 +54,18 @@ def test_the_registers_alone_give_the_spikes_and_membranes_of_the_network(
     jsonschema.Draft202012Validator.check_schema(schema)
     document = json.loads((tmp_path / "registers.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_relays_have_no_registers_and_send_their_sums(tmp_path: Path, seed: int) -> None:
+    same_as_reference(relayed(seed), tmp_path, "loihi2", cut=2, seed=seed)
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    document = json.loads((tmp_path / "registers.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    groups = [g for chip in document["boards"][0]["chips"] for core in chip["cores"]
+              for g in core["compartment_groups"] if g["population"] in ("sum", "again")]
+    assert {g["model"] for g in groups} == {"relay"}
+    assert not any("threshold" in g for g in groups)
 
 
 def one_layer() -> Network:
