@@ -110,14 +110,20 @@ def constant_expr(tensor: torch.Tensor, dims: Dims) -> Expr:
             tensor = tensor.narrow(index, 0, 1)  # one of what was repeated
             dims = (*dims[:index], tuple(Axis(a.tag, 1) for a in dim), *dims[index + 1 :])
     atoms = [axis for dim in dims for axis in dim]
-    spread = tensor.detach().to(torch.float64).numpy().reshape([axis.size for axis in atoms])
+    spread = tensor.detach().reshape([axis.size for axis in atoms])
     for index, axis in enumerate(atoms):
         if axis.tag != "F":
-            first = np.take(spread, [0], axis=index)
-            if not np.array_equal(np.broadcast_to(first, spread.shape), spread, equal_nan=True):
+            first = spread.narrow(index, 0, 1)
+            if not _equal(first.expand_as(spread), spread):
                 raise NotTraceableError("a constant that differs between samples or steps")
             spread = first
-    return Expr((), spread.reshape(-1) if np.any(spread) else np.zeros(()))
+    flat = spread.to(torch.float64).numpy().reshape(-1)
+    return Expr((), flat if np.any(flat) else np.zeros(()))
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether all numbers are equal, or both are none."""
+    return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())  # noqa: PLR0124
 
 
 def _sizes(dims: Dims) -> tuple[int, ...]:
