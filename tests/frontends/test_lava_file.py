@@ -9,11 +9,14 @@ import h5py
 import numpy as np
 import pytest
 
+from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run
 from nmcompile.ir.neurons import CubaLIF
+from nmcompile.pipeline import compile_traced
+from nmcompile.target import load_target
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
 TURNS = {"type": b"RF_PHASE", "sinDecay": 3000, "cosDecay": 2000, "vThMant": 20}
@@ -109,6 +112,22 @@ def test_pools_sum_their_window_and_flatten_keeps_the_order(tmp_path: Path) -> N
     u = run(found, {"input": inputs}).records["pool_1"]["u"][0, 0]
     assert u[1, 1, 0] == 12
     assert np.count_nonzero(u) == 1
+
+
+def test_a_file_s_integers_go_to_the_chip_as_they_are(tmp_path: Path) -> None:
+    quick = {**CUBA, "vThMant": 300}
+    path = written(tmp_path / "m.net", dense(6, 20, neuron=quick, bias=np.arange(20) * 2),
+                   dense(20, 12, neuron=quick), dense(12, 5, neuron=quick))
+    inputs = (np.random.default_rng(2).random((6, 40, 6)) < 0.5).astype(np.float32)
+    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=inputs)),
+                              load_target("loihi2"))
+    program, found = compiled.program, network(path)
+    sent = {"input": inputs.astype(np.int32)}
+    chip = run_aligned(program.network, program.latency, sent)
+    wanted = run(found, {"input": inputs}).records
+    for name, record in wanted.items():
+        assert record["spikes"].sum() > 10
+        np.testing.assert_array_equal(chip.spikes(name), record["spikes"])
 
 
 def test_an_average_is_the_mean_of_each_group_at_the_end_or_between_layers(tmp_path: Path) -> None:

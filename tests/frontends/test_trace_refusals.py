@@ -192,3 +192,13 @@ def test_parallel_neurons_that_see_the_future_are_refused() -> None:
     assert refused(nn.Sequential(jelly.Linear(8, 4, step_mode="m"), nodes.PSN(20))) == (
         "1: its weights reach 19 steps into the future. Train a SlidingPSN, or a MaskedPSN with "
         "lambda_ at 1.")
+
+
+def test_a_feature_written_into_a_part_of_a_tensor_is_no_step() -> None:
+    def one_column(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        out = torch.zeros(len(x), 5)
+        out[:, 2:3] = m.lif1(m.fc1(x))[:, :1]
+        return m.lif2(out)
+
+    assert refused(Loop(one_column)).startswith("model (Loop): copy: values are written into a part "
+                                                "of a tensor; collect the steps in a list")

@@ -130,10 +130,10 @@ def _draw(module: Any, nothing: tuple[torch.Tensor, ...]) -> None:
 
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
     """The result and, computed once more by the module itself, the states of each step."""
-    kind, after = kind_of(module), _held(module)
+    after = _held(module)
     start = given.states or {name: torch.zeros(given.current.shape[:-1]) for name in after}
     _hold(module, start)
-    series = SERIES[kind](module, given, result) if kind in SERIES else {}
+    series = SERIES[kind_of(module)](module, given, result)
     _hold(module, after)
     return Gave(output=result, states=after if module.persistent_state else {}, series=series)
 

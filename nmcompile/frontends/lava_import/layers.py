@@ -11,7 +11,7 @@ import scipy.sparse
 from nmcompile.errors import NmcError
 from nmcompile.frontends.lava_import.neurons import Shape, number
 from nmcompile.frontends.lava_import.read import Layer
-from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, from_matrix
+from nmcompile.ir.maps import Chain, Conv, Dense, Grid, LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
 MAX_DELAYS = 63  # different ones; netx clamps at 62
@@ -36,7 +36,18 @@ def dense(where: str, layer: Layer, name: str, n_in: int | None, n_out: int) -> 
                            f"{'inputs' if n_in is None else n_in})")
     weight = parts[0] if len(parts) == 1 else _joined(where, name, parts)
     out = (n_out,) if len(parts) == 1 else (2, n_out)
-    return Dense(weight=weight, in_shape=weight.shape[1:], out_shape=out)
+    return Dense(weight=weight, in_shape=weight.shape[1:], out_shape=out, grid=_grid(weight))
+
+
+def _grid(weight: Array) -> Grid | None:
+    """The integers of a synapse: even ones of 8 bits as slayer trains them, or any of 9."""
+    step = 1 if np.any(weight % 2) else 2
+    bits = 9 if step == 1 else 8
+    levels = weight / step
+    if not levels.size or np.any(weight % 1) or levels.min() < -(2 ** (bits - 1)) or (
+            levels.max() >= 2 ** (bits - 1)):
+        return None
+    return Grid(step=np.full((), step, np.float32), bits=bits)
 
 
 def _parts(where: str, layer: Layer, name: str) -> list[Array]:
@@ -96,7 +107,7 @@ def conv(where: str, layer: Layer, before: Shape) -> Conv:
     if weight.ndim != 4 or len(before) != 3:
         raise NmcError(where, f"a kernel of shape {weight.shape} over {before} is no convolution")
     return Conv(
-        weight=np.ascontiguousarray(weight), in_shape=before,
+        weight=np.ascontiguousarray(weight), in_shape=before, grid=_grid(weight),
         groups=groups, stride=_pair(where, layer, "stride"),
         padding=_pair(where, layer, "padding"), dilation=_pair(where, layer, "dilation"),
     )

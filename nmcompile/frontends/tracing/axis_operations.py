@@ -280,8 +280,9 @@ def _copied(call: Call) -> Result:
     if base is None:
         return value
     span = _span(base, target)
-    if span is not None and value.dims[span[0]] in (
-            (Axis(STEPS, len(value.exprs)),), (Axis("F", 1),)):
+    if span is not None and (
+            value.dims[span[0]] == (Axis(STEPS, len(value.exprs)),)
+            or (value.dims[span[0]] == (Axis("F", 1),) and value.exprs[0].last_step() == span[1])):
         _collect(call, base, span, value, new=False)
         return value
     place = _place(base, target)
