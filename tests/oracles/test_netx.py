@@ -24,6 +24,7 @@ from nmcompile.ir import Network, run
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
 TOOL = Path(__file__).parents[2] / "tools" / "oracles" / "netx_run.py"
+DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
 STEPS = 16
 pytestmark = [
     pytest.mark.lava,
@@ -106,3 +107,19 @@ def test_netx_gives_the_messages_and_sums_of_a_sigma_delta_file(tmp_path: Path, 
         if population.neuron.spiking:
             np.testing.assert_array_equal(found[f"{number}/spikes"], records["spikes"][0] * 64)
     assert np.count_nonzero(found["1/spikes"]) > 10
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="there is no ../shared/data/lava")
+def test_netx_gives_the_spikes_of_lava_dls_trained_file(tmp_path: Path) -> None:
+    rows = np.zeros((1900, 200), np.int32)
+    events = np.load(DATA / "oxford_input.npy")
+    rows[np.rint(events[:, 2]).astype(int), events[:, 0].astype(int)] = 1
+    (tmp_path / "network.net").write_bytes((DATA / "oxford.net").read_bytes())
+    network = FRONTEND.load(Request(path=DATA / "oxford.net")).network
+    wanted = run(network, {"input": rows[None].astype(np.float32)}).records
+    found = run_file(tmp_path, rows, {})
+    for number, population in enumerate(network.populations):
+        late = number + 1  # netx delays each synapse by a step
+        spikes = wanted[population.name]["spikes"][0]
+        assert spikes.sum() > 1000
+        np.testing.assert_array_equal(found[f"{number}/spikes"][late:], spikes[:-late])
