@@ -32,12 +32,14 @@ class EncodedLayer:
 
     unit          real value of one unit of its membrane v
     current_unit  real value of one unit of its summed input
+    message_unit  real value of one unit of the payload of its spikes
     """
 
     population: Population
     projections: tuple[Projection, ...]
     unit: float
     current_unit: float
+    message_unit: float = 1.0
 
 
 class Backend(Protocol):

@@ -302,7 +302,8 @@ def _check_map(program: Program, sample: Data) -> Check:
     network = program.network
     sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
     wanted = run_aligned(network, program.latency, sent)
-    found = simulate(program, sent, record=("spikes", "v", "u"))
+    states = {name for p in network.populations for name in p.neuron.state_names}
+    found = simulate(program, sent, record=("spikes", *sorted(states)))
     differing = {"spikes": 0, "states": 0}
     for name, record in wanted.records.items():
         for variable, values in record.items():

@@ -52,3 +52,24 @@ def pass_on(v, q, spikes):
             value = half - (half - int(q[sample, i])) % (1 << 24)
             v[sample, i] = value
             spikes[sample, i] = value
+
+
+@parallel_kernel
+def tell_changes(
+    sigma, v, residue, q, spikes, threshold, offset, rectified, accumulates, shift, silent
+):
+    """Advance sigma-delta neurons by one step in place; see `LoihiSigmaDelta.step`."""
+    for sample in prange(v.shape[0]):
+        for i in range(v.shape[1]):
+            total = int(q[sample, i]) << shift
+            if accumulates:
+                total += sigma[sample, i]
+            value = total + offset[i]
+            if rectified and value < 0:
+                value = 0
+            delta = value - v[sample, i] + residue[sample, i]
+            sends = abs(delta) >= threshold[i] and not silent
+            sigma[sample, i] = total
+            v[sample, i] = value
+            residue[sample, i] = 0 if sends else delta
+            spikes[sample, i] = delta >> 6 if sends else 0

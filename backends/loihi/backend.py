@@ -8,6 +8,7 @@ import numpy as np
 from nmcompile_backends.loihi import emit, encode, legalize
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
@@ -24,12 +25,12 @@ class LoihiBackend:
     """Loihi 1 and 2; what differs between them stands in their target files."""
 
     name = "loihi"
-    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay)
+    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta)
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
     def has_relays(self, target: Target) -> bool:
         """Loihi 2 has: its spikes carry payloads of 16 bits."""
-        return target.formats.payload_bits.value >= encode.RELAY_BITS
+        return target.formats.payload_bits.value >= encode.PAYLOAD_BITS
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.loihi.legalize`."""

@@ -13,12 +13,19 @@ from nmcompile_backends.loihi.arithmetic import (
     THRESHOLD_LIMIT,
     LoihiNeuron,
 )
-from nmcompile_backends.loihi.relay import PEAK, LoihiRelay
+from nmcompile_backends.loihi.encode_graded import (
+    fixed_scale,
+    graded_limit,
+    graded_neuron,
+    is_graded,
+)
+from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat
-from nmcompile.ir.neurons import LI, LIF, Activation, CubaLI, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -27,7 +34,7 @@ STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in unit
 # Share of the state range for peaks seen on calibration data: beyond it u wraps, v saturates.
 HEADROOM = {"u": 0.5, "v": 1.0}
 LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
-RELAY_BITS = 16  # payload that relays need (relay.PEAK with room above it)
+PAYLOAD_BITS = 16  # that relays and sigma-delta neurons need
 UNREACHED = 4.0  # times the peak membrane: thresholds beyond it only need to stay out of reach
 FINE_BIAS = 2**7  # thresholds below this need a bias finer than one unit of weight
 
@@ -49,10 +56,13 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     coarser exponent is taken. Two's complement of mixed signs loses the lowest of its bits
     (lava-nc utils/weightutils.py), so those mantissas are even.
     """
-    scale = min(scale, _register_limit(layer))
-    population = layer.population
-    relay = isinstance(population.neuron, Activation)
-    neuron = LoihiRelay() if relay else _neuron(layer, scale)
+    population, limit = layer.population, _register_limit(layer)
+    scale = limit if fixed_scale(population.neuron) else min(scale, limit)
+    neuron: LoihiNeuron | LoihiRelay | LoihiSigmaDelta
+    if is_graded(population.neuron):
+        neuron, unit, message_unit = graded_neuron(layer, scale)
+    else:
+        neuron, unit, message_unit = _neuron(layer, scale), 1 / (scale * 2**STATE_SHIFT), 1.0
     neuron.verify(population.name, population.shape)
     projections = tuple(
         _projection(p, scale * unit, clip, target)
@@ -62,16 +72,17 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     return EncodedLayer(
         population=replace(population, neuron=neuron, bias=zero),
         projections=projections,
-        unit=1.0 / scale if relay else 1.0 / (scale * 2**STATE_SHIFT),
+        unit=unit,
         current_unit=1.0 / scale,
+        message_unit=message_unit,
     )
 
 
 def _register_limit(layer: Layer) -> float:
     """Largest scale at which threshold, bias and the states seen stay inside their registers."""
     neuron = layer.population.neuron
-    if isinstance(neuron, Activation):
-        return PEAK / (layer.peaks.get("v") or 1.0)
+    if is_graded(neuron):
+        return graded_limit(layer)
     ceilings = [(STATE_LIMIT * HEADROOM[name], peak) for name, peak in layer.peaks.items()]
     if isinstance(neuron, LIF | CubaLIF):
         reached = neuron.threshold[neuron.threshold <= UNREACHED * layer.peaks.get("v", 0.0)]

@@ -18,6 +18,7 @@ import numpy as np
 from nmcompile_backends.loihi import lava_text as text
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import STATE_BITS, LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import MESSAGE_SHIFT, LoihiSigmaDelta
 from nmcompile_backends.loihi.start_gates import gated
 
 from nmcompile.ir import Network, Population, Projection, SynapseFormat
@@ -26,6 +27,7 @@ from nmcompile.ir.neurons import Reset
 from nmcompile.ir.neurons.base import Array
 
 SCRIPT, ARRAYS = "lava_model.py", "arrays.npz"
+NEVER = 2**30  # a threshold above every change of a 24-bit state
 Arrays = dict[str, Array]
 Store = Callable[[str, Array], str]  # keeps an array by name, gives the script's words for it
 
@@ -53,7 +55,8 @@ def _script(network: Network, body: str) -> str:
         shapes="".join(f"    {p.name!r}: {p.shape!r},\n" for p in network.populations),
     )
     classes = (text.NEURON * ("= LoihiNeuron(" in body)
-               + text.SHIFTED_CONV * ("= ShiftedConv(" in body))
+               + text.SHIFTED_CONV * ("= ShiftedConv(" in body)
+               + text.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body))
     code = f"{data}{classes}{body}{text.MAIN}"
     return f"{head}{_imports(code)}{code}"
 
@@ -71,7 +74,7 @@ def _imports(code: str) -> str:
 def _body(network: Network, arrays: Arrays) -> str:
     held = gated(network)
     bits = {port.name: port.format.payload_bits or 0 for port in network.inputs}
-    bits |= {p.name: STATE_BITS for p in network.populations if isinstance(p.neuron, LoihiRelay)}
+    bits |= {p.name: STATE_BITS for p in network.populations if p.neuron.graded}
     parts = [text.BUILD]
     parts += [f"    node[{p.name!r}] = Source(data=sent[{p.name!r}])\n" for p in network.inputs]
     for number, population in enumerate(network.populations):
@@ -94,6 +97,8 @@ def _population(population: Population, held: bool, store: Store) -> str:
     if isinstance(neuron, LoihiRelay):
         return _call(f"node[{population.name!r}]", "GradedVec",
                      [f"shape=({population.size},), vth=0,"])
+    if isinstance(neuron, LoihiSigmaDelta):
+        return _sigma_delta(population, neuron, held, store)
     assert isinstance(neuron, LoihiNeuron)
     registers = (neuron.du, neuron.dv, neuron.threshold)
     du, dv, vth = (_each(population, values, name, store)
@@ -112,6 +117,28 @@ def _population(population: Population, held: bool, store: Store) -> str:
     lines.append(f"u={_each(population, neuron.u_init, 'u', store)}, "
                  f"silent={neuron.silent}, start={population.start},")
     return _call(f"node[{population.name!r}]", "LoihiNeuron", lines)
+
+
+def _sigma_delta(
+    population: Population, neuron: LoihiSigmaDelta, held: bool, store: Store
+) -> str:
+    """Lava's Delta or SigmaDelta; the exponents leave vth and bias what they are."""
+    vth = NEVER if neuron.silent else _each(population, neuron.threshold, "vth", store)
+    one = neuron.silent or neuron.threshold.min() == neuron.threshold.max()
+    plain = one and not (neuron.rectified or neuron.offset.any() or neuron.silent
+                         or np.any(neuron.threshold % (1 << MESSAGE_SHIFT)))
+    if neuron.shift == MESSAGE_SHIFT and not neuron.accumulates and plain and not held:
+        level = _each(population, neuron.threshold >> MESSAGE_SHIFT, "vth", store)
+        return _call(f"node[{population.name!r}]", "Delta", [
+            f"shape=({population.size},), vth={level}, spike_exp=0, state_exp={MESSAGE_SHIFT},"])
+    mode, own = "RELU" if neuron.rectified else "UNIT", held or not (one and neuron.accumulates)
+    exponents = "" if own else f"spike_exp=-{MESSAGE_SHIFT}, "
+    return _call(f"node[{population.name!r}]", "LoihiSigmaDelta" if own else "SigmaDelta", [
+        f"shape=({population.size},), vth={vth}, "
+        f"bias={_each(population, neuron.offset, 'bias', store)},",
+        f"act_mode=ActivationMode.{mode}, {exponents}state_exp={MESSAGE_SHIFT},",
+        *([f"start={population.start}, shift={neuron.shift}, accumulates={neuron.accumulates},"]
+          if own else [])])
 
 
 def reset_name(neuron: LoihiNeuron) -> str:

@@ -40,6 +40,8 @@ IMPORTS = (
     ("lava.proc.io.source", ("RingBuffer as Source",)),
     ("lava.proc.lif.process", ("LIF",)),
     ("lava.proc.monitor.process", ("Monitor",)),
+    ("lava.proc.sdn.models", ("AbstractSigmaDeltaModel",)),
+    ("lava.proc.sdn.process", ("ActivationMode", "Delta", "SigmaDelta")),
     ("lava.proc.sparse.process", ("DelaySparse", "Sparse")),
     ("lava.utils.weightutils", ("SignMode",)),
     ("scipy.sparse", ("csc_matrix",)),
@@ -162,6 +164,57 @@ class PyShiftedConv(AbstractPyConvModel):
         return self.waiting.pop(0)
 '''
 
+SIGMA_DELTA = '''\
+
+
+class LoihiSigmaDelta(AbstractProcess):
+    """A sigma-delta neuron with what Lava's own leaves out: a threshold for each neuron, a start,
+    before which nothing is added up and nothing sent, and encoders with a bias, which add up
+    nothing."""
+
+    def __init__(self, *, shape, vth, bias, act_mode, state_exp, start, shift, accumulates):
+        super().__init__(act_mode=act_mode, start=start, shift=shift, accumulates=accumulates)
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.vth = Var(shape=shape, init=vth)
+        self.bias = Var(shape=shape, init=bias)
+        self.sigma = Var(shape=shape, init=0)
+        self.act = Var(shape=shape, init=0)
+        self.residue = Var(shape=shape, init=0)
+        self.error = Var(shape=shape, init=0)
+        self.spike_exp = Var(shape=(1,), init=0)
+        self.state_exp = Var(shape=(1,), init=state_exp)
+        self.cum_error = Var(shape=(1,), init=False)
+
+
+@implements(proc=LoihiSigmaDelta, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyLoihiSigmaDelta(AbstractSigmaDeltaModel):
+    """Lava's dynamics behind the start."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    vth: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    sigma: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    act: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    residue: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    error: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    bias: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    spike_exp: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
+    state_exp: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
+    cum_error: np.ndarray = LavaPyType(np.ndarray, bool, precision=1)
+
+    def run_spk(self):
+        arriving = np.left_shift(self.a_in.recv(), self.proc_params["shift"])
+        if self.time_step <= self.proc_params["start"]:  # Lava's first step is 1
+            self.s_out.send(np.zeros(self.sigma.shape, np.int32))
+            return
+        if not self.proc_params["accumulates"]:
+            self.sigma = np.zeros_like(self.sigma)
+        self.s_out.send(np.right_shift(self.dynamics(arriving), self.state_exp))
+'''
+
 BUILD = '''\
 
 
@@ -190,6 +243,11 @@ def read_inputs(path, steps):
     return sent, steps
 
 
+def membrane(process):
+    """The variable that stands for v; sigma-delta neurons call it act."""
+    return process.act if hasattr(process, "act") else process.v
+
+
 def run(path, steps):
     """Spikes and v of every population, (steps, *shape) each."""
     sent, steps = read_inputs(path, steps)
@@ -200,12 +258,12 @@ def run(path, steps):
         sinks[name] = Sink(shape=process.s_out.shape, buffer=steps)
         process.s_out.connect(sinks[name].a_in)
         monitors[name] = Monitor()
-        monitors[name].probe(process.v, steps)
+        monitors[name].probe(membrane(process), steps)
     root = node[next(iter(SHAPES))]
     root.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
     records = {}
     for name, shape in SHAPES.items():
-        v = monitors[name].get_data()[node[name].name]["v"]
+        v = monitors[name].get_data()[node[name].name][membrane(node[name]).name]
         records[f"{name}/spikes"] = sinks[name].data.get().T.reshape(steps, *shape)
         records[f"{name}/v"] = v.reshape(steps, *shape)
     root.stop()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from nmcompile_backends.loihi.encode import PAYLOAD_BITS
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
-from nmcompile.ir.neurons import LI, LIF, Activation, CubaLI, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, Activation, CubaLI, CubaLIF, Reset, ResetAt, SigmaDelta
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -26,7 +27,8 @@ def legalize(network: Network, target: Target) -> Network:
 
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
-    if _is_relay(population) and target.formats.payload_bits.value:
+    if target.formats.payload_bits.value >= PAYLOAD_BITS and (
+            _is_relay(population) or _tells_changes(population) or _is_sum(population)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
@@ -50,6 +52,20 @@ def _population(population: Population, target: Target) -> Population:
 def _is_relay(population: Population) -> bool:
     neuron = population.neuron
     return isinstance(neuron, Activation) and neuron.is_identity() and not np.any(population.bias)
+
+
+def _tells_changes(population: Population) -> bool:
+    neuron = population.neuron
+    return isinstance(neuron, SigmaDelta) and not (
+        neuron.cum_error or np.any(neuron.sigma_init) or np.any(neuron.v_init)
+        or np.any(neuron.residue_init) or np.any(population.bias))
+
+
+def _is_sum(population: Population) -> bool:
+    """A readout that adds up changes, from a value that it begins at."""
+    neuron = population.neuron
+    return type(neuron) is LI and bool(np.all(neuron.decay == 1) and np.any(neuron.v_init)
+                                       and not np.any(population.bias))
 
 
 def _require_readable(network: Network) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import STATE_SHIFT, LoihiNeuron
-from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.start_gates import gated
 
 from nmcompile.ir import Input, Network, Population, Projection
@@ -125,8 +124,9 @@ def _require_dense(name: str, weights: Array) -> None:
 
 
 def _require_neuron(population: Population) -> None:
-    if isinstance(population.neuron, LoihiRelay):
-        raise NetError(f"{population.name} is a relay, layers are CUBA neurons")
+    if not isinstance(population.neuron, LoihiNeuron):
+        raise NetError(f"{population.name} is of the kind {population.neuron.kind}, layers are "
+                       "CUBA neurons")
     neuron = _neuron(population)
     if not neuron.silent and neuron.reset is not Reset.ZERO:
         raise NetError(f"{population.name} resets by '{neuron.reset.value}', not to zero")

@@ -25,6 +25,7 @@ from nmcompile_backends.loihi.register_axons import (
 )
 from nmcompile_backends.loihi.register_rows import Box, Rows, rows
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv, Dense
@@ -163,14 +164,19 @@ def _compartments(source: Source, path: str, number: int) -> Json:
     neuron = population.neuron
     place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
              "first": box.first, "count": box.size, "start": population.start}
-    if isinstance(neuron, LoihiRelay):
-        return {**place, "model": "relay"}
-    assert isinstance(neuron, LoihiNeuron)
-
     def register(name: str) -> Json | int:
         values = np.broadcast_to(getattr(neuron, name), population.shape).reshape(box.shape)
         return source.each(f"{path}/{name}", box.cut(values))
 
+    if isinstance(neuron, LoihiRelay):
+        return {**place, "model": "relay"}
+    if isinstance(neuron, LoihiSigmaDelta):
+        return {
+            **place, "model": "sigma-delta", "threshold": register("threshold"),
+            "offset": register("offset"), "rectified": neuron.rectified,
+            "accumulates": neuron.accumulates, "shift": neuron.shift, "silent": neuron.silent,
+        }
+    assert isinstance(neuron, LoihiNeuron)
     return {
         **place, "model": "cuba",
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),

@@ -6,6 +6,7 @@ from math import inf
 
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.ir import Network
 
@@ -28,5 +29,7 @@ def _moves(network: Network, name: str, first: dict[str, float]) -> float:
     """First step in which a free-running population would leave its state of rest."""
     neuron = network.population(name).neuron
     if isinstance(neuron, LoihiNeuron) and (np.any(neuron.bias_mantissa) or np.any(neuron.u_init)):
+        return 0.0
+    if isinstance(neuron, LoihiSigmaDelta) and np.any(neuron.offset):
         return 0.0
     return min((first[p.source] + p.delay for p in network.incoming(name)), default=inf)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
@@ -147,3 +148,36 @@ def test_a_relay_sends_the_24_bit_sum_of_its_step_and_its_kernel_alike():
     model.stepper(shape)({"v": flat}, current.reshape(5, -1), spikes)
     assert np.array_equal(spikes.reshape(sent.shape), sent)
     assert np.array_equal(flat, spikes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans(), st.sampled_from([0, 6]),
+       st.booleans(), st.sampled_from([50, 2**16]))
+def test_the_kernel_of_a_sigma_delta_neuron_is_its_readable_step(
+    seed, rectified, accumulates, shift, silent, reach
+):
+    rng, shape = np.random.default_rng(seed), (3, 4)
+    model = LoihiSigmaDelta(
+        threshold=rng.integers(0, 2 * reach, (4,)).astype(np.int32),
+        offset=rng.integers(-reach, reach, shape).astype(np.int32),
+        rectified=rectified, accumulates=accumulates, shift=shift, silent=silent)
+    model.verify("n", shape)
+    state, step = model.initial_state((2, *shape)), model.stepper(shape)
+    flat = {name: np.zeros((2, 12), np.int32) for name in state}
+    for _ in range(6):
+        current = rng.integers(-reach, reach, (2, *shape)).astype(np.int32)
+        state, sent = model.step(state, current)
+        spikes = np.zeros((2, 12), np.int32)
+        step(flat, current.reshape(2, -1), spikes)
+        assert np.array_equal(spikes, sent.reshape(2, -1))
+        assert not (silent and sent.any())
+        for name, values in state.items():
+            assert np.array_equal(flat[name], values.reshape(2, -1)), name
+
+
+def test_what_leaves_a_register_of_a_sigma_delta_neuron_is_refused():
+    model = LoihiSigmaDelta(threshold=whole(2**23), offset=whole(0))
+    with pytest.raises(NmcError) as error:
+        model.verify("n", (2,))
+    assert str(error.value) == ("n: threshold spans 8388608 to 8388608 (int32), Loihi holds integers "
+                                "of 0 to 8388607.")

@@ -13,10 +13,7 @@ import torch
 from helpers.command import nmc
 from nmcompile_examples.train_digits_qat import QuantisedDigitsNet
 
-from nmcompile.api import load, read_data
 from nmcompile.build import read_build
-from nmcompile.frontends.interface import Request
-from nmcompile.passes.convert import convert_to_changes
 
 EXAMPLES = Path(str(files("nmcompile_examples")))
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist10k.npz"
@@ -81,17 +78,16 @@ def test_a_network_of_relu_and_max_pooling_loses_one_point_at_most_as_rates_or_c
     code = f"{EXAMPLES / 'train_digits_ann.py'}:DigitsAnn"
     assert compiled_accuracy(run, tmp_path / "digits_ann.pt", code, tmp_path) >= in_torch - 0.01
     result = run("compile", tmp_path / "digits_ann.pt", "--target", "loihi2", "--code", code,
-                 "-o", tmp_path / "changes", "--convert", "sigma-delta",
-                 "--calibrate", tmp_path / "digits_ann_calibration.npz")
-    assert result.err.splitlines() == [  # of rates and changes, it has the neurons of rates
-        "nmc: error: input.changes: loihi2 has no 'sigma-delta' neuron."]
-    data = read_data(tmp_path / "digits_ann_test.npz")
-    traced = load(Request(path=tmp_path / "digits_ann.pt", code=code, sample=data.x))
-    values = data.x.reshape(len(data.x), 1, *traced.network.inputs[0].shape)
-    changes = convert_to_changes(traced.network, {traced.network.inputs[0].name: values})
-    assert np.mean(changes.after == data.y[: len(changes.after)]) >= in_torch - 0.005
-    assert changes.trial.tolerance > 0
-    assert changes.trial.sent < 0.7
+                 "-o", tmp_path / "changes", "--convert", "sigma-delta", "--json",
+                 "--calibrate", tmp_path / "digits_ann_test.npz")
+    chain = {check["arrow"]: check["figures"] for check in json.loads(result.out)["checks"]}
+    assert chain["convert"]["accuracy_after"] >= in_torch - 0.005
+    assert chain["convert"]["tolerance"] > 0
+    assert chain["convert"]["sent"] < 0.7
+    assert chain["quantize"]["accuracy_integer"] >= in_torch - 0.005
+    result = run("simulate", tmp_path / "changes", "--input", tmp_path / "digits_ann_test.npz",
+                 "--steps", "1", "--json")
+    assert json.loads(result.out)["accuracy"] >= in_torch - 0.005
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run
 from nmcompile.ir.neurons import CubaLIF
+from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import compile_traced
 from nmcompile.target import load_target
 
@@ -128,6 +129,24 @@ def test_a_file_s_integers_go_to_the_chip_as_they_are(tmp_path: Path) -> None:
     for name, record in wanted.items():
         assert record["spikes"].sum() > 10
         np.testing.assert_array_equal(chip.spikes(name), record["spikes"])
+
+
+def test_messages_of_a_sigma_delta_file_go_to_the_chip_as_they_are(tmp_path: Path) -> None:
+    cell = {"type": b"SDNN", "vThMant": 6}
+    path = written(
+        tmp_path / "m.net", {"type": b"input", "shape": [6], "neuron": cell},
+        dense(6, 9, neuron=cell, bias=np.arange(9) * 2), dense(9, 7, neuron=cell),
+        dense(7, 4, neuron={**cell, "sigma_output": True}))
+    values = np.random.default_rng(2).integers(-60, 60, (3, 30, 6)).astype(np.float32) / 64
+    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=values)),
+                              load_target("loihi2"))
+    program = compiled.program
+    sent = {"input": payloads(program.network.inputs[0], values)}
+    chip = run_aligned(program.network, program.latency, sent)
+    wanted = run(network(path), {"input": values}).records
+    for name in ("input_0", "dense_1", "dense_2"):
+        assert np.count_nonzero(wanted[name]["spikes"]) > 20
+        np.testing.assert_array_equal(chip.spikes(name), wanted[name]["spikes"] * 64)
 
 
 def test_an_average_is_the_mean_of_each_group_at_the_end_or_between_layers(tmp_path: Path) -> None:

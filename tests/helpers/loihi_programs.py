@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.ir import (
     Input,
@@ -124,6 +125,37 @@ def relayed(seed: int) -> Network:
          projection("sum", "again", sparse(rng, 40, 40), delay=2, exponent=-7),
          projection("b", "again", kernel, exponent=-1),
          projection("again", "out", dense(weights(rng, (7, 40))), exponent=-8)))
+
+
+def telling(seed: int) -> Network:
+    """An encoder of payloads, layers of sigma-delta neurons, and sums at the end.
+
+    Of each four seeds, two have a threshold and a bias for each neuron, and two plain encoders.
+    """
+    rng = np.random.default_rng(seed)
+    zero, image = np.zeros((), np.int32), (2, 4, 5)
+    kernel = Conv(weight=weights(rng, (2, 2, 3, 3)), in_shape=image, padding=(1, 1))
+
+    def layer(name: str, shape: Shape, start: int, **fields: object) -> Population:
+        each, biased = ((), 0) if seed % 4 > 1 else (shape, 9000)
+        values = {"threshold": rng.integers(0, 4000, each).astype(np.int32),
+                  "offset": rng.integers(-biased, biased + 1, each).astype(np.int32)}
+        return Population(name=name, shape=shape, bias=zero, start=start,
+                          neuron=LoihiSigmaDelta(**{**values, **fields}))
+
+    encoder = {"rectified": False, "accumulates": False, "shift": 6}
+    if seed % 2:
+        level = 64 * int(rng.integers(1, 9))
+        encoder |= {"offset": zero, "threshold": np.full((), level, np.int32)}
+    return network(
+        (port(image, 9),),
+        (layer("encoder", image, 1, **encoder), layer("a", image, 2), layer("b", (6,), 3),
+         layer("out", (4,), 4, silent=True, rectified=False)),
+        (projection("in", "encoder", sparse(rng, 40, 40), exponent=-5),
+         projection("encoder", "a", kernel, exponent=-2),
+         projection("encoder", "b", dense(weights(rng, (6, 40))), delay=2, exponent=-3),
+         projection("a", "b", dense(weights(rng, (6, 40))), exponent=-3),
+         projection("b", "out", dense(weights(rng, (4, 6))))))
 
 
 def payloads(

@@ -16,6 +16,7 @@ class Core:
         self.entry = entry
         n = entry["compartments"]
         self.u, self.v, self.hold = (np.zeros(n, np.int64) for _ in range(3))
+        self.residue = np.zeros(n, np.int64)
         self.spikes = np.zeros(n, np.int64)
         table = entry["input_axons"]
         self.group = arrays[table["group"]["array"]][()]
@@ -66,6 +67,9 @@ class Core:
             self.v[part] = (q[part] + 2**23 - 1) % 2**24 - 2**23 + 1
             self.spikes[part] = self.v[part]
             return
+        if group["model"] == "sigma-delta":
+            self._tell_changes(group, part, q[part])
+            return
         level = group["threshold"] * 64
         u = np.trunc(self.u[part] * (4095 - group["du"]) / 4096).astype(int) + q[part] * 64
         u = (u + 2**23 - 1) % 2**24 - 2**23 + 1
@@ -79,6 +83,17 @@ class Core:
         self.u[part], self.v[part], self.spikes[part] = u, np.where(spikes, after, v), spikes
         hold = np.where(spikes, group["refractory"], self.hold[part])
         self.hold[part] = np.maximum(hold - 1, 0)
+
+
+    def _tell_changes(self, group: dict, part: slice, q: np.ndarray) -> None:
+        sigma = q * 2 ** group["shift"] + self.u[part] * group["accumulates"]
+        v = sigma + group["offset"]
+        v = np.where(group["rectified"] & (v < 0), 0, v)
+        delta = v - self.v[part] + self.residue[part]
+        sends = (np.abs(delta) >= group["threshold"]) & (not group["silent"])
+        self.u[part], self.v[part] = sigma, v
+        self.residue[part] = np.where(sends, 0, delta)
+        self.spikes[part] = np.where(sends, np.floor_divide(delta, 64), 0)
 
 
 def _kernel_row(group: dict, weights: np.ndarray, position: int, length: int

@@ -19,6 +19,7 @@ from helpers.loihi_programs import (
     port,
     projection,
     relayed,
+    telling,
     weights,
 )
 from helpers.random_loihi import calm, random_network
@@ -106,6 +107,20 @@ def test_lavas_graded_vector_sends_what_a_relay_sends(tmp_path: Path, seed: int)
             np.testing.assert_array_equal(found[f"{population.name}/v"], record["v"][0])
     assert np.abs(wanted["again"]["spikes"]).max() > 255
     assert wanted["out"]["spikes"].any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_lavas_sigma_delta_processes_send_the_same_changes(tmp_path: Path, seed: int) -> None:
+    net = telling(seed)
+    sent = payloads(net, STEPS, np.random.default_rng(seed))
+    unequal, _ = differing(net, tmp_path, sent)
+    assert unequal == 0
+    script = (tmp_path / "lava_model.py").read_text()
+    assert ("= Delta(" in script) == bool(seed % 2)
+    assert ("= SigmaDelta(" in script) == bool(seed % 4 > 1)
+    messages = run(net, sent).records["a"]["spikes"]
+    assert 10 < np.count_nonzero(messages) < messages.size
+    assert (messages < 0).any()
 
 
 def test_two_inputs_come_from_one_npz(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def quantize(
         }
         errors.append(error)
         if population.neuron.graded:
-            units[population.name] = encoded.unit
+            units[population.name] = encoded.message_unit
     quantized = replace(
         network,
         inputs=inputs,
@@ -152,7 +152,7 @@ def _best(
         tried.append((_membrane_error(encoded, arriving, wanted), encoded, scale, clip))
     _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
     rounded = rounded_by_inputs(layer, plain, arriving, backend)
-    if layer.population.neuron.graded:  # it has no bias to be corrected
+    if plain.population.neuron.graded:  # it has no bias to be corrected
         error, best = min(((_membrane_error(e, arriving, wanted), e) for e in (rounded, plain)),
                           key=lambda pair: pair[0])
         return best, _layer_error(layer, best, error, tried[0][0], wanted)

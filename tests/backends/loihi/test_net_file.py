@@ -124,7 +124,7 @@ def test_branches_are_named(tmp_path: Path) -> None:
 def test_a_relay_is_named(tmp_path: Path) -> None:
     net = two_layers(replace(layer("a"), neuron=LoihiRelay()), layer("b", start=2))
     assert write_net(net, tmp_path) == {
-        "network.net": "not written: a is a relay, layers are CUBA neurons"}
+        "network.net": "not written: a is of the kind loihi-relay, layers are CUBA neurons"}
 
 
 def test_a_dense_layer_read_as_an_image_is_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from helpers.loihi_programs import (
     program,
     projection,
     relayed,
+    telling,
     weights,
 )
 from helpers.random_loihi import random_network
@@ -66,6 +67,19 @@ def test_relays_have_no_registers_and_send_their_sums(tmp_path: Path, seed: int)
               for g in core["compartment_groups"] if g["population"] in ("sum", "again")]
     assert {g["model"] for g in groups} == {"relay"}
     assert not any("threshold" in g for g in groups)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sigma_delta_neurons_run_from_their_registers_alike(tmp_path: Path, seed: int) -> None:
+    same_as_reference(telling(seed), tmp_path, "loihi2", cut=2, seed=seed)
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    document = json.loads((tmp_path / "registers.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    groups = [g for chip in document["boards"][0]["chips"] for core in chip["cores"]
+              for g in core["compartment_groups"]]
+    del groups[0]["offset"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(document)
 
 
 def one_layer() -> Network:
