@@ -13,7 +13,8 @@ def scaled(x, factor):
 
 @parallel_kernel
 def advance(
-    u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode, silent
+    u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode, inclusive,
+    silent
 ):
     """Advance all samples by one step in place; `mode`: none, zero, late or prompt subtract."""
     n_samples, n = v.shape
@@ -21,17 +22,18 @@ def advance(
     for sample in prange(n_samples):
         for i in range(n):
             level = threshold[i] << 6
+            below = level - 1 if inclusive else level
             new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[sample, i]) << 6)
             new_u = half - (half - new_u) % (1 << 24)
             new_v = (
                 scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
             )
-            if mode == 2 and not silent and v[sample, i] > level:
+            if mode == 2 and not silent and v[sample, i] > below:
                 new_v -= level
             new_v = min(max(new_v, -limit), limit)
             if hold[sample, i] > 0:
                 new_v = 0
-            fired = new_v > level and not silent
+            fired = new_v > below and not silent
             if fired and mode == 1:
                 new_v = 0
             elif fired and mode == 3:

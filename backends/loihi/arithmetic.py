@@ -27,12 +27,13 @@ class LoihiNeuron:
 
         u = wrap24(u * (4096 - du - 1) / 4096 + (q << 6))
         v = clip24(v * (4096 - dv) / 4096 + u + (bias_mantissa << bias_exponent))
-        spike where v > threshold << 6
+        spike where v > threshold << 6, or where v >= threshold << 6 if `inclusive`
 
     Products round toward zero. `q` is the sum of the weights that arrived. Edges as in lava-nc's
     `PyLifModelBitAcc`; refractory as in nengo-loihi (1 is none). Reset zero clears v in the step
     of the spike. Reset subtract is microcode (Loihi 2): `threshold << 6` leaves v in the step
-    after the spike, behind the leak (`subtract_late`), or in the step of the spike.
+    after the spike, behind the leak (`subtract_late`), or in the step of the spike. So is the
+    inclusive comparison.
 
     du, dv         0..4095
     threshold      0..131071
@@ -54,6 +55,7 @@ class LoihiNeuron:
     refractory: int = 1
     reset: Reset = Reset.ZERO
     subtract_late: bool = True
+    inclusive: bool = False
     silent: bool = False
     u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
@@ -91,14 +93,15 @@ class LoihiNeuron:
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
         level = self.threshold.astype(np.int64) << STATE_SHIFT
+        fires = np.greater_equal if self.inclusive else np.greater
         u = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS)
         u = wrap(u + (current.astype(np.int64) << STATE_SHIFT), STATE_BITS)
         v = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS)
         v = v + u + (self.bias_mantissa.astype(np.int64) << self.bias_exponent)
         if self.reset is Reset.SUBTRACT and self.subtract_late and not self.silent:
-            v = v - np.where(state["v"] > level, level, 0)
+            v = v - np.where(fires(state["v"], level), level, 0)
         v = np.where(state["hold"] > 0, 0, saturate(v, STATE_BITS))
-        spikes = (v > level) & (not self.silent)
+        spikes = fires(v, level) & (not self.silent)
         if self.reset is Reset.ZERO:
             v = np.where(spikes, 0, v)
         elif self.reset is Reset.SUBTRACT and not self.subtract_late:
@@ -116,7 +119,8 @@ class LoihiNeuron:
             for a in (self.du, self.dv, self.threshold, self.bias_mantissa)
         )
         mode = {Reset.NONE: 0, Reset.ZERO: 1, Reset.SUBTRACT: 2 + (not self.subtract_late)}
-        constants = (self.bias_exponent, self.refractory, mode[self.reset], self.silent)
+        constants = (self.bias_exponent, self.refractory, mode[self.reset], self.inclusive,
+                     self.silent)
 
         def step(state: State, current: Array, spikes: Array) -> None:
             advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron, *constants)

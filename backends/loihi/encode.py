@@ -112,16 +112,19 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
     threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT).astype(np.int32)
+    inclusive = neuron.fires_at_threshold and neuron.reset is Reset.SUBTRACT
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(
         du=_decay(current, 4095),
         dv=_decay(neuron.decay, 4096),
-        threshold=np.maximum(threshold - int(neuron.fires_at_threshold), 0),
+        threshold=np.maximum(
+            threshold - int(neuron.fires_at_threshold and not inclusive), 0),
         bias_mantissa=mantissa,
         bias_exponent=exponent,
         refractory=2 if lost_input else 1,
         reset=neuron.reset,
         subtract_late=neuron.reset_at is ResetAt.INPUT,
+        inclusive=inclusive,
         u_init=_settled((mantissa << exponent) - behind, current),
     )
 

@@ -64,12 +64,16 @@ class LoihiNeuron(AbstractProcess):
     refractory steps, a readout that never fires, a current to begin with, and a start before
     which the state is held.
 
-    reset  "none", "zero", "subtract" (in the step of the spike) or "subtract-late" (in the step
-           after it, behind the leak)
+    reset      "none", "zero", "subtract" (in the step of the spike) or "subtract-late" (in the
+               step after it, behind the leak)
+    inclusive  True where v == vth already fires
     """
 
-    def __init__(self, *, shape, u, du, dv, vth, bias, refractory, reset, silent, start):
-        super().__init__(refractory=refractory, reset=reset, silent=silent, start=start)
+    def __init__(
+        self, *, shape, u, du, dv, vth, bias, refractory, reset, inclusive, silent, start
+    ):
+        super().__init__(
+            refractory=refractory, reset=reset, inclusive=inclusive, silent=silent, start=start)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
         self.u = Var(shape=shape, init=u)
@@ -107,13 +111,14 @@ class PyLoihiNeuron(PyLoihiProcessModel):
     def step(self, arriving):
         reset, silent = self.proc_params["reset"], self.proc_params["silent"]
         level = self.vth.astype(np.int64) << 6
+        below = level - self.proc_params["inclusive"]
         u = decayed(self.u, 4095 - self.du) + (arriving << 6)
         u = 2**23 - (2**23 - u) % 2**24
         v = decayed(self.v, 4096 - self.dv) + u + self.bias
         if reset == "subtract-late" and not silent:
-            v = v - np.where(self.v > level, level, 0)
+            v = v - np.where(self.v > below, level, 0)
         v = np.where(self.hold > 0, 0, np.clip(v, 1 - 2**23, 2**23 - 1))
-        spikes = (v > level) & (not silent)
+        spikes = (v > below) & (not silent)
         if reset == "zero":
             v = np.where(spikes, 0, v)
         elif reset == "subtract":

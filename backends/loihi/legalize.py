@@ -104,12 +104,6 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
         )
     if np.any(neuron.threshold < 0):
         raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
-    if neuron.reset is Reset.SUBTRACT and neuron.fires_at_threshold:
-        raise NmcError(
-            name,
-            f"a soft reset at the threshold does not exist on {target.name}",
-            "Fire above the threshold.",
-        )
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
         raise NmcError(
             name,

@@ -130,6 +130,8 @@ def _require_neuron(population: Population) -> None:
     neuron = _neuron(population)
     if not neuron.silent and neuron.reset is not Reset.ZERO:
         raise NetError(f"{population.name} resets by '{neuron.reset.value}', not to zero")
+    if not neuron.silent and neuron.inclusive:
+        raise NetError(f"{population.name} spikes at its threshold, layers spike above it")
     if not neuron.silent and neuron.refractory != 1:
         raise NetError(f"{population.name} has {neuron.refractory} refractory steps, not 1")
     for field in ("du", "dv", "threshold"):

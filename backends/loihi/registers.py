@@ -182,7 +182,7 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),
         "bias_mantissa": register("bias_mantissa"), "bias_exponent": neuron.bias_exponent,
         "current_init": register("u_init"), "refractory": neuron.refractory,
-        "reset": reset_name(neuron), "silent": neuron.silent,
+        "reset": reset_name(neuron), "inclusive": neuron.inclusive, "silent": neuron.silent,
     }
 
 

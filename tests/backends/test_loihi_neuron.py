@@ -60,6 +60,7 @@ def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, 
         refractory=refractory,
         reset=reset,
         subtract_late=late,
+        inclusive=bool(seed % 2),
         silent=silent,
     )
     model.verify("n", shape[1:])
@@ -74,6 +75,14 @@ def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, 
         np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
         for name, values in slow.items():
             np.testing.assert_array_equal(fast[name], values.reshape(2, 6))
+
+
+@pytest.mark.parametrize(("inclusive", "spikes", "left"), [(True, [1, 0], 0), (False, [0, 1], 1)])
+def test_a_neuron_at_its_threshold_fires_if_the_comparison_includes_it(inclusive, spikes, left):
+    model = neuron(reset=Reset.SUBTRACT, subtract_late=False, inclusive=inclusive)
+    fired, membranes = respond(model, [100, 1])
+    assert fired == spikes
+    assert membranes[-1] == (left if not inclusive else 1) * 64
 
 
 def test_decay_rounds_toward_zero_on_both_sides():

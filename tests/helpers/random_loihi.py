@@ -124,6 +124,7 @@ def _population(rng: np.random.Generator, name: str, shape: tuple[int, ...], sta
         bias=rng.integers(-4095, 4096, shape) if rng.random() < 0.5 else 0,
         bias_exponent=int(rng.integers(0, 4)), refractory=int(rng.choice([1, 1, 2, 5])),
         reset=reset, subtract_late=bool(rng.random() < 0.5),
+        inclusive=bool(rng.spawn(1)[0].random() < 0.4),
         silent=bool(name == "readout" and rng.random() < 0.5),
         u_init=_current(rng.spawn(1)[0], shape),
     )

@@ -71,14 +71,15 @@ class Core:
             self._tell_changes(group, part, q[part])
             return
         level = group["threshold"] * 64
+        below = level - group["inclusive"]
         u = np.trunc(self.u[part] * (4095 - group["du"]) / 4096).astype(int) + q[part] * 64
         u = (u + 2**23 - 1) % 2**24 - 2**23 + 1
         v = np.trunc(self.v[part] * (4096 - group["dv"]) / 4096).astype(int) + u
         v = v + group["bias_mantissa"] * 2 ** group["bias_exponent"]
         if group["reset"] == "subtract-late" and not group["silent"]:
-            v = v - level * (self.v[part] > level)
+            v = v - level * (self.v[part] > below)
         v = np.clip(v, -(2**23) + 1, 2**23 - 1) * (self.hold[part] == 0)
-        spikes = (v > level) * (not group["silent"])
+        spikes = (v > below) * (not group["silent"])
         after = {"zero": 0 * v, "subtract": v - level}.get(group["reset"], v)
         self.u[part], self.v[part], self.spikes[part] = u, np.where(spikes, after, v), spikes
         hold = np.where(spikes, group["refractory"], self.hold[part])

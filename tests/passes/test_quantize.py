@@ -11,7 +11,8 @@ from nmcompile_backends.loihi import BACKEND
 
 from nmcompile.checks import run_aligned
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, run
-from nmcompile.ir.neurons import LIF, CubaLIF
+from nmcompile.ir.maps import Dense
+from nmcompile.ir.neurons import LIF, CubaLIF, Reset
 from nmcompile.passes.legalize import compose, retime
 from nmcompile.passes.quantize import Calibration, payloads, quantize
 from nmcompile.passes.quantize._rounding_kernels import round_rows
@@ -139,3 +140,22 @@ def test_a_bias_ahead_of_a_synaptic_current_is_kept_from_the_first_step_on():
     np.testing.assert_allclose(found.records["n"]["v"][:, :3] / errors[0].scale,
                                trace.records["n"]["v"][:, :3], atol=0.02)
     assert (found.spikes("n") != trace.spikes("n")).mean() < 0.02
+
+
+def test_a_soft_reset_at_the_threshold_fires_and_keeps_what_the_model_does():
+    rng = np.random.default_rng(3)
+    weight = rng.choice([0.25, 0.5], (8, 12)).astype(np.float32)
+    network = Network(
+        inputs=(Input(name="input", shape=(12,)),),
+        populations=(Population(name="out", shape=(8,), neuron=LIF(
+            decay=scalar(1), threshold=scalar(1), reset=Reset.SUBTRACT, fires_at_threshold=True)),),
+        projections=(Projection(source="input", target="out", map=Dense(
+            weight=weight, in_shape=(12,), out_shape=(8,))),),
+        outputs=(Output(name="out", population="out"),))
+    inputs = {"input": (rng.random((4, 60, 12)) < 0.15).astype(np.float32)}
+    (integer, _), latency, trace = quantized(network, inputs)
+    assert integer.populations[0].neuron.inclusive
+    sent = {"input": payloads(integer.inputs[0], inputs["input"])}
+    found = run_aligned(integer, latency, sent)
+    assert trace.spikes("out").sum() > 200
+    assert np.array_equal(found.spikes("out"), trace.spikes("out"))
