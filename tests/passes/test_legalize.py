@@ -69,6 +69,15 @@ def test_pooling_before_a_dense_layer_goes_into_its_matrix():
     assert whole.weight.shape == (7, 256)
 
 
+def test_a_chain_of_chains_is_one_chain():
+    rng = np.random.default_rng(0)
+    first, scale, second = dense(rng, 112, 9), Scale(factor=np.full((), 2.0), in_shape=(9,)), (
+        dense(rng, 9, 5))
+    chain = Chain(maps=(Chain(maps=(first, scale)), second))
+    assert chain.maps == (first, scale, second)
+    assert isinstance(composed(chain), Dense)
+
+
 def test_a_factor_that_differs_within_a_channel_becomes_sparse_or_scaled_rows():
     factor = RNG.normal(size=PLANE).astype(np.float32)
     whole = composed(conv(RNG, PLANE, 4, padding=(1, 1)), Scale(factor=factor, in_shape=PLANE))

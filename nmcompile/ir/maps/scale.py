@@ -50,11 +50,19 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chain:
-    """Maps applied one after the other, first to last; the pass `compose` makes them one."""
+    """Maps applied one after the other, first to last; the pass `compose` makes them one.
+
+    A chain among `maps` is taken as its own maps.
+    """
 
     kind: ClassVar[str] = "chain"
 
     maps: tuple[LinearMap, ...]
+
+    def __post_init__(self) -> None:
+        flat = tuple(part for link in self.maps
+                     for part in (link.maps if isinstance(link, Chain) else (link,)))
+        object.__setattr__(self, "maps", flat)
 
     @property
     def in_shape(self) -> Shape:
