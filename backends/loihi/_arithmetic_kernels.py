@@ -58,7 +58,7 @@ def pass_on(v, q, spikes):
 
 @parallel_kernel
 def tell_changes(
-    sigma, v, residue, q, spikes, threshold, offset, rectified, accumulates, shift, silent
+    sigma, v, residue, q, spikes, threshold, offset, rectified, accumulates, shift
 ):
     """Advance sigma-delta neurons by one step in place; see `LoihiSigmaDelta.step`."""
     for sample in prange(v.shape[0]):
@@ -70,7 +70,7 @@ def tell_changes(
             if rectified and value < 0:
                 value = 0
             delta = value - v[sample, i] + residue[sample, i]
-            sends = abs(delta) >= threshold[i] and not silent
+            sends = abs(delta) >= threshold[i]
             sigma[sample, i] = total
             v[sample, i] = value
             residue[sample, i] = 0 if sends else delta

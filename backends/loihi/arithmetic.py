@@ -38,7 +38,7 @@ class LoihiNeuron:
     du, dv         0..4095
     threshold      0..131071
     bias_mantissa  -4095..4095, bias_exponent 0..7
-    u_init         u before the first step, in its own unit
+    u_init, v_init u and v before the first step, in their own unit
     silent         true where the neuron never fires (a readout of v)
     """
 
@@ -58,6 +58,7 @@ class LoihiNeuron:
     inclusive: bool = False
     silent: bool = False
     u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
+    v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -67,6 +68,7 @@ class LoihiNeuron:
             "threshold": (0, THRESHOLD_LIMIT),
             "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT),
             "u_init": (1 - 2 ** (STATE_BITS - 1), 2 ** (STATE_BITS - 1) - 1),
+            "v_init": (1 - 2 ** (STATE_BITS - 1), 2 ** (STATE_BITS - 1) - 1),
         }
         for register, (low, high) in limits.items():
             value = getattr(self, register)
@@ -86,9 +88,9 @@ class LoihiNeuron:
             )
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Current before step 0; membrane and refractory counter begin at zero."""
-        u = np.broadcast_to(self.u_init, shape).astype(np.int32)
-        return {"u": u, "v": np.zeros(shape, np.int32), "hold": np.zeros(shape, np.int32)}
+        """Current and membrane before step 0; the refractory counter begins at zero."""
+        u, v = (np.broadcast_to(a, shape).astype(np.int32) for a in (self.u_init, self.v_init))
+        return {"u": u, "v": v, "hold": np.zeros(shape, np.int32)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""

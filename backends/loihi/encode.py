@@ -26,7 +26,7 @@ from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, Neuron
 from nmcompile.target import Target
 
 EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
@@ -84,6 +84,9 @@ def _register_limit(layer: Layer) -> float:
     if is_graded(neuron):
         return graded_limit(layer)
     ceilings = [(STATE_LIMIT * HEADROOM[name], peak) for name, peak in layer.peaks.items()]
+    for name in ("u", "v"):
+        start = np.abs(getattr(neuron, f"{name}_init", np.zeros(()))).max()
+        ceilings.append((STATE_LIMIT, float(start)))
     if isinstance(neuron, LIF | CubaLIF):
         reached = neuron.threshold[neuron.threshold <= UNREACHED * layer.peaks.get("v", 0.0)]
         ceilings.append((THRESHOLD_LIMIT, float(reached.max(initial=0.0))))
@@ -98,6 +101,7 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     mantissa, exponent = _bias(_membrane_bias(layer.population) * scale, level)
     current = getattr(neuron, "current_decay", np.zeros(()))
     behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
+    u_init = _started(neuron, "u", scale) + _settled((mantissa << exponent) - behind, current)
     if isinstance(neuron, LI | CubaLI):
         return LoihiNeuron(
             du=_decay(current, 4095),
@@ -107,7 +111,8 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
             bias_exponent=exponent,
             reset=Reset.NONE,
             silent=True,
-            u_init=_settled((mantissa << exponent) - behind, current),
+            u_init=u_init,
+            v_init=_started(neuron, "v", scale),
         )
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
@@ -125,8 +130,15 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
         reset=neuron.reset,
         subtract_late=neuron.reset_at is ResetAt.INPUT,
         inclusive=inclusive,
-        u_init=_settled((mantissa << exponent) - behind, current),
+        u_init=u_init,
+        v_init=_started(neuron, "v", scale),
     )
+
+
+def _started(neuron: Neuron, variable: str, scale: float) -> Array:
+    """A state before the first step, in its own unit; 0 for a neuron without it."""
+    value = getattr(neuron, f"{variable}_init", np.zeros(()))
+    return np.rint(np.asarray(value, np.float64) * scale * 2.0**STATE_SHIFT).astype(np.int32)
 
 
 def _membrane_bias(population: Population) -> Array:

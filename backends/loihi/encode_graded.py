@@ -12,7 +12,7 @@ from nmcompile_backends.loihi.sigma_delta import (
 )
 
 from nmcompile.backend import Layer
-from nmcompile.ir.neurons import LI, Activation, SigmaDelta
+from nmcompile.ir.neurons import Activation, SigmaDelta
 from nmcompile.ir.neurons.base import Array, Neuron
 
 RESERVE = 2.0  # times the peaks on calibration data that states and messages have room for
@@ -20,9 +20,8 @@ MESSAGE = 2.0**MESSAGE_SHIFT
 
 
 def is_graded(neuron: Neuron) -> bool:
-    """Whether the layer is one of this module: its spikes or its sums are not Loihi's LIF."""
-    starts = isinstance(neuron, LI) and bool(np.any(neuron.v_init))
-    return isinstance(neuron, Activation | SigmaDelta) or starts
+    """Whether the layer is one of this module: it sends payloads."""
+    return isinstance(neuron, Activation | SigmaDelta)
 
 
 def graded_limit(layer: Layer) -> float:
@@ -53,10 +52,6 @@ def graded_neuron(layer: Layer, scale: float) -> tuple[LoihiRelay | LoihiSigmaDe
     neuron = layer.population.neuron
     if isinstance(neuron, Activation):
         return LoihiRelay(), 1 / scale, 1 / scale
-    if isinstance(neuron, LI):  # a sum that begins at a value
-        return LoihiSigmaDelta(
-            threshold=np.full((), STATE_LIMIT, np.int32), offset=_whole(neuron.v_init * scale),
-            rectified=False, silent=True), 1 / scale, 1.0
     assert isinstance(neuron, SigmaDelta)
     if neuron.accumulates:
         return LoihiSigmaDelta(

@@ -27,7 +27,6 @@ from nmcompile.ir.neurons import Reset
 from nmcompile.ir.neurons.base import Array
 
 SCRIPT, ARRAYS = "lava_model.py", "arrays.npz"
-NEVER = 2**30  # a threshold above every change of a 24-bit state
 Arrays = dict[str, Array]
 Store = Callable[[str, Array], str]  # keeps an array by name, gives the script's words for it
 
@@ -106,7 +105,7 @@ def _population(population: Population, held: bool, store: Store) -> str:
     lines = [f"shape=({population.size},), du={du}, dv={dv}, vth={vth},"]
     one = all(values.min() == values.max() for values in registers)
     if one and not held and neuron.reset is Reset.ZERO and neuron.refractory == 1 and (
-        not (neuron.silent or neuron.inclusive or neuron.u_init.any())
+        not (neuron.silent or neuron.inclusive or neuron.u_init.any() or neuron.v_init.any())
     ):
         bias = _each(population, neuron.bias_mantissa, "bias_mant", store)
         lines.append(f"bias_mant={bias}, bias_exp={neuron.bias_exponent},")
@@ -116,6 +115,7 @@ def _population(population: Population, held: bool, store: Store) -> str:
                  f"refractory={neuron.refractory}, reset={reset_name(neuron)!r}, "
                  f"inclusive={neuron.inclusive},")
     lines.append(f"u={_each(population, neuron.u_init, 'u', store)}, "
+                 f"v={_each(population, neuron.v_init, 'v', store)}, "
                  f"silent={neuron.silent}, start={population.start},")
     return _call(f"node[{population.name!r}]", "LoihiNeuron", lines)
 
@@ -124,9 +124,9 @@ def _sigma_delta(
     population: Population, neuron: LoihiSigmaDelta, held: bool, store: Store
 ) -> str:
     """Lava's Delta or SigmaDelta; the exponents leave vth and bias what they are."""
-    vth = NEVER if neuron.silent else _each(population, neuron.threshold, "vth", store)
-    one = neuron.silent or neuron.threshold.min() == neuron.threshold.max()
-    plain = one and not (neuron.rectified or neuron.offset.any() or neuron.silent
+    vth = _each(population, neuron.threshold, "vth", store)
+    one = neuron.threshold.min() == neuron.threshold.max()
+    plain = one and not (neuron.rectified or neuron.offset.any()
                          or np.any(neuron.threshold % (1 << MESSAGE_SHIFT)))
     if neuron.shift == MESSAGE_SHIFT and not neuron.accumulates and plain and not held:
         level = _each(population, neuron.threshold >> MESSAGE_SHIFT, "vth", store)

@@ -61,8 +61,8 @@ NEURON = '''\
 
 class LoihiNeuron(AbstractProcess):
     """Loihi's neuron with what Lava's own leaves out: parameters of single neurons, soft reset,
-    refractory steps, a readout that never fires, a current to begin with, and a start before
-    which the state is held.
+    refractory steps, a readout that never fires, states to begin with, and a start before which
+    the state is held.
 
     reset      "none", "zero", "subtract" (in the step of the spike) or "subtract-late" (in the
                step after it, behind the leak)
@@ -70,14 +70,14 @@ class LoihiNeuron(AbstractProcess):
     """
 
     def __init__(
-        self, *, shape, u, du, dv, vth, bias, refractory, reset, inclusive, silent, start
+        self, *, shape, u, v, du, dv, vth, bias, refractory, reset, inclusive, silent, start
     ):
         super().__init__(
             refractory=refractory, reset=reset, inclusive=inclusive, silent=silent, start=start)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
         self.u = Var(shape=shape, init=u)
-        self.v = Var(shape=shape, init=0)
+        self.v = Var(shape=shape, init=v)
         self.hold = Var(shape=shape, init=0)
         self.du = Var(shape=shape, init=du)
         self.dv = Var(shape=shape, init=dv)

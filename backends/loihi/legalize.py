@@ -28,22 +28,15 @@ def legalize(network: Network, target: Target) -> Network:
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
     if target.formats.payload_bits.value >= PAYLOAD_BITS and (
-            _is_relay(population) or _tells_changes(population) or _is_sum(population)):
+            _is_relay(population) or _tells_changes(population)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
     assert isinstance(neuron, LI | LIF | CubaLI | CubaLIF)
-    for variable, initial in neuron.initial_state(population.shape).items():
-        if np.any(initial != 0):
-            raise NmcError(
-                population.name,
-                f"its {variable} starts at {float(initial.max()):g}; "
-                f"on {target.name} states start at 0",
-                "Start the model from zero states.",
-            )
     if isinstance(neuron, LI | CubaLI):
         return population
     _require_reset(population.name, neuron, target)
+    _require_start(population.name, neuron, target)
     if neuron.reset_at is ResetAt.LEAK:
         return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
     return population
@@ -61,13 +54,6 @@ def _tells_changes(population: Population) -> bool:
         or np.any(neuron.residue_init) or np.any(population.bias))
 
 
-def _is_sum(population: Population) -> bool:
-    """A readout that adds up changes, from a value that it begins at."""
-    neuron = population.neuron
-    return type(neuron) is LI and bool(np.all(neuron.decay == 1) and np.any(neuron.v_init)
-                                       and not np.any(population.bias))
-
-
 def _require_readable(network: Network) -> None:
     """Refuse a decision by a membrane that the chip clears before it can be read."""
     for output in network.outputs[:1]:
@@ -78,6 +64,16 @@ def _require_readable(network: Network) -> None:
                 "the model decides by its membrane, which is cleared at each spike",
                 "Return the spikes first, or use reset_mechanism='none' in the readout.",
             )
+
+
+def _require_start(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
+    """Refuse a start above the threshold where its reset would be that of a spike before step 0."""
+    pending = neuron.reset is not Reset.NONE and neuron.reset_at is not ResetAt.SPIKE
+    if pending and np.any(neuron.v_init > neuron.threshold):
+        raise NmcError(
+            name,
+            f"its v starts above its threshold, at {float(neuron.v_init.max()):g}, as after a "
+            f"spike that {target.name} did not see", "Start the model from lower states.")
 
 
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:

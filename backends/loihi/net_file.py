@@ -138,8 +138,9 @@ def _require_neuron(population: Population) -> None:
         values = getattr(neuron, field)
         if values.min() != values.max():
             raise NetError(f"{population.name} has a {field} for each neuron, a layer has one")
-    if np.any(neuron.u_init):
-        raise NetError(f"{population.name} begins with a current, which a layer cannot")
+    if np.any(neuron.u_init) or np.any(neuron.v_init):
+        raise NetError(f"{population.name} begins with a current or a membrane, which a layer "
+                       "cannot")
     bias = neuron.bias_mantissa.astype(np.int64) << neuron.bias_exponent
     if np.any(bias % 2**STATE_SHIFT) or np.any(np.abs(bias) >> STATE_SHIFT > BIAS_LIMIT):
         raise NetError(f"{population.name} has a bias that is no multiple of 64 up to "

@@ -174,14 +174,15 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         return {
             **place, "model": "sigma-delta", "threshold": register("threshold"),
             "offset": register("offset"), "rectified": neuron.rectified,
-            "accumulates": neuron.accumulates, "shift": neuron.shift, "silent": neuron.silent,
+            "accumulates": neuron.accumulates, "shift": neuron.shift,
         }
     assert isinstance(neuron, LoihiNeuron)
     return {
         **place, "model": "cuba",
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),
         "bias_mantissa": register("bias_mantissa"), "bias_exponent": neuron.bias_exponent,
-        "current_init": register("u_init"), "refractory": neuron.refractory,
+        "current_init": register("u_init"), "voltage_init": register("v_init"),
+        "refractory": neuron.refractory,
         "reset": reset_name(neuron), "inclusive": neuron.inclusive, "silent": neuron.silent,
     }
 

@@ -24,14 +24,13 @@ class LoihiSigmaDelta:
         sigma = sigma + (q << shift)         (q << shift) alone where `accumulates` is false
         v = max(0, sigma + offset)           without the maximum where `rectified` is false
         delta = v - v of the step before + residue
-        a spike with payload delta >> 6 where |delta| >= threshold, unless silent
+        a spike with payload delta >> 6 where |delta| >= threshold
         residue = delta where nothing was sent, else 0
 
     Values are of 32 bits; `encode` keeps them within 24.
 
     threshold  0..2**23 - 1, offset -(2**23 - 1)..2**23 - 1, in the unit of sigma
     shift      bits by which what arrives stands above the state's unit
-    silent     true where the neuron never fires (a readout of v)
     """
 
     kind: ClassVar[str] = "loihi-sigma-delta"
@@ -44,7 +43,6 @@ class LoihiSigmaDelta:
     rectified: bool = True
     accumulates: bool = True
     shift: int = 0
-    silent: bool = False
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -68,7 +66,7 @@ class LoihiSigmaDelta:
         v = sigma + self.offset
         v = np.maximum(v, 0) if self.rectified else v
         delta = v - state["v"] + state["residue"]
-        sends = (np.abs(delta) >= self.threshold) & (not self.silent)
+        sends = np.abs(delta) >= self.threshold
         after = {"sigma": sigma, "v": v, "residue": np.where(sends, 0, delta)}
         sent = np.where(sends, delta, 0) >> MESSAGE_SHIFT
         return {k: values.astype(np.int32) for k, values in after.items()}, sent.astype(np.int32)
@@ -79,7 +77,7 @@ class LoihiSigmaDelta:
 
         registers = tuple(np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
                           for a in (self.threshold, self.offset))
-        modes = (self.rectified, self.accumulates, self.shift, self.silent)
+        modes = (self.rectified, self.accumulates, self.shift)
 
         def step(state: State, current: Array, spikes: Array) -> None:
             tell_changes(state["sigma"], state["v"], state["residue"], current, spikes,

@@ -28,7 +28,8 @@ def gated(network: Network) -> tuple[str, ...]:
 def _moves(network: Network, name: str, first: dict[str, float]) -> float:
     """First step in which a free-running population would leave its state of rest."""
     neuron = network.population(name).neuron
-    if isinstance(neuron, LoihiNeuron) and (np.any(neuron.bias_mantissa) or np.any(neuron.u_init)):
+    if isinstance(neuron, LoihiNeuron) and (
+            np.any(neuron.bias_mantissa) or np.any(neuron.u_init) or np.any(neuron.v_init)):
         return 0.0
     if isinstance(neuron, LoihiSigmaDelta) and np.any(neuron.offset):
         return 0.0

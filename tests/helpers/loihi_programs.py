@@ -128,7 +128,7 @@ def relayed(seed: int) -> Network:
 
 
 def telling(seed: int) -> Network:
-    """An encoder of payloads, layers of sigma-delta neurons, and sums at the end.
+    """An encoder of payloads and layers of sigma-delta neurons.
 
     Of each four seeds, two have a threshold and a bias for each neuron, and two plain encoders.
     """
@@ -150,7 +150,7 @@ def telling(seed: int) -> Network:
     return network(
         (port(image, 9),),
         (layer("encoder", image, 1, **encoder), layer("a", image, 2), layer("b", (6,), 3),
-         layer("out", (4,), 4, silent=True, rectified=False)),
+         layer("out", (4,), 4, rectified=False)),
         (projection("in", "encoder", sparse(rng, 40, 40), exponent=-5),
          projection("encoder", "a", kernel, exponent=-2),
          projection("encoder", "b", dense(weights(rng, (6, 40))), delay=2, exponent=-3),

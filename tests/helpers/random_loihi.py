@@ -126,7 +126,7 @@ def _population(rng: np.random.Generator, name: str, shape: tuple[int, ...], sta
         reset=reset, subtract_late=bool(rng.random() < 0.5),
         inclusive=bool(rng.spawn(1)[0].random() < 0.4),
         silent=bool(name == "readout" and rng.random() < 0.5),
-        u_init=_current(rng.spawn(1)[0], shape),
+        u_init=_current(rng.spawn(1)[0], shape), v_init=_current(rng.spawn(1)[0], shape),
     )
     return Population(name=name, shape=shape, neuron=values, start=start,
                       bias=np.zeros((), np.int32))

@@ -31,7 +31,9 @@ class Core:
             {k: arrays[v["array"]][()].astype(int) if isinstance(v, dict) else v
              for k, v in group.items()} for group in entry["compartment_groups"]]
         for group in self.registers:
-            self.u[group["first"] : group["first"] + group["count"]] = group.get("current_init", 0)
+            part = slice(group["first"], group["first"] + group["count"])
+            self.u[part] = group.get("current_init", 0)
+            self.v[part] = group.get("voltage_init", 0)
 
     def _row(self, axon: int) -> tuple[np.ndarray, np.ndarray]:
         """Compartments and weights of an axon's row."""
@@ -91,7 +93,7 @@ class Core:
         v = sigma + group["offset"]
         v = np.where(group["rectified"] & (v < 0), 0, v)
         delta = v - self.v[part] + self.residue[part]
-        sends = (np.abs(delta) >= group["threshold"]) & (not group["silent"])
+        sends = np.abs(delta) >= group["threshold"]
         self.u[part], self.v[part] = sigma, v
         self.residue[part] = np.where(sends, 0, delta)
         self.spikes[part] = np.where(sends, np.floor_divide(delta, 64), 0)
