@@ -67,8 +67,8 @@ def relay(network: Network, chip: Target | None, measure: Callable[[], Rates]) -
         if energy < least:
             chosen, least = chosen | {owner}, energy
     note = (f"{said}: {len(chosen)} by graded relays, {len(owners) - len(chosen)} by fan-in from "
-            f"all that contribute ({1e9 * least:.3g} nJ a step for what arrives; all by fan-in "
-            f"{1e9 * fan_in:.3g}, all by relays {1e9 * energy_with(owners):.3g})")
+            f"all that contribute ({1e9 * least:.3g} nJ a step for what arrives, by the "
+            f"target's constants; all by fan-in {1e9 * fan_in:.3g}, all by relays {1e9 * energy_with(owners):.3g})")
     return Relayed(network=verify(rewired(network, sums, chosen)), note=note)
 
 
