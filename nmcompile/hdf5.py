@@ -14,7 +14,8 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_BYTES = 2 << 30  # of all arrays together
 MAX_DEPTH = 24
 MAX_ENTRIES = 100_000
-SECONDS = 120  # that a walk through a file may take
+SECONDS = 20  # that a walk through a file may take, and more where it is large
+BYTES_PER_SECOND = 10_000_000
 # Reads everything in a file, as far as it is read at all; what it finds wrong is said by others.
 WALK = f"""
 import sys
@@ -62,7 +63,7 @@ def _walked(path: str, size: int, changed: int) -> frozenset[str] | None:
     command = [sys.executable, "-I", "-c", WALK, path]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=SECONDS, check=False)
+                              timeout=SECONDS + size / BYTES_PER_SECOND, check=False)
     except subprocess.TimeoutExpired:
         raise NmcError(path, "is a damaged HDF5 file: reading it does not end") from None
     if done.returncode < 0:

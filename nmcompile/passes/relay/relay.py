@@ -66,9 +66,10 @@ def relay(network: Network, chip: Target | None, measure: Callable[[], Rates]) -
         energy = energy_with(chosen | {owner})
         if energy < least:
             chosen, least = chosen | {owner}, energy
+    joule = [f"{1e9 * energy:.3g}" for energy in (least, fan_in, energy_with(owners))]
     note = (f"{said}: {len(chosen)} by graded relays, {len(owners) - len(chosen)} by fan-in from "
-            f"all that contribute ({1e9 * least:.3g} nJ a step for what arrives, by the "
-            f"target's constants; all by fan-in {1e9 * fan_in:.3g}, all by relays {1e9 * energy_with(owners):.3g})")
+            f"all that contribute ({joule[0]} nJ a step for what arrives, by the target's "
+            f"constants; all by fan-in {joule[1]}, all by relays {joule[2]})")
     return Relayed(network=verify(rewired(network, sums, chosen)), note=note)
 
 
