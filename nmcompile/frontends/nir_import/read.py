@@ -12,6 +12,7 @@ from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import names_in, require_plain
 
 LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
+WORDED = ("padding", "metadata", "input_type", "output_type")  # fields that may hold texts
 
 
 def read_graph(path: Path) -> nir.NIRGraph:
@@ -34,8 +35,16 @@ def require_numbers(graph: nir.NIRGraph, prefix: str = "") -> None:
             require_numbers(node, f"{prefix}{name}.")
             continue
         for field, value in vars(node).items():
-            if isinstance(value, np.ndarray) and not (
-                value.dtype.kind in "fiu" and np.all(np.abs(value.astype(np.float64)) <= LARGEST)
-            ):
+            if value is not None and field not in WORDED and not _is_sane(value):
                 raise NmcError(f"{prefix}{name}", f"its {field} holds something else than numbers "
                                f"within {LARGEST:g}")
+
+
+def _is_sane(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_sane, value))
+    if not isinstance(value, np.ndarray | np.generic | int | float):
+        return False
+    numbers = np.asarray(value)
+    return numbers.dtype.kind in "fiu" and bool(
+        np.all(np.abs(numbers.astype(np.float64)) <= LARGEST))
