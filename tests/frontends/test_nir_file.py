@@ -223,6 +223,14 @@ def test_parameters_that_are_no_finite_numbers_are_refused(value: complex) -> No
         network(chain(lif(3, r=np.full(3, value)), inputs=(3,), n=3))
 
 
+@pytest.mark.parametrize("value", ["/etc/passwd", {"a": 1}, True])
+def test_texts_and_groups_in_place_of_numbers_are_refused(value: object) -> None:
+    model = chain(nir.Affine(weight=ones(3, 3), bias=ones(3)), lif(3), n=3)
+    model.nodes["0"].bias = value
+    with pytest.raises(NmcError, match="0: its bias holds something else than numbers within 1e"):
+        network(model)
+
+
 @pytest.mark.parametrize(
     "node",
     [nir.Affine(weight=ones(3, 3), bias=ones(2)), nir.Affine(weight=ones(3, 3), bias=ones(0)),
