@@ -223,6 +223,15 @@ def test_parameters_that_are_no_finite_numbers_are_refused(value: complex) -> No
         network(chain(lif(3, r=np.full(3, value)), inputs=(3,), n=3))
 
 
+@pytest.mark.parametrize("shape", [np.array([[3, 3]]), np.array([2.5]), np.array([np.nan]),
+                                   np.array([b"3"])], ids=["matrix", "part", "nan", "text"])
+def test_an_input_whose_shape_is_no_list_of_whole_numbers_is_refused(shape: np.ndarray) -> None:
+    model = chain(lif(3), n=3)
+    next(n for n in model.nodes.values() if isinstance(n, nir.Input)).input_type = {"input": shape}
+    with pytest.raises(NmcError, match="its shape is no list of whole numbers"):
+        network(model)
+
+
 @pytest.mark.parametrize("value", ["/etc/passwd", {"a": 1}, True])
 def test_texts_and_groups_in_place_of_numbers_are_refused(value: object) -> None:
     model = chain(nir.Affine(weight=ones(3, 3), bias=ones(3)), lif(3), n=3)

@@ -87,9 +87,7 @@ class Graph:
         """Shape of a neuron or an input; a neuron of scalar parameters has its input's."""
         node = self.nodes[name]
         if isinstance(node, nir.Input):
-            shape = tuple(int(n) for n in np.atleast_1d(next(iter(node.input_type.values()))))
-            require_size(name, shape)
-            return shape
+            return _declared_shape(name, node)
         own = tuple(np.shape(node.threshold if isinstance(node, nir.Threshold) else node.r))
         if int(np.prod(own)) > 1 or name in trail:
             return own or (1,)
@@ -97,6 +95,15 @@ class Graph:
             if source not in trail:
                 return self._leaving(source, dt, (*trail, name)).shape
         return own or (1,)
+
+
+def _declared_shape(name: str, node: nir.Input) -> Shape:
+    extents = np.atleast_1d(next(iter((node.input_type or {}).values()), ()))
+    if extents.ndim != 1 or extents.dtype.kind not in "iuf" or np.any(extents % 1 != 0):
+        raise NmcError(name, "its shape is no list of whole numbers")
+    shape = tuple(int(extent) for extent in extents)
+    require_size(name, shape)
+    return shape
 
 
 def flat_graph(graph: nir.NIRGraph) -> Graph:
