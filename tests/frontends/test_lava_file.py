@@ -201,6 +201,12 @@ REFUSALS = {
                 "layer 0 (dense): its vDecay is no whole number."),
     "not finite": ([dense(2, 3, weight=np.full((3, 2), np.nan))],
                    "layer 0: its weight holds something else than numbers below 2.14748e+09."),
+    "text": ([dense(2, 3, weight=b"/etc/passwd")],
+             "layer 0 (dense): its weight holds no array of numbers."),
+    "text of a shape": ([{**dense(2, 3), "shape": b"/etc/passwd"}],
+                        "layer 0 (dense): its shape holds no array of numbers."),
+    "text of a bias": ([dense(2, 3, bias=b"x")],
+                       "layer 0 (dense): its bias holds no array of numbers."),
     "input": ([{"type": b"conv", "shape": [2, 2, 2], "neuron": CUBA}],
               "layer 0 (conv): the shape of its input is not in the file. Export the network with "
               "its input layer."),

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.lava_import.neurons import Shape, number
-from nmcompile.frontends.lava_import.read import Layer
+from nmcompile.frontends.lava_import.read import Layer, numbers_of
 from nmcompile.ir.maps import Chain, Conv, Dense, Grid, LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
@@ -20,7 +20,7 @@ MAX_WINDOW = 10**6
 
 def shape_of(where: str, layer: Layer) -> Shape:
     """(features,) or (channels, rows, columns) as the file says."""
-    shape = tuple(int(n) for n in np.atleast_1d(np.asarray(layer.get("shape", 0))))
+    shape = tuple(int(n) for n in np.atleast_1d(numbers_of(where, layer, "shape", 0)).reshape(-1))
     if not shape or len(shape) > 3 or min(shape) < 1 or prod(shape) > 10**8:
         raise NmcError(where, f"a shape of {shape} cannot be compiled")
     return shape
@@ -52,13 +52,13 @@ def _grid(weight: Array) -> Grid | None:
 
 def _parts(where: str, layer: Layer, name: str) -> list[Array]:
     """The weights, or their real and their imaginary part."""
-    found = layer.get(name, np.zeros(0))
+    found = layer.get(name)
     if isinstance(found, dict):
         if set(found) != {"real", "imag"}:
             raise NmcError(where, f"its {name} holds {', '.join(sorted(found))[:60]}, expected "
                            "real and imag")
-        return [np.asarray(found[part], np.float32) for part in ("real", "imag")]
-    return [np.asarray(found, np.float32)]
+        return [numbers_of(where, found, part).astype(np.float32) for part in ("real", "imag")]
+    return [numbers_of(where, layer, name).astype(np.float32)]
 
 
 def _joined(where: str, name: str, parts: list[Array]) -> Array:
@@ -74,7 +74,7 @@ def delayed(where: str, layer: Layer, linear: Dense) -> list[tuple[int, LinearMa
         return [(0, linear)]
     if len(linear.out_shape) > 1:
         raise NmcError(where, "delays before resonators cannot be compiled")
-    delay, weight = np.asarray(layer["delay"]), linear.weight
+    delay, weight = numbers_of(where, layer, "delay"), linear.weight
     n_out, n_in = weight.shape
     forms = {1: (1, 1), n_out: (n_out, 1), n_in: (1, n_in), n_out * n_in: (n_out, n_in)}
     if delay.size not in forms or np.any(delay < 0) or np.any(delay != np.rint(delay)):
@@ -118,7 +118,7 @@ def pool(where: str, layer: Layer, before: Shape) -> LinearMap:
     if len(before) != 3:
         raise NmcError(where, f"pooling over {before} cannot be compiled")
     kernel = _pair(where, layer, "kernelSize")
-    value = np.asarray(layer.get("weight", np.ones(1)), np.float32)
+    value = numbers_of(where, layer, "weight", 1).astype(np.float32)
     if not 0 < prod(kernel) <= MAX_WINDOW or min(kernel) < 1:
         raise NmcError(where, f"a window of {kernel} cannot be pooled")
     if value.size not in (1, prod(kernel)):
@@ -156,7 +156,7 @@ def average(where: str, layer: Layer, before: Shape) -> LinearMap:
 
 def _pair(where: str, layer: Layer, name: str) -> tuple[int, int]:
     default = 0 if name == "padding" else 1
-    values = np.atleast_1d(np.asarray(layer.get(name, default)))
+    values = np.atleast_1d(numbers_of(where, layer, name, default))
     if values.size not in (1, 2) or values.dtype.kind not in "iuf":
         raise NmcError(where, f"its {name} is no pair of numbers")
     return int(values.reshape(-1)[0]), int(values.reshape(-1)[-1])

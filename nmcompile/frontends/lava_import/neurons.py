@@ -9,12 +9,11 @@ arrives (slayer/block/base.py, AbstractInput).
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.frontends.lava_import.read import Layer
+from nmcompile.frontends.lava_import.read import Layer, numbers_of
 from nmcompile.ir.neurons import LI, CubaLIF, Neuron, Reset, ResonateFire, SigmaDelta
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.neurons.lif import zero
@@ -110,8 +109,7 @@ def _numbers(where: str, values: Layer, name: str, shape: Shape) -> Array:
 
 def bias_of(where: str, layer: Layer, shape: Shape) -> Array:
     """The biases of `layer`, over `shape` or as one number."""
-    bias: Any = layer.get("bias", np.zeros(()))
-    return spread(where, np.asarray(bias, np.float32), shape, "bias")
+    return spread(where, numbers_of(where, layer, "bias", 0).astype(np.float32), shape, "bias")
 
 
 def spread(where: str, values: Array, shape: Shape, name: str) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import names_in, require_plain
+from nmcompile.ir.neurons.base import Array
 
 MAX_LAYERS = 1000
 LARGEST = 2**31  # magnitude of a number in a file of 24-bit states
@@ -25,6 +26,14 @@ def read_layers(path: Path) -> list[Layer]:
         if not 0 < len(group) <= MAX_LAYERS:
             raise NmcError(str(path), f"holds {len(group)} layers; 1 to {MAX_LAYERS} are read")
         return [_values(f"layer {i}", group[str(i)]) for i in range(len(group))]
+
+
+def numbers_of(where: str, layer: Layer, name: str, default: object = ()) -> Array:
+    """The numbers `name` of a layer, `default` where it has none; NmcError for anything else."""
+    found = layer.get(name)
+    if found is not None and not isinstance(found, np.ndarray):
+        raise NmcError(where, f"its {name} holds no array of numbers")
+    return np.asarray(default if found is None else found)
 
 
 def _values(where: str, group: Any) -> Layer:

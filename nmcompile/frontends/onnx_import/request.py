@@ -15,7 +15,7 @@ from nmcompile.frontends.onnx_import.read import read_graph
 from nmcompile.frontends.torch_request import trace_loaded
 from nmcompile.frontends.tracing import MAX_ELEMENTS
 
-SAMPLES = 16  # drawn where the user gives none
+SAMPLES, NUMBERS = 16, 1 << 21  # drawn at most where the user gives none
 DRAWN = "checked on random values between 0 and 1; pass --sample for data of your own"
 
 
@@ -29,10 +29,12 @@ def load_request(request: Request) -> Traced:
         if len(shape) < len(graph.shape) - 1:
             raise NmcError(graph.input, "its shape is not known", "Pass --sample FILE with "
                            "(samples, ...) values.")
-        if prod(shape) * SAMPLES > MAX_ELEMENTS:
-            raise NmcError(graph.input, f"one sample has {prod(shape):,} numbers, "
+        size = prod(shape)
+        if size * SAMPLES > MAX_ELEMENTS:
+            raise NmcError(graph.input, f"one sample has {size:,} numbers, "
                            f"{MAX_ELEMENTS // SAMPLES:,} can be traced")
-        values = np.random.default_rng(0).random((SAMPLES, *shape)).astype(np.float32)
+        count = max(1, min(SAMPLES, NUMBERS // max(size, 1)))
+        values = np.random.default_rng(0).random((count, *shape)).astype(np.float32)
         loaded = replace(loaded, example=values, notes=(DRAWN,),
                          source="random sample")
     return trace_loaded(request, loaded)
