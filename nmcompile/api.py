@@ -20,8 +20,8 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
-from nmcompile.passes.quantize import payloads
-from nmcompile.pipeline import Compiled, Data, compile_traced
+from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
+from nmcompile.pipeline import Compiled, Data, Options, compile_traced
 from nmcompile.registry import frontends
 from nmcompile.report import Figures, run_figures
 from nmcompile.simulator import Run
@@ -71,6 +71,8 @@ def compile(
     convert: str = "rate",
     balance: str = "auto",
     tolerance: float | None = None,
+    bits: str | None = None,
+    memory: int | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
@@ -87,6 +89,9 @@ def compile(
     balance      how the thresholds of rates are chosen, one of `BALANCES`
     tolerance    smallest change that sigma-delta neurons send, as a share of what their layer
                  sends; default: the largest that keeps 99.5 % of the decisions
+    bits         of a weight: "8", "4", "2", "ternary", or "auto" for what each layer bears;
+                 default: the chip's
+    memory       most bytes of all weights together, for bits "auto"
     seed         of the rate encoding of values for chips with binary spikes
     """
     chip = target if isinstance(target, Target) else load_target(target)
@@ -107,8 +112,8 @@ def compile(
         traced,
         chip,
         _calibration(traced, calibration, seed),
-        conversion=_conversion(convert, steps, balance, tolerance),
-        seed=seed,
+        Options(conversion=_conversion(convert, steps, balance, tolerance),
+                precision=_precision(bits, memory), seed=seed),
         progress=progress,
     )
 
@@ -155,6 +160,14 @@ def _conversion(
     if tolerance is not None and not 0 <= tolerance < 1:
         raise NmcError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
     return Conversion(code=code, steps=steps or STEPS, balance=balance, tolerance=tolerance)
+
+
+def _precision(bits: str | None, memory: int | None) -> Precision:
+    if bits not in (None, AUTO, *NAMES):
+        raise NmcError("bits", f"is '{bits}'", f"Take one of {', '.join((*NAMES, AUTO))}.")
+    if memory is not None and bits != AUTO:
+        raise NmcError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
+    return Precision(weights=bits, memory_bits=None if memory is None else 8 * memory)
 
 
 def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from nmcompile.ir import Input, Network, Population, Projection, SpikeFormat, SynapseFormat
+from nmcompile.ir import (
+    Input,
+    Network,
+    Population,
+    Projection,
+    SpikeFormat,
+    SynapseFormat,
+    WeightWidth,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -18,12 +26,14 @@ class Layer:
 
     units  for each projection, the real value of one unit of its source's payload
     peaks  largest magnitude of v, and of u or the summed input, seen on calibration data
+    width  of the weights
     """
 
     population: Population
     projections: tuple[Projection, ...]
     units: tuple[float, ...]
     peaks: dict[str, float]
+    width: WeightWidth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -54,7 +54,12 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
             "target": program.target.name,
             "notes": list(compiled.notes),
             "layers": [
-                {"name": e.population, "units_per_real": e.scale, "membrane_error": e.error}
+                {
+                    "name": e.population, "weight_bits": e.width, "units_per_real": e.scale,
+                    "membrane_error": e.error, "kept": e.kept,
+                    "trials": {t.method: t.error for t in e.trials},
+                    "clipped_weights": e.clipped, "overflows": e.overflows,
+                }
                 for e in compiled.layer_errors
             ],
             "config": described,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -26,7 +26,14 @@ from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is
 from nmcompile.passes.legalize import Latency, compose, retime
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
-from nmcompile.passes.quantize import Calibration, LayerError, payloads, quantize
+from nmcompile.passes.quantize import (
+    Calibration,
+    LayerError,
+    Precision,
+    choose_widths,
+    payloads,
+    quantize,
+)
 from nmcompile.passes.relay import rates_of, relay
 from nmcompile.passes.route import route
 from nmcompile.registry import backend as backend_of
@@ -62,21 +69,33 @@ class Compiled:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user may choose.
+
+    conversion  how a network of activations becomes a spiking one
+    precision   how wide weights are
+    seed        of the rate encoding of values where the chip's spikes are binary
+    """
+
+    conversion: Conversion = field(default_factory=Conversion)
+    precision: Precision = field(default_factory=Precision)
+    seed: int = 0
+
+
 def compile_traced(
     traced: Traced,
     target: Target,
     calibration: Data | None = None,
-    conversion: Conversion | None = None,
-    seed: int = 0,
+    options: Options | None = None,
     progress: Progress = lambda stage: None,
 ) -> Compiled:
     """Lower, quantize, partition, route and place `traced` for `target`, checking every arrow.
 
     calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
                  default: the sample that the model was traced on
-    conversion   how a network of activations becomes a spiking one
-    seed         of the rate encoding of values where the chip's spikes are binary
     """
+    options = options or Options()
     backend = backend_of(target.family)
     binary = target.formats.payload_bits.value == 0
     sample = Data(inputs=_few(traced.network, traced.inputs))
@@ -85,12 +104,12 @@ def compile_traced(
     checks = [_check_trace(traced)]
     source = traced.network
     if is_artificial(source):
-        wanted = conversion or Conversion()
+        wanted = options.conversion
         way = _convert if wanted.code == "rate" else _convert_to_changes
         source, check = way(source, data, wanted, progress)
         checks.append(check)
         sample, data = (_repeated(part, source) for part in (sample, data))
-    sample, data, notes = _for_spikes(sample, data, source.notes, seed, binary)
+    sample, data, notes = _for_spikes(sample, data, source.notes, options.seed, binary)
     progress("lower")
     relayed, told = _relayed(source, target, backend, sample)
     notes = (*notes, *told)
@@ -99,19 +118,16 @@ def compile_traced(
     progress("quantize")
     few = _few(network, data.inputs)
     trace = run_aligned(network, latency, few)
-    integer, errors = quantize(
-        network,
-        target,
-        backend,
-        Calibration(inputs=few, trace=trace, latency=latency),
-        lambda name: progress(f"quantize {name}"),
-    )
+    seen = Calibration(inputs=few, trace=trace, latency=latency)
+    chosen = choose_widths(options.precision, network, target, backend, seen)
+    integer, errors = quantize(network, target, backend, seen, chosen.widths,
+                               lambda name: progress(f"quantize {name}"))
     verify(integer)
     checks.append(_check_quantize(network, integer, latency, trace, few, data.labels))
     progress("map")
     program, needs = _map(integer, latency, trace, target, backend)
     checks.append(_check_map(program, sample))
-    notes = (*notes, *(n for n in network.notes if n not in notes))
+    notes = (*notes, *filter(None, [chosen.note]), *(n for n in network.notes if n not in notes))
     return Compiled(
         program=program, checks=tuple(checks), layer_errors=errors, demand=needs, notes=notes
     )

@@ -24,7 +24,7 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
-from nmcompile.ir import Population, Projection, SynapseFormat
+from nmcompile.ir import Population, Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array, Neuron
 from nmcompile.target import Target
@@ -41,8 +41,9 @@ FINE_BIAS = 2**7  # thresholds below this need a bias finer than one unit of wei
 
 def natural_scale(layer: Layer, target: Target) -> float:
     """Weight units per real unit at which the weights of the finest projection fill their bits."""
+    _, high, _ = layer.width.within(*weight_levels("mixed", layer.width.bits))
     fills = [
-        (2**target.formats.weight_bits.value - 2) / (peak * unit)
+        high / (peak * unit)
         for p, unit in zip(layer.projections, layer.units, strict=True)
         if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
     ]
@@ -65,7 +66,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
         neuron, unit, message_unit = _neuron(layer, scale), 1 / (scale * 2**STATE_SHIFT), 1.0
     neuron.verify(population.name, population.shape)
     projections = tuple(
-        _projection(p, scale * unit, clip, target)
+        _projection(p, scale * unit, clip, layer.width)
         for p, unit in zip(layer.projections, layer.units, strict=True)
     )
     zero = np.zeros((), np.int32)
@@ -193,17 +194,19 @@ def weight_levels(sign: str, bits: int) -> tuple[int, int, int]:
     return (0, 2**bits - 1, 1) if sign == "excitatory" else (1 - 2**bits, 0, 1)
 
 
-def _projection(projection: Projection, scale: float, clip: float, target: Target) -> Projection:
+def _projection(
+    projection: Projection, scale: float, clip: float, width: WeightWidth
+) -> Projection:
     real = projection.map.weights().astype(np.float64) * scale
-    sign, bits = _sign(real), target.formats.weight_bits.value
-    low, high, step = weight_levels(sign, bits)
+    sign = _sign(real)
+    low, high, step = width.within(*weight_levels(sign, width.bits))
     largest = float(np.abs(real).max(initial=0.0))
-    fill = largest / (2**bits - step) / clip
+    fill = largest / (high or -low) / clip
     exponent = int(np.ceil(np.log2(fill) - 1e-9)) if largest > 0 else 0
     exponent = min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
     mantissa = np.clip(np.rint(real / 2.0**exponent / step) * step, low, high)
     return replace(
         projection,
         map=projection.map.with_weights(mantissa.astype(np.int16)),
-        format=SynapseFormat(bits=bits, exponent=exponent, sign=sign),
+        format=SynapseFormat(bits=width.bits, exponent=exponent, sign=sign),
     )

@@ -56,6 +56,16 @@ import click
     "[default: the largest that keeps 99.5 % of the decisions]",
 )
 @click.option(
+    "--bits",
+    help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  [default: the chip's]",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(1),
+    help="Most bytes of all weights together, for --bits auto.  [default: as few as keep 99.5 % of "
+    "the decisions]",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -75,6 +85,8 @@ def command(
     convert: str,
     balance: str,
     tolerance: float | None,
+    bits: str | None,
+    memory: int | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -95,6 +107,8 @@ def command(
             convert=convert,
             balance=balance,
             tolerance=tolerance,
+            bits=bits,
+            memory=memory,
             seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
@@ -102,7 +116,7 @@ def command(
         )
         bar.update(task, description="write")
         options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
-                   "tolerance": tolerance}
+                   "tolerance": tolerance, "bits": bits, "memory": memory}
         build = api.write_build(compiled, output, api.origin(model, **options))
     if as_json:
         print_json(build.figures)

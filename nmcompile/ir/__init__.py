@@ -1,11 +1,12 @@
 """What a network is: populations, linear maps, number formats, their rules and their meaning."""
 
-from nmcompile.ir.formats import SpikeFormat, SynapseFormat
+from nmcompile.ir.formats import TERNARY, SpikeFormat, SynapseFormat, WeightWidth
 from nmcompile.ir.network import Input, Network, Output, Population, Projection
 from nmcompile.ir.reference import Trace, decisions, run
 from nmcompile.ir.verify import order, verify
 
 __all__ = [
+    "TERNARY",
     "Input",
     "Network",
     "Output",
@@ -14,6 +15,7 @@ __all__ = [
     "SpikeFormat",
     "SynapseFormat",
     "Trace",
+    "WeightWidth",
     "decisions",
     "order",
     "run",

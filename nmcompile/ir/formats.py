@@ -35,3 +35,28 @@ class SynapseFormat:
     bits: int
     exponent: int = 0
     sign: str = "mixed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightWidth:
+    """How finely the weights of a layer are stored.
+
+    bits    of storage for one weight, sign included
+    levels  steps above zero, and below it, that are used; None: all that the bits hold
+    """
+
+    bits: int
+    levels: int | None = None
+
+    def within(self, low: int, high: int, step: int) -> tuple[int, int, int]:
+        """Mantissas from `low` to `high` in steps, as far as this width uses them."""
+        if self.levels is None:
+            return low, high, step
+        return max(low, -self.levels * step), min(high, self.levels * step), step
+
+    def __str__(self) -> str:
+        """As the user names it: 8, 4, 2, ternary."""
+        return "ternary" if self == TERNARY else str(self.bits)
+
+
+TERNARY = WeightWidth(bits=2, levels=1)

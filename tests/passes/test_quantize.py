@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from nmcompile_backends.loihi import BACKEND
 
 from nmcompile.checks import run_aligned
-from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, run
+from nmcompile.ir import (
+    TERNARY,
+    Input,
+    Network,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    WeightWidth,
+    run,
+)
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset
 from nmcompile.passes.legalize import compose, retime
@@ -21,11 +31,11 @@ from nmcompile.target import load_target
 TARGET = load_target("loihi2")
 
 
-def quantized(network, inputs):
+def quantized(network, inputs, widths=None):
     lowered, latency = retime(BACKEND.legalize(compose(network), TARGET), 62)
     trace = run_aligned(lowered, latency, inputs)
     calibration = Calibration(inputs=inputs, trace=trace, latency=latency)
-    return quantize(lowered, TARGET, BACKEND, calibration), latency, trace
+    return quantize(lowered, TARGET, BACKEND, calibration, widths), latency, trace
 
 
 @settings(deadline=None, max_examples=40)
@@ -69,10 +79,21 @@ def test_integer_membranes_follow_the_float_ones(seed):
     assert (found.spikes("conv") != trace.spikes("conv")).mean() < 0.02
 
 
-def test_the_chosen_scale_is_no_worse_than_the_largest_weight_filling_its_bits():
+@pytest.mark.parametrize("width", [8, 4, 3, 2, "ternary"])
+def test_what_is_kept_is_no_worse_than_any_way_to_choose_the_scale(width):
     network = conv_network()
-    (_, errors), _, _ = quantized(network, spikes(network, samples=20))
-    assert all(e.error <= e.max_abs_error for e in errors)
+    chosen = TERNARY if width == "ternary" else WeightWidth(bits=width)
+    widths = {p.name: chosen for p in network.populations}
+    (integer, errors), _, _ = quantized(network, spikes(network, samples=20), widths)
+    for error in errors:
+        assert [t.method for t in error.trials] == ["max-abs", "percentile 99.9", "percentile 99",
+                                                    "mse", "membrane"]
+        assert error.error <= min(t.error for t in error.trials)
+        assert error.width == str(width)
+    for projection in integer.projections:
+        assert projection.format.bits == chosen.bits
+        levels = np.unique(np.abs(projection.map.weights()))
+        assert len(levels) <= (2 if width == "ternary" else 2 ** (width - 1) + 1)
 
 
 def test_two_projections_between_the_same_populations_keep_their_own_weights():

@@ -18,7 +18,7 @@ WORK = 2e10  # multiplications that rounding one projection may take
 
 
 def rounded_by_inputs(
-    layer: Layer, encoded: EncodedLayer, arriving: list[Array], backend: Backend
+    layer: Layer, encoded: EncodedLayer, arriving: tuple[Array, ...], backend: Backend
 ) -> EncodedLayer:
     """`encoded` with dense and kernel weights rounded one source or tap after the other.
 
@@ -27,7 +27,9 @@ def rounded_by_inputs(
     quantization in the fixed order of Frantar et al. 2022 (GPTQ, arXiv 2210.17323, sec. 3).
     """
     projections = tuple(
-        _rounded(real, whole, unit / encoded.current_unit, sent, backend)
+        _rounded(real, whole, unit / encoded.current_unit, sent,
+                 layer.width.within(*backend.weight_levels(whole.format)))
+        if whole.format is not None else whole
         for real, whole, unit, sent in zip(
             layer.projections, encoded.projections, layer.units, arriving, strict=True
         )
@@ -36,11 +38,9 @@ def rounded_by_inputs(
 
 
 def _rounded(
-    real: Projection, whole: Projection, scale: float, sent: Array, backend: Backend
+    real: Projection, whole: Projection, scale: float, sent: Array, levels: tuple[int, int, int]
 ) -> Projection:
-    if whole.format is None:
-        return whole
-    levels = backend.weight_levels(whole.format)
+    assert whole.format is not None
     real_weight = real.map.weights().astype(np.float64) * (scale / 2.0**whole.format.exponent)
     inputs = sent.reshape(-1, sent.shape[-1])
     if isinstance(real.map, Dense):

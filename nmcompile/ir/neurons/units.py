@@ -1,0 +1,25 @@
+"""Neurons in another unit of their membrane: the same spikes, every voltage times a factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nmcompile.ir.neurons.base import Array, Neuron
+from nmcompile.ir.neurons.lif import LI, LIF, CubaLI, CubaLIF
+
+VOLTAGES = ("threshold", "v_min", "v_init", "u_init", "v_bias", "state_step")
+
+
+def has_free_unit(neuron: Neuron) -> bool:
+    """Whether the neuron's spikes stay the same when all its voltages and its input are scaled."""
+    return isinstance(neuron, LIF | CubaLIF | LI | CubaLI)
+
+
+def in_units(neuron: Neuron, factor: Array | float) -> Neuron:
+    """`neuron` with each voltage times `factor`; its input is then to be scaled alike.
+
+    factor  above 0, broadcastable to the population's shape
+    """
+    assert isinstance(neuron, LIF | CubaLIF | LI | CubaLI)
+    held = {name: getattr(neuron, name) * factor for name in VOLTAGES if hasattr(neuron, name)}
+    return replace(neuron, **held)

@@ -1,0 +1,103 @@
+"""How far a layer in integers is from the same layer in real numbers, on what it receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.reference import shifted
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """What a layer receives and what it should do with it.
+
+    arriving  for each projection the payloads that reach it, (samples, steps, n_in)
+    v, fired  membrane and spikes of the layer in real numbers, (samples, steps, *shape)
+    """
+
+    arriving: tuple[Array, ...]
+    v: Array
+    fired: Array
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Samples and steps."""
+        return self.v.shape[0], self.v.shape[1]
+
+
+def real_current(layer: Layer, seen: Seen) -> Array:
+    """Summed input (samples * steps, n) of the layer before quantization."""
+    samples, steps = seen.extent
+    real = np.zeros((samples * steps, layer.population.size))
+    for projection, unit, sent in zip(layer.projections, layer.units, seen.arriving, strict=True):
+        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+    return real
+
+
+def whole_current(encoded: EncodedLayer, seen: Seen) -> Array:
+    """Summed integer input (samples, steps, *shape) of the layer; sums are exact in float64."""
+    samples, steps = seen.extent
+    current = np.zeros((samples * steps, encoded.population.size), np.int64)
+    for projection, sent in zip(encoded.projections, seen.arriving, strict=True):
+        exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
+        sums = exact.apply(sent.reshape(samples * steps, -1))
+        current += shifted(np.rint(sums).astype(np.int64), projection)
+    return current.reshape(samples, steps, *encoded.population.shape)
+
+
+def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:
+    """Root mean square difference of the layer's membrane from the wanted one, in real units.
+
+    Where either spikes, the membranes are not compared: chips keep v after the reset, libraries
+    often before it. Those of graded spikes, which reset nothing, are.
+    """
+    neuron, current = encoded.population.neuron, whole_current(encoded, seen)
+    state = neuron.initial_state((len(seen.v), *encoded.population.shape))
+    total, compared = 0.0, 0
+    for step in range(seen.v.shape[1]):
+        state, spikes = neuron.step(state, current[:, step])
+        quiet = ((spikes == 0) & (seen.fired[:, step] == 0)) | neuron.graded
+        total += float(np.square(state["v"] * encoded.unit - seen.v[:, step])[quiet].sum())
+        compared += int(np.count_nonzero(quiet))
+    return float(np.sqrt(total / max(compared, 1)))
+
+
+def weight_error(layer: Layer, encoded: EncodedLayer) -> float:
+    """Sum of the squared errors of all weights, in real units of the summed input."""
+    total = 0.0
+    for real, whole, unit in zip(layer.projections, encoded.projections, layer.units, strict=True):
+        exponent = whole.format.exponent if whole.format else 0
+        stored = whole.map.weights() * (2.0**exponent * encoded.current_unit)
+        total += float(np.square(stored - real.map.weights() * unit).sum())
+    return total
+
+
+def clipped_weights(encoded: EncodedLayer, layer: Layer) -> int:
+    """Weights that lie more than a step beyond the largest stored mantissa of their sign."""
+    count = 0
+    for real, whole, unit in zip(layer.projections, encoded.projections, layer.units, strict=True):
+        assert whole.format is not None
+        stored = whole.map.weights()
+        wanted = real.map.weights() * (unit / encoded.current_unit / 2.0**whole.format.exponent)
+        high, low = stored.max(initial=0), stored.min(initial=0)
+        step = 2 if whole.format.sign == "mixed" else 1
+        count += int(np.count_nonzero((wanted > high + step) | (wanted < low - step)))
+    return count
+
+
+def overflows(encoded: EncodedLayer, seen: Seen) -> dict[str, int]:
+    """How often, on the data seen, each state left its register; empty where a chip cannot tell."""
+    neuron, current = encoded.population.neuron, whole_current(encoded, seen)
+    if not hasattr(neuron, "overflows"):
+        return {}
+    state = neuron.initial_state((len(seen.v), *encoded.population.shape))
+    counts: dict[str, int] = {}
+    for step in range(seen.v.shape[1]):
+        for name, left in neuron.overflows(state, current[:, step]).items():
+            counts[name] = counts.get(name, 0) + int(np.count_nonzero(left))
+        state, _ = neuron.step(state, current[:, step])
+    return counts
