@@ -148,7 +148,10 @@ def _change_opcodes(pieces: list[bytes], rng: random.Random) -> None:
 
 def of_json(content: bytes, rng: random.Random) -> bytes:
     """A JSON document with some values exchanged for others, or keys left out."""
-    document = json.loads(content)
+    try:
+        document = json.loads(content)
+    except ValueError:  # damaged before
+        return of_bytes(content, rng)
     for _ in range(rng.randint(1, 5)):
         at: Any = document
         while isinstance(at, dict | list) and at:
