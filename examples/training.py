@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,12 @@ def train(
     epochs: int,
     batch: int = 64,
     learning_rate: float = 2e-3,
+    change: Callable[[torch.Tensor], torch.Tensor] = lambda values: values,
 ) -> None:
-    """Train `model` on (samples, ...) values `x`; cross entropy of the scaled spike counts."""
+    """Train `model` on (samples, ...) values `x`; cross entropy of the scaled spike counts.
+
+    change  what happens to the values of each batch first
+    """
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     loss_of = nn.CrossEntropyLoss()
@@ -36,7 +41,7 @@ def train(
         total = 0.0
         for rows in torch.randperm(len(x)).split(batch):
             optimizer.zero_grad()
-            spikes, _ = model(x[rows])
+            spikes, _ = model(change(x[rows]))
             loss = loss_of(LEAD * spikes.sum(0), y[rows])
             loss.backward()
             optimizer.step()

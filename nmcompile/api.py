@@ -19,9 +19,17 @@ from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
+from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
 from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
-from nmcompile.pipeline import Compiled, Data, Options, compile_traced
+from nmcompile.pipeline import (
+    Compiled,
+    Data,
+    Options,
+    Quantized,
+    compile_traced,
+    quantize_traced,
+)
 from nmcompile.registry import frontends
 from nmcompile.report import Figures, run_figures
 from nmcompile.simulator import Run
@@ -37,6 +45,14 @@ class Result:
 
     run: Run
     figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizeResult:
+    """A network in a chip's integers, and what each number format costs if that was asked."""
+
+    stage: Quantized
+    formats: tuple[FormatRow, ...] = ()
 
 
 def load(request: Request) -> Traced:
@@ -95,19 +111,8 @@ def compile(
     seed         of the rate encoding of values for chips with binary spikes
     """
     chip = target if isinstance(target, Target) else load_target(target)
-    path = Path(model) if isinstance(model, str | Path) else None
     progress("load")
-    traced = load(
-        Request(
-            path=path,
-            model=None if path else model,
-            sample=sample,
-            spare=None if calibration is None else calibration.x,
-            code=code,
-            trust_pickle=trust_pickle,
-            steps=steps,
-        )
-    )
+    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
     return compile_traced(
         traced,
         chip,
@@ -116,6 +121,37 @@ def compile(
                 precision=_precision(bits, memory), seed=seed),
         progress=progress,
     )
+
+
+def quantize(
+    model: object,
+    *,
+    target: str | Target,
+    sample: Array | None = None,
+    calibration: DataFile | None = None,
+    code: str | None = None,
+    trust_pickle: bool = False,
+    steps: int | None = None,
+    bits: str | None = None,
+    memory: int | None = None,
+    compare: bool = False,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> QuantizeResult:
+    """What the integers of a chip cost, without placing anything on it.
+
+    compare  also run the network in each number format of its weights
+    The other parameters are those of `compile`.
+    """
+    chip = target if isinstance(target, Target) else load_target(target)
+    progress("load")
+    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
+    stage = quantize_traced(
+        traced, chip, _calibration(traced, calibration, seed),
+        Options(conversion=Conversion(steps=steps or STEPS), precision=_precision(bits, memory),
+                seed=seed), progress)
+    return QuantizeResult(
+        stage=stage, formats=compare_formats(stage, chip, progress) if compare else ())
 
 
 def simulate(
@@ -149,6 +185,16 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return {"model": model.name, "model_sha256": digest, "options": options}
+
+
+def _request(
+    model: object, sample: Array | None, calibration: DataFile | None, code: str | None,
+    trust_pickle: bool, steps: int | None,
+) -> Request:
+    path = Path(model) if isinstance(model, str | Path) else None
+    return Request(
+        path=path, model=None if path else model, sample=sample, code=code, steps=steps,
+        spare=None if calibration is None else calibration.x, trust_pickle=trust_pickle)
 
 
 def _conversion(
@@ -226,10 +272,12 @@ __all__ = [
     "Build",
     "Compiled",
     "DataFile",
+    "QuantizeResult",
     "Result",
     "compile",
     "load",
     "origin",
+    "quantize",
     "read_build",
     "read_data",
     "save_run_figures",

@@ -18,7 +18,7 @@ from nmcompile.checks import (
 )
 from nmcompile.encode import rate_spikes
 from nmcompile.frontends.interface import Traced
-from nmcompile.ir import Network, Trace, decisions, run, verify
+from nmcompile.ir import Network, decisions, run, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import Demand, demand, require_fit
@@ -69,6 +69,25 @@ class Compiled:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantized:
+    """A network in a chip's integers, with what it was compared with.
+
+    real, network   before and after, both as the chip runs them
+    seen            the calibration data, and what `real` does on them
+    sample, labels  what the model was traced on; of the calibration data
+    """
+
+    real: Network
+    network: Network
+    seen: Calibration
+    sample: Data
+    labels: Array | None
+    checks: tuple[Check, ...]
+    errors: tuple[LayerError, ...]
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the user may choose.
@@ -95,9 +114,49 @@ def compile_traced(
     calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
                  default: the sample that the model was traced on
     """
+    stage = quantize_traced(traced, target, calibration, options, progress)
+    progress("map")
+    program, needs = _map(stage, target)
+    checks = (*stage.checks, _check_map(program, stage.sample))
+    return Compiled(program=program, checks=checks, layer_errors=stage.errors, demand=needs,
+                    notes=stage.notes)
+
+
+def quantize_traced(
+    traced: Traced,
+    target: Target,
+    calibration: Data | None = None,
+    options: Options | None = None,
+    progress: Progress = lambda stage: None,
+) -> Quantized:
+    """`traced` in the integers of `target`; parameters as of `compile_traced`."""
     options = options or Options()
+    checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
+    progress("lower")
     backend = backend_of(target.family)
-    binary = target.formats.payload_bits.value == 0
+    relayed, told = _relayed(source, target, backend, sample)
+    network, latency = _lower(relayed, target, backend)
+    checks.append(_check_lower(source, network, latency, sample))
+    progress("quantize")
+    few = _few(network, data.inputs)
+    trace = run_aligned(network, latency, few)
+    seen = Calibration(inputs=few, trace=trace, latency=latency)
+    chosen = choose_widths(options.precision, network, target, backend, seen)
+    integer, errors = quantize(network, target, backend, seen, chosen.widths,
+                               lambda name: progress(f"quantize {name}"))
+    verify(integer)
+    checks.append(_check_quantize(network, integer, seen, data.labels))
+    told = (*notes, *told, *filter(None, [chosen.note]))
+    return Quantized(
+        real=network, network=integer, seen=seen, sample=sample, labels=data.labels,
+        checks=tuple(checks), errors=errors,
+        notes=(*told, *(note for note in network.notes if note not in told)))
+
+
+def _spiking(
+    traced: Traced, target: Target, calibration: Data | None, options: Options, progress: Progress
+) -> tuple[list[Check], Network, Data, Data, tuple[str, ...]]:
+    """The checked trace as a network of spiking neurons, with sample and data in its form."""
     sample = Data(inputs=_few(traced.network, traced.inputs))
     data = calibration or sample
     progress("trace")
@@ -109,28 +168,9 @@ def compile_traced(
         source, check = way(source, data, wanted, progress)
         checks.append(check)
         sample, data = (_repeated(part, source) for part in (sample, data))
+    binary = target.formats.payload_bits.value == 0
     sample, data, notes = _for_spikes(sample, data, source.notes, options.seed, binary)
-    progress("lower")
-    relayed, told = _relayed(source, target, backend, sample)
-    notes = (*notes, *told)
-    network, latency = _lower(relayed, target, backend)
-    checks.append(_check_lower(source, network, latency, sample))
-    progress("quantize")
-    few = _few(network, data.inputs)
-    trace = run_aligned(network, latency, few)
-    seen = Calibration(inputs=few, trace=trace, latency=latency)
-    chosen = choose_widths(options.precision, network, target, backend, seen)
-    integer, errors = quantize(network, target, backend, seen, chosen.widths,
-                               lambda name: progress(f"quantize {name}"))
-    verify(integer)
-    checks.append(_check_quantize(network, integer, latency, trace, few, data.labels))
-    progress("map")
-    program, needs = _map(integer, latency, trace, target, backend)
-    checks.append(_check_map(program, sample))
-    notes = (*notes, *filter(None, [chosen.note]), *(n for n in network.notes if n not in notes))
-    return Compiled(
-        program=program, checks=tuple(checks), layer_errors=errors, demand=needs, notes=notes
-    )
+    return checks, source, sample, data, notes
 
 
 def _convert(
@@ -226,20 +266,20 @@ def _lower(network: Network, target: Target, backend: Backend) -> tuple[Network,
     return verify(retimed), latency
 
 
-def _map(
-    network: Network, latency: Latency, trace: Trace, target: Target, backend: Backend
-) -> tuple[Program, Demand]:
+def _map(stage: Quantized, target: Target) -> tuple[Program, Demand]:
+    backend, network = backend_of(target.family), stage.network
     slices = partition(network, target, backend)
     axons = route(network, slices)
     rates = {
         name: record["spikes"].astype(np.float64).mean(axis=(0, 1))
-        for name, record in trace.records.items()
+        for name, record in stage.seen.trace.records.items()
     }
     rates |= {port.name: np.ones(port.size) for port in network.inputs}
     placed = place(network, slices, axons, target, rates)
     mapping = Mapping(slices=placed, axons=axons)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
+    latency = stage.seen.latency
     return Program(network=network, mapping=mapping, target=target, latency=latency), needs
 
 
@@ -282,15 +322,10 @@ def _check_lower(traced: Network, lowered: Network, latency: Latency, sample: Da
 
 
 def _check_quantize(
-    network: Network,
-    integer: Network,
-    latency: Latency,
-    trace: Trace,
-    inputs: dict[str, Array],
-    labels: Array | None,
+    network: Network, integer: Network, seen: Calibration, labels: Array | None
 ) -> Check:
-    sent = {port.name: payloads(port, inputs[port.name]) for port in integer.inputs}
-    found = run_aligned(integer, latency, sent)
+    sent = {port.name: payloads(port, seen.inputs[port.name]) for port in integer.inputs}
+    found, trace = run_aligned(integer, seen.latency, sent), seen.trace
     before, after = decisions(network, trace), decisions(integer, found)
     same = float((before == after).mean())
     spikes = [

@@ -13,6 +13,7 @@ from nmcompile.errors import NmcError, one_line
 
 VERBS = {
     "compile": "Compile a trained network for a chip.",
+    "quantize": "Show what a chip's integers cost, layer by layer and format by format.",
     "simulate": "Run a compiled network on the model of its chip.",
     "report": "Show the figures of a build.",
     "inspect": "Show the network in a model file or a build.",

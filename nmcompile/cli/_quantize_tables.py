@@ -1,0 +1,65 @@
+"""What quantization costs, as tables for a terminal and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nmcompile.api import QuantizeResult
+from nmcompile.number_formats import FormatRow
+from nmcompile.passes.quantize import LayerError
+
+
+def quantized_figures(found: QuantizeResult) -> dict[str, Any]:
+    """All figures as plain data."""
+    return {
+        "checks": [asdict(check) for check in found.stage.checks],
+        "notes": list(found.stage.notes),
+        "layers": [asdict(error) for error in found.stage.errors],
+        "formats": [asdict(row) for row in found.formats],
+    }
+
+
+def print_layers(errors: tuple[LayerError, ...]) -> None:
+    """Membrane errors over the threshold: of each way to choose the scale, and of what is kept."""
+    methods = list(dict.fromkeys(t.method for error in errors for t in error.trials))
+    columns = ["layer", "weights", "bits", *methods, "kept", "clipped", "overflows", "how"]
+    table = _table(columns, left=("layer", "how"))
+    for error in errors:
+        tried = {trial.method: f"{trial.error:.3f}" for trial in error.trials}
+        left = ", ".join(f"{state} {count:,}" for state, count in error.overflows.items() if count)
+        table.add_row(
+            escape(error.population), f"{error.weights:,}", error.width,
+            *(tried.get(method, "") for method in methods), f"{error.error:.3f}",
+            f"{error.clipped:,}", left or "0", error.kept)
+    _console().print(table)
+    _console().print("errors are root mean squares of the membrane over the threshold, weights "
+                     "rounded to nearest; kept is the least of all, as how says")
+
+
+def print_formats(rows: tuple[FormatRow, ...]) -> None:
+    """One line for each number format; nothing without any."""
+    if not rows:
+        return
+    table = _table(["format", "arithmetic", "weights", "spikes", "decisions", "accuracy"],
+                   left=("format", "arithmetic"))
+    for row in rows:
+        accuracy = "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %"
+        table.add_row(row.name, row.arithmetic, f"{row.memory_bits / 8 / 1024:,.1f} KiB",
+                      f"{row.spikes:,}", f"{100 * row.decisions_equal:.2f} %", accuracy)
+    _console().print(table)
+
+
+def _table(columns: list[str], left: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right")
+    return table
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else 180)

@@ -1,0 +1,69 @@
+"""`nmc quantize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("quantize")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", default="loihi2", show_default=True,
+              help="Whose arithmetic: a target's name or file (.toml).")
+@click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  "
+              "[default: the target's]")
+@click.option("--memory", type=click.IntRange(1),
+              help="Most bytes of all weights together, for --bits auto.")
+@click.option("--compare", is_flag=True,
+              help="A table of number formats: fp8 (E4M3, E5M2), int8, int4, int2, ternary.")
+@click.option("--sample", type=click.Path(path_type=Path),
+              help="Data to trace the model on (.npz with x, .npy, .pt).")
+@click.option("--calibrate", type=click.Path(path_type=Path),
+              help="Data to choose integer scales by; with labels y also the accuracy.")
+@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
+@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a sample.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of random encodings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    model: Path,
+    target: str,
+    bits: str | None,
+    memory: int | None,
+    compare: bool,
+    sample: Path | None,
+    calibrate: Path | None,
+    code: str | None,
+    trust_pickle: bool,
+    steps: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Show what the integers of a chip cost the network in MODEL, layer by layer."""
+    from nmcompile import api
+    from nmcompile.cli._quantize_tables import print_formats, print_layers, quantized_figures
+    from nmcompile.cli._render import print_json, progress_bar
+    from nmcompile.target import load_target
+
+    chip = load_target(target)
+    with progress_bar() as bar:
+        task = bar.add_task("load", total=None)
+        found = api.quantize(
+            model, target=chip, code=code, trust_pickle=trust_pickle, steps=steps, bits=bits,
+            memory=memory, seed=seed, compare=compare,
+            sample=None if sample is None else api.read_data(sample).x,
+            calibration=None if calibrate is None else api.read_data(calibrate),
+            progress=lambda stage: bar.update(task, description=stage),
+        )
+    if as_json:
+        print_json(quantized_figures(found))
+        return
+    click.echo(f"{model.name} in the integers of {chip.name}")
+    for check in found.stage.checks:
+        click.echo(f"  {check.arrow:9} {check.text}")
+    for note in found.stage.notes:
+        click.echo(f"  note      {note}")
+    print_layers(found.stage.errors)
+    print_formats(found.formats)
