@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, Trace, order, run
+from nmcompile.ir import Network, Trace, decisions, order, run
 from nmcompile.ir.neurons.base import Array
 
 Records = dict[str, dict[str, Array]]
@@ -100,6 +100,23 @@ def require_same(arrow: str, difference: Difference) -> None:
     if difference.error > allowed:
         found = f"states differ by up to {difference.error:.2g}, allowed {allowed:.2g}"
         raise NmcError(arrow, found, advice)
+
+
+def require_decisions(network: Network, found: Trace, scores: Array | None) -> None:
+    """Raise NmcError unless the class that `network` decides for has the model's largest score.
+
+    scores  (samples, classes) of the model itself, None where it says none
+    """
+    if scores is None or scores.shape[1] != network.population(network.outputs[0].population).size:
+        return
+    decided = decisions(network, found)
+    largest = scores.max(axis=1)
+    behind = largest - scores[np.arange(len(scores)), decided]
+    wrong = int(np.count_nonzero(behind > TIE * np.maximum(1.0, np.abs(scores).max(axis=1))))
+    if wrong:
+        raise NmcError("trace", f"{wrong} of {len(scores)} decisions differ from what the model "
+                       "returns", "The result would not be the model; please report it with the "
+                       "model.")
 
 
 def describe(difference: Difference) -> str:

@@ -13,6 +13,7 @@ from nmcompile.checks import (
     Check,
     compare,
     describe,
+    require_decisions,
     require_same,
     run_aligned,
 )
@@ -290,6 +291,7 @@ def _check_trace(traced: Traced) -> Check:
     wanted = {name: traced.expected[name] for name in found.records if name in traced.expected}
     difference = compare(traced.network, wanted, found.records)
     require_same("trace", difference)
+    require_decisions(traced.network, found, traced.scores)
     samples = len(next(iter(traced.inputs.values())))
     return Check(
         arrow="trace",

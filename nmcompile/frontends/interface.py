@@ -40,12 +40,15 @@ class Traced:
     expected     population -> variable -> (samples, steps, *shape); empty where the source
                  cannot be run
     verified_by  what `expected` was computed by, in a phrase
+    scores       (samples, classes) what the source itself returned for each class, summed over
+                 steps where it returned all of them; None where it cannot be told
     """
 
     network: Network
     inputs: dict[str, Array]
     expected: dict[str, dict[str, Array]]
     verified_by: str = ""
+    scores: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def to_graph(network: Network, dt: float = 1e-4) -> nir.NIRGraph:
     """`network` in NIR's continuous time, to be discretised again in steps of `dt` seconds.
 
     The graph's metadata holds dt; a node's metadata holds what differs from NIR's own neuron
-    (reset, comparator, initial state), an output's its position and that it gives membranes.
+    (reset, comparator, initial state), an output's its position, that it gives
+    membranes, and what steps and neurons count there.
     Raises NmcError for neurons and maps that NIR has not.
     """
     writer = _Writer(dt)
@@ -43,6 +44,9 @@ def to_graph(network: Network, dt: float = 1e-4) -> nir.NIRGraph:
         node = nir.Output(np.array(writer.shapes[output.population]))
         if output.variable == "v" and network.population(output.population).neuron.spiking:
             node.metadata["variable"] = "v"
+        for field in ("weights", "offset"):
+            if getattr(output, field):
+                node.metadata[field] = np.array(getattr(output, field))
         if len(network.outputs) > 1:
             node.metadata["position"] = position  # the first decides
         writer.nodes[name] = node

@@ -80,11 +80,15 @@ class Output:
     """A named output port: what the model returned of a population.
 
     variable  "spikes" (decided by spike count) or "v" (by the membrane summed over the steps)
+    weights   what each step counts, where they do not all count alike; as many as steps are run
+    offset    what is added to each neuron's sum, where it is not 0
     """
 
     name: str
     population: str
     variable: str = "spikes"
+    weights: tuple[float, ...] = ()
+    offset: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

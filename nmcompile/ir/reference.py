@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.network import Network, Population, Projection
+from nmcompile.ir.network import Network, Output, Population, Projection
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.verify import order
 
@@ -55,10 +55,25 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
 
 
 def decisions(network: Network, trace: Trace) -> Array:
-    """(samples,) the class that the first output says: most spikes, or the largest membrane sum."""
-    port = network.outputs[0]
+    """(samples,) the class that the first output says: the largest score, the first of equals."""
+    return scores(network.outputs[0], trace).argmax(axis=1)
+
+
+def scores(port: Output, trace: Trace) -> Array:
+    """(samples, neurons) what `port` adds up over the steps of `trace`, float64."""
     records = trace.records[port.population][port.variable]
-    return records.sum(axis=1, dtype=np.float64).reshape(len(records), -1).argmax(axis=1)
+    flat = records.reshape(*records.shape[:2], -1)
+    weights = step_weights(port, flat.shape[1])
+    return np.asarray(np.einsum("bts,t->bs", flat, weights, dtype=np.float64)
+                      + np.array(port.offset or 0.0))
+
+
+def step_weights(port: Output, steps: int) -> Array:
+    """(steps,) what each step counts; NmcError where the port was made for another number."""
+    if port.weights and len(port.weights) != steps:
+        raise NmcError(f"output {port.name}", f"weighs each of {len(port.weights)} steps by its "
+                       f"own factor, {steps} are run", f"Run {len(port.weights)} steps.")
+    return np.array(port.weights or (1.0,) * steps)
 
 
 def _advance(

@@ -114,3 +114,7 @@ def _verify_outputs(network: Network) -> None:
             raise NmcError(
                 f"output {output.name}", f"{output.population}.{output.variable} does not exist"
             )
+        size = network.population(output.population).size
+        if output.offset and len(output.offset) != size:
+            raise NmcError(f"output {output.name}",
+                           f"{len(output.offset)} offsets for {size} neurons")

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from nmcompile.ir import Population
+from nmcompile.ir import Output, Population, step_weights
 from nmcompile.ir.neurons.base import Array, ChipNeuron, State
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import slice_of_neurons
@@ -190,9 +190,11 @@ class _Log:
         self._program, self._steps = program, steps
         network = program.network
         self._scores = {
-            port.name: np.zeros((samples, *network.shape_of(port.population)), np.int64)
+            port.name: _no_score(port, (samples, *network.shape_of(port.population)))
             for port in network.outputs
         }
+        self._weights = {port.name: step_weights(port, steps)
+                         for port in network.outputs if port.weights}
         self.records = {
             p.name: {
                 name: np.zeros((samples, steps, *p.shape), np.int32)
@@ -214,10 +216,20 @@ class _Log:
             for port in self._program.network.outputs:
                 if port.population == population.name:
                     score = self._scores[port.name]
-                    score += values[port.variable].reshape(score.shape)
+                    arrived = values[port.variable].reshape(score.shape)
+                    score += (self._weights[port.name][step] * arrived if port.weights
+                              else arrived)
 
     def scores(self) -> dict[str, Array]:
         return self._scores
+
+
+def _no_score(port: Output, shape: tuple[int, ...]) -> Array:
+    """Scores before the first step; whole numbers where nothing but whole numbers is added."""
+    if not port.weights and not port.offset:
+        return np.zeros(shape, np.int64)
+    offset = np.array(port.offset or 0.0)
+    return np.zeros(shape) + (offset.reshape(shape[1:]) if port.offset else offset)
 
 
 def _initial_state(population: Population, samples: int) -> State:

@@ -14,7 +14,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.nir_import.annotations import annotated
 from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
 from nmcompile.frontends.nir_import.neurons import NEURONS, SPIKING, discretise
-from nmcompile.frontends.nir_import.read import read_graph, require_numbers
+from nmcompile.frontends.nir_import.read import LARGEST, read_graph, require_numbers
 from nmcompile.frontends.port_sample import port_sample
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
 from nmcompile.ir.filters import with_filters
@@ -141,7 +141,18 @@ def _output(flat: Graph, name: str, source: str) -> Output:
     metadata = flat.nodes[name].metadata
     of_membrane = isinstance(metadata, dict) and str(metadata.get("variable", "")) == "v"
     spiking = isinstance(flat.nodes[source], SPIKING) and not of_membrane
-    return Output(name=name, population=source, variable="spikes" if spiking else "v")
+    return Output(name=name, population=source, variable="spikes" if spiking else "v",
+                  weights=_listed(name, metadata, "weights"),
+                  offset=_listed(name, metadata, "offset"))
+
+
+def _listed(name: str, metadata: object, field: str) -> tuple[float, ...]:
+    """Numbers of an output's metadata, none where it has none."""
+    found = np.asarray(metadata.get(field, ()) if isinstance(metadata, dict) else ())
+    if found.size and (found.ndim != 1 or found.dtype.kind not in "iuf"
+                       or not np.all(np.abs(found) <= LARGEST)):
+        raise NmcError(name, f"its metadata says no {field} of use")
+    return tuple(map(float, found))
 
 
 def _closing(inputs: list[str], signals: dict[str, Signal]) -> set[tuple[str, str]]:

@@ -9,7 +9,7 @@ from math import prod
 
 import torch
 
-from nmcompile.frontends.tracing.elementwise import constant_expr
+from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
 from nmcompile.frontends.tracing.values import (
@@ -216,8 +216,7 @@ def _sum(call: Call) -> Result:
                  if keep or i not in dims)
     summed = Value(rest, (total,))
     if call.name == "mean":
-        count = len(value.exprs)
-        return apply_probed(call, summed, lambda x: x / count, ("mean over steps", count))
+        return scaled(call, summed, 1 / len(value.exprs))
     return summed
 
 

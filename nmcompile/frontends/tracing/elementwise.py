@@ -34,7 +34,7 @@ def _add(call: Call) -> Result:
     if isinstance(a, Value):
         return _plus_constant(call, scaled(call, a, factor_a), second, factor_b)
     assert isinstance(b, Value)
-    return _plus_constant(call, scaled(call, b, factor_b), first, factor_a)
+    return _plus_constant(call, scaled(call, b, factor_b), call.constant(first), factor_a)
 
 
 def _sum_of_values(a: Value, b: Value) -> Value:
@@ -75,7 +75,7 @@ def _multiply(call: Call) -> Result:
         raise NotTraceableError("a division that rounds")
     value = a if a is not None else b
     assert value is not None
-    constant = torch.as_tensor(call.args[1] if a is not None else call.args[0],
+    constant = torch.as_tensor(call.args[1] if a is not None else call.constant(call.args[0]),
                                dtype=torch.float64)
     factor = 1 / constant if call.name.startswith("div") else constant
     if tuple(call.out.shape) != _sizes(value.dims):

@@ -43,7 +43,8 @@ class Reading:
     shape    of the input of one step
     steps    number of steps; `own` where the model itself decides it
     static   true where the same values are sent in every step
-    outputs  what the model returned, a tensor and what is known of it each
+    outputs  what is known of each tensor that the model returned
+    result   the first of these tensors, with an axis of steps in front where each was a call
     samples  how many of the traced samples are the user's (the rest repeat them)
     """
 
@@ -55,6 +56,7 @@ class Reading:
     own: bool
     static: bool
     outputs: tuple[Known, ...]
+    result: Array | None
     samples: int
 
 
@@ -199,7 +201,7 @@ def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
     return Reading(
         kind=KINDS[tags], session=session,
         values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
-        outputs=_known(session, returned), samples=samples,
+        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
     )
 
 
@@ -211,12 +213,16 @@ def _per_step(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
 def _called_each_step(model: nn.Module, values: Array, samples: int, static: bool) -> Reading:
     session, n_steps = Session(model), values.shape[1]
 
+    results: list[Array | None] = []
+
     def run() -> list[tuple[Known | None, ...]]:
         returned = []
         for step in range(n_steps):
             given = torch.from_numpy(np.ascontiguousarray(values[:, step]))
             session.mark(given, "B", INPUT, [None if static else step])
-            returned.append(tuple(map(session.recorder.known, _tensors(model(given)))))
+            given_back = model(given)
+            returned.append(tuple(map(session.recorder.known, _tensors(given_back))))
+            results.append(_result(session, given_back))
             counts = _counts(session)
             if set(counts.values()) != {step + 1}:
                 raise NotTraceableError("the model runs a loop over steps by itself", True)
@@ -226,7 +232,7 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
     return Reading(
         kind="one step a call", session=session, values=values, shape=values.shape[2:],
         steps=n_steps, own=False, static=static, outputs=_over_time(each), samples=samples,
-    )
+        result=_stacked(results))
 
 
 def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
@@ -250,7 +256,7 @@ def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
         shape=values.shape[1:], steps=n_steps, own=True, static=True,
-        outputs=_known(session, returned), samples=samples,
+        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
     )
 
 
@@ -301,6 +307,18 @@ def _tensors(returned: Any) -> list[torch.Tensor]:
 
 def _known(session: Session, returned: Any) -> tuple[Known, ...]:
     return tuple(k for k in map(session.recorder.known, _tensors(returned)) if k is not None)
+
+
+def _result(session: Session, returned: Any) -> Array | None:
+    """The values of the first tensor that depends on the input, None without any."""
+    followed = (t for t in _tensors(returned) if session.recorder.known(t) is not None)
+    first = next(followed, None)
+    return None if first is None else first.detach().numpy().copy()
+
+
+def _stacked(results: list[Array | None]) -> Array | None:
+    found = [result for result in results if result is not None]
+    return np.stack(found) if len(found) == len(results) > 0 else None
 
 
 def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +17,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.tracing.calls import Calls
+from nmcompile.frontends.tracing.endings import keeps_decisions
 from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import Found
 from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
@@ -39,7 +40,10 @@ Result = Known | list[Known | None] | None
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operation: its name ("addmm"), what it was called with and what it gave."""
+    """One operation: its name ("addmm"), what it was called with and what it gave.
+
+    before  a constant that the operation changed in place, as it was
+    """
 
     name: str
     function: Any
@@ -47,6 +51,11 @@ class Call:
     kwargs: dict[str, Any]
     out: Any
     recorder: Recorder
+    before: torch.Tensor | None = None
+
+    def constant(self, argument: object) -> object:
+        """An argument that depends on nothing, as it was before the operation."""
+        return self.before if self.before is not None and argument is self.args[0] else argument
 
     def value(self, argument: object) -> Value | None:
         """What is known of an argument, None for a constant."""
@@ -118,10 +127,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = [k for k in map(self.known, leaves) if k is not None]
         name = func.overloadpacket.__name__
         require_modest(name, func, args, kwargs, self.module() or "model")
+        before = self._constant_changed(func, args) if known else None
         out = func(*args, **kwargs)
         if known:
-            self._note(Call(name, func, args, kwargs, out, self), known)
+            self._note(Call(name, func, args, kwargs, out, self, before), known)
         return out
+
+    def _constant_changed(self, func: Any, args: tuple[Any, ...]) -> torch.Tensor | None:
+        first = args[0] if args and func._schema.is_mutable else None
+        if isinstance(first, torch.Tensor) and self.known(first) is None:
+            return first.clone()
+        return None
 
     def count(self) -> None:
         """Count one call of an operation or module, and end a run that has no end."""
@@ -194,13 +210,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 result: Result = Opaque(
                     hidden[0].error, any(k.mixes_axes for k in hidden),
                     tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins)),
+                    keeps_decisions(call.name, call.args, known),
                 )
                 if call.name in ("zeros_like", "ones_like", "empty_like", "full_like"):
                     result = None
             else:
                 result = self.handlers.get(call.name, self.fallback)(call)
         except NotTraceableError as reason:
-            result = self.opaque(reason, list(known), call.name)
+            result = replace(self.opaque(reason, list(known), call.name),
+                             keeps_decisions=keeps_decisions(call.name, call.args, known))
             self._spoil(call, result)
         self._mark_all(call, result)
 

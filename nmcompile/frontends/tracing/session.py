@@ -245,6 +245,9 @@ class Session:
                     calls.record_last(variable, tensor, len(steps))
         for variable, tensor in gave.series.items():
             calls.record(variable, tensor, dims)
+            if tensor is not gave.output and variable != "spikes":
+                self.recorder.mark(tensor, Value(dims, calls.sent(
+                    variable, steps, self.recorder.links)))
 
 
 def _leading(axes: str) -> list[str]:

@@ -16,6 +16,7 @@ from nmcompile.frontends.tracing.fold import Node, fold, with_initial
 from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
+from nmcompile.frontends.tracing.returned import returned_scores
 from nmcompile.frontends.tracing.values import NotTraceableError, Value
 from nmcompile.ir import Input, Network, verify
 from nmcompile.ir.filters import with_filters
@@ -50,6 +51,7 @@ def trace(
         expected={naming(c.path): _record(c, kept, reading.steps, neurons[naming(c.path)])
                   for c in calls if naming(c.path) in neurons},
         verified_by=verified_by,
+        scores=returned_scores(reading),
     )
 
 

@@ -124,11 +124,16 @@ def of_one_step(value: Value) -> Value:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """A tensor that depends on spikes in a way that cannot be compiled, and why."""
+    """A tensor that depends on spikes in a way that cannot be compiled, and why.
+
+    keeps_decisions  true where nothing happened to its one origin that changes which element of a
+                     sample is the largest
+    """
 
     error: NmcError
     mixes_axes: bool
     origins: tuple[Value, ...]
+    keeps_decisions: bool = False
 
 
 def dims_of(tags: str, shape: Sequence[int]) -> Dims:

@@ -32,7 +32,8 @@ class Scale:
 
     def verify(self, name: str) -> None:
         """Raise NmcError where shapes or weights break a rule."""
-        if np.broadcast_shapes(self.factor.shape, self.in_shape) != self.in_shape:
+        sizes = zip(reversed(self.factor.shape), reversed(self.in_shape), strict=False)
+        if self.factor.ndim > len(self.in_shape) or any(a not in (1, b) for a, b in sizes):
             raise NmcError(name, f"factor {self.factor.shape} does not fit {self.in_shape}")
 
     def apply(self, x: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from nmcompile.backend import Backend
 from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
-from nmcompile.ir import TERNARY, Network, Projection, Trace, WeightWidth, decisions
+from nmcompile.ir import TERNARY, Network, Projection, Trace, WeightWidth, decisions, scores
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize.quantize import Calibration, Widths, quantize
 from nmcompile.target import Target
@@ -105,9 +105,7 @@ class _Mixer:
 
     def _scores(self, network: Network) -> tuple[Array, Array]:
         trace: Trace = run_aligned(network, self.calibration.latency, self.calibration.inputs)
-        port = network.outputs[0]
-        record = trace.records[port.population][port.variable]
-        return record.sum(axis=1, dtype=np.float64), decisions(network, trace)
+        return scores(network.outputs[0], trace), decisions(network, trace)
 
 
 def _softened(real: Projection, whole: Projection) -> Projection:

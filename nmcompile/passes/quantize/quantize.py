@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nmcompile.backend import Backend, Layer
-from nmcompile.ir import Input, Network, Population, Projection, Trace, WeightWidth
+from nmcompile.ir import Input, Network, Output, Population, Projection, Trace, WeightWidth
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.legalize.retime import Latency
 from nmcompile.passes.quantize.layer import LayerError, best_layer
@@ -58,6 +58,7 @@ def quantize(
     )
     populations, projections, errors = [], dict[int, Projection](), []
     units = {port.name: port.format.scale for port in inputs}
+    membranes: dict[str, float] = {}
     for population in network.populations:
         progress(population.name)
         wanted = few.trace.records[population.name]
@@ -78,13 +79,22 @@ def quantize(
         errors.append(error)
         if population.neuron.graded:
             units[population.name] = encoded.message_unit
+        membranes[population.name] = encoded.unit
     quantized = replace(
         network,
         inputs=inputs,
         populations=tuple(populations),
         projections=tuple(projections[id(p)] for p in network.projections),
+        outputs=tuple(_in_units(port, membranes, units) for port in network.outputs),
     )
     return quantized, tuple(errors)
+
+
+def _in_units(port: Output, membranes: dict[str, float], messages: dict[str, float]) -> Output:
+    """`port` with its offset in the integers that it adds up."""
+    v = port.variable == "v"
+    unit = membranes[port.population] if v else messages.get(port.population, 1.0)
+    return replace(port, offset=tuple(value / unit for value in port.offset))
 
 
 def _first_samples(calibration: Calibration) -> Calibration:

@@ -1,0 +1,33 @@
+"""What a model itself says of each class, to hold the network's decisions against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.frontends.tracing.readings import Reading
+from nmcompile.frontends.tracing.values import Opaque
+from nmcompile.ir.neurons.base import Array
+
+
+def returned_scores(reading: Reading) -> Array | None:
+    """(samples, classes) of the first tensor that the model returned, summed over its steps.
+
+    None where its axes cannot be told apart, where it names a class instead of scoring each, and
+    where operations at its end are left out.
+    """
+    result, traced = reading.result, len(reading.values)
+    if result is None or result.dtype.kind != "f" or isinstance(reading.outputs[0], Opaque):
+        return None
+    if len(result) == traced * reading.steps and reading.steps > 1:  # samples in front of steps
+        result = result.reshape(traced, reading.steps, *result.shape[1:])
+    places = [axis for axis, size in enumerate(result.shape) if size == traced]
+    if len(places) != 1:
+        return None
+    result = np.moveaxis(result, places[0], 0)
+    times = [axis for axis, size in enumerate(result.shape[1:], 1) if size == reading.steps]
+    if result.ndim > 2:
+        if len(times) != 1:
+            return None
+        result = result.sum(axis=times[0], dtype=np.float64)
+    flat = result.reshape(traced, -1)[: reading.samples].astype(np.float64)
+    return flat if flat.shape[1] > 1 else None
