@@ -1,9 +1,9 @@
 """SpiNNaker's `accum`: s16.15 numbers in 32-bit two's complement, as its ARM968 computes them.
 
-Sums and products wrap, products round toward minus infinity. That is what GCC makes of ISO TR 18037's
-unsaturated types, and what stands in the programs of sPyNNaker 7.4.1: plain `add` and `sub`, and
-`smull` whose result is shifted right by 15 (model_binaries/IF_curr_exp_neuron.aplx, 0x21b0 to
-0x2200). The rounding and saturating products of spinn_common's round.h are not used there.
+Sums and products wrap, products round toward minus infinity. That is what stands in the programs
+of sPyNNaker 7.4.1: plain `add` and `sub`, and `smull` whose result is shifted right by 15
+(model_binaries/IF_curr_exp.aplx, 0x25c8 to 0x2618). The rounding and saturating products of
+spinn_common's round.h are not used there.
 """
 
 from __future__ import annotations
@@ -21,19 +21,16 @@ LIMITS = (-(2**31), 2**31 - 1)
 
 
 def encode(values: Array | float, where: str, unit: str = "") -> Array:
-    """(int32) the words that sPyNNaker writes for real `values`: decimal text, rounded half to even.
+    """(int32) the words that sPyNNaker writes for real `values`: their decimal text, half to even.
 
     As `DataType.S1615.encode_as_int` (data_type.py). Raises NmcError beyond -65536..65535.99997.
     """
     real = np.asarray(values, np.float64)
-    words = np.array(
-        [int(round(Decimal(str(float(x))) * ONE)) if np.isfinite(x) else 2**40 for x in real.flat],
-        np.int64,
-    ).reshape(real.shape)
-    if words.size and (words.min() < LIMITS[0] or words.max() > LIMITS[1]):
+    if not np.all((real >= LIMITS[0] / ONE) & (real <= LIMITS[1] / ONE)):
         raise NmcError(where, f"spans {real.min():g} to {real.max():g}{unit}, "
                        "an accum of SpiNNaker holds -65536 to 65535.99997")
-    return words.astype(np.int32)
+    words = [round(Decimal(str(x)) * ONE) for x in real.reshape(-1).tolist()]
+    return np.array(words, np.int32).reshape(real.shape)
 
 
 def wrapped(x: Array) -> Array:
@@ -53,4 +50,4 @@ def decayed(x: Array, fraction: Array) -> Array:
 
 def quotient(a: int, b: int) -> int:
     """The accum `a / b` of two accums above 0, cut; wraps (maths-util.h, `kdivk`)."""
-    return int(wrapped(np.int64((a << FRACTION_BITS) // b & 0xFFFFFFFF)))
+    return int(wrapped(np.array((a << FRACTION_BITS) // b & 0xFFFFFFFF)))

@@ -1,9 +1,9 @@
 """SpiNNaker 1's leaky integrate-and-fire neuron: its registers, its readable step, its kernel.
 
-The build is sPyNNaker 7.4.1's combined one (IF_curr_exp.aplx, IF_cond_exp.aplx: synapses and neurons
-on one core), which the host takes at time steps of 1 ms and more (population_vertex.py,
+The build is sPyNNaker 7.4.1's combined one (IF_curr_exp.aplx, IF_cond_exp.aplx: synapses and
+neurons on one core), which the host takes at time steps of 1 ms and more (population_vertex.py,
 `use_combined_core`). The split build (IF_curr_exp_neuron.aplx beside synapses.aplx) has the same
-neuron, but adds the ring buffers of its synapse cores without saturation.
+neuron, but adds the ring buffers of its synapse cores without saturation (c_main_neurons.c, `sum`).
 """
 
 from __future__ import annotations

@@ -8,20 +8,20 @@ from nmcompile_backends.spinnaker.accum import FRACTION_BITS
 
 # Beyond these arguments the result is the largest or 0 (spinn_common src/stdfix-exp.c, `expk`).
 LARGEST, SMALLEST = 363408, -340695
-# 1 - exp(-x) is about s0 + x * (s1 - s2 * x) in units of 2**-32, x below 1/16 (same, `__exp_series`).
+# 1 - exp(-x) is about s0 + x * (s1 - s2 * x), in units of 2**-32 (same, `__exp_series`).
 SERIES = (5294, 4293434720, 2081624032)
 WORD = 0xFFFFFFFF
 
 
 def accum_exponential(x: int) -> int:
-    """exp of the accum `x` as an accum (`expk`)."""
+    """Exponential of the accum `x` as an accum (`expk`)."""
     if x > LARGEST:
         return 2**31 - 1
     return 0 if x < SMALLEST else _exponential(x) >> 17
 
 
 def fraction_exponential(x: int) -> int:
-    """exp of the accum `x` as a u0.32, of which exp(0) = 1 leaves 0 (`expulr`)."""
+    """Exponential of the accum `x` as a u0.32, of which exp(0) = 1 leaves 0 (`expulr`)."""
     if x > LARGEST:
         return 2**31 - 1
     return 0 if x < SMALLEST else _exponential(x) & WORD

@@ -121,6 +121,6 @@ def _synapse_decay(dt: int, tau: int) -> int:
 
 
 def _synapse_gain(dt: int, tau: int) -> int:
-    """tau / dt * (1 - decay), the mean over a step; 1 is 2**32 - 1 there (`decay_and_init`)."""
+    """The mean over a step, tau / dt * (1 - decay), with 2**32 - 1 as 1 (`decay_and_init`)."""
     rest = 2**32 - 1 - _synapse_decay(dt, tau)
     return (quotient(tau, dt) * rest >> FRACTION_BITS) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""SpiNNaker 2's leaky integrate-and-fire neuron in single precision, as py-spinnaker2 sets it up."""
+"""SpiNNaker 2's leaky integrate-and-fire neuron in single precision, as in py-spinnaker2."""
 
 from __future__ import annotations
 

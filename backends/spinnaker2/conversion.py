@@ -6,6 +6,7 @@ A time step adds a weight to the membrane as it is; what a NIR neuron multiplies
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -25,6 +26,17 @@ class Integrator(Enum):
     EXPONENTIAL = "exponential"
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Continuous:
+    """NIR's LIF with the bias of the map ahead of it, in the unit of that map's weights."""
+
+    tau: Array
+    r: Array
+    v_threshold: Array
+    v_leak: Array
+    bias: Array
+
+
 def step_share(tau: Array, dt: float, integrator: Integrator) -> Array:
     """The share of its way to rest that a membrane goes in one step of dt (unit of tau)."""
     ratio = dt / np.asarray(tau, np.float64)
@@ -32,12 +44,8 @@ def step_share(tau: Array, dt: float, integrator: Integrator) -> Array:
 
 
 def neuron(
+    lif: Continuous,
     *,
-    tau: Array,
-    r: Array,
-    v_threshold: Array,
-    v_leak: Array,
-    bias: Array,
     dt: float,
     weight_scale: float = 1.0,
     integrator: Integrator = Integrator.EXPONENTIAL,
@@ -45,15 +53,15 @@ def neuron(
 ) -> tuple[Spinnaker2Neuron, Array]:
     """Registers, and units of the membrane per unit of NIR's (s2_nir.py `convert_LIF`).
 
-    tau, dt       in the same unit
-    bias          current ahead of r, in the unit of the weights before their scale
+    dt            in the unit of tau
     weight_scale  what the weights are multiplied with before they become integers
     """
-    share = step_share(tau, dt, integrator)
-    scale = weight_scale / (share * r)
-    registers = (1 - share, v_threshold * scale, share * v_leak * scale + bias * weight_scale)
-    decay, threshold, offset = (np.asarray(a, np.float32) for a in registers)
-    return Spinnaker2Neuron(decay=decay, threshold=threshold, offset=offset, reset=reset), scale
+    share = step_share(lif.tau, dt, integrator)
+    scale = weight_scale / (share * lif.r)
+    offset = share * lif.v_leak * scale + lif.bias * weight_scale
+    registers = (1 - share, lif.v_threshold * scale, offset)
+    decay, threshold, constant = (np.asarray(a, np.float32) for a in registers)
+    return Spinnaker2Neuron(decay=decay, threshold=threshold, offset=constant, reset=reset), scale
 
 
 def full_scale(weights: Array) -> float:

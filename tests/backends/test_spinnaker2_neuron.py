@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
-from nmcompile_backends.spinnaker2.conversion import Integrator, full_scale, neuron, quantise
+from nmcompile_backends.spinnaker2.conversion import (
+    Continuous,
+    Integrator,
+    full_scale,
+    neuron,
+    quantise,
+)
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset
@@ -36,9 +42,9 @@ def test_the_spikes_of_the_nir_papers_trace_are_met_at_every_step():
     graph, scale = nir.read(DATA / "lif_norse.nir"), 102.02
     lif, affine = graph.nodes["1"], graph.nodes["0"]
     model, unit = neuron(
-        tau=lif.tau.astype(np.float64), r=lif.r, v_threshold=lif.v_threshold, v_leak=lif.v_leak,
-        bias=affine.bias, dt=1e-4, weight_scale=scale, integrator=Integrator.FORWARD,
-        reset=Reset.ZERO)
+        Continuous(tau=lif.tau.astype(np.float64), r=lif.r, v_threshold=lif.v_threshold,
+                   v_leak=lif.v_leak, bias=affine.bias),
+        dt=1e-4, weight_scale=scale, integrator=Integrator.FORWARD, reset=Reset.ZERO)
     model.verify("1", (1,))
     weight = quantise("0", affine.weight, scale)
     sent, v, spikes = np.loadtxt(DATA / "lif_spinnaker2.csv", delimiter=",").T
@@ -88,13 +94,12 @@ def test_a_spike_needs_more_than_the_threshold_and_resets_or_subtracts():
 
 
 def test_exponential_euler_decays_by_the_exponential_and_forward_euler_by_its_tangent():
-    given_to_both = {"tau": np.float64(10), "r": np.float64(2), "v_threshold": np.float64(1),
-                     "v_leak": np.float64(0.5), "bias": np.float64(0.25), "dt": 1.0,
-                     "weight_scale": 4.0}
-    forward, scale = neuron(**given_to_both, integrator=Integrator.FORWARD)
+    lif = Continuous(tau=np.float64(10), r=np.float64(2), v_threshold=np.float64(1),
+                     v_leak=np.float64(0.5), bias=np.float64(0.25))
+    forward, scale = neuron(lif, dt=1.0, weight_scale=4.0, integrator=Integrator.FORWARD)
     assert (float(forward.decay), float(scale)) == (float(np.float32(0.9)), 20.0)
     assert (float(forward.threshold), float(forward.offset)) == (20.0, 2.0)
-    exact, _ = neuron(**given_to_both)
+    exact, _ = neuron(lif, dt=1.0, weight_scale=4.0)
     assert exact.decay == np.float32(np.exp(-0.1))
     assert exact.threshold == np.float32(4 / (2 * (1 - np.exp(-0.1))))
 

@@ -2,11 +2,11 @@
 
     python tools/oracles/spinnaker_board.py projections.npz loaded.npz
 
-The input has `dt_ms`, `sources`, `reals`, `count`, and for each target i: `conductancei`, `neuronsi`
-and `synapsesi`, rows of source, target, weight, delay in ms, type (0 excitatory, 1 inhibitory) and
-number of the projection. The result has `words`, the accums of `reals`, and for each target `headi`,
-the words of its SynapseParams region (neurons, types, their bits, delay bits, flags, shifts), and
-`synapsesi` (synapses, 2): source and synaptic word.
+The input has `dt_ms`, `sources`, `reals`, `count`, and for each target i: `conductancei`,
+`neuronsi` and `synapsesi`, rows of source, target, weight, delay in ms, type (0 excitatory,
+1 inhibitory) and number of the projection. The result has `words`, the accums of `reals`, and for
+each target `headi`, the words of its SynapseParams region (neurons, types, their bits, delay bits,
+flags, shifts), and `synapsesi` (synapses, 2): source and synaptic word.
 
 sPyNNaker reads its settings from ~/.spynnaker.cfg: run it with HOME set to a folder of its own.
 """
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyNN.spiNNaker as sim
+from pyNN import spiNNaker as sim  # noqa: N813
 from spinn_front_end_common.interface.ds import DataType, DsSqlliteDatabase
 from spynnaker.pyNN.data import SpynnakerDataView
 

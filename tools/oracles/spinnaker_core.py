@@ -19,6 +19,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,7 @@ def run(data: np.lib.npyio.NpzFile, i: int) -> tuple[np.ndarray, np.ndarray]:
     if f"registers{i}" in data:
         core.set_registers(data[f"registers{i}"])
     registers, rows = core.registers(), []
-    for begin, end in zip(start, start[1:], strict=False):
+    for begin, end in pairwise(start):
         rows.append(core.space(4 * (3 + end - begin)))
         core.put(rows[-1], 0, end - begin, 0, *words[begin:end])
     states = []
