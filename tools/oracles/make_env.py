@@ -18,6 +18,7 @@ from pathlib import Path
 # lava-dl asks for torch 2.3, vision and notebooks; netx needs none of them (see netx_run.py).
 ORACLES = {
     "lava": ("3.10", ["lava-nc==0.10.0", "h5py>=3.7,<4"], ["lava-dl==0.6.0"]),
+    "spinnaker": ("3.11", ["sPyNNaker==1!7.4.1", "unicorn==2.1.4"], []),
 }
 
 
@@ -31,7 +32,8 @@ def main() -> None:
     version, packages, bare = ORACLES[arguments.oracle]
     python = make(arguments.python or find(version), arguments.folder)
     install(python, packages)
-    install(python, ["--no-deps", *bare])
+    if bare:
+        install(python, ["--no-deps", *bare])
     print(python)
 
 

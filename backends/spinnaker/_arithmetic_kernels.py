@@ -1,0 +1,68 @@
+"""SpiNNaker's step and its ring buffers over flat arrays; see `SpinnakerNeuron.step`, `Ring`."""
+
+import numpy as np
+from numba import prange
+
+from nmcompile.arithmetic.jit import kernel, parallel_kernel
+
+
+@kernel
+def word(x):
+    return np.int64(np.int32(x))
+
+
+@kernel
+def times(a, b):
+    return word((np.int64(a) * np.int64(b)) >> 15)
+
+
+@kernel
+def arrived(kept, q, gain, shift):
+    entry = word(np.int64(min(np.int64(q), np.int64(0xFFFF))) << shift)
+    return word(np.int64(kept) + word((entry * gain) >> 32))
+
+
+@parallel_kernel
+def advance(
+    exc, inh, v, hold, q, spikes, accums, fractions, shift_exc, shift_inh, conductance
+):
+    """Advance all samples by one step in place; rows of registers as in arithmetic.py's lists."""
+    n_samples, n = v.shape
+    for sample in prange(n_samples):
+        for i in range(n):
+            now_exc = arrived(exc[sample, i], q[sample, i], fractions[1, i], shift_exc)
+            now_inh = arrived(inh[sample, i], q[sample, n + i], fractions[3, i], shift_inh)
+            volt = np.int64(v[sample, i])
+            if hold[sample, i] > 0:
+                hold[sample, i] -= 1
+            else:
+                pushing, pulling = now_exc, now_inh
+                if conductance:
+                    pushing = times(now_exc >> 10, word(accums[7, i] - volt))
+                    pulling = times(-(now_inh >> 10), word(accums[8, i] - volt))
+                current = word(pushing - pulling + accums[5, i])
+                target = word(times(current, accums[3, i]) + accums[0, i])
+                volt = word(target - times(accums[4, i], word(target - volt)))
+            fired = volt >= accums[2, i]
+            if fired:
+                volt = accums[1, i]
+                hold[sample, i] = accums[6, i]
+            v[sample, i] = volt
+            exc[sample, i] = word((now_exc * fractions[0, i]) >> 32)
+            inh[sample, i] = word((now_inh * fractions[2, i]) >> 32)
+            spikes[sample, i] = 1 if fired else 0
+
+
+@kernel
+def deliver_rows(ring, step, spiking, start, kind, target, delay, weight):
+    """Add the rows of `spiking` sources; see `ring.deliver_plainly`."""
+    saturated = 0
+    for source in spiking:
+        for row in range(start[source], start[source + 1]):
+            slot = (step + np.int64(delay[row])) % len(ring)
+            total = np.int64(ring[slot, kind[row], target[row]]) + np.int64(weight[row])
+            if total > 0xFFFF:
+                total = 0xFFFF
+                saturated += 1
+            ring[slot, kind[row], target[row]] = total
+    return saturated
