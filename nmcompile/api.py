@@ -19,6 +19,7 @@ from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
+from nmcompile.lowering import Legalisation
 from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
 from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
@@ -89,6 +90,8 @@ def compile(
     tolerance: float | None = None,
     bits: str | None = None,
     memory: int | None = None,
+    legalise: bool = False,
+    relay_delays: bool = False,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
@@ -108,6 +111,8 @@ def compile(
     bits         of a weight: "8", "4", "2", "ternary", or "auto" for what each layer bears;
                  default: the chip's
     memory       most bytes of all weights together, for bits "auto"
+    legalise     take the nearest value that the chip holds where it cannot hold the model's
+    relay_delays make delays beyond the chip's of relay neurons
     seed         of the rate encoding of values for chips with binary spikes
     """
     chip = target if isinstance(target, Target) else load_target(target)
@@ -118,7 +123,8 @@ def compile(
         chip,
         _calibration(traced, calibration, seed),
         Options(conversion=_conversion(convert, steps, balance, tolerance),
-                precision=_precision(bits, memory), seed=seed),
+                precision=_precision(bits, memory), seed=seed,
+                legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
     )
 

@@ -52,6 +52,22 @@ class EncodedLayer:
     message_unit: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Misfit:
+    """A value that a chip's formats cannot hold, and the nearest that they can.
+
+    where, what, nearest, effect  in words: the layer, the value found and what is allowed, the
+                                  nearest legal value, and what it would change
+    legal                         the population with that value; None for a projection's
+    """
+
+    where: str
+    what: str
+    nearest: str
+    effect: str
+    legal: Population | None = None
+
+
 class Backend(Protocol):
     """A chip family. Built-in backends and strangers' come through the same entry points.
 
@@ -69,6 +85,12 @@ class Backend(Protocol):
 
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""
+
+    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+        """What of a legalized population the chip's formats cannot hold, one by one.
+
+        Each names the population with all values before it made legal as well.
+        """
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """Weight units per real unit of membrane at which the weights just fill their bits."""

@@ -8,7 +8,6 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.backend import Backend
 from nmcompile.checks import (
     Check,
     compare,
@@ -21,10 +20,10 @@ from nmcompile.encode import rate_spikes
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, verify
 from nmcompile.ir.neurons.base import Array
+from nmcompile.lowering import Legalisation, lower
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import Demand, demand, require_fit
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
-from nmcompile.passes.legalize import Latency, compose, retime
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
 from nmcompile.passes.quantize import (
@@ -35,10 +34,8 @@ from nmcompile.passes.quantize import (
     payloads,
     quantize,
 )
-from nmcompile.passes.relay import rates_of, relay
 from nmcompile.passes.route import route
 from nmcompile.registry import backend as backend_of
-from nmcompile.registry import extra_passes
 from nmcompile.simulator import simulate
 from nmcompile.target import Target
 
@@ -95,11 +92,13 @@ class Options:
 
     conversion  how a network of activations becomes a spiking one
     precision   how wide weights are
+    legalisation  what may be changed where the chip's formats cannot hold the network
     seed        of the rate encoding of values where the chip's spikes are binary
     """
 
     conversion: Conversion = field(default_factory=Conversion)
     precision: Precision = field(default_factory=Precision)
+    legalisation: Legalisation = field(default_factory=Legalisation)
     seed: int = 0
 
 
@@ -135,9 +134,9 @@ def quantize_traced(
     checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
     progress("lower")
     backend = backend_of(target.family)
-    relayed, told = _relayed(source, target, backend, sample)
-    network, latency = _lower(relayed, target, backend)
-    checks.append(_check_lower(source, network, latency, sample))
+    lowered = lower(source, target, backend, sample.inputs, options.legalisation)
+    network, latency = lowered.network, lowered.latency
+    checks += lowered.checks
     progress("quantize")
     few = _few(network, data.inputs)
     trace = run_aligned(network, latency, few)
@@ -147,7 +146,7 @@ def quantize_traced(
                                lambda name: progress(f"quantize {name}"))
     verify(integer)
     checks.append(_check_quantize(network, integer, seen, data.labels))
-    told = (*notes, *told, *filter(None, [chosen.note]))
+    told = (*notes, *lowered.notes, *filter(None, [chosen.note]))
     return Quantized(
         real=network, network=integer, seen=seen, sample=sample, labels=data.labels,
         checks=tuple(checks), errors=errors,
@@ -249,24 +248,6 @@ def _for_spikes(
     return encoded[0], encoded[1], (*notes, note)
 
 
-def _relayed(
-    network: Network, target: Target, backend: Backend, sample: Data
-) -> tuple[Network, tuple[str, ...]]:
-    """`network` with the relays that pay, and a note of what was decided."""
-    chip = target if backend.has_relays(target) else None
-    found = relay(network, chip, lambda: rates_of(network, sample.inputs))
-    return found.network, (found.note,) if found.note else ()
-
-
-def _lower(network: Network, target: Target, backend: Backend) -> tuple[Network, Latency]:
-    lowered = verify(compose(network))
-    for extra in extra_passes().values():
-        lowered = verify(extra(lowered))
-    lowered = verify(backend.legalize(lowered, target))
-    retimed, latency = retime(lowered, target.formats.max_delay.value)
-    return verify(retimed), latency
-
-
 def _map(stage: Quantized, target: Target) -> tuple[Program, Demand]:
     backend, network = backend_of(target.family), stage.network
     slices = partition(network, target, backend)
@@ -302,23 +283,6 @@ def _check_trace(traced: Traced) -> Check:
             "spikes": difference.spikes,
             "max_state_error": difference.error,
             "samples": samples,
-        },
-    )
-
-
-def _check_lower(traced: Network, lowered: Network, latency: Latency, sample: Data) -> Check:
-    wanted = run(traced, sample.inputs)
-    found = run_aligned(lowered, latency, sample.inputs)
-    difference = compare(lowered, wanted.records, found.records, states=False)
-    require_same("lower", difference)
-    depth = max(latency.values())
-    return Check(
-        arrow="lower",
-        text=f"{describe(difference)}; {depth} steps from input to output",
-        figures={
-            "spikes_differing": difference.differing,
-            "spikes": difference.spikes,
-            "pipeline_steps": depth,
         },
     )
 

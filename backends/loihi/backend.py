@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from nmcompile_backends.loihi import emit, encode, legalize
+from nmcompile_backends.loihi import emit, encode, legalize, misfits
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
-from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.backend import EncodedLayer, Layer, Misfit
+from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -39,6 +39,10 @@ class LoihiBackend:
     def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
         """See `nmcompile_backends.loihi.legalize`."""
         return legalize.input_format(port, values, target)
+
+    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+        """See `nmcompile_backends.loihi.misfits`."""
+        return misfits.misfits(population, target)
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.loihi.encode`."""

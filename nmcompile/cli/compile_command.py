@@ -66,6 +66,16 @@ import click
     "the decisions]",
 )
 @click.option(
+    "--legalise",
+    is_flag=True,
+    help="Take the nearest value where the chip cannot hold the model's (decays, delays).",
+)
+@click.option(
+    "--relay-delays",
+    is_flag=True,
+    help="Make delays beyond the chip's of relay neurons; the spikes stay the same.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -87,6 +97,8 @@ def command(
     tolerance: float | None,
     bits: str | None,
     memory: int | None,
+    legalise: bool,
+    relay_delays: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -109,6 +121,8 @@ def command(
             tolerance=tolerance,
             bits=bits,
             memory=memory,
+            legalise=legalise,
+            relay_delays=relay_delays,
             seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
@@ -116,7 +130,8 @@ def command(
         )
         bar.update(task, description="write")
         options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
-                   "tolerance": tolerance, "bits": bits, "memory": memory}
+                   "tolerance": tolerance, "bits": bits, "memory": memory,
+                   "legalise": legalise, "relay_delays": relay_delays}
         build = api.write_build(compiled, output, api.origin(model, **options))
     if as_json:
         print_json(build.figures)

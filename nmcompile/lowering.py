@@ -1,0 +1,152 @@
+"""From a spiking network to one that a chip can run, still in real numbers, and its checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nmcompile.backend import Backend, Misfit
+from nmcompile.checks import Check, compare, describe, require_same, run_aligned
+from nmcompile.errors import NmcError
+from nmcompile.ir import Network, run, verify
+from nmcompile.ir.neurons.base import Array
+from nmcompile.passes.legalize import Latency, compose, retime, with_relay_neurons
+from nmcompile.passes.relay import rates_of, relay
+from nmcompile.registry import extra_passes
+from nmcompile.target import Target
+
+ANY_DELAY = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Legalisation:
+    """What may be changed where a chip's formats cannot hold a network.
+
+    nearest       values and delays become the nearest that the chip holds
+    relay_delays  delays beyond the chip's become rows of relay neurons
+    """
+
+    nearest: bool = False
+    relay_delays: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lowered:
+    """A network as the chip runs it, with the lag of each population, and how it was checked."""
+
+    network: Network
+    latency: Latency
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+
+
+def lower(
+    network: Network,
+    target: Target,
+    backend: Backend,
+    inputs: dict[str, Array],
+    legalisation: Legalisation,
+) -> Lowered:
+    """`network` with its maps composed, in neurons and delays that `target` has.
+
+    inputs  name -> (samples, steps, *shape) on which the checks run
+    Raises NmcError for what the chip cannot run or hold, unless `legalisation` allows the change.
+    """
+    chip = target if backend.has_relays(target) else None
+    relayed = relay(network, chip, lambda: rates_of(network, inputs))
+    lowered = verify(compose(relayed.network))
+    for extra in extra_passes().values():
+        lowered = verify(extra(lowered))
+    lowered = verify(backend.legalize(lowered, target))
+    notes = [relayed.note] if relayed.note else []
+    longest = target.formats.max_delay.value
+    if legalisation.relay_delays:
+        lowered, told = _delayed(lowered, longest)
+        notes += told
+    retimed, latency = retime(lowered, ANY_DELAY)
+    checks = [_check(network, verify(retimed), latency, inputs)]
+    legal, changes = _legal(retimed, target, backend, legalisation)
+    if changes:
+        checks.append(_check_legal(retimed, legal, latency, inputs, changes, target))
+    return Lowered(network=verify(legal), latency=latency, checks=tuple(checks),
+                   notes=tuple(notes))
+
+
+def _delayed(network: Network, longest: int) -> tuple[Network, list[str]]:
+    _, lag = retime(network, ANY_DELAY)
+    found = with_relay_neurons(network, longest, lag)
+    if not found.neurons:
+        return network, []
+    projections = f"{found.moved} projection{'s' if found.moved > 1 else ''}"
+    return verify(compose(found.network)), [
+        f"delays beyond {longest} steps of {projections} are made of {found.neurons:,} relay "
+        "neurons, which spike as their sources do"]
+
+
+def _legal(
+    network: Network, target: Target, backend: Backend, legalisation: Legalisation
+) -> tuple[Network, tuple[str, ...]]:
+    """`network` with every value that the chip holds, and each change in words."""
+    longest, changes = target.formats.max_delay.value, []
+    projections = []
+    for p in network.projections:
+        if p.delay > longest:
+            misfit = Misfit(
+                where=p.name, what=f"a delay of {p.delay} steps, {target.name} has at most "
+                f"{longest}", nearest=f"{longest} steps",
+                effect=f"its spikes would arrive {p.delay - longest} steps early")
+            _require_allowed(misfit, legalisation, ", or --relay-delays, which keeps the spikes "
+                             "and takes relay neurons")
+            changes.append(f"{p.name}: delay {p.delay} -> {longest}")
+        projections.append(replace(p, delay=min(p.delay, longest)))
+    populations = list(network.populations)
+    for index, population in enumerate(populations):
+        for misfit in backend.misfits(population, target):
+            _require_allowed(misfit, legalisation, "")
+            changes.append(f"{misfit.where}: {misfit.what.split(',')[0]} -> {misfit.nearest}")
+            assert misfit.legal is not None
+            populations[index] = misfit.legal
+    return replace(network, populations=tuple(populations),
+                   projections=tuple(projections)), tuple(changes)
+
+
+def _require_allowed(misfit: Misfit, legalisation: Legalisation, otherwise: str) -> None:
+    if not legalisation.nearest:
+        raise NmcError(
+            misfit.where, f"{misfit.what}; the nearest is {misfit.nearest}, {misfit.effect}",
+            f"Change the model, or add --legalise to take the nearest{otherwise}.")
+
+
+def _check(
+    traced: Network, lowered: Network, latency: Latency, inputs: dict[str, Array]
+) -> Check:
+    wanted = run(traced, inputs)
+    found = run_aligned(lowered, latency, inputs)
+    difference = compare(lowered, wanted.records, found.records, states=False)
+    require_same("lower", difference)
+    depth = max(latency.values())
+    return Check(
+        arrow="lower",
+        text=f"{describe(difference)}; {depth} steps from input to output",
+        figures={
+            "spikes_differing": difference.differing,
+            "spikes": difference.spikes,
+            "pipeline_steps": depth,
+        },
+    )
+
+
+def _check_legal(
+    before: Network, legal: Network, latency: Latency, inputs: dict[str, Array],
+    changes: tuple[str, ...], target: Target,
+) -> Check:
+    """How much the nearest legal values change: a stated loss, as quantization is one."""
+    wanted, found = (run_aligned(network, latency, inputs) for network in (before, legal))
+    difference = compare(legal, wanted.records, found.records, states=False)
+    return Check(
+        arrow="legalise",
+        text=f"{len(changes)} value{'s' if len(changes) > 1 else ''} became the nearest that "
+        f"{target.name} holds ({'; '.join(changes)}): {difference.differing:,} of "
+        f"{difference.spikes:,} spikes differ",
+        figures={"changes": len(changes), "spikes_differing": difference.differing,
+                 "spikes": difference.spikes},
+    )
