@@ -7,8 +7,9 @@ destinations (core, address shift, height, width; core -1: none).
 """
 
 import numpy as np
+from numba import prange
 
-from nmcompile.arithmetic.jit import kernel
+from nmcompile.arithmetic.jit import kernel, parallel_kernel
 
 
 @kernel
@@ -156,3 +157,18 @@ def drained(
             else:
                 end -= 1
     return events, n, work
+
+
+@parallel_kernel
+def advance(v, q, spikes, threshold, v_min, subtracts):
+    """Advance all samples by one step in place; `SpeckNeuron.step` is its readable definition."""
+    for sample in prange(v.shape[0]):
+        for i in range(v.shape[1]):
+            value = np.int64(v[sample, i]) + q[sample, i]
+            n = value // threshold if value > 0 else 0
+            if subtracts:
+                value -= n * threshold
+            elif n > 0:
+                value = 0
+            v[sample, i] = max(value, v_min)
+            spikes[sample, i] = n

@@ -52,6 +52,26 @@ def events(rng, network, n, tick_rate=0.0):
     return given
 
 
+def torch_layers(rng, shape, neurons):
+    """Modules of a chain of convolutions that `neurons()` follow, and the pooling behind each."""
+    from sinabs.layers import SumPool2d
+    from torch import nn
+
+    parts, poolings, n = [], [], int(rng.integers(1, 4))
+    for index in range(n):
+        kernel = int(rng.integers(1, 1 + min(4, *shape[1:])))
+        conv = nn.Conv2d(shape[0], int(rng.integers(2, 7)), kernel, stride=int(rng.integers(1, 3)),
+                         padding=int(rng.integers(0, 2)), bias=False)
+        conv.weight.data *= 3
+        pool = int(rng.choice([1, 2])) if index < n - 1 else 1
+        size = [(e + 2 * conv.padding[0] - kernel) // conv.stride[0] + 1 for e in shape[1:]]
+        pool = pool if min(size) >= pool else 1
+        parts += [conv, neurons(), *([SumPool2d(pool)] if pool > 1 else [])]
+        poolings.append(pool)
+        shape = (conv.out_channels, *(extent // pool for extent in size))
+    return parts, poolings
+
+
 def _with(made, destinations):
     from dataclasses import replace
 
