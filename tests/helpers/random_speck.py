@@ -1,8 +1,15 @@
 """Random networks of Speck cores, and events for them."""
 
+from dataclasses import replace
+
 import numpy as np
 from nmcompile_backends.speck.arithmetic import TICK
 from nmcompile_backends.speck.cores import Destination, SpeckCore, SpeckNetwork
+from nmcompile_backends.speck.neuron import SpeckNeuron
+
+from nmcompile.ir import Input, Network, Output, Population, Projection, SynapseFormat, verify
+from nmcompile.ir.maps import Conv
+from nmcompile.ir.neurons import Reset
 
 
 def core(rng, in_shape, features, kernel=3, **registers):
@@ -39,7 +46,7 @@ def graph(rng, merging, **registers):
         kernel = int(rng.integers(1, 1 + min(3, *shape[1:])))
         made.append(core(rng, shape, int(rng.integers(1, 5)), kernel, **registers))
         sources[index] = []
-    cores = tuple(_with(c, sources[i]) for i, c in enumerate(made))
+    cores = tuple(replace(c, destinations=tuple(sources[i])) for i, c in enumerate(made))
     return SpeckNetwork(cores=cores, inputs=(Destination(0, pooling),))
 
 
@@ -72,7 +79,63 @@ def torch_layers(rng, shape, neurons):
     return parts, poolings
 
 
-def _with(made, destinations):
-    from dataclasses import replace
+def in_steps(network, inputs, steps):
+    """The cores as a Network of time steps, and the events of each of `steps` as its input."""
+    first, pooling = network.inputs[0]
+    channels, height, width = network.cores[first].in_shape
+    shape = (channels, height * pooling, width * pooling)
+    frames = np.zeros((int(steps.max()) + 1, *shape), np.int32)
+    np.add.at(frames, (steps, *inputs.T), 1)
+    ways = [("in", shape, network.inputs[0])]
+    ways += [(f"core {i}", core.out_shape, d)
+             for i, core in enumerate(network.cores) for d in core.destinations]
+    return verify(Network(
+        inputs=(Input(name="in", shape=shape),),
+        populations=tuple(_population(f"core {i}", core) for i, core in enumerate(network.cores)),
+        projections=tuple(Projection(
+            source=source, target=f"core {way.core}", format=SynapseFormat(bits=8),
+            map=_Pooled(network.cores[way.core], size, way.pooling)) for source, size, way in ways),
+        outputs=(Output(name="out", population="core 0"),),
+    )), {"in": frames[None]}
 
-    return replace(made, destinations=tuple(destinations))
+
+def step_counts(found, index, core, steps):
+    """Spikes of a core in each step: (steps, features, y, x)."""
+    counts = np.zeros((int(steps.max()) + 1, *core.out_shape), int)
+    mine = found.events[found.events[:, 1] == index]
+    np.add.at(counts, (steps[mine[:, 0]], *mine[:, 2:].T), 1)
+    return counts
+
+
+def _population(name, core):
+    return Population(name=name, shape=core.out_shape, bias=np.zeros((), np.int32),
+                      neuron=SpeckNeuron(
+                          threshold=np.array(core.threshold_high), v_init=core.initial,
+                          v_min=np.array(core.threshold_low),
+                          reset=Reset.ZERO if core.return_to_zero else Reset.SUBTRACT))
+
+
+class _Pooled:
+    """A core's convolution behind the address shift, which may cut or widen the source's planes."""
+
+    kind = "pooled"
+
+    def __init__(self, core, source, pooling):
+        self.conv = Conv(weight=core.weight.astype(np.int32), in_shape=core.in_shape,
+                         stride=core.stride, padding=core.padding)
+        self.in_shape, self.out_shape, self.pooling = source, self.conv.out_shape, pooling
+
+    def verify(self, name):
+        self.conv.verify(name)
+
+    def weights(self):
+        return self.conv.weights()
+
+    def apply(self, x):
+        planes = np.zeros((len(x), *self.conv.in_shape), x.dtype)
+        height, width = self.conv.in_shape[1:]
+        for sample, c, y, x_at in np.argwhere(x.reshape(-1, *self.in_shape)):
+            row, column = y // self.pooling, x_at // self.pooling
+            if row < height and column < width:
+                planes[sample, c, row, column] += x.reshape(-1, *self.in_shape)[sample, c, y, x_at]
+        return self.conv.apply(planes.reshape(len(x), -1))
