@@ -1,9 +1,9 @@
 """Events through Speck's cores over flat arrays; `arithmetic.run_readable` is the definition.
 
 A row of `table` holds a core's registers: 0 features, 1 channels, 2 kernel, 3-4 output height and
-width, 5-6 stride, 7-8 padding, 9 threshold_high, 10 threshold_low, 11 return_to_zero, 12 decimation
-(0: none), 13 leak_enable, 14-16 where its weights, states and leaks begin, 17-20 and 21-24 its
-destinations (core, address shift, height, width; core -1: none).
+width, 5-6 bits of the stride, 7-8 padding, 9 threshold_high, 10 threshold_low, 11 return_to_zero,
+12 decimation (0: none), 13 leak_enable, 14-16 where its weights, states and leaks begin, 17-20 and
+21-24 its destinations (core, address shift, height, width; core -1: none).
 """
 
 import numpy as np
@@ -23,30 +23,31 @@ def grown(rows, used):
 
 
 @kernel
-def fires(states, at, value, fire, registers, saturated, core):
-    """One addition, comparison and reset of the state at `at`."""
-    v = np.int64(states[at]) + value
-    if v > 32767:
-        saturated[core] += 1
+def added(v, value, fire, high, low, clears):
+    """The state after one addition, whether it fired, whether it met the end of 16 bits."""
+    v += value
+    saturated = v > 32767
+    if saturated:
         v = np.int64(32767)
-    spike = fire and v >= registers[9]
+    spike = fire and v >= high
     if spike:
-        v = np.int64(0) if registers[11] else v - registers[9]
-    states[at] = max(v, registers[10])
-    return spike
+        v = np.int64(0) if clears else v - high
+    return max(v, low), spike, saturated
 
 
 @kernel
-def sent(ways, first, channel, y, x, work, end):
-    """Put an event toward its destinations behind the first `end` rows of `work`; the new end.
+def sent(table, core, reverse, channel, y, x, work, end):
+    """Put an event toward the destinations of `core` behind the first `end` rows; the new end.
 
-    The destinations stand in reverse order where `first` is 1, for a stack.
+    In reverse they stand as on a stack. Row -1 of `table` stands for the input.
     """
-    for k in range(len(ways)):
-        core, shift, height, width = ways[len(ways) - 1 - k] if first else ways[k]
-        if core < 0 or y >> shift >= height or x >> shift >= width:
+    for k in range(2):
+        at = 17 + 4 * (1 - k if reverse else k)
+        shift = table[core, at + 1]
+        if table[core, at] < 0 or y >> shift >= table[core, at + 2] or (
+                x >> shift >= table[core, at + 3]):
             continue
-        work[end, 0] = core
+        work[end, 0] = table[core, at]
         work[end, 1] = channel
         work[end, 2] = y >> shift
         work[end, 3] = x >> shift
@@ -56,107 +57,163 @@ def sent(ways, first, channel, y, x, work, end):
 
 
 @kernel
-def passes(registers, fired, core):
+def passes(decimation, fired, core):
     """Whether the decimator passes this spike on."""
     fired[core] += 1
-    return registers[12] == 0 or fired[core] % registers[12] == 0
+    return decimation == 0 or fired[core] % decimation == 0
 
 
 @kernel
-def handle(inputs, entries, table, weights, leaks, states, additions, saturated, options):
+def recorded(events, n, cause, core, feature, y, x):
+    """`events` with one more."""
+    events = grown(events, n)
+    events[n, 0] = cause
+    events[n, 1] = core
+    events[n, 2] = feature
+    events[n, 3] = y
+    events[n, 4] = x
+    return events
+
+
+@kernel
+def reach(place, size, extent, shift):
+    """First row (or column) of a kernel that takes `place` to a neuron, and how many do."""
+    low, high = max(0, place - (extent << shift) + 1), min(size - 1, place)
+    low += (place - low) & ((1 << shift) - 1)
+    return low, max(0, (high - low >> shift) + 1)
+
+
+@kernel
+def tap_at(tap, features, rows, columns, by_position):
+    """Feature, row and column of tap number `tap`."""
+    if by_position:
+        return tap % features, tap // features // columns, tap // features % columns
+    return tap // (rows * columns), tap // columns % rows, tap % columns
+
+
+@kernel
+def tap_behind(feature, row, column, features, rows, columns, by_position):
+    """The next tap."""
+    if by_position:
+        feature += 1
+        if feature < features:
+            return feature, row, column
+        feature = 0
+    column += 1
+    if column == columns:
+        column = 0
+        row += 1
+        if row == rows:
+            row = 0
+            feature += 1
+    return feature, row, column
+
+
+@kernel
+def handle(inputs, table, weights, leaks, states, additions, saturated, options):
     """Handle all inputs; the events (n, 5): cause, core, feature, y, x."""
     breadth, by_position, leak_fires = options
     events, n = np.empty((64, 5), np.int64), 0
     work = np.empty((64, 5), np.int64)
     fired = np.zeros(len(table), np.int64)
-    stack = 0 if breadth else 1
+    n_cores = len(table) - 1
     for cause in range(len(inputs)):
         if inputs[cause, 0] >= 0:
-            end = sent(entries, stack, inputs[cause, 0], inputs[cause, 1], inputs[cause, 2],
-                       work, 0)
-            events, n, work = drained(work, 0, end, cause, table, weights, states, additions,
+            end = sent(table, n_cores, not breadth, inputs[cause, 0], inputs[cause, 1],
+                       inputs[cause, 2], work, 0)
+            events, n, work = drained(work, end, cause, table, weights, states, additions,
                                       saturated, fired, breadth, by_position, events, n)
             continue
         end = 0
-        for core in range(len(table)):
+        for core in range(n_cores):
             registers = table[core]
-            if registers[13] == 0:
-                continue
-            plane = registers[3] * registers[4]
-            for i in range(registers[0] * plane):
-                leak = np.int64(leaks[registers[16] + i // plane])
-                if not fires(states, registers[15] + i, leak, leak_fires, registers, saturated,
-                             core) or not passes(registers, fired, core):
+            height, width = registers[3], registers[4]
+            for i in range(registers[0] * height * width if registers[13] else 0):
+                at = registers[15] + i
+                feature = i // (height * width)
+                v, spike, high = added(
+                    np.int64(states[at]), np.int64(leaks[registers[16] + feature]), leak_fires,
+                    registers[9], registers[10], registers[11])
+                states[at] = v
+                saturated[core] += high
+                if not spike or not passes(registers[12], fired, core):
                     continue
-                feature, y, x = i // plane, i // registers[4] % registers[3], i % registers[4]
-                events = grown(events, n)
-                events[n] = np.array([cause, core, feature, y, x])
+                y, x = i // width % height, i % width
+                events = recorded(events, n, cause, core, feature, y, x)
                 n += 1
                 work = grown(work, end)
-                end = sent(registers[17:].reshape(2, 4), stack, feature, y, x, work, end)
+                end = sent(table, core, not breadth, feature, y, x, work, end)
                 if not breadth:
                     events, n, work = drained(
-                        work, 0, end, cause, table, weights, states, additions, saturated, fired,
+                        work, end, cause, table, weights, states, additions, saturated, fired,
                         breadth, by_position, events, n)
                     end = 0
-        events, n, work = drained(work, 0, end, cause, table, weights, states, additions,
-                                  saturated, fired, breadth, by_position, events, n)
+        events, n, work = drained(work, end, cause, table, weights, states, additions, saturated,
+                                  fired, breadth, by_position, events, n)
     return events[:n].copy()
 
 
 @kernel
 def drained(
-    work, begin, end, cause, table, weights, states, additions, saturated, fired, breadth,
-    by_position, events, n
+    work, end, cause, table, weights, states, additions, saturated, fired, breadth, by_position,
+    events, n
 ):
-    """Handle the events that wait in rows begin..end of `work` and all that come of them.
+    """Handle the events that wait in the first `end` rows of `work` and all that come of them.
 
-    A row holds core, channel, y, x and the next tap. As a queue the first row is worked on, as a
-    stack the last one, which new rows then cover.
+    A row holds core, channel, y, x and how many taps are done. As a queue the first row is worked
+    on, as a stack the last one, and what it sends comes on top of it until its taps are used up.
     """
+    begin = 0
     while begin < end:
         row = begin if breadth else end - 1
-        core, channel, y, x, tap = work[row]
-        registers = table[core]
-        features, size, height, width = registers[0], registers[2], registers[3], registers[4]
-        taps = features * size * size
-        while tap < taps:
-            if by_position:
-                feature, ky, kx = tap % features, tap // features // size, tap // features % size
-            else:
-                feature, ky, kx = tap // (size * size), tap // size % size, tap % size
-            tap += 1
-            row_y, row_x = y + registers[7] - ky, x + registers[8] - kx
-            out_y, out_x = row_y // registers[5], row_x // registers[6]
-            if (row_y < 0 or row_x < 0 or out_y >= height or out_x >= width
-                    or row_y % registers[5] != 0 or row_x % registers[6] != 0):
-                continue
-            additions[core] += 1
-            weight = np.int64(weights[registers[14] + (
-                (feature * registers[1] + channel) * size + ky) * size + kx])
-            at = registers[15] + (feature * height + out_y) * width + out_x
-            if not fires(states, at, weight, True, registers, saturated, core) or not passes(
-                    registers, fired, core):
-                continue
-            events = grown(events, n)
-            events[n, 0] = cause
-            events[n, 1] = core
-            events[n, 2] = feature
-            events[n, 3] = out_y
-            events[n, 4] = out_x
+        before = end
+        events, n, work, end = spread(
+            work, row, end, cause, table, weights, states, additions, saturated, fired, breadth,
+            by_position, events, n)
+        if breadth:
+            begin += 1
+        elif end == before:
+            end -= 1
+    return events, n, work
+
+
+@kernel
+def spread(
+    work, row, end, cause, table, weights, states, additions, saturated, fired, breadth,
+    by_position, events, n
+):
+    """Go through the taps of the event in `row`; as a stack, up to the first that sends one."""
+    core, channel, y, x, tap = work[row, 0], work[row, 1], work[row, 2], work[row, 3], work[row, 4]
+    features, channels, size = table[core, 0], table[core, 1], table[core, 2]
+    height, width, shift_y, shift_x = table[core, 3], table[core, 4], table[core, 5], table[core, 6]
+    pad_y, pad_x, high, low = table[core, 7], table[core, 8], table[core, 9], table[core, 10]
+    clears, decimation = table[core, 11], table[core, 12]
+    first_weight, first_state = table[core, 14], table[core, 15]
+    y, x = y + pad_y, x + pad_x
+    first_y, rows = reach(y, size, height, shift_y)
+    first_x, columns = reach(x, size, width, shift_x)
+    taps, start = features * rows * columns, end
+    if tap < taps:
+        feature, ky, kx = tap_at(tap, features, rows, columns, by_position)
+    while tap < taps and (breadth or end == start):
+        f, row_y, row_x = feature, first_y + (ky << shift_y), first_x + (kx << shift_x)
+        at = first_weight + ((f * channels + channel) * size + row_y) * size + row_x
+        out_y, out_x = y - row_y >> shift_y, x - row_x >> shift_x
+        feature, ky, kx = tap_behind(feature, ky, kx, features, rows, columns, by_position)
+        tap += 1
+        neuron = first_state + (f * height + out_y) * width + out_x
+        v, spike, over = added(
+            np.int64(states[neuron]), np.int64(weights[at]), True, high, low, clears)
+        states[neuron] = v
+        additions[core] += 1
+        saturated[core] += over
+        if spike and passes(decimation, fired, core):
+            events = recorded(events, n, cause, core, f, out_y, out_x)
             n += 1
             work = grown(work, end)
-            work[row, 4] = tap
-            before = end
-            end = sent(registers[17:].reshape(2, 4), not breadth, feature, out_y, out_x, work, end)
-            if not breadth and end > before:
-                break
-        else:
-            if breadth:
-                begin += 1
-            else:
-                end -= 1
-    return events, n, work
+            end = sent(table, core, not breadth, f, out_y, out_x, work, end)
+    work[row, 4] = tap
+    return events, n, work, end
 
 
 @parallel_kernel

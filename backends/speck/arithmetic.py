@@ -36,6 +36,7 @@ from enum import Enum
 import numpy as np
 from nmcompile_backends.speck.cores import (
     DECIMATIONS,
+    FAN_OUT,
     STATE_MAX,
     Destination,
     SpeckCore,
@@ -108,8 +109,7 @@ def run(network: SpeckNetwork, inputs: Array, rules: Rules | None = None) -> Run
     additions, saturated = np.zeros((2, len(network.cores)), np.int64)
     options = (rules.order is Order.BREADTH_FIRST, rules.taps is Taps.BY_POSITION,
                rules.leak_fires)
-    entries = np.array([_destination(network, d) for d in network.inputs], np.int64)
-    events = handle(given, entries, table, weights, leaks, states, additions, saturated, options)
+    events = handle(given, table, weights, leaks, states, additions, saturated, options)
     parts = np.split(states.astype(np.int16), np.cumsum(neurons)[:-1])
     shaped = (part.reshape(c.out_shape) for part, c in zip(parts, network.cores, strict=True))
     return Run(events=events, states=tuple(shaped), additions=additions, saturated=saturated)
@@ -244,29 +244,31 @@ def _checked(network: SpeckNetwork, inputs: Array) -> Array:
     return given
 
 
-def _destination(network: SpeckNetwork, destination: Destination) -> tuple[int, int, int, int]:
-    """Core, bits of the address shift, height and width of what the core takes."""
-    _, height, width = network.cores[destination.core].in_shape
-    return (destination.core, destination.pooling.bit_length() - 1, height, width)
-
-
 def _flat(network: SpeckNetwork) -> tuple[Array, list[int], Array, Array]:
-    """Registers (cores, fields), neurons of each core, all weights, all leaks; see the kernel."""
+    """Registers (cores + 1, fields), neurons of each core, weights, leaks; see the kernel."""
     rows, weight_at, state_at, leak_at = [], 0, 0, 0
     for core in network.cores:
         features, channels, size, _ = core.weight.shape
-        ways = [_destination(network, d) for d in core.destinations]
-        ways += [(-1, 0, 0, 0)] * (2 - len(ways))
         every = 0 if core.decimator is None else DECIMATIONS[core.decimator]
         rows.append([
-            features, channels, size, *core.out_shape[1:], *core.stride, *core.padding,
+            features, channels, size, *core.out_shape[1:],
+            *(stride.bit_length() - 1 for stride in core.stride), *core.padding,
             core.threshold_high, core.threshold_low, core.return_to_zero, every,
-            core.leak is not None, weight_at, state_at, leak_at, *ways[0], *ways[1],
+            core.leak is not None, weight_at, state_at, leak_at, *_ways(network, core.destinations),
         ])
         weight_at, state_at = weight_at + core.weight.size, state_at + core.n_neurons
         leak_at += features
+    rows.append([0] * 17 + _ways(network, network.inputs))
     weights = np.concatenate([c.weight.reshape(-1).astype(np.int8) for c in network.cores])
     leaks = np.concatenate([
         np.zeros(c.out_shape[0], np.int16) if c.leak is None else c.leak.astype(np.int16)
         for c in network.cores])
     return np.array(rows, np.int64), [c.n_neurons for c in network.cores], weights, leaks
+
+
+def _ways(network: SpeckNetwork, destinations: tuple[Destination, ...]) -> list[int]:
+    """For both destinations: core, bits of the address shift, height and width of what it takes."""
+    ways: list[int] = []
+    for core, pooling in destinations:
+        ways += [core, pooling.bit_length() - 1, *network.cores[core].in_shape[1:]]
+    return ways + [-1, 0, 0, 0] * (FAN_OUT - len(destinations))
