@@ -112,7 +112,7 @@ def tap_behind(feature, row, column, features, rows, columns, by_position):
 @kernel
 def handle(inputs, table, weights, leaks, states, additions, saturated, options):
     """Handle all inputs; the events (n, 5): cause, core, feature, y, x."""
-    breadth, by_position, leak_fires = options
+    breadth, by_position, leak_fires, skips_zeros = options
     events, n = np.empty((64, 5), np.int64), 0
     work = np.empty((64, 5), np.int64)
     fired = np.zeros(len(table), np.int64)
@@ -122,7 +122,8 @@ def handle(inputs, table, weights, leaks, states, additions, saturated, options)
             end = sent(table, n_cores, not breadth, inputs[cause, 0], inputs[cause, 1],
                        inputs[cause, 2], work, 0)
             events, n, work = drained(work, end, cause, table, weights, states, additions,
-                                      saturated, fired, breadth, by_position, events, n)
+                                      saturated, fired, breadth, by_position,
+                                      skips_zeros, events, n)
             continue
         end = 0
         for core in range(n_cores):
@@ -146,17 +147,17 @@ def handle(inputs, table, weights, leaks, states, additions, saturated, options)
                 if not breadth:
                     events, n, work = drained(
                         work, end, cause, table, weights, states, additions, saturated, fired,
-                        breadth, by_position, events, n)
+                        breadth, by_position, skips_zeros, events, n)
                     end = 0
         events, n, work = drained(work, end, cause, table, weights, states, additions, saturated,
-                                  fired, breadth, by_position, events, n)
+                                  fired, breadth, by_position, skips_zeros, events, n)
     return events[:n].copy()
 
 
 @kernel
 def drained(
     work, end, cause, table, weights, states, additions, saturated, fired, breadth, by_position,
-    events, n
+    skips_zeros, events, n
 ):
     """Handle the events that wait in the first `end` rows of `work` and all that come of them.
 
@@ -169,7 +170,7 @@ def drained(
         before = end
         events, n, work, end = spread(
             work, row, end, cause, table, weights, states, additions, saturated, fired, breadth,
-            by_position, events, n)
+            by_position, skips_zeros, events, n)
         if breadth:
             begin += 1
         elif end == before:
@@ -180,7 +181,7 @@ def drained(
 @kernel
 def spread(
     work, row, end, cause, table, weights, states, additions, saturated, fired, breadth,
-    by_position, events, n
+    by_position, skips_zeros, events, n
 ):
     """Go through the taps of the event in `row`; as a stack, up to the first that sends one."""
     core, channel, y, x, tap = work[row, 0], work[row, 1], work[row, 2], work[row, 3], work[row, 4]
@@ -202,8 +203,10 @@ def spread(
         feature, ky, kx = tap_behind(feature, ky, kx, features, rows, columns, by_position)
         tap += 1
         neuron = first_state + (f * height + out_y) * width + out_x
-        v, spike, over = added(
-            np.int64(states[neuron]), np.int64(weights[at]), True, high, low, clears)
+        weight = np.int64(weights[at])
+        if weight == 0 and skips_zeros:
+            continue
+        v, spike, over = added(np.int64(states[neuron]), weight, True, high, low, clears)
         states[neuron] = v
         additions[core] += 1
         saturated[core] += over
@@ -217,11 +220,11 @@ def spread(
 
 
 @parallel_kernel
-def advance(v, q, spikes, threshold, v_min, subtracts):
+def advance(v, q, spikes, leak, threshold, v_min, subtracts):
     """Advance all samples by one step in place; `SpeckNeuron.step` is its readable definition."""
     for sample in prange(v.shape[0]):
         for i in range(v.shape[1]):
-            value = np.int64(v[sample, i]) + q[sample, i]
+            value = np.int64(v[sample, i]) + q[sample, i] + leak[i]
             n = value // threshold if value > 0 else 0
             if subtracts:
                 value -= n * threshold

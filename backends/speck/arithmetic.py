@@ -24,6 +24,9 @@ What is published, and what is chosen here because it is not:
 - The decimator counts the spikes of its core and passes the last of each N (data sheet table 4
   says "1 spike passed every N").
 - A leak is compared like a weight, neuron by neuron, core by core; `leak_fires` turns that off.
+- A weight of 0 adds and compares nothing. This and the leak's way are known at second hand only:
+  the SANA-FE studio's catalogue, reading Richter et al. 2024 (doi:10.1088/2634-4386/ad2ce3), says
+  that a core "skips zero weights at the read" and takes bias and leak "through the same path".
 """
 
 from __future__ import annotations
@@ -75,6 +78,7 @@ class Rules:
     order: Order = Order.DEPTH_FIRST
     taps: Taps = Taps.BY_FEATURE
     leak_fires: bool = True
+    skips_zeros: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +112,7 @@ def run(network: SpeckNetwork, inputs: Array, rules: Rules | None = None) -> Run
     states = np.concatenate([_initial(core).reshape(-1) for core in network.cores])
     additions, saturated = np.zeros((2, len(network.cores)), np.int64)
     options = (rules.order is Order.BREADTH_FIRST, rules.taps is Taps.BY_POSITION,
-               rules.leak_fires)
+               rules.leak_fires, rules.skips_zeros)
     events = handle(given, table, weights, leaks, states, additions, saturated, options)
     parts = np.split(states.astype(np.int16), np.cumsum(neurons)[:-1])
     shaped = (part.reshape(c.out_shape) for part, c in zip(parts, network.cores, strict=True))
@@ -159,9 +163,9 @@ class _Machine:
         core = self.cores[index]
         for feature, row, column in _taps(core, self.rules.taps):
             place = _target(core, y - row, x - column)
-            if place is not None:
+            weight = int(core.weight[feature, channel, row, column])
+            if place is not None and (weight != 0 or not self.rules.skips_zeros):
                 self.additions[index] += 1
-                weight = int(core.weight[feature, channel, row, column])
                 self.add(index, (feature, *place), weight, fires=True)
 
     def tick(self) -> None:

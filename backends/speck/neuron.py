@@ -23,7 +23,7 @@ def lowest() -> Array:
 class SpeckNeuron:
     """An integrate-and-fire neuron that adds all events of a step before it compares.
 
-        v = v + q
+        v = v + q + leak
         n = v // threshold where v > 0, else 0            spikes of this step
         v = v - n * threshold, or 0 where n > 0           Reset.SUBTRACT, Reset.ZERO
         v = max(v, v_min)
@@ -34,6 +34,7 @@ class SpeckNeuron:
     its weights are not negative and its resets subtract. Elsewhere it is an approximation.
 
     threshold  1..32767, v_min -32768..-1 or above 0: one value for the layer
+    leak       16 bits, the same for all neurons of a feature; a tick of the slow clock each step
     v_init     v before the first step
     """
 
@@ -45,15 +46,17 @@ class SpeckNeuron:
     threshold: Array
     v_min: Array = field(default_factory=lowest)
     reset: Reset = Reset.SUBTRACT
+    leak: Array = field(default_factory=lambda: np.zeros((), np.int32))
     v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {"threshold": (1, STATE_MAX), "v_min": (STATE_MIN, STATE_MAX),
-                  "v_init": (STATE_MIN, STATE_MAX)}
+                  "leak": (STATE_MIN, STATE_MAX), "v_init": (STATE_MIN, STATE_MAX)}
         for register, (low, high) in limits.items():
             value = getattr(self, register)
-            require_shape(name, register, value, shape if register == "v_init" else ())
+            single = register in ("threshold", "v_min")
+            require_shape(name, register, value, () if single else shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
                 raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
                                f"({value.dtype}), Speck holds integers of {low} to {high}")
@@ -69,7 +72,7 @@ class SpeckNeuron:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
-        v = state["v"].astype(np.int64) + current
+        v = state["v"].astype(np.int64) + current + self.leak
         spikes = np.where(v > 0, v // self.threshold, 0)
         if self.reset is Reset.SUBTRACT:
             v = v - spikes * self.threshold
@@ -81,9 +84,10 @@ class SpeckNeuron:
         """The step as a kernel over flat arrays, for a population of `shape`."""
         from nmcompile_backends.speck._arithmetic_kernels import advance
 
+        leak = np.broadcast_to(self.leak, shape).reshape(-1).astype(np.int32)
         registers = (int(self.threshold), int(self.v_min), self.reset is Reset.SUBTRACT)
 
         def step(state: State, current: Array, spikes: Array) -> None:
-            advance(state["v"], current, spikes, *registers)
+            advance(state["v"], current, spikes, leak, *registers)
 
         return step

@@ -10,7 +10,8 @@ from nmcompile_backends.speck.cores import Destination, SpeckCore, SpeckNetwork
 
 from nmcompile.errors import NmcError
 
-ALL_RULES = [Rules(order=o, taps=t, leak_fires=f) for o in Order for t in Taps for f in (0, 1)]
+ALL_RULES = [Rules(order=order, taps=taps, leak_fires=fires, skips_zeros=not fires)
+             for order in Order for taps in Taps for fires in (False, True)]
 
 
 def one(weights, **registers):
@@ -108,6 +109,13 @@ def test_a_tick_adds_the_leak_to_every_neuron_and_compares_it():
     silent = run(one([60], leak=np.array([50], np.int16)), np.array([(0, 0, 0), (TICK, 0, 0)]),
                  Rules(leak_fires=False))
     assert (len(silent.events), int(silent.states[0].item())) == (0, 110)
+
+
+def test_a_weight_of_zero_does_not_ask_a_neuron_that_is_still_above_its_threshold():
+    network = one([127, 0], threshold_high=40)
+    inputs = np.array([(0, 0, 0), (1, 0, 0)])
+    assert run(network, inputs).events[:, 0].tolist() == [0]
+    assert run(network, inputs, Rules(skips_zeros=False)).events[:, 0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(("interval", "every"), [(0, 2), (1, 4), (2, 8), (5, 128)])

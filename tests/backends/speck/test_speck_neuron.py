@@ -23,6 +23,7 @@ def test_the_kernel_is_the_readable_step(seed, reset, threshold, reach):
     rng = np.random.default_rng(seed)
     model = SpeckNeuron(
         threshold=np.array(int(rng.integers(1, threshold + 1))), reset=reset,
+        leak=rng.integers(-(2**15), 2**15, (3, 1)).astype(np.int16),
         v_min=np.array(-int(rng.integers(1, 2**15 + 1))),
         v_init=rng.integers(-(2**15), 2**15, (3, 2)).astype(np.int16))
     model.verify("n", (3, 2))
