@@ -67,4 +67,8 @@ class SpeckBackend:
         fields = configuration(network, tuple(places[name] for name in names), tuple(shown))
         text = json.dumps({"layers": places, **fields}, separators=(",", ":"))
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
-        return {FILE: "the fields of samna's SpeckConfiguration, as sinabs 3.1.3 fills them"}
+        leaks = [name for name, core in zip(names, network.cores, strict=True)
+                 if core.leak is not None]
+        clock = f"; the leak of {', '.join(leaks)} needs a tick of the slow clock for each step"
+        return {FILE: "the fields of samna's SpeckConfiguration, as sinabs 3.1.3 fills them"
+                + (clock if leaks else "")}

@@ -83,6 +83,7 @@ def test_a_bias_becomes_the_leak_of_each_feature_and_a_note(frames, tmp_path):
     first = encode.cores(compiled.program.network).cores[0]
     assert np.count_nonzero(first.leak) > 0
     assert any("slow clock" in note for note in compiled.notes)
+    assert "the leak of iafsqueeze_1" in BACKEND.emit(compiled.program, tmp_path)["speck.json"]
 
 
 @settings(max_examples=40, deadline=None)
