@@ -1,0 +1,74 @@
+"""Speck behind the backend interface."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from nmcompile_backends.speck import encode, legalize
+from nmcompile_backends.speck.configuration import configuration
+from nmcompile_backends.speck.limits import assign, memory
+from nmcompile_backends.speck.neuron import SpeckNeuron
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.target import Target
+
+FILE = "speck.json"
+
+
+class SpeckBackend:
+    """DYNAP-CNN cores of Speck2f."""
+
+    name = "speck"
+    neurons: tuple[type, ...] = (SpeckNeuron,)
+    index_bits = 0  # a kernel's addresses say which neuron a weight is for
+
+    def has_relays(self, target: Target) -> bool:
+        """Speck has none: its events carry no payload."""
+        return False
+
+    def legalize(self, network: Network, target: Target) -> Network:
+        """See `nmcompile_backends.speck.legalize`."""
+        return legalize.legalize(network, target)
+
+    def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
+        """Events without payload."""
+        return SpikeFormat(payload_bits=0)
+
+    def natural_scale(self, layer: Layer, target: Target) -> float:
+        """See `nmcompile_backends.speck.encode`."""
+        return encode.natural_scale(layer)
+
+    def encode(self, layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+        """See `nmcompile_backends.speck.encode`."""
+        return encode.encode(layer, scale, clip)
+
+    def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
+        """All integers of 8 bits."""
+        return encode.WEIGHT_MIN, encode.WEIGHT_MAX, 1
+
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
+        """Bits of the weights alone; what addresses add is `limits.memory`, checked by legalize."""
+        return np.asarray(n_synapses, np.int64) * synapses.bits
+
+    def emit(self, program: Program, folder: Path) -> dict[str, str]:
+        """Write samna's fields as JSON; layers stand on the cores that `limits.assign` found."""
+        network = encode.cores(program.network)
+        network.verify()
+        names = [p.name for p in program.network.populations]
+        places = assign({
+            name: memory(core.weight.shape, core.out_shape, core.leak is not None)
+            for name, core in zip(names, network.cores, strict=True)})
+        shown = {names.index(output.population) for output in program.network.outputs}
+        fields = configuration(network, tuple(places[name] for name in names), tuple(shown))
+        text = json.dumps({"layers": places, **fields}, separators=(",", ":"))
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        leaks = [name for name, core in zip(names, network.cores, strict=True)
+                 if core.leak is not None]
+        clock = f"; the leak of {', '.join(leaks)} needs a tick of the slow clock for each step"
+        return {FILE: "the fields of samna's SpeckConfiguration, as sinabs 3.1.3 fills them"
+                + (clock if leaks else "")}
