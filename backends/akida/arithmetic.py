@@ -1,0 +1,103 @@
+"""The activation of Akida v1's layers in integers: its registers, its readable step, its kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons import State
+from nmcompile.ir.neurons.base import Array, Stepper
+from nmcompile.ir.neurons.rules import require_shape
+
+# akida 2.19.3's software backend, measured: an act_step of s acts as floor(16 * s) / 16, below 1/16
+# it says "act_step, it should be equal or greater than 1/16"
+STEP_UNIT = 16
+# Mapping onto akida 2.19.3's AKD1000(), measured: 65535 15/16 maps, of 65536 it says "act_step
+# should be between 0 and 65535"
+STEP_LIMIT = 2**20 - 1
+# Mapping onto AKD1000(), measured: "524288 cannot fit in a 20-bit signed integer", -524288 does
+THRESHOLD_BITS = 20
+ACT_BITS = (1, 2, 4)  # akida/layers/fully_connected.py: inputs of 1, 2 or 4 bits
+MOST_POOLED = 2**16  # places of one window; a window covers a whole image at most
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AkidaNeuron:
+    """What an Akida v1 layer does with a sum: nothing is kept, a graded value is sent.
+
+        v = i                                       the largest of `pool` inputs if there are several
+        sent = clip(ceil(16 * (v - threshold) / act_step), 0, 2**act_bits - 1)
+        sent = v                                    without activation
+
+    Equal to akida 2.19.3's software backend. The largest sum of a window gives the largest value
+    since steps are above 0, so pooling before and after the activation are one. An average pools
+    the sums by adding them, without a division: that is a linear map.
+
+    threshold   -2**19..2**19 - 1
+    act_step    1..2**20 - 1 sixteenths, as the register holds them
+    act_bits    1, 2 or 4
+    pool        inputs of which the largest counts; they are an axis in front of the population's
+    activation  false where the layer gives its sums, without threshold
+    """
+
+    kind: ClassVar[str] = "akida"
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = True
+
+    threshold: Array
+    act_step: Array
+    act_bits: int
+    pool: int = 1
+    activation: bool = True
+
+    @property
+    def currents(self) -> int:
+        """Input currents of one neuron: the places that its window pools."""
+        return self.pool
+
+    def verify(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise NmcError where a parameter leaves its register."""
+        half = 2 ** (THRESHOLD_BITS - 1)
+        limits = {"threshold": (-half, half - 1), "act_step": (1, STEP_LIMIT)}
+        for register, (low, high) in limits.items():
+            value = getattr(self, register)
+            require_shape(name, register, value, shape)
+            if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
+                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
+                               f"({value.dtype}), Akida holds integers of {low} to {high}")
+        if self.act_bits not in ACT_BITS:
+            raise NmcError(name, f"activations of {self.act_bits} bits, Akida v1 has 1, 2 or 4")
+        if not 1 <= self.pool <= MOST_POOLED:
+            raise NmcError(name, f"a window of {self.pool} places, expected 1 to {MOST_POOLED}")
+
+    def initial_state(self, shape: tuple[int, ...]) -> State:
+        """The sum before step 0, which nothing depends on."""
+        return {"v": np.zeros(shape, np.int32)}
+
+    def step(self, state: State, current: Array) -> tuple[State, Array]:
+        """One step in readable numpy; `current` is (samples, *shape), or (samples, pool, *shape)."""
+        v = current.max(axis=1) if self.pool > 1 else current
+        sent = self.of(v) if self.activation else v
+        return {"v": v.astype(np.int32)}, sent.astype(np.int32)
+
+    def of(self, v: Array) -> Array:
+        """What is sent for sums `v`, int64."""
+        above = STEP_UNIT * (v.astype(np.int64) - self.threshold)
+        return np.clip(-(-above // self.act_step), 0, 2**self.act_bits - 1)
+
+    def stepper(self, shape: tuple[int, ...]) -> Stepper:
+        """The step as a kernel over flat arrays, for a population of `shape`."""
+        from nmcompile_backends.akida._arithmetic_kernels import activate
+
+        registers = tuple(np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
+                          for a in (self.threshold, self.act_step))
+        limit = 2**self.act_bits - 1 if self.activation else -1
+
+        def step(state: State, current: Array, spikes: Array) -> None:
+            activate(state["v"], current, spikes, *registers, self.pool, limit)
+
+        return step
