@@ -18,8 +18,9 @@ STEP_UNIT = 16
 # Mapping onto akida 2.19.3's AKD1000(), measured: 65535 15/16 maps, of 65536 it says "act_step
 # should be between 0 and 65535"
 STEP_LIMIT = 2**20 - 1
-# Mapping onto AKD1000(), measured: "524288 cannot fit in a 20-bit signed integer", -524288 does
-THRESHOLD_BITS = 20
+# Mapping onto AKD1000(), measured: of a threshold "524288 cannot fit in a 20-bit signed integer",
+# -524288 does. The sums of FullyConnected layers and of averages end at the same values
+HALF = 2**19
 ACT_BITS = (1, 2, 4)  # akida/layers/fully_connected.py: inputs of 1, 2 or 4 bits
 MOST_POOLED = 2**16  # places of one window; a window covers a whole image at most
 
@@ -28,18 +29,21 @@ MOST_POOLED = 2**16  # places of one window; a window covers a whole image at mo
 class AkidaNeuron:
     """What an Akida v1 layer does with a sum: nothing is kept, a graded value is sent.
 
-        v = i                                       the largest of `pool` inputs if there are several
-        sent = clip(ceil(16 * (v - threshold) / act_step), 0, 2**act_bits - 1)
+        v = max(i_1, ..., i_pool)
+        v = clip20(... clip20(clip20(i_1) + i_2) ... + i_pool)      where it `adds`
+        level = act_step * 2**(4 - act_bits) / 16
+        sent = clip(ceil((v - threshold) / level), 0, 2**act_bits - 1)
         sent = v                                    without activation
 
-    Equal to akida 2.19.3's software backend. The largest sum of a window gives the largest value
-    since steps are above 0, so pooling before and after the activation are one. An average pools
-    the sums by adding them, without a division: that is a linear map.
+    Equal to akida 2.19.3's software backend, measured: fewer bits are wider levels of one step, an
+    average adds the sums of all places without a division, and only sums that are added so, and
+    those of a FullyConnected layer, stay within 20 bits.
 
     threshold   -2**19..2**19 - 1
     act_step    1..2**20 - 1 sixteenths, as the register holds them
     act_bits    1, 2 or 4
-    pool        inputs of which the largest counts; they are an axis in front of the population's
+    pool        inputs of a neuron, the places of its window; an axis in front of the population's
+    adds        whether they are added, in their order, or the largest counts
     activation  false where the layer gives its sums, without threshold
     """
 
@@ -52,6 +56,7 @@ class AkidaNeuron:
     act_step: Array
     act_bits: int
     pool: int = 1
+    adds: bool = False
     activation: bool = True
 
     @property
@@ -61,8 +66,7 @@ class AkidaNeuron:
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
-        half = 2 ** (THRESHOLD_BITS - 1)
-        limits = {"threshold": (-half, half - 1), "act_step": (1, STEP_LIMIT)}
+        limits = {"threshold": (-HALF, HALF - 1), "act_step": (1, STEP_LIMIT)}
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)
@@ -80,24 +84,35 @@ class AkidaNeuron:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is (samples, *shape), or (samples, pool, *shape)."""
-        v = current.max(axis=1) if self.pool > 1 else current
+        places = current.astype(np.int64)
+        places = places if self.pool > 1 else places[:, None]
+        v = self._added(places) if self.adds else places.max(axis=1)
         sent = self.of(v) if self.activation else v
         return {"v": v.astype(np.int32)}, sent.astype(np.int32)
 
     def of(self, v: Array) -> Array:
         """What is sent for sums `v`, int64."""
         above = STEP_UNIT * (v.astype(np.int64) - self.threshold)
-        return np.clip(-(-above // self.act_step), 0, 2**self.act_bits - 1)
+        level = self.act_step.astype(np.int64) << (ACT_BITS[-1] - self.act_bits)
+        return np.clip(-(-above // level), 0, 2**self.act_bits - 1)
+
+    def _added(self, places: Array) -> Array:
+        v = np.zeros_like(places[:, 0])
+        for place in range(self.pool):
+            v = np.clip(v + places[:, place], -HALF, HALF - 1)
+        return v
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""
         from nmcompile_backends.akida._arithmetic_kernels import activate
 
+        level = self.act_step.astype(np.int64) << (ACT_BITS[-1] - self.act_bits)
         registers = tuple(np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
-                          for a in (self.threshold, self.act_step))
+                          for a in (self.threshold, level))
         limit = 2**self.act_bits - 1 if self.activation else -1
 
         def step(state: State, current: Array, spikes: Array) -> None:
-            activate(state["v"], current, spikes, *registers, self.pool, limit)
+            activate(state["v"], current, spikes, *registers, self.pool, self.adds,
+                     limit)
 
         return step

@@ -77,11 +77,20 @@ class AkidaLayer:
                 raise NmcError(
                     self.name, f"weights span {values.min()} to {values.max()} ({values.dtype}), "
                     f"{self.weight_bits} bits of Akida hold int8 of {low} to {limit}")
-        window = self.pool_size**2 if self.pooling is Pooling.MAX else 1
-        if self.neuron.pool != window:
-            raise NmcError(self.name, f"its window has {window} places, its neurons pool "
-                           f"{self.neuron.pool}")
+        window, adds = self.window()
+        if (self.neuron.pool, self.neuron.adds) != (window, adds):
+            how = {False: "the largest", True: "the sum"}
+            raise NmcError(
+                self.name, f"its neurons take {how[self.neuron.adds]} of {self.neuron.pool} places,"
+                f" the layer {how[adds]} of {window}")
         self.neuron.verify(self.name, self.out_shape)
+
+    def window(self) -> tuple[int, bool]:
+        """`pool` and `adds` of its neurons."""
+        places = {Pooling.NONE: 1, Pooling.MAX: self.pool_size**2,
+                  Pooling.AVERAGE: int(np.prod(self._convolved()[-1].out_shape[1:]))}
+        fully = self.kind is Kind.FULLY_CONNECTED
+        return places[self.pooling], fully or self.pooling is Pooling.AVERAGE
 
     def linear(self) -> LinearMap:
         """The map from what arrives to the currents of its neurons, in integers."""
@@ -104,24 +113,25 @@ class AkidaLayer:
         return added.reshape(*axis, *self.out_shape).astype(np.int32)
 
     def _parts(self) -> tuple[tuple[LinearMap, ...], Shape]:
-        if self.kind is Kind.FULLY_CONNECTED:
-            shape = (len(self.weight), 1, 1)
-            weight = self.weight.astype(np.int32)
-            return (Dense(weight=weight, in_shape=self.in_shape, out_shape=shape),), shape
-        groups = self.in_shape[0] if self.kind is Kind.SEPARABLE else 1
-        maps: list[LinearMap] = [convolution(
-            self.weight, self.in_shape, self.stride, self.same, groups)]
-        if self.pointwise is not None:
-            maps.append(convolution(
-                self.pointwise[:, :, None, None], maps[0].out_shape, 1, True, 1))
+        maps = self._convolved()
         shape = maps[-1].out_shape
         if self.pooling is Pooling.AVERAGE:
-            maps.append(total(shape))
-            shape = maps[-1].out_shape
-        elif self.pooling is Pooling.MAX:
-            maps.append(windows(shape, self.pool_size, self.pool_stride, self.same))
-            shape = maps[-1].out_shape[1:]
-        return tuple(maps), shape
+            return (*maps, columns(shape)), (shape[0], 1, 1)
+        if self.pooling is Pooling.MAX:
+            pooled = windows(shape, self.pool_size, self.pool_stride, self.same)
+            return (*maps, pooled), pooled.out_shape[1:]
+        return maps, shape
+
+    def _convolved(self) -> tuple[LinearMap, ...]:
+        """The maps ahead of the pooling."""
+        if self.kind is Kind.FULLY_CONNECTED:
+            return (Dense(weight=self.weight.astype(np.int32), in_shape=self.in_shape,
+                          out_shape=(len(self.weight), 1, 1)),)
+        groups = self.in_shape[0] if self.kind is Kind.SEPARABLE else 1
+        first = convolution(self.weight, self.in_shape, self.stride, self.same, groups)
+        if self.pointwise is None:
+            return (first,)
+        return first, convolution(self.pointwise[:, :, None, None], first.out_shape, 1, True, 1)
 
 
 def convolution(weight: Array, in_shape: Shape, stride: int, same: bool, groups: int) -> Conv:
@@ -152,14 +162,18 @@ def windows(shape: Shape, size: int, stride: int, same: bool) -> Sparse:
     return from_matrix(matrix, shape, (size * size, channels, rows.shape[1], columns.shape[1]))
 
 
-def total(shape: Shape) -> Dense | Sparse:
-    """The sum of each channel of `shape`, which is what a global average pools on the chip."""
+def columns(shape: Shape) -> Sparse:
+    """All places of each channel of `shape`, column by column: (width * height, channels, 1, 1).
+
+    It is the order in which akida 2.19.3's software backend adds them, which decides where a sum
+    leaves its 20 bits.
+    """
     channels, places = shape[0], int(np.prod(shape[1:]))
-    source = np.arange(channels * places)
+    source = np.arange(channels * places).reshape(shape).transpose(2, 1, 0).reshape(-1)
     matrix = scipy.sparse.csr_array(
-        (np.ones(len(source), np.int32), (source, source // places)),
-        shape=(len(source), channels))
-    return from_matrix(matrix, shape, (channels, 1, 1))
+        (np.ones(len(source), np.int32), (source, np.arange(len(source)))),
+        shape=(len(source), len(source)))
+    return from_matrix(matrix, shape, (places, channels, 1, 1))
 
 
 def paddings(size: int, kernel: int, stride: int) -> tuple[int, int]:
