@@ -83,7 +83,7 @@ class AkidaNeuron:
         return {"v": np.zeros(shape, np.int32)}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
-        """One step in readable numpy; `current` is (samples, *shape), or (samples, pool, *shape)."""
+        """One step in readable numpy; `current` is (samples, pool, *shape), without a pool of 1."""
         places = current.astype(np.int64)
         places = places if self.pool > 1 else places[:, None]
         v = self._added(places) if self.adds else places.max(axis=1)

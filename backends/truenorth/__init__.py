@@ -1,0 +1,1 @@
+"""IBM TrueNorth: the deterministic neuron in its own integers, and weights on its crossbar."""
