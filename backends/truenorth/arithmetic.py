@@ -12,8 +12,7 @@ from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
 
-# V: 20 bits with sign (Merolla et al. 2014, Science 345:668, supplement, as quoted in
-# shared/HARDWARE.md section 6.1)
+# V: 20 bits with sign (Merolla et al. 2014, Science 345:668, supplement, Table S2, second-hand)
 V_LOW, V_HIGH = -(2**19), 2**19 - 1
 # Leak: 8 bits and sign, as a synaptic value. From the 9-bit signed weights of the same source; that
 # the leak has their width could not be looked up
@@ -40,7 +39,7 @@ class TrueNorthNeuron:
     - beyond 20 bits V saturates. NeMo does so too, at 393216 of either sign; the two are equal as
       long as V stays within that.
     - a reversed leak that would cross 0 stops there (`settles`), as IBM's Neuron Behavior
-      Reference says according to NeMo (`ringing`). Without it, V steps over 0 as the equation has it.
+      Reference says according to NeMo (`ringing`); else V steps over 0 as the equation has it.
 
     leak         -255..255; with reversal, below 0 it draws V towards 0
     threshold    0..2**18 - 1, and so is floor, the magnitude of the negative threshold

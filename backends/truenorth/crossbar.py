@@ -14,8 +14,8 @@ import numpy as np
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 
-N_TYPES = 4  # (shared/HARDWARE.md section 6.1: axon types G 0..3)
-VALUE_LIMIT = 255  # (the same: 9 bits with sign, -255..255)
+N_TYPES = 4  # axon types G (Merolla et al. 2014, Science 345:668, supplement, second-hand)
+VALUE_LIMIT = 255  # 9 bits with sign, -255..255 (the same)
 ROUNDS = 20  # of choosing types in turn with values; each lowers the error
 
 
