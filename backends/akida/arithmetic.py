@@ -15,12 +15,12 @@ from nmcompile.ir.neurons.rules import require_shape
 # akida 2.19.3's software backend, measured: an act_step of s acts as floor(16 * s) / 16, below 1/16
 # it says "act_step, it should be equal or greater than 1/16"
 STEP_UNIT = 16
-# Mapping onto akida 2.19.3's AKD1000(), measured: 65535 15/16 maps, of 65536 it says "act_step
-# should be between 0 and 65535"
-STEP_LIMIT = 2**20 - 1
-# Mapping onto AKD1000(), measured: of a threshold "524288 cannot fit in a 20-bit signed integer",
-# -524288 does. The sums of FullyConnected layers and of averages end at the same values
-HALF = 2**19
+# Mapping onto akida 2.19.3's AKD1000(), measured. Of an act_step: 65535 15/16 maps, 65536 "should
+# be between 0 and 65535"; in the input layer 1048575 15/16 and 1048576 are those
+STEP_LIMIT, INPUT_STEP_LIMIT = 2**20 - 1, 2**24 - 1
+# The same: a threshold of 524288 "cannot fit in a 20-bit signed integer", -524288 does; in the
+# input layer it is 24 bits. Sums of FullyConnected layers and of averages end at 20 bits in both
+HALF, INPUT_HALF = 2**19, 2**23
 ACT_BITS = (1, 2, 4)  # akida/layers/fully_connected.py: inputs of 1, 2 or 4 bits
 MOST_POOLED = 2**16  # places of one window; a window covers a whole image at most
 
@@ -39,12 +39,13 @@ class AkidaNeuron:
     average adds the sums of all places without a division, and only sums that are added so, and
     those of a FullyConnected layer, stay within 20 bits.
 
-    threshold   -2**19..2**19 - 1
-    act_step    1..2**20 - 1 sixteenths, as the register holds them
+    threshold   -2**19..2**19 - 1, of 24 bits where it is `at_input`
+    act_step    1..2**20 - 1 sixteenths, as the register holds them; 24 bits `at_input`
     act_bits    1, 2 or 4
     pool        inputs of a neuron, the places of its window; an axis in front of the population's
     adds        whether they are added, in their order, or the largest counts
     activation  false where the layer gives its sums, without threshold
+    at_input    whether it is in the input layer (InputConvolutional), whose registers are wider
     """
 
     kind: ClassVar[str] = "akida"
@@ -58,6 +59,7 @@ class AkidaNeuron:
     pool: int = 1
     adds: bool = False
     activation: bool = True
+    at_input: bool = False
 
     @property
     def currents(self) -> int:
@@ -66,7 +68,8 @@ class AkidaNeuron:
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
-        limits = {"threshold": (-HALF, HALF - 1), "act_step": (1, STEP_LIMIT)}
+        half, steps = (INPUT_HALF, INPUT_STEP_LIMIT) if self.at_input else (HALF, STEP_LIMIT)
+        limits = {"threshold": (-half, half - 1), "act_step": (1, steps)}
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)

@@ -83,6 +83,8 @@ class AkidaLayer:
             raise NmcError(
                 self.name, f"its neurons take {how[self.neuron.adds]} of {self.neuron.pool} places,"
                 f" the layer {how[adds]} of {window}")
+        if self.neuron.at_input != (self.kind is Kind.INPUT_CONVOLUTIONAL):
+            raise NmcError(self.name, "its neurons have the registers of another kind of layer")
         self.neuron.verify(self.name, self.out_shape)
 
     def window(self) -> tuple[int, bool]:

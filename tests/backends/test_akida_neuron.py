@@ -87,6 +87,14 @@ def test_a_value_beyond_its_register_is_refused(field, value, message):
     assert str(error.value) == message
 
 
+def test_the_input_layer_has_wider_registers():
+    neuron(threshold=whole(-2**23), act_step=whole(2**24 - 1), at_input=True).verify("n", (1,))
+    with pytest.raises(NmcError) as error:
+        neuron(threshold=whole(2**23), at_input=True).verify("n", (1,))
+    assert str(error.value) == ("n: threshold spans 8388608 to 8388608 (int32), Akida holds integers "
+                                "of -8388608 to 8388607.")
+
+
 def test_activations_of_three_bits_are_refused():
     with pytest.raises(NmcError) as error:
         neuron(act_bits=3).verify("n", (1,))

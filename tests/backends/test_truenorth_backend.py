@@ -134,6 +134,21 @@ def test_a_membrane_as_the_answer_is_refused():
         "fire, and return their spikes.")
 
 
+def delayed(steps):
+    """`network`, whose skip takes so many steps and one for the layer that it passes."""
+    net = network()
+    last = replace(net.projections[-1], delay=steps - 1)
+    return replace(net, projections=(*net.projections[:-1], last))
+
+
+def test_a_delay_of_15_ticks_compiles_and_one_of_16_is_refused():
+    assert max(p.delay for p in compiled(delayed(15)).program.network.projections) == 15
+    with pytest.raises(NmcError) as error:
+        compiled(delayed(16))
+    assert str(error.value) == ("conv -> out: needs a delay of 16 steps, the chip has at most 15. "
+                                "Shorten the delay or the path that runs beside it.")
+
+
 def test_more_lines_than_a_core_has_are_refused():
     net, rng = network(), np.random.default_rng(0)
     wide = conv(rng, (1, 6, 6), 9, stride=(2, 2), padding=(1, 1), gain=2.0)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from nmcompile_backends.akida.arithmetic import STEP_LIMIT, AkidaNeuron
+from nmcompile_backends.akida.arithmetic import (
+    HALF,
+    INPUT_HALF,
+    INPUT_STEP_LIMIT,
+    STEP_LIMIT,
+    AkidaNeuron,
+)
 from nmcompile_backends.akida.layer import WEIGHT_LIMITS, AkidaLayer, Kind, Pooling
 
 from nmcompile.ir import (
@@ -41,7 +47,8 @@ def random_layer(rng: Rng, name: str, kind: Kind, given: np.ndarray, last: bool)
         weight, options = _convolution(rng, kind, in_shape, bits)
     neuron = AkidaNeuron(
         threshold=np.zeros((), np.int32), act_step=np.full((), 16, np.int32),
-        act_bits=int(rng.choice([1, 2, 4])), activation=not last or bool(rng.random() < 0.5))
+        act_bits=int(rng.choice([1, 2, 4])), activation=not last or bool(rng.random() < 0.5),
+        at_input=kind is Kind.INPUT_CONVOLUTIONAL)
     layer = AkidaLayer(name=name, kind=kind, in_shape=in_shape, weight=weight, weight_bits=bits,
                        neuron=neuron, **options)
     pool, adds = layer.window()
@@ -125,7 +132,8 @@ def _currents(layer: AkidaLayer, given: np.ndarray) -> np.ndarray:
 
 def _spread(rng: Rng, layer: AkidaLayer, given: np.ndarray) -> AkidaLayer:
     """`layer` with thresholds and steps that use all levels for the values `given`."""
-    currents, half = _currents(layer, given), 2**19
+    currents, inner = _currents(layer, given), not layer.neuron.at_input
+    half, steps = (HALF, STEP_LIMIT) if inner else (INPUT_HALF, INPUT_STEP_LIMIT)
     reach = float(np.abs(currents).max()) + 1
     channels = (layer.out_shape[0], 1, 1)
     step = rng.uniform(0.1, 1.5, channels) * 16 * reach / 2**4
@@ -133,5 +141,5 @@ def _spread(rng: Rng, layer: AkidaLayer, given: np.ndarray) -> AkidaLayer:
         layer.neuron,
         threshold=np.clip(rng.uniform(-reach, reach, channels) / 2, -half, half - 1).astype(
             np.int32),
-        act_step=np.clip(step, 1, STEP_LIMIT).astype(np.int32))
+        act_step=np.clip(step, 1, steps).astype(np.int32))
     return replace(layer, neuron=neuron)

@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 from helpers.random_akida import as_network, random_layers
 from nmcompile_backends.akida.akida_script import write_akida
-from nmcompile_backends.akida.arithmetic import STEP_LIMIT, AkidaNeuron
+from nmcompile_backends.akida.arithmetic import (
+    HALF,
+    INPUT_HALF,
+    INPUT_STEP_LIMIT,
+    STEP_LIMIT,
+    AkidaNeuron,
+)
 from nmcompile_backends.akida.layer import AkidaLayer, Kind, Pooling
 
 from nmcompile.ir import run
@@ -108,7 +114,8 @@ def test_sums_beyond_20_bits_end_where_akidas_end(tmp_path: Path, activation: bo
             pooling=Pooling.AVERAGE, same=bool(seed % 2),
             neuron=AkidaNeuron(threshold=np.full((4, 1, 1), -2**18, np.int32), adds=True,
                                act_step=np.full((), 2**19, np.int32), act_bits=4,
-                               pool=63 if seed % 2 else 35, activation=activation))
+                               pool=63 if seed % 2 else 35, activation=activation,
+                               at_input=True))
         cases.append(((average,), pixels.astype(np.uint8)))
     require_equal(cases, tmp_path)
     beyond = 0
@@ -140,23 +147,33 @@ for step in (0.078125, 0.3, 1.97, 10.3, 250.49):
     assert result.stdout.split() == ["1", "0"] * 5
 
 
-def test_the_registers_end_where_akidas_mapping_says(tmp_path: Path) -> None:
-    code = """
+REGISTERS = """
 import akida, numpy
-def maps(threshold, step):
+def maps(first, threshold, step):
     model = akida.Model()
-    model.add(akida.InputData(input_shape=(1, 1, 2), input_bits=4))
-    model.add(akida.FullyConnected(units=3, weights_bits=4, act_bits=4))
-    model.layers[1].set_variable("threshold", numpy.full(3, threshold, numpy.int32))
-    model.layers[1].set_variable("act_step", numpy.full(3, step, numpy.float32))
+    if first:
+        model.add(akida.InputConvolutional(input_shape=(16, 16, 3), kernel_size=(3, 3), filters=3,
+                                           weights_bits=8, act_bits=4))
+    else:
+        model.add(akida.InputData(input_shape=(1, 1, 2), input_bits=4))
+        model.add(akida.FullyConnected(units=3, weights_bits=4, act_bits=4))
+    layer = model.layers[-1]
+    layer.set_variable("weights", numpy.ones_like(layer.get_variable("weights")))
+    layer.set_variable("threshold", numpy.full(3, threshold, numpy.int32))
+    layer.set_variable("act_step", numpy.full(3, step, numpy.float32))
     try:
         model.map(akida.AKD1000(), hw_only=True)
     except RuntimeError as error:
-        return False
-    return True
-for threshold in (-2**19 - 1, -2**19, 2**19 - 1, 2**19):
-    print(int(maps(threshold, 1)))
-print(int(maps(0, (2**20 - 1) / 16)), int(maps(0, 2**20 / 16)))
+        return 0
+    return 1
+for first, half, steps in ((False, HALF, STEPS), (True, INPUT_HALF, INPUT_STEPS)):
+    print(*(maps(first, threshold, 1) for threshold in (-half - 1, -half, half - 1, half)))
+    print(maps(first, 0, steps / 16), maps(first, 0, (steps + 1) / 16))
 """
-    result = subprocess.run([PYTHON, "-c", code], check=True, capture_output=True, text=True)
-    assert result.stdout.split() == ["0", "1", "1", "0", "1", "0"]
+
+
+def test_the_registers_end_where_akidas_mapping_says() -> None:
+    known = f"HALF, STEPS, INPUT_HALF, INPUT_STEPS = {HALF, STEP_LIMIT, INPUT_HALF, INPUT_STEP_LIMIT}"
+    result = subprocess.run([PYTHON, "-c", known + REGISTERS], check=True, capture_output=True,
+                            text=True)
+    assert result.stdout.splitlines() == ["0 1 1 0", "1 0"] * 2
