@@ -12,12 +12,12 @@ def text():
 
 
 def test_the_built_in_targets_are_found_by_name():
-    assert {"loihi1", "loihi2"} <= set(installed())
+    assert {"loihi1", "loihi2", "truenorth"} <= set(installed())
     assert load_target("loihi1").n_cores == 32 * 128
     assert load_target("loihi2").cores_per_chip == 128
 
 
-@pytest.mark.parametrize("name", ["loihi1", "loihi2"])
+@pytest.mark.parametrize("name", ["loihi1", "loihi2", "truenorth"])
 def test_every_constant_has_a_source_and_a_kind(name):
     for field, constant in load_target(name).constants().items():
         assert len(constant.source) >= 8, field
@@ -87,7 +87,7 @@ def test_an_unknown_target_lists_the_known_and_the_nearest():
     with pytest.raises(NmcError) as error:
         load_target("loihi3")
     assert str(error.value) == (
-        "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi2, speck2f."
+        "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi2, speck2f, truenorth."
     )
 
 

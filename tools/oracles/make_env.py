@@ -2,7 +2,8 @@
 
     python tools/oracles/make_env.py lava DIR [--python PATH]
 
-The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava.
+The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava, NMC_AKIDA_PYTHON
+for akida, NMC_SANAFE_PYTHON for sanafe.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 
 # Per oracle: the Python it runs on, what pip installs, what it installs without dependencies.
 # lava-dl asks for torch 2.3, vision and notebooks; netx needs none of them (see netx_run.py).
-ORACLES = {
+ORACLES: dict[str, tuple[str, list[str], list[str]]] = {
+    "akida": ("3.10", ["akida==2.19.3"], []),
     "lava": ("3.10", ["lava-nc==0.10.0", "h5py>=3.7,<4"], ["lava-dl==0.6.0"]),
     "spinnaker": ("3.11", ["sPyNNaker==1!7.4.1", "unicorn==2.1.4"], []),
+    "sanafe": ("3.10", ["sanafe==2.2.9", "numpy>=1.26"], []),
 }
 
 
@@ -27,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("oracle", choices=ORACLES)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--python", help="interpreter to use; default: python3.X on the path")
+    parser.add_argument("--python", help="interpreter to use; default: that of path or pyenv")
     arguments = parser.parse_args()
     version, packages, bare = ORACLES[arguments.oracle]
     python = make(arguments.python or find(version), arguments.folder)
@@ -38,13 +41,15 @@ def main() -> None:
 
 
 def find(version: str) -> str:
-    """The interpreter of `version` on the path, or exit with what is missing."""
-    if sys.version_info[:2] == tuple(map(int, version.split("."))):
-        return sys.executable
-    found = shutil.which(f"python{version}")
-    if found is None:
-        sys.exit(f"python{version} is not on the path; name it with --python")
-    return found
+    """The interpreter of `version` on the path or of pyenv, or exit with what is missing."""
+    pyenv = Path.home() / ".pyenv" / "versions"
+    places = [sys.executable, shutil.which(f"python{version}"),
+              *sorted(map(str, pyenv.glob(f"{version}.*/bin/python")))]
+    code = f"import sys; sys.exit(sys.version_info[:2] != ({version.replace('.', ', ')}))"
+    for python in filter(None, places):
+        if subprocess.run([python, "-c", code], check=False, capture_output=True).returncode == 0:
+            return python
+    sys.exit(f"python{version} is neither on the path nor in {pyenv}; name it with --python")
 
 
 def make(python: str, folder: Path) -> Path:

@@ -1,0 +1,63 @@
+"""TrueNorth behind the backend interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from nmcompile_backends.truenorth import cores, encode, legalize
+from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.target import Target
+
+CROSSBAR_ROW = 256  # bits: one for each neuron of a core
+
+
+class TrueNorthBackend:
+    """TrueNorth, with weights of four bits: a line takes an axon of each type.
+
+    Its target counts lines where it says axons: 64 come into a core. A neuron sends to one axon,
+    so each line that a neuron feeds takes four of the core's neurons, copies that fire alike; 64
+    lines leave a core.
+    """
+
+    name = "truenorth"
+    neurons: tuple[type, ...] = (TrueNorthNeuron,)
+    index_bits = 0  # the place in the crossbar is the index
+
+    def has_relays(self, target: Target) -> bool:
+        """Spikes are binary."""
+        return False
+
+    def legalize(self, network: Network, target: Target) -> Network:
+        """See `nmcompile_backends.truenorth.legalize`."""
+        return legalize.legalize(network, target)
+
+    def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
+        """See `nmcompile_backends.truenorth.legalize`."""
+        return legalize.input_format(port, values, target)
+
+    def natural_scale(self, layer: Layer, target: Target) -> float:
+        """See `nmcompile_backends.truenorth.encode`."""
+        return encode.natural_scale(layer, target)
+
+    def encode(self, layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+        """See `nmcompile_backends.truenorth.encode`."""
+        return encode.encode(layer, scale, clip, target)
+
+    def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
+        """Four bits in two's complement."""
+        return encode.LEVELS
+
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
+        """Bits of a line's four rows, which are there whole whatever stands in them."""
+        lines = np.asarray(n_synapses, np.int64) > 0
+        return lines * np.int64(encode.AXONS_PER_LINE * CROSSBAR_ROW)
+
+    def emit(self, program: Program, folder: Path) -> dict[str, str]:
+        """See `nmcompile_backends.truenorth.cores`."""
+        return cores.write_cores(program, folder)

@@ -1,0 +1,96 @@
+"""Real layers into TrueNorth's integers: weights of four bits on four axons for each line.
+
+A line (a source that reaches a core) has an axon of each type, and every neuron has the values
+1, 2, 4 and -8 times 2**exponent for them. So the crossbar's four bits of a line and a neuron are a
+weight of four bits in two's complement. The exponent only makes thresholds and leaks finer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from nmcompile_backends.truenorth.arithmetic import (
+    LEAK_LIMIT,
+    THRESHOLD_LIMIT,
+    TrueNorthNeuron,
+)
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir.neurons import LIF
+from nmcompile.ir.neurons.base import Array
+from nmcompile.target import Target
+
+AXONS_PER_LINE = 4
+PLACES = (1, 2, 4, -8)  # values of the four axon types, times 2**exponent
+LEVELS = (-8, 7, 1)
+EXPONENTS = (0, 4)  # -8 * 2**4 is within the 9 bits of a value
+
+
+def natural_scale(layer: Layer, target: Target) -> float:
+    """Membrane units per real unit at which the largest weight is 7 * 2**4, or what still fits."""
+    peaks = [float(np.abs(p.map.weights()).max(initial=0.0)) * unit
+             for p, unit in zip(layer.projections, layer.units, strict=True)]
+    peak = max(peaks, default=0.0)
+    full = LEVELS[1] * 2.0 ** EXPONENTS[1] / peak if peak > 0 else np.inf
+    return min(full, _register_limit(layer))
+
+
+def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+    """`layer` in integers at `scale` membrane units per real unit, or the largest that fits.
+
+    All projections share one exponent, since a neuron has one value for each axon type. Weights
+    up to `clip` times the largest saturate.
+    """
+    population = layer.population
+    neuron = population.neuron
+    assert isinstance(neuron, LIF)
+    scale = min(scale, _register_limit(layer))
+    strict = 0 if neuron.fires_at_threshold else 1  # V - 1 >= threshold is V > threshold
+    threshold = np.rint(neuron.threshold * scale)
+    floor = np.minimum(strict - np.rint(neuron.v_min * scale), THRESHOLD_LIMIT)
+    encoded = TrueNorthNeuron(
+        leak=_whole(population.bias * scale), threshold=_whole(threshold), floor=_whole(floor),
+        reset_value=_whole(np.full((), -strict)), reset=neuron.reset,
+        v_init=_whole(np.rint(neuron.v_init * scale) - strict))
+    encoded.verify(population.name, population.shape)
+    real = [p.map.weights().astype(np.float64) * scale * unit
+            for p, unit in zip(layer.projections, layer.units, strict=True)]
+    exponent = _exponent(max((float(np.abs(w).max(initial=0.0)) for w in real), default=0.0), clip)
+    return EncodedLayer(
+        population=replace(population, neuron=encoded, bias=np.zeros((), np.int32)),
+        projections=tuple(_projection(p, w, exponent)
+                          for p, w in zip(layer.projections, real, strict=True)),
+        unit=1 / scale, current_unit=1 / scale)
+
+
+def _register_limit(layer: Layer) -> float:
+    """Largest scale at which threshold, floor, leak and the membranes seen fit."""
+    neuron = layer.population.neuron
+    assert isinstance(neuron, LIF)
+    bound = float(np.abs(neuron.v_min[np.isfinite(neuron.v_min)]).max(initial=0.0))
+    room = THRESHOLD_LIMIT - 1
+    ceilings = [
+        (room, float(neuron.threshold.max())), (room, bound), (room, layer.peaks.get("v", 0.0)),
+        (room, float(np.abs(neuron.v_init).max())),
+        (LEAK_LIMIT, float(np.abs(layer.population.bias).max())),
+    ]
+    return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
+
+
+def _exponent(largest: float, clip: float) -> int:
+    """The smallest exponent under which weights up to `largest / clip` do not saturate."""
+    fill = largest / LEVELS[1] / clip
+    wanted = int(np.ceil(np.log2(fill) - 1e-9)) if fill > 0 else 0
+    return min(max(wanted, EXPONENTS[0]), EXPONENTS[1])
+
+
+def _projection(projection: Projection, real: Array, exponent: int) -> Projection:
+    mantissa = np.clip(np.rint(real / 2.0**exponent), LEVELS[0], LEVELS[1])
+    return replace(projection, map=projection.map.with_weights(mantissa.astype(np.int16)),
+                   format=SynapseFormat(bits=AXONS_PER_LINE, exponent=exponent))
+
+
+def _whole(values: Array) -> Array:
+    return np.rint(np.asarray(values, np.float64)).astype(np.int32)
