@@ -2,7 +2,8 @@
 
     python tools/oracles/make_env.py lava DIR [--python PATH]
 
-The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava.
+The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava, NMC_NENGO_PYTHON
+for nengo.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 # lava-dl asks for torch 2.3, vision and notebooks; netx needs none of them (see netx_run.py).
 ORACLES = {
     "lava": ("3.10", ["lava-nc==0.10.0", "h5py>=3.7,<4"], ["lava-dl==0.6.0"]),
+    "nengo": ("3.9", ["numpy<1.24", "nengo==3.2.0", "nengo-loihi==1.1.0"], []),
 }
 
 
@@ -31,7 +33,8 @@ def main() -> None:
     version, packages, bare = ORACLES[arguments.oracle]
     python = make(arguments.python or find(version), arguments.folder)
     install(python, packages)
-    install(python, ["--no-deps", *bare])
+    if bare:
+        install(python, ["--no-deps", *bare])
     print(python)
 
 
