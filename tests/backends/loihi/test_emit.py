@@ -69,13 +69,6 @@ def test_all_files_are_written_and_described(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
-def test_what_is_not_written_is_described_but_not_there(tmp_path: Path) -> None:
-    described = emit(program(random_network(0)), tmp_path)
-    assert described["network.net"].startswith("not written: ")
-    assert {path.name for path in tmp_path.iterdir()} == FILES - {"network.net"}
-
-
-@pytest.mark.parametrize("make", [random_network, random_chain])
 def test_edges_that_the_files_cannot_say_are_refused(tmp_path: Path) -> None:
     net = one_layer("n")
     layer = replace(net.populations[0], neuron=neuron(edges="nengo", v_min_exponent=0))
@@ -86,6 +79,13 @@ def test_edges_that_the_files_cannot_say_are_refused(tmp_path: Path) -> None:
         "files mean Lava's. Leave `edges`, `v_min_exponent` and `v_max_exponent` at their defaults.")
 
 
+def test_what_is_not_written_is_described_but_not_there(tmp_path: Path) -> None:
+    described = emit(program(random_network(0)), tmp_path)
+    assert described["network.net"].startswith("not written: ")
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"network.net"}
+
+
+@pytest.mark.parametrize("make", [random_network, random_chain])
 def test_the_same_program_gives_the_same_bytes_in_another_process(
     tmp_path: Path, make: object
 ) -> None:
