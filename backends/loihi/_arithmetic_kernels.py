@@ -11,26 +11,39 @@ def scaled(x, factor):
     return product if x >= 0 else -product
 
 
+@kernel
+def overflowed(x, half):
+    return (x + half) % (2 * half) - half
+
+
 @parallel_kernel
 def advance(
     u, v, hold, q, spikes, du, dv, threshold, bias, bias_exponent, refractory, mode, inclusive,
-    silent
+    silent, complement, v_low, v_high
 ):
-    """Advance all samples by one step in place; `mode`: none, zero, late or prompt subtract."""
+    """Advance all samples by one step in place; `mode`: none, zero, late or prompt subtract.
+
+    `complement`: the edges are nengo-loihi's, which overflows in two's complement.
+    """
     n_samples, n = v.shape
-    half, limit = 1 << 23, (1 << 23) - 1
+    half = 1 << 23
     for sample in prange(n_samples):
         for i in range(n):
             level = threshold[i] << 6
             below = level - 1 if inclusive else level
-            new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[sample, i]) << 6)
-            new_u = half - (half - new_u) % (1 << 24)
-            new_v = (
-                scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
-            )
+            arrived = int(q[sample, i]) << 6
+            new_u = scaled(int(u[sample, i]), 4095 - du[i])
+            driven = int(bias[i]) << bias_exponent
+            if complement:
+                new_u = overflowed(new_u + overflowed(arrived, 1 << 21), half)
+                driven = overflowed(driven + new_u, half)
+            else:
+                new_u = half - (half - new_u - arrived) % (1 << 24)
+                driven += new_u
+            new_v = scaled(int(v[sample, i]), 4096 - dv[i]) + driven
             if mode == 2 and not silent and v[sample, i] > below:
                 new_v -= level
-            new_v = min(max(new_v, -limit), limit)
+            new_v = min(max(new_v, v_low), v_high)
             if hold[sample, i] > 0:
                 new_v = 0
             fired = new_v > below and not silent

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
+from nmcompile.arithmetic.fixed_point import overflow, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -19,6 +19,8 @@ STATE_SHIFT = 6  # weights and thresholds stand 6 bits above the state's unit (s
 THRESHOLD_LIMIT = 2**17 - 1  # nengo-loihi 1.1.0 VTH_MAN_MAX
 BIAS_MANTISSA_LIMIT = 2**12 - 1  # nengo-loihi 1.1.0 BIAS_MAN_MAX
 BIAS_EXPONENT_LIMIT = 7  # nengo-loihi 1.1.0 BIAS_EXP_MAX
+INPUT_BITS = 22  # q << 6 in nengo-loihi 1.1.0: Q_BITS = 21 and sign
+EDGES = ("lava", "nengo")  # the public emulators of Loihi whose edges are known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,17 +31,22 @@ class LoihiNeuron:
         v = clip24(v * (4096 - dv) / 4096 + u + (bias_mantissa << bias_exponent))
         spike where v > threshold << 6, or where v >= threshold << 6 if `inclusive`
 
-    Products round toward zero. `q` is the sum of the weights that arrived. Edges as in lava-nc's
-    `PyLifModelBitAcc`; refractory as in nengo-loihi (1 is none). Reset zero clears v in the step
-    of the spike. Reset subtract is microcode (Loihi 2): `threshold << 6` leaves v in the step
-    after the spike, behind the leak (`subtract_late`), or in the step of the spike. So is the
-    inclusive comparison.
+    Products round toward zero. `q` is the sum of the weights that arrived. v stays within
+    1 - 2**v_min_exponent and 2**(9 + 2 * v_max_exponent) - 1. Refractory as in nengo-loihi (1 is
+    none). Reset zero clears v in the step of the spike. Reset subtract is microcode (Loihi 2):
+    `threshold << 6` leaves v in the step after the spike, behind the leak (`subtract_late`), or in
+    the step of the spike. So is the inclusive comparison.
+
+    `edges` says which emulator the registers overflow like. lava: as lava-nc's `PyLifModelBitAcc`,
+    u at 2**23 stays and at -2**23 wraps. nengo: as nengo-loihi's `CompartmentState`, in two's
+    complement, and so do q << 6 in 22 bits and u + (bias_mantissa << bias_exponent) in 24 bits.
 
     du, dv         0..4095
     threshold      0..131071
     bias_mantissa  -4095..4095, bias_exponent 0..7
     u_init, v_init u and v before the first step, in their own unit
     silent         true where the neuron never fires (a readout of v)
+    v_min_exponent, v_max_exponent  0..23 and 0..7 (nengo-loihi 1.1.0 builder/discretize.py)
     """
 
     kind: ClassVar[str] = "loihi"
@@ -59,6 +66,9 @@ class LoihiNeuron:
     silent: bool = False
     u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
     v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
+    edges: str = "lava"
+    v_min_exponent: int = 23
+    v_max_exponent: int = 7
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -86,6 +96,26 @@ class LoihiNeuron:
                 f"bias exponent {self.bias_exponent} (0 to 7) or refractory "
                 f"{self.refractory} (1 to 63 steps) does not fit Loihi",
             )
+        self._verify_edges(name)
+
+    def _verify_edges(self, name: str) -> None:
+        if not 0 <= self.v_min_exponent <= 23 or not 0 <= self.v_max_exponent <= 7:
+            raise NmcError(
+                name,
+                f"limits of v of the exponents {self.v_min_exponent} (0 to 23) and "
+                f"{self.v_max_exponent} (0 to 7) do not fit Loihi",
+            )
+        if self.edges not in EDGES:
+            raise NmcError(name, f"edges like those of '{self.edges}', known: {', '.join(EDGES)}")
+        plain = self.silent or (self.reset is Reset.ZERO and not self.inclusive)
+        if self.edges == "nengo" and not plain:
+            raise NmcError(name, "nengo-loihi has no reset but to zero and fires above the "
+                                 "threshold only", "Leave `edges` at 'lava'.")
+
+    @property
+    def v_limits(self) -> tuple[int, int]:
+        """Lowest and highest v."""
+        return 1 - 2**self.v_min_exponent, 2 ** (9 + 2 * self.v_max_exponent) - 1
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0; the refractory counter begins at zero."""
@@ -96,13 +126,11 @@ class LoihiNeuron:
         """One step in readable numpy; `current` is q."""
         level = self.threshold.astype(np.int64) << STATE_SHIFT
         fires = np.greater_equal if self.inclusive else np.greater
-        u = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS)
-        u = wrap(u + (current.astype(np.int64) << STATE_SHIFT), STATE_BITS)
-        v = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS)
-        v = v + u + (self.bias_mantissa.astype(np.int64) << self.bias_exponent)
+        u, driven = self._current(state["u"], current.astype(np.int64) << STATE_SHIFT)
+        v = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS) + driven
         if self.reset is Reset.SUBTRACT and self.subtract_late and not self.silent:
             v = v - np.where(fires(state["v"], level), level, 0)
-        v = np.where(state["hold"] > 0, 0, saturate(v, STATE_BITS))
+        v = np.where(state["hold"] > 0, 0, np.clip(v, *self.v_limits))
         spikes = fires(v, level) & (not self.silent)
         if self.reset is Reset.ZERO:
             v = np.where(spikes, 0, v)
@@ -111,6 +139,16 @@ class LoihiNeuron:
         hold = np.maximum(np.where(spikes, self.refractory, state["hold"]) - 1, 0)
         new = {"u": u.astype(np.int32), "v": v.astype(np.int32), "hold": hold.astype(np.int32)}
         return new, spikes.astype(np.int32)
+
+    def _current(self, u: Array, arrived: Array) -> tuple[Array, Array]:
+        """The current after what arrived, and the current with the bias."""
+        decayed = scale_toward_zero(u, 4095 - self.du.astype(np.int64), DECAY_BITS)
+        bias = self.bias_mantissa.astype(np.int64) << self.bias_exponent
+        if self.edges == "nengo":
+            u = overflow(decayed + overflow(arrived, INPUT_BITS), STATE_BITS)
+            return u, overflow(u + bias, STATE_BITS)
+        u = wrap(decayed + arrived, STATE_BITS)
+        return u, u + bias
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""
@@ -122,7 +160,7 @@ class LoihiNeuron:
         )
         mode = {Reset.NONE: 0, Reset.ZERO: 1, Reset.SUBTRACT: 2 + (not self.subtract_late)}
         constants = (self.bias_exponent, self.refractory, mode[self.reset], self.inclusive,
-                     self.silent)
+                     self.silent, self.edges == "nengo", *self.v_limits)
 
         def step(state: State, current: Array, spikes: Array) -> None:
             advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron, *constants)

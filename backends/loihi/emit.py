@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.lava_script import write_lava
 from nmcompile_backends.loihi.net_file import write_net
 from nmcompile_backends.loihi.registers import write_registers
 
+from nmcompile.errors import NmcError
+from nmcompile.ir import Network
 from nmcompile.mapping import Program
 
 
@@ -18,6 +21,20 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     the population or projection that is in the way.
     """
     network = program.network
+    _require_edges(network)
     return write_net(network, folder) | write_lava(network, folder) | write_registers(
         program, folder
     )
+
+
+def _require_edges(network: Network) -> None:
+    """Refuse limits of v and edges that the files have no words for: they are Lava's."""
+    for population in network.populations:
+        neuron = population.neuron
+        if isinstance(neuron, LoihiNeuron) and (
+                neuron.edges != "lava" or neuron.v_limits != (1 - 2**23, 2**23 - 1)):
+            raise NmcError(
+                population.name,
+                f"edges like those of '{neuron.edges}' and v from {neuron.v_limits[0]} to "
+                f"{neuron.v_limits[1]} can be simulated, not written: files mean Lava's",
+                "Leave `edges`, `v_min_exponent` and `v_max_exponent` at their defaults.")

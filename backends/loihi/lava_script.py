@@ -105,19 +105,25 @@ def _population(population: Population, held: bool, store: Store) -> str:
     lines = [f"shape=({population.size},), du={du}, dv={dv}, vth={vth},"]
     one = all(values.min() == values.max() for values in registers)
     if one and not held and neuron.reset is Reset.ZERO and neuron.refractory == 1 and (
-        not (neuron.silent or neuron.inclusive or neuron.u_init.any() or neuron.v_init.any())
+        not (neuron.silent or neuron.inclusive)
     ):
         bias = _each(population, neuron.bias_mantissa, "bias_mant", store)
         lines.append(f"bias_mant={bias}, bias_exp={neuron.bias_exponent},")
+        if neuron.u_init.any() or neuron.v_init.any():
+            lines.append(f"{_started(population, neuron, store)},")
         return _call(f"node[{population.name!r}]", "LIF", lines)
     value = neuron.bias_mantissa.astype(np.int32) << neuron.bias_exponent
     lines.append(f"bias={_each(population, value, 'bias', store)}, "
                  f"refractory={neuron.refractory}, reset={reset_name(neuron)!r}, "
                  f"inclusive={neuron.inclusive},")
-    lines.append(f"u={_each(population, neuron.u_init, 'u', store)}, "
-                 f"v={_each(population, neuron.v_init, 'v', store)}, "
+    lines.append(f"{_started(population, neuron, store)}, "
                  f"silent={neuron.silent}, start={population.start},")
     return _call(f"node[{population.name!r}]", "LoihiNeuron", lines)
+
+
+def _started(population: Population, neuron: LoihiNeuron, store: Store) -> str:
+    return (f"u={_each(population, neuron.u_init, 'u', store)}, "
+            f"v={_each(population, neuron.v_init, 'v', store)}")
 
 
 def _sigma_delta(

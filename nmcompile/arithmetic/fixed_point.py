@@ -23,6 +23,12 @@ def wrap(x: Array, bits: int) -> Array:
     return half - (half - np.asarray(x, np.int64)) % (1 << bits)
 
 
+def overflow(x: Array, bits: int) -> Array:
+    """`x` modulo 2**bits into the half-open range [-2**(bits-1), 2**(bits-1)): two's complement."""
+    half = 1 << (bits - 1)
+    return (np.asarray(x, np.int64) + half) % (1 << bits) - half
+
+
 def saturate(x: Array, bits: int) -> Array:
     """`x` clipped to the symmetric range of `bits` bits with sign."""
     limit = (1 << (bits - 1)) - 1

@@ -47,10 +47,14 @@ def respond(model, currents):
     st.integers(1, 5),
     st.integers(0, 7),
     st.sampled_from([400, 200_000, 2**24]),
+    st.booleans(),
 )
-def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, exponent, reach):
+def test_the_kernel_is_the_readable_step(
+    seed, reset, late, silent, refractory, exponent, reach, nengo
+):
     rng = np.random.default_rng(seed)
     shape = (2, 3, 2)
+    reset = Reset.ZERO if nengo else reset
     model = neuron(
         du=rng.integers(0, 4096, (3, 1)),
         dv=rng.integers(0, 4096, shape[1:]),
@@ -60,12 +64,17 @@ def test_the_kernel_is_the_readable_step(seed, reset, late, silent, refractory, 
         refractory=refractory,
         reset=reset,
         subtract_late=late,
-        inclusive=bool(seed % 2),
+        inclusive=bool(seed % 2) and not nengo,
         silent=silent,
+        edges="nengo" if nengo else "lava",
+        v_min_exponent=int(rng.choice([0, 14, 23])),
+        v_max_exponent=int(rng.choice([0, 3, 7])),
+        u_init=rng.integers(1 - HALF, HALF, shape[1:]),
+        v_init=rng.integers(1 - HALF, HALF, shape[1:]),
     )
     model.verify("n", shape[1:])
     slow = model.initial_state(shape)
-    fast = model.initial_state((2, 6))
+    fast = {name: values.reshape(2, 6).copy() for name, values in slow.items()}
     step = model.stepper(shape[1:])
     for _ in range(20):
         current = rng.integers(-reach, reach, shape)
@@ -99,6 +108,38 @@ def test_the_current_wraps_and_the_membrane_saturates_at_24_bits():
     assert saturate(np.array([HALF, -HALF]), 24).tolist() == [HALF - 1, 1 - HALF]
     model = neuron(du=whole(0), threshold=whole(131071), reset=Reset.NONE, silent=True)
     assert respond(model, [131071, 0])[1] == [131071 << 6, HALF - 1]
+
+
+def test_edges_like_nengo_s_wrap_q_in_22_bits_and_u_with_its_bias_in_24():
+    limits = {"du": whole(0), "dv": whole(4095), "threshold": whole(131071)}
+    model = neuron(**limits, edges="nengo", u_init=whole(HALF - 1), bias_mantissa=whole(4095))
+    assert respond(model, [0]) == ([0], [HALF - 1 - 2048 + 4095 - 2 * HALF])
+    q = 2**15
+    assert respond(neuron(**limits, edges="nengo"), [q])[1] == [-64 * q]
+    assert respond(neuron(**limits), [q])[1] == [64 * q]
+
+
+def test_registers_limit_the_membrane():
+    model = neuron(dv=whole(0), v_min_exponent=12, v_max_exponent=1)
+    assert respond(model, [-100, 40])[1] == [1 - 2**12, 1 - 2**12 + 40 * 64]
+    assert respond(neuron(v_max_exponent=1), [99])[1] == [2**11 - 1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"edges": "brian"}, "n: edges like those of 'brian', known: lava, nengo."),
+        ({"v_max_exponent": 8}, "n: limits of v of the exponents 23 (0 to 23) and 8 (0 to 7) do "
+                                "not fit Loihi."),
+        ({"edges": "nengo", "reset": Reset.SUBTRACT},
+         "n: nengo-loihi has no reset but to zero and fires above the threshold only. Leave "
+         "`edges` at 'lava'."),
+    ],
+)
+def test_edges_that_no_emulator_has_are_refused(fields, message):
+    with pytest.raises(NmcError) as error:
+        neuron(**fields).verify("n", (1,))
+    assert str(error.value) == message
 
 
 def test_a_negative_exponent_rounds_toward_minus_infinity():

@@ -15,12 +15,15 @@ import h5py
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads
+from helpers.mnist import digits, rate_code
 from helpers.random_loihi import random_chain
 from nmcompile_backends.loihi.net_file import write_net
 
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run
+from nmcompile.pipeline import compile_traced
+from nmcompile.target import load_target
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
 TOOL = Path(__file__).parents[2] / "tools" / "oracles" / "netx_run.py"
@@ -69,6 +72,23 @@ def test_netx_runs_the_chain_with_the_same_spikes_and_membranes(tmp_path: Path, 
             np.testing.assert_array_equal(found[f"{number}/{variable}"][layer.start:], expected)
     assert found["0/spikes"].any()
     assert found["0/v"].any()
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="there is no ../shared/data/lava")
+def test_netx_runs_the_tutorials_mnist_network_on_twenty_digits_the_same(tmp_path: Path) -> None:
+    """The digits follow one another; what one leaves in the states goes into the next."""
+    images, _ = digits(20)
+    rows = rate_code(images).reshape(-1, 784)
+    (tmp_path / "network.net").write_bytes((DATA / "mnist_128_64_10.net").read_bytes())
+    found = run_file(tmp_path, rows, {})
+    request = Request(path=DATA / "mnist_128_64_10.net", sample=rows[None].astype(np.float32))
+    program = compile_traced(FRONTEND.load(request), load_target("loihi2")).program
+    wanted = run(program.network, {"input": rows[None]}).records
+    for number, layer in enumerate(program.network.populations):
+        for variable in ("spikes", "v"):
+            np.testing.assert_array_equal(
+                found[f"{number}/{variable}"], wanted[layer.name][variable][0])
+        assert found[f"{number}/spikes"].sum() > 500
 
 
 def sigma_delta_file(path: Path, random: np.random.Generator) -> None:

@@ -2,8 +2,7 @@
 
     python tools/oracles/make_env.py lava DIR [--python PATH]
 
-The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava, NMC_AKIDA_PYTHON
-for akida, NMC_SANAFE_PYTHON for sanafe.
+The tests of an oracle read that path from a variable: NMC_LAVA_PYTHON for lava, and so on.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ ORACLES: dict[str, tuple[str, list[str], list[str]]] = {
     "lava": ("3.10", ["lava-nc==0.10.0", "h5py>=3.7,<4"], ["lava-dl==0.6.0"]),
     "spinnaker": ("3.11", ["sPyNNaker==1!7.4.1", "unicorn==2.1.4"], []),
     "sanafe": ("3.10", ["sanafe==2.2.9", "numpy>=1.26"], []),
+    "nengo": ("3.9", ["numpy<1.24", "nengo==3.2.0", "nengo-loihi==1.1.0"], []),
 }
 
 

@@ -27,6 +27,7 @@ from helpers.random_loihi import random_chain, random_network
 from nmcompile_backends.loihi import BACKEND
 from nmcompile_backends.loihi.emit import emit
 
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population, run
 from nmcompile.mapping import Mapping, Program
 from nmcompile.passes.partition import partition
@@ -66,6 +67,16 @@ def test_all_files_are_written_and_described(tmp_path: Path) -> None:
     described = emit(program(random_chain(0)), tmp_path)
     assert set(described) == FILES
     assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_edges_that_the_files_cannot_say_are_refused(tmp_path: Path) -> None:
+    net = one_layer("n")
+    layer = replace(net.populations[0], neuron=neuron(edges="nengo", v_min_exponent=0))
+    with pytest.raises(NmcError) as error:
+        emit(program(replace(net, populations=(layer,))), tmp_path)
+    assert str(error.value) == (
+        "n: edges like those of 'nengo' and v from 0 to 8388607 can be simulated, not written: "
+        "files mean Lava's. Leave `edges`, `v_min_exponent` and `v_max_exponent` at their defaults.")
 
 
 def test_what_is_not_written_is_described_but_not_there(tmp_path: Path) -> None:
