@@ -73,11 +73,13 @@ class Backend(Protocol):
 
     name     the `family` of its targets
     neurons  its integer neuron classes, for reading program files
+    free_bias  whether a layer without bias may be given one at no cost
     index_bits  bits that name the target of a synapse in a row that does not list them all
     """
 
     name: str
     neurons: tuple[type, ...]
+    free_bias: bool
     index_bits: int
 
     def has_relays(self, target: Target) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, Trace, decisions, order, run
+from nmcompile.ir import Network, Trace, decisions, order
 from nmcompile.ir.neurons.base import Array
 
 Records = dict[str, dict[str, Array]]
@@ -39,17 +39,6 @@ class Difference:
     ties: int
     error: float
     largest: float
-
-
-def run_aligned(network: Network, latency: dict[str, int], inputs: dict[str, Array]) -> Trace:
-    """Run a retimed network and take off each population's lag."""
-    steps = next(iter(inputs.values())).shape[1]
-    trace = run(network, inputs, steps + max(latency.values(), default=0))
-    records = {
-        name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
-        for name, record in trace.records.items()
-    }
-    return Trace(records=records)
 
 
 def compare(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nmcompile.backend import Backend, Misfit
-from nmcompile.checks import Check, compare, describe, require_same, run_aligned
+from nmcompile.checks import Check, compare, describe, require_same
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, run, verify
+from nmcompile.ir import Network, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.legalize import Latency, compose, retime, with_relay_neurons
 from nmcompile.passes.relay import rates_of, relay

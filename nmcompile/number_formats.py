@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import ml_dtypes
 import numpy as np
 
-from nmcompile.checks import run_aligned
-from nmcompile.ir import Network, Projection, Trace, WeightWidth, decisions
+from nmcompile.ir import Network, Projection, Trace, WeightWidth, decisions, run_aligned
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize import NAMES, payloads, quantize
 from nmcompile.pipeline import Quantized

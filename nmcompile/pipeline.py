@@ -8,17 +8,10 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.checks import (
-    Check,
-    compare,
-    describe,
-    require_decisions,
-    require_same,
-    run_aligned,
-)
+from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
 from nmcompile.frontends.interface import Traced
-from nmcompile.ir import Network, decisions, run, verify
+from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.mapping import Mapping, Program

@@ -26,6 +26,7 @@ class LoihiBackend:
 
     name = "loihi"
     neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta)
+    free_bias = True
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
     def has_relays(self, target: Target) -> bool:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.speck import encode, legalize
 from nmcompile_backends.speck.configuration import configuration
+from nmcompile_backends.speck.cores import WEIGHT_BITS
 from nmcompile_backends.speck.limits import assign, memory
 from nmcompile_backends.speck.neuron import SpeckNeuron
 
-from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.backend import EncodedLayer, Layer, Misfit
+from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -25,6 +26,7 @@ class SpeckBackend:
 
     name = "speck"
     neurons: tuple[type, ...] = (SpeckNeuron,)
+    free_bias = False  # a bias takes the slow clock, and adds leaks between events
     index_bits = 0  # a kernel's addresses say which neuron a weight is for
 
     def has_relays(self, target: Target) -> bool:
@@ -39,6 +41,10 @@ class SpeckBackend:
         """Events without payload."""
         return SpikeFormat(payload_bits=0)
 
+    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+        """None: thresholds, bounds and biases share the scale of the weights."""
+        return ()
+
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.speck.encode`."""
         return encode.natural_scale(layer)
@@ -48,12 +54,12 @@ class SpeckBackend:
         return encode.encode(layer, scale, clip)
 
     def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
-        """All integers of 8 bits."""
-        return encode.WEIGHT_MIN, encode.WEIGHT_MAX, 1
+        """See `nmcompile_backends.speck.encode`."""
+        return encode.weight_levels(synapses.bits)
 
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
         """Bits of the weights alone; what addresses add is `limits.memory`, checked by legalize."""
-        return np.asarray(n_synapses, np.int64) * synapses.bits
+        return np.asarray(n_synapses, np.int64) * WEIGHT_BITS
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write samna's fields as JSON; layers stand on the cores that `limits.assign` found."""

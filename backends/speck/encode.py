@@ -17,11 +17,18 @@ from nmcompile_backends.speck.cores import (
 from nmcompile_backends.speck.neuron import SpeckNeuron
 
 from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Network, Population, Projection, SynapseFormat
+from nmcompile.ir import Network, Population, Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LIF, Reset
 from nmcompile.ir.neurons.base import Array
 
-WEIGHT_MIN, WEIGHT_MAX = -(2 ** (WEIGHT_BITS - 1)), 2 ** (WEIGHT_BITS - 1) - 1
+
+def weight_levels(bits: int) -> tuple[int, int, int]:
+    """Lowest and highest of the chip's 8-bit weights that `bits` use, and the step between two.
+
+    Narrower weights are the highest of the 8 bits, so that thresholds stay as fine.
+    """
+    step = 2 ** (WEIGHT_BITS - bits)
+    return -(2 ** (WEIGHT_BITS - 1)), 2 ** (WEIGHT_BITS - 1) - step, step
 
 
 def natural_scale(layer: Layer) -> float:
@@ -29,8 +36,7 @@ def natural_scale(layer: Layer) -> float:
 
     As sinabs' scale (see `discretize`), but a membrane without a lower bound does not limit it.
     """
-    fills = [_fill(p.map.weights(), WEIGHT_MIN, WEIGHT_MAX) for p in layer.projections]
-    return min(*fills, _register_limit(layer))
+    return min(_weight_limit(layer), _register_limit(layer))
 
 
 def encode(layer: Layer, scale: float, clip: float) -> EncodedLayer:
@@ -38,8 +44,7 @@ def encode(layer: Layer, scale: float, clip: float) -> EncodedLayer:
 
     Weights up to `clip` times beyond 8 bits saturate; there is no exponent to hold larger ones.
     """
-    largest = min(_fill(p.map.weights(), WEIGHT_MIN, WEIGHT_MAX) for p in layer.projections)
-    scale = min(scale, largest * clip, _register_limit(layer))
+    scale = min(scale, _weight_limit(layer) * clip, _register_limit(layer))
     population, neuron = layer.population, layer.population.neuron
     assert isinstance(neuron, LIF)
     chip = SpeckNeuron(
@@ -49,7 +54,7 @@ def encode(layer: Layer, scale: float, clip: float) -> EncodedLayer:
     chip.verify(population.name, population.shape)
     return EncodedLayer(
         population=replace(population, neuron=chip, bias=np.zeros((), np.int32)),
-        projections=tuple(_projection(p, scale) for p in layer.projections),
+        projections=tuple(_projection(p, scale, layer.width) for p in layer.projections),
         unit=1 / scale, current_unit=1 / scale)
 
 
@@ -90,6 +95,11 @@ def _fill(values: Array, low: int, high: int) -> float:
     return min((limit / end for end, limit in ends if end), default=np.inf)
 
 
+def _weight_limit(layer: Layer) -> float:
+    low, high, _ = layer.width.within(*weight_levels(layer.width.bits))
+    return min(_fill(p.map.weights(), low, high) for p in layer.projections)
+
+
 def _register_limit(layer: Layer) -> float:
     neuron = layer.population.neuron
     assert isinstance(neuron, LIF)
@@ -110,8 +120,9 @@ def _bound(v_min: Array, scale: float) -> Array:
     return np.array(min(whole, -1) if lowest <= 0 else whole, np.int32)
 
 
-def _projection(projection: Projection, scale: float) -> Projection:
+def _projection(projection: Projection, scale: float, width: WeightWidth) -> Projection:
     real = projection.map.weights().astype(np.float64) * scale
-    whole = np.clip(np.rint(real), WEIGHT_MIN, WEIGHT_MAX).astype(np.int16)
+    low, high, step = width.within(*weight_levels(width.bits))
+    whole = np.clip(np.rint(real / step) * step, low, high).astype(np.int16)
     return replace(projection, map=projection.map.with_weights(whole),
-                   format=SynapseFormat(bits=WEIGHT_BITS))
+                   format=SynapseFormat(bits=width.bits))

@@ -8,8 +8,8 @@ import numpy as np
 from nmcompile_backends.truenorth import cores, encode, legalize
 from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron
 
-from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.backend import EncodedLayer, Layer, Misfit
+from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -27,6 +27,7 @@ class TrueNorthBackend:
 
     name = "truenorth"
     neurons: tuple[type, ...] = (TrueNorthNeuron,)
+    free_bias = True
     index_bits = 0  # the place in the crossbar is the index
 
     def has_relays(self, target: Target) -> bool:
@@ -41,6 +42,10 @@ class TrueNorthBackend:
         """See `nmcompile_backends.truenorth.legalize`."""
         return legalize.input_format(port, values, target)
 
+    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+        """None: thresholds, floors and leaks share the scale of the weights."""
+        return ()
+
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.truenorth.encode`."""
         return encode.natural_scale(layer, target)
@@ -50,8 +55,8 @@ class TrueNorthBackend:
         return encode.encode(layer, scale, clip, target)
 
     def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
-        """Four bits in two's complement."""
-        return encode.LEVELS
+        """See `nmcompile_backends.truenorth.encode`."""
+        return encode.weight_levels(synapses.bits)
 
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
         """Bits of a line's four rows, which are there whole whatever stands in them."""

@@ -17,23 +17,28 @@ from nmcompile_backends.truenorth.arithmetic import (
 )
 
 from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir import Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LIF
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
 AXONS_PER_LINE = 4
 PLACES = (1, 2, 4, -8)  # values of the four axon types, times 2**exponent
-LEVELS = (-8, 7, 1)
 EXPONENTS = (0, 4)  # -8 * 2**4 is within the 9 bits of a value
 
 
+def weight_levels(bits: int) -> tuple[int, int, int]:
+    """Lowest and highest weight of `bits`, at most 4, and the step between two."""
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, 1
+
+
 def natural_scale(layer: Layer, target: Target) -> float:
-    """Membrane units per real unit at which the largest weight is 7 * 2**4, or what still fits."""
+    """Membrane units per real unit at which weights fill their bits times 2**4, or what fits."""
     peaks = [float(np.abs(p.map.weights()).max(initial=0.0)) * unit
              for p, unit in zip(layer.projections, layer.units, strict=True)]
     peak = max(peaks, default=0.0)
-    full = LEVELS[1] * 2.0 ** EXPONENTS[1] / peak if peak > 0 else np.inf
+    _, high, _ = layer.width.within(*weight_levels(layer.width.bits))
+    full = high * 2.0 ** EXPONENTS[1] / peak if peak > 0 else np.inf
     return min(full, _register_limit(layer))
 
 
@@ -57,10 +62,12 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     encoded.verify(population.name, population.shape)
     real = [p.map.weights().astype(np.float64) * scale * unit
             for p, unit in zip(layer.projections, layer.units, strict=True)]
-    exponent = _exponent(max((float(np.abs(w).max(initial=0.0)) for w in real), default=0.0), clip)
+    levels = layer.width.within(*weight_levels(layer.width.bits))
+    largest = max((float(np.abs(w).max(initial=0.0)) for w in real), default=0.0)
+    exponent = _exponent(largest / levels[1] / clip)
     return EncodedLayer(
         population=replace(population, neuron=encoded, bias=np.zeros((), np.int32)),
-        projections=tuple(_projection(p, w, exponent)
+        projections=tuple(_projection(p, w, exponent, layer.width)
                           for p, w in zip(layer.projections, real, strict=True)),
         unit=1 / scale, current_unit=1 / scale)
 
@@ -79,17 +86,19 @@ def _register_limit(layer: Layer) -> float:
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
 
 
-def _exponent(largest: float, clip: float) -> int:
-    """The smallest exponent under which weights up to `largest / clip` do not saturate."""
-    fill = largest / LEVELS[1] / clip
+def _exponent(fill: float) -> int:
+    """The smallest exponent whose power of two is at least `fill`."""
     wanted = int(np.ceil(np.log2(fill) - 1e-9)) if fill > 0 else 0
     return min(max(wanted, EXPONENTS[0]), EXPONENTS[1])
 
 
-def _projection(projection: Projection, real: Array, exponent: int) -> Projection:
-    mantissa = np.clip(np.rint(real / 2.0**exponent), LEVELS[0], LEVELS[1])
+def _projection(
+    projection: Projection, real: Array, exponent: int, width: WeightWidth
+) -> Projection:
+    low, high, _ = width.within(*weight_levels(width.bits))
+    mantissa = np.clip(np.rint(real / 2.0**exponent), low, high)
     return replace(projection, map=projection.map.with_weights(mantissa.astype(np.int16)),
-                   format=SynapseFormat(bits=AXONS_PER_LINE, exponent=exponent))
+                   format=SynapseFormat(bits=width.bits, exponent=exponent))
 
 
 def _whole(values: Array) -> Array:

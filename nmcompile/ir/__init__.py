@@ -2,7 +2,7 @@
 
 from nmcompile.ir.formats import TERNARY, SpikeFormat, SynapseFormat, WeightWidth
 from nmcompile.ir.network import Input, Network, Output, Population, Projection
-from nmcompile.ir.reference import Trace, decisions, run, scores, step_weights
+from nmcompile.ir.reference import Trace, decisions, run, run_aligned, scores, step_weights
 from nmcompile.ir.verify import order, verify
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "decisions",
     "order",
     "run",
+    "run_aligned",
     "scores",
     "step_weights",
     "verify",

@@ -54,6 +54,17 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
     )
 
 
+def run_aligned(network: Network, latency: dict[str, int], inputs: dict[str, Array]) -> Trace:
+    """Run a retimed network and take off each population's lag."""
+    steps = next(iter(inputs.values())).shape[1]
+    trace = run(network, inputs, steps + max(latency.values(), default=0))
+    records = {
+        name: {k: v[:, latency[name] : latency[name] + steps] for k, v in record.items()}
+        for name, record in trace.records.items()
+    }
+    return Trace(records=records)
+
+
 def decisions(network: Network, trace: Trace) -> Array:
     """(samples,) the class that the first output says: the largest score, the first of equals."""
     return scores(network.outputs[0], trace).argmax(axis=1)

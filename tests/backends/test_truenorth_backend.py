@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from helpers import truenorth_machine
 from helpers.networks import conv, dense, scalar
-from nmcompile_backends.truenorth.encode import LEVELS, PLACES
+from nmcompile_backends.truenorth.encode import PLACES, weight_levels
 
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
-from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
+from nmcompile.ir import Input, Network, Output, Population, Projection, run, run_aligned, verify
 from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt
 from nmcompile.pipeline import compile_traced
 from nmcompile.registry import backend
@@ -89,7 +88,7 @@ def test_a_layer_that_feeds_two_cores_takes_more_of_its_own(tmp_path):
 
 
 def test_four_bits_on_the_four_types_are_the_weight():
-    for weight in range(LEVELS[0], LEVELS[1] + 1):
+    for weight in range(weight_levels(4)[0], weight_levels(4)[1] + 1):
         assert sum(p for axon, p in enumerate(PLACES) if weight >> axon & 1) == weight
 
 

@@ -10,11 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
-from nmcompile.ir import Network, run
+from nmcompile.ir import Network, run, run_aligned
 from nmcompile.ir.neurons import CubaLIF
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import compile_traced

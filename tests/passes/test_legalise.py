@@ -7,9 +7,8 @@ import pytest
 from helpers.networks import dense, scalar
 from nmcompile_backends.loihi import BACKEND
 
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
-from nmcompile.ir import Input, Network, Output, Population, Projection, run
+from nmcompile.ir import Input, Network, Output, Population, Projection, run, run_aligned
 from nmcompile.ir.neurons import LIF, CubaLIF, Neuron
 from nmcompile.lowering import Legalisation, Lowered, lower
 from nmcompile.target import load_target

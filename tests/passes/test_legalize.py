@@ -8,9 +8,8 @@ from helpers.networks import conv, conv_network, dense, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
-from nmcompile.ir import Projection, run
+from nmcompile.ir import Projection, run, run_aligned
 from nmcompile.ir.maps import Chain, Conv, Dense, Scale, Sparse, pool
 from nmcompile.passes.legalize import compose, retime
 from nmcompile.registry import backend

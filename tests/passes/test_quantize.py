@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi import BACKEND
 
-from nmcompile.checks import run_aligned
 from nmcompile.ir import (
     TERNARY,
     Input,
@@ -20,6 +19,7 @@ from nmcompile.ir import (
     SpikeFormat,
     WeightWidth,
     run,
+    run_aligned,
 )
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from helpers.networks import conv_network, small_target, spikes
 
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
-from nmcompile.ir import run
+from nmcompile.ir import run, run_aligned
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import demand, require_fit, slice_of_neurons

@@ -85,7 +85,7 @@ def best_layer(
     if trained:
         least = min(error for error, _ in trained)
         error, kept = next(t for t in trained if t[0] <= least * NEARLY)
-        return kept, _told(layer, seen, kept, error, "as trained", ())
+        return kept, _told(layer, seen, backend, (error, kept, "as trained"), ())
     attempts = [_attempt(layer, seen, factor, target, backend)
                 for factor in _factors(layer)]
     trials = tuple(_methods(layer, seen, attempts))
@@ -93,8 +93,8 @@ def best_layer(
     candidates = [(best[0].error, best[0].encoded, "rounded to nearest")]
     for attempt in best[: ROUNDED if layer.width.bits <= FEW else 1]:
         candidates += _refined(layer, seen, attempt, target, backend)
-    error, kept, how = min(candidates, key=lambda candidate: candidate[0])
-    return kept, _told(layer, seen, kept, error, how, trials)
+    least_error = min(candidates, key=lambda candidate: candidate[0])
+    return least_error[1], _told(layer, seen, backend, least_error, trials)
 
 
 def _factors(layer: Layer) -> list[float]:
@@ -149,9 +149,13 @@ def _refined(
     if not has_free_unit(layer.population.neuron):
         return
     gain = _gain(layer, rounded, seen)
-    for how, factor in (("bias", 1.0), ("threshold and bias", gain)):
-        changed = _with_gain(layer, factor)
-        corrected = _bias_corrected(changed, rounded, seen, factor)
+    free = backend.free_bias or bool(np.any(layer.population.bias))
+    for how, factor in (("bias", 1.0), ("threshold and bias" if free else "threshold", gain)):
+        corrected = _with_gain(layer, factor)
+        if free:
+            corrected = _bias_corrected(corrected, rounded, seen, factor)
+        elif factor == 1:
+            continue
         clip = max(1.0, attempt.factor)
         encoded = backend.encode(corrected, attempt.scale, clip, target)
         if np.isclose(encoded.current_unit, rounded.current_unit):
@@ -203,11 +207,12 @@ def threshold_of(layer: Layer, seen: Seen) -> float:
 
 
 def _told(
-    layer: Layer, seen: Seen, encoded: EncodedLayer, error: float, kept: str,
+    layer: Layer, seen: Seen, backend: Backend, best: tuple[float, EncodedLayer, str],
     trials: tuple[Trial, ...],
 ) -> LayerError:
+    error, encoded, kept = best
     return LayerError(
         population=layer.population.name, width=str(layer.width),
         weights=sum(p.map.weights().size for p in layer.projections), scale=1.0 / encoded.unit,
         error=error / threshold_of(layer, seen), trials=trials, kept=kept,
-        clipped=clipped_weights(encoded, layer), overflows=overflows(encoded, seen))
+        clipped=clipped_weights(encoded, layer, backend), overflows=overflows(encoded, seen))

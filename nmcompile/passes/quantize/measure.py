@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.reference import shifted
 
@@ -76,7 +76,7 @@ def weight_error(layer: Layer, encoded: EncodedLayer) -> float:
     return total
 
 
-def clipped_weights(encoded: EncodedLayer, layer: Layer) -> int:
+def clipped_weights(encoded: EncodedLayer, layer: Layer, backend: Backend) -> int:
     """Weights that lie more than a step beyond the largest stored mantissa of their sign."""
     count = 0
     for real, whole, unit in zip(layer.projections, encoded.projections, layer.units, strict=True):
@@ -84,7 +84,7 @@ def clipped_weights(encoded: EncodedLayer, layer: Layer) -> int:
         stored = whole.map.weights()
         wanted = real.map.weights() * (unit / encoded.current_unit / 2.0**whole.format.exponent)
         high, low = stored.max(initial=0), stored.min(initial=0)
-        step = 2 if whole.format.sign == "mixed" else 1
+        _, _, step = backend.weight_levels(whole.format)
         count += int(np.count_nonzero((wanted > high + step) | (wanted < low - step)))
     return count
 

@@ -8,9 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.checks import run_aligned
 from nmcompile.errors import NmcError
-from nmcompile.ir import TERNARY, Network, Projection, Trace, WeightWidth, decisions, scores
+from nmcompile.ir import (
+    TERNARY,
+    Network,
+    Projection,
+    Trace,
+    WeightWidth,
+    decisions,
+    run_aligned,
+    scores,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize.quantize import Calibration, Widths, quantize
 from nmcompile.target import Target
