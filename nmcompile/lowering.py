@@ -90,10 +90,11 @@ def _legal(
     projections = []
     for p in network.projections:
         if p.delay > longest:
+            early = p.delay - longest
             misfit = Misfit(
                 where=p.name, what=f"a delay of {p.delay} steps, {target.name} has at most "
                 f"{longest}", nearest=f"{longest} steps",
-                effect=f"its spikes would arrive {p.delay - longest} steps early")
+                effect=f"its spikes would arrive {early} step{'s' if early > 1 else ''} early")
             _require_allowed(misfit, legalisation, ", or --relay-delays, which keeps the spikes "
                              "and takes relay neurons")
             changes.append(f"{p.name}: delay {p.delay} -> {longest}")

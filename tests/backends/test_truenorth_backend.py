@@ -144,8 +144,8 @@ def test_a_delay_of_15_ticks_compiles_and_one_of_16_is_refused():
     assert max(p.delay for p in compiled(delayed(15)).program.network.projections) == 15
     with pytest.raises(NmcError) as error:
         compiled(delayed(16))
-    assert str(error.value) == ("conv -> out: needs a delay of 16 steps, the chip has at most 15. "
-                                "Shorten the delay or the path that runs beside it.")
+    assert str(error.value).startswith("conv -> out: a delay of 16 steps, truenorth has at most 15; "
+                                       "the nearest is 15 steps, its spikes would arrive 1 step early.")
 
 
 def test_more_lines_than_a_core_has_are_refused():

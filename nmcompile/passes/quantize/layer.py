@@ -68,7 +68,11 @@ class LayerError:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attempt:
-    """An encoding at `factor` times the natural scale, with its membrane error."""
+    """An encoding at `factor` times the natural scale, with its membrane error.
+
+    scale  that times the highest power of two at which the weights are as good: it makes
+           thresholds finer
+    """
 
     factor: float
     encoded: EncodedLayer
@@ -116,14 +120,16 @@ def _outliers(layer: Layer, percentile: float) -> float:
 def _attempt(
     layer: Layer, seen: Seen, factor: float, target: Target, backend: Backend
 ) -> Attempt:
-    natural, clip = backend.natural_scale(layer, target), max(1.0, factor)
-    encoded, scale = None, natural * factor
-    for power in range(max(0, FINE_BITS - layer.width.bits), -1, -1):
-        scale = natural * factor * 2.0**power
+    natural, clip = backend.natural_scale(layer, target) * factor, max(1.0, factor)
+    found: list[tuple[float, EncodedLayer, float]] = []
+    for power in range(max(1, FINE_BITS - layer.width.bits + 1)):
+        scale = natural * 2.0**power
         encoded = backend.encode(layer, scale, clip, target)
-        if np.isclose(encoded.current_unit * scale, 1):
-            break
-    assert encoded is not None
+        if found and not np.isclose(encoded.current_unit * scale, 1):
+            break  # a register is full
+        found.append((weight_error(layer, encoded), encoded, scale))
+    least = min(error for error, _, _ in found)
+    _, encoded, scale = next(f for f in reversed(found) if f[0] <= least * NEARLY)
     return Attempt(factor=factor, encoded=encoded, error=membrane_error(encoded, seen), scale=scale)
 
 
