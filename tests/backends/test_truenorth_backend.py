@@ -134,9 +134,9 @@ def test_a_membrane_as_the_answer_is_refused():
 
 
 def delayed(steps):
-    """`network`, whose skip takes so many steps and one for the layer that it passes."""
+    """`network` with a skip that takes so many steps, two of them for the layers beside it."""
     net = network()
-    last = replace(net.projections[-1], delay=steps - 1)
+    last = replace(net.projections[-1], delay=steps - 2)
     return replace(net, projections=(*net.projections[:-1], last))
 
 
