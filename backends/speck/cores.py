@@ -149,21 +149,17 @@ class SpeckNetwork:
             core.verify(f"core {index}")
             self._verify_destinations(f"core {index}", core.destinations)
         self._verify_destinations("input", self.inputs)
-        self.levels()
+        self._verify_order()
 
-    def levels(self) -> tuple[int, ...]:
-        """For each core, the length of the longest way out of it; NmcError where it never ends."""
-        found: dict[int, int] = {}
-        while len(found) < len(self.cores):
-            ready = [i for i, core in enumerate(self.cores) if i not in found
-                     and all(d.core in found for d in core.destinations)]
-            if not ready:
-                left = ", ".join(str(i) for i in range(len(self.cores)) if i not in found)
-                raise NmcError("network", f"cores {left} run in a loop, whose order of events is "
-                               "not known")
-            for i in ready:
-                found[i] = 1 + max((found[d.core] for d in self.cores[i].destinations), default=-1)
-        return tuple(found[i] for i in range(len(self.cores)))
+    def _verify_order(self) -> None:
+        """Refuse loops: take away cores that send to none of the rest until nothing is left."""
+        left = set(range(len(self.cores)))
+        while left:
+            ends = {i for i in left if not any(d.core in left for d in self.cores[i].destinations)}
+            if not ends:
+                raise NmcError("network", f"cores {', '.join(map(str, sorted(left)))} run in a "
+                               "loop, whose order of events is not known")
+            left -= ends
 
     def _verify_destinations(self, name: str, destinations: tuple[Destination, ...]) -> None:
         if len(destinations) > FAN_OUT:
