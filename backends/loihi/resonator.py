@@ -31,7 +31,8 @@ class LoihiResonator:
     gives both processes (netx/hdf5.py: decay_bits 12, state_exp 6).
 
     sin_decay, cos_decay  -4096..4096
-    threshold             0..2**23 - 1, in the unit of the states
+    threshold             0..2**23 - 1, in the unit of the states; without phase from 1, so that
+                          nothing fires at rest
     """
 
     kind: ClassVar[str] = "loihi-resonator"
@@ -48,7 +49,7 @@ class LoihiResonator:
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {"sin_decay": (-UNITY, UNITY), "cos_decay": (-UNITY, UNITY),
-                  "threshold": (0, STATE_LIMIT)}
+                  "threshold": (0 if self.phase else 1, STATE_LIMIT)}
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)

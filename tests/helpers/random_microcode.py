@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.resonator import LoihiResonator
+
+from helpers.loihi_programs import dense, network, port, projection, sparse, weights
+from nmcompile.ir import Network, Population
+from nmcompile.ir.maps import Conv
 
 
 def adaptive(rng: np.random.Generator, shape: tuple[int, ...], **more: object) -> LoihiAdaptive:
@@ -27,10 +33,34 @@ def resonator(
     sin, cos = (rng.choice([-4096, 0, 4096], 2) if free
                 else np.trunc(radius * np.array([np.sin(angle), np.cos(angle)])))
     values = {"sin_decay": np.array(int(sin), np.int32), "cos_decay": np.array(int(cos), np.int32),
-              "threshold": _one(rng, 0, 2**23 - 1, small=100_000), "phase": phase}
+              "threshold": _one(rng, 1, 2**23 - 1, small=100_000), "phase": phase}
     return LoihiResonator(**{**values, **more})
 
 
 def _one(rng: np.random.Generator, low: int, high: int, small: int | None = None) -> np.ndarray:
     between = rng.integers(low, (small or high) + 1)
     return np.array(rng.choice([low, high, between, between]), np.int32)
+
+
+def resonating(seed: int) -> Network:
+    """Two layers of resonators, with and without phase; of odd seeds each neuron has registers.
+
+    The first has a convolution into its real part and one into its imaginary part, the second
+    sparse and dense weights and its own spikes.
+    """
+    rng, image = np.random.default_rng(seed), (2, 4, 5)
+    kernel = Conv(weight=weights(rng, (2, 2, 3, 3)), in_shape=image, padding=(1, 1))
+    other = kernel.with_weights(weights(rng, (2, 2, 3, 3)))
+    first, second = (resonator(rng, bool(number ^ (seed >> 1 & 1)), ()) for number in (0, 1))
+    if seed % 2:
+        levels = rng.integers(1, 60_000, image).astype(np.int32)
+        first = replace(first, threshold=levels, sin_decay=rng.integers(-2500, 2500, image))
+    zero = np.zeros((), np.int32)
+    layers = (Population(name="a", shape=image, neuron=first, bias=zero, start=1),
+              Population(name="b", shape=(7,), neuron=second, bias=zero, start=2))
+    return network((port(image),), layers, tuple(
+        replace(link, current=current) for link, current in (
+            (projection("in", "a", kernel), 0), (projection("in", "a", other, exponent=1), 1),
+            (projection("a", "b", sparse(rng, 40, 7)), 0),
+            (projection("a", "b", dense(weights(rng, (7, 40))), exponent=-1), 1),
+            (projection("b", "b", dense(weights(rng, (7, 7))), delay=3), 0))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir import Input, Network, Population, Projection, Trace
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
-from nmcompile.ir.reference import shifted
+from nmcompile.ir.reference import shifted, spread
 from nmcompile.passes.legalize.retime import Latency
 from nmcompile.passes.quantize.rounding import rounded_by_inputs
 from nmcompile.passes.quantize.trained import as_trained
@@ -152,7 +153,7 @@ def _best(
         tried.append((_membrane_error(encoded, arriving, wanted), encoded, scale, clip))
     _, plain, scale, clip = min(tried, key=lambda attempt: attempt[0])
     rounded = rounded_by_inputs(layer, plain, arriving, backend)
-    if plain.population.neuron.graded:  # it has no bias to be corrected
+    if plain.population.neuron.graded or _several(plain.population):  # no bias to be corrected
         error, best = min(((_membrane_error(e, arriving, wanted), e) for e in (rounded, plain)),
                           key=lambda pair: pair[0])
         return best, _layer_error(layer, best, error, tried[0][0], wanted)
@@ -198,9 +199,11 @@ def _bias_corrected(
 def _real_current(layer: Layer, arriving: list[Array], extent: tuple[int, int]) -> Array:
     """Summed input (samples * steps, n) of the layer before quantization."""
     samples, steps = extent
-    real = np.zeros((samples * steps, layer.population.size))
+    size = prod(layer.population.current_shape)
+    real = np.zeros((samples * steps, size))
     for projection, unit, sent in zip(layer.projections, layer.units, arriving, strict=True):
-        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+        sums = projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+        real += spread(sums, projection, size)
     return real
 
 
@@ -224,14 +227,20 @@ def _arriving(
 
 
 def _current(encoded: EncodedLayer, arriving: list[Array], extent: tuple[int, int]) -> Array:
-    """Summed integer input (samples, steps, *shape) of the layer; sums are exact in float64."""
+    """Summed integer input (samples, steps, *current_shape); sums are exact in float64."""
     samples, steps = extent
-    current = np.zeros((samples * steps, encoded.population.size), np.int64)
+    shape = encoded.population.current_shape
+    current = np.zeros((samples * steps, prod(shape)), np.int64)
     for projection, sent in zip(encoded.projections, arriving, strict=True):
         exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
         sums = exact.apply(sent.reshape(samples * steps, -1))
-        current += shifted(np.rint(sums).astype(np.int64), projection)
-    return current.reshape(samples, steps, *encoded.population.shape)
+        whole = shifted(np.rint(sums).astype(np.int64), projection)
+        current += spread(whole, projection, prod(shape))
+    return current.reshape(samples, steps, *shape)
+
+
+def _several(population: Population) -> bool:
+    return population.current_shape != population.shape
 
 
 def _membrane_error(

@@ -1,12 +1,19 @@
 """Loihi 2's adaptive and resonating neurons: kernels, and what leaves a register."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.sparse
 from helpers.random_microcode import adaptive, resonator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nmcompile_backends.loihi.currents import one_current_each
 
 from nmcompile.errors import NmcError
+from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
+from nmcompile.ir.maps import Conv, Dense, from_matrix
+from nmcompile.ir.neurons import ResonateFire
 
 SHAPE = (3, 2)
 
@@ -66,3 +73,43 @@ def test_a_value_beyond_its_register_is_refused(make, fields, message):
     with pytest.raises(NmcError) as error:
         make(np.random.default_rng(0), SHAPE, **fields).verify("n", SHAPE)
     assert str(error.value) == message
+
+
+def into_resonators(linear, shape, in_shape) -> Network:
+    plain = np.float32(0.5)
+    layer = Population(name="r", shape=shape, bias=np.zeros((), np.float32), neuron=ResonateFire(
+        sin_decay=plain, cos_decay=plain, threshold=plain))
+    return Network(inputs=(Input(name="in", shape=in_shape),), populations=(layer,),
+                   projections=(Projection(source="in", target="r", map=linear, delay=1),),
+                   outputs=(Output(name="out", population="r"),))
+
+
+RNG = np.random.default_rng(0)
+MATRIX = RNG.normal(size=(4, 12)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("linear", "shape", "in_shape"),
+    [
+        (Dense(weight=np.ascontiguousarray(MATRIX.T), in_shape=(4,), out_shape=(2, 6)), (6,), (4,)),
+        (from_matrix(scipy.sparse.csr_array(MATRIX * (MATRIX > 0)), (4,), (2, 6)), (6,), (4,)),
+        (Conv(weight=RNG.normal(size=(4, 3, 2, 2)).astype(np.float32), in_shape=(3, 5, 5)),
+         (2, 4, 4), (3, 5, 5)),
+    ],
+)
+def test_a_projection_into_both_currents_becomes_one_into_each(linear, shape, in_shape):
+    whole = verify(into_resonators(linear, shape, in_shape))
+    cut = verify(one_current_each(whole))
+    assert [p.current for p in cut.projections] == [0, 1]
+    inputs = {"in": RNG.normal(size=(2, 9, *in_shape)).astype(np.float32)}
+    wanted, found = run(whole, inputs).records["r"], run(cut, inputs).records["r"]
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5)
+
+
+def test_a_current_that_a_neuron_does_not_have_is_refused():
+    net = one_current_each(into_resonators(
+        Dense(weight=np.ones((12, 4), np.float32), in_shape=(4,), out_shape=(2, 6)), (6,), (4,)))
+    with pytest.raises(NmcError) as error:
+        verify(replace(net, projections=(replace(net.projections[0], current=2),)))
+    assert str(error.value) == "in -> r: it feeds current 2 of a neuron that has 2."
