@@ -40,7 +40,8 @@ def legalize(network: Network, target: Target) -> Network:
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
     if target.formats.payload_bits.value >= PAYLOAD_BITS and (
-            _is_relay(population) or _tells_changes(population) or _resonates(population)):
+            _is_relay(population) or _tells_changes(population)
+            or _resonates(population, target)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
@@ -66,10 +67,17 @@ def _tells_changes(population: Population) -> bool:
         or np.any(neuron.residue_init) or np.any(population.bias))
 
 
-def _resonates(population: Population) -> bool:
+def _resonates(population: Population, target: Target) -> bool:
     neuron = population.neuron
-    return isinstance(neuron, ResonateFire) and not (
-        np.any(neuron.re_init) or np.any(neuron.v_init) or np.any(population.bias))
+    if not isinstance(neuron, ResonateFire):
+        return False
+    if np.any(neuron.re_init) or np.any(neuron.v_init):
+        raise NmcError(population.name, f"resonators begin at rest on {target.name}",
+                       "Start the model from states of 0.")
+    if np.any(population.bias):
+        raise NmcError(population.name, f"a bias of resonators does not exist on {target.name}",
+                       "Train without bias and normalisation.")
+    return True
 
 
 def _require_readable(network: Network) -> None:

@@ -9,11 +9,13 @@ from helpers.random_microcode import adaptive, resonator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.currents import one_current_each
+from nmcompile_backends.loihi.legalize import legalize
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
 from nmcompile.ir.maps import Conv, Dense, from_matrix
 from nmcompile.ir.neurons import ResonateFire
+from nmcompile.target import load_target
 
 SHAPE = (3, 2)
 
@@ -105,6 +107,25 @@ def test_a_projection_into_both_currents_becomes_one_into_each(linear, shape, in
     wanted, found = run(whole, inputs).records["r"], run(cut, inputs).records["r"]
     for name, values in wanted.items():
         np.testing.assert_allclose(found[name], values, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "bias", "message"),
+    [
+        ({"re_init": np.float32(0.5)}, 0, "r: resonators begin at rest on loihi2. Start the model "
+                                          "from states of 0."),
+        ({}, 0.5, "r: a bias of resonators does not exist on loihi2. Train without bias and "
+                  "normalisation."),
+    ],
+)
+def test_resonators_with_a_state_or_a_bias_are_refused(neuron, bias, message):
+    net = into_resonators(
+        Dense(weight=np.ones((12, 4), np.float32), in_shape=(4,), out_shape=(2, 6)), (6,), (4,))
+    layer = net.populations[0]
+    changed = replace(layer, neuron=replace(layer.neuron, **neuron), bias=np.float32(bias))
+    with pytest.raises(NmcError) as error:
+        legalize(replace(net, populations=(changed,)), load_target("loihi2"))
+    assert str(error.value) == message
 
 
 def test_a_current_that_a_neuron_does_not_have_is_refused():
