@@ -88,3 +88,58 @@ def tell_changes(
             v[sample, i] = value
             residue[sample, i] = 0 if sends else delta
             spikes[sample, i] = delta >> 6 if sends else 0
+
+
+@parallel_kernel
+def adapt(
+    u, v, theta, r, q, spikes, du, dv, dtheta, dr, threshold, threshold_step, bias, bias_exponent
+):
+    """Advance neurons with adaptive thresholds by one step in place; see `LoihiAdaptive.step`."""
+    half = 1 << 23
+    for sample in prange(v.shape[0]):
+        for i in range(v.shape[1]):
+            base = threshold[i] << 6
+            new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[sample, i]) << 6)
+            new_u = half - (half - new_u) % (1 << 24)
+            new_v = (
+                scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
+            )
+            new_v = min(max(new_v, 1 - half), half - 1)
+            level = scaled(int(theta[sample, i]) - base, 4096 - dtheta[i]) + base
+            refusal = scaled(int(r[sample, i]), 4096 - dr[i])
+            fired = new_v - refusal >= level
+            u[sample, i] = new_u
+            v[sample, i] = new_v
+            theta[sample, i] = level + (threshold_step[i] if fired else 0)
+            r[sample, i] = refusal + (2 * level if fired else 0)
+            spikes[sample, i] = 1 if fired else 0
+
+
+@kernel
+def turned(x, factor):
+    product = abs(x) * abs(int(factor)) >> 12
+    return product if (x >= 0) == (factor >= 0) else -product
+
+
+@parallel_kernel
+def turn(re, v, q, spikes, sin_decay, cos_decay, threshold, phase):
+    """Advance resonators by one step in place; see `LoihiResonator.step`."""
+    limit = (1 << 23) - 1
+    n = v.shape[1]
+    for sample in prange(v.shape[0]):
+        for i in range(n):
+            old_re, old_v = int(re[sample, i]), int(v[sample, i])
+            new_re = turned(old_re, cos_decay[i]) - turned(old_v, sin_decay[i])
+            new_v = turned(old_re, sin_decay[i]) + turned(old_v, cos_decay[i])
+            new_re = min(max(new_re + (int(q[sample, i]) << 6), -limit), limit)
+            new_v = min(max(new_v + (int(q[sample, n + i]) << 6), -limit), limit)
+            if phase:
+                fired = new_re >= threshold[i] and new_v >= 0 and old_v < 0
+            else:
+                fired = new_v >= threshold[i]
+                if fired:
+                    new_re = 0
+                    new_v = threshold[i] - 1
+            re[sample, i] = new_re
+            v[sample, i] = new_v
+            spikes[sample, i] = 1 if fired else 0

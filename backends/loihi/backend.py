@@ -8,6 +8,7 @@ import numpy as np
 from nmcompile_backends.loihi import emit, encode, legalize, misfits
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
@@ -25,7 +26,7 @@ class LoihiBackend:
     """Loihi 1 and 2; what differs between them stands in their target files."""
 
     name = "loihi"
-    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta)
+    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator)
     free_bias = True
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from nmcompile_backends.loihi import resonator
 from nmcompile_backends.loihi.arithmetic import (
     BIAS_EXPONENT_LIMIT,
     BIAS_MANTISSA_LIMIT,
@@ -20,19 +21,20 @@ from nmcompile_backends.loihi.encode_graded import (
     is_graded,
 )
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat, WeightWidth
-from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
+from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt, ResonateFire
 from nmcompile.ir.neurons.base import Array, Neuron
 from nmcompile.target import Target
 
 EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
 STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in units of a weight
 # Share of the state range for peaks seen on calibration data: beyond it u wraps, v saturates.
-HEADROOM = {"u": 0.5, "v": 1.0}
+HEADROOM = {"u": 0.5, "v": 1.0, "re": 1.0}
 LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
 PAYLOAD_BITS = 16  # that relays and sigma-delta neurons need
 UNREACHED = 4.0  # times the peak membrane: thresholds beyond it only need to stay out of reach
@@ -59,11 +61,12 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     """
     population, limit = layer.population, _register_limit(layer)
     scale = limit if fixed_scale(population.neuron) else min(scale, limit)
-    neuron: LoihiNeuron | LoihiRelay | LoihiSigmaDelta
+    neuron: LoihiNeuron | LoihiRelay | LoihiSigmaDelta | LoihiResonator
     if is_graded(population.neuron):
         neuron, unit, message_unit = graded_neuron(layer, scale)
     else:
-        neuron, unit, message_unit = _neuron(layer, scale), 1 / (scale * 2**STATE_SHIFT), 1.0
+        made = _resonator if isinstance(population.neuron, ResonateFire) else _neuron
+        neuron, unit, message_unit = made(layer, scale), 1 / (scale * 2**STATE_SHIFT), 1.0
     neuron.verify(population.name, population.shape)
     projections = tuple(
         _projection(p, scale * unit, clip, layer.width)
@@ -134,6 +137,19 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
         u_init=u_init,
         v_init=_started(neuron, "v", scale),
     )
+
+
+def _resonator(layer: Layer, scale: float) -> LoihiResonator:
+    neuron = layer.population.neuron
+    assert isinstance(neuron, ResonateFire)
+    threshold = np.rint(neuron.threshold.astype(np.float64) * scale * 2**STATE_SHIFT)
+    return LoihiResonator(
+        sin_decay=_turn(neuron.sin_decay), cos_decay=_turn(neuron.cos_decay), phase=neuron.phase,
+        threshold=np.clip(threshold, 1, resonator.STATE_LIMIT).astype(np.int32))
+
+
+def _turn(factor: Array) -> Array:
+    return np.rint(np.asarray(factor, np.float64) * resonator.UNITY).astype(np.int32)
 
 
 def _started(neuron: Neuron, variable: str, scale: float) -> Array:

@@ -18,6 +18,7 @@ import numpy as np
 from nmcompile_backends.loihi import lava_text as text
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import STATE_BITS, LoihiRelay
+from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import MESSAGE_SHIFT, LoihiSigmaDelta
 from nmcompile_backends.loihi.start_gates import gated
 
@@ -55,7 +56,9 @@ def _script(network: Network, body: str) -> str:
     )
     classes = (text.NEURON * ("= LoihiNeuron(" in body)
                + text.SHIFTED_CONV * ("= ShiftedConv(" in body)
-               + text.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body))
+               + text.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body)
+               + text.RESONATOR * ("= resonators(" in body)
+               + text.OWN_RESONATOR * ("= LoihiResonator(" in body))
     code = f"{data}{classes}{body}{text.MAIN}"
     return f"{head}{_imports(code)}{code}"
 
@@ -98,6 +101,8 @@ def _population(population: Population, held: bool, store: Store) -> str:
                      [f"shape=({population.size},), vth=0,"])
     if isinstance(neuron, LoihiSigmaDelta):
         return _sigma_delta(population, neuron, held, store)
+    if isinstance(neuron, LoihiResonator):
+        return _resonators(population, neuron, store)
     assert isinstance(neuron, LoihiNeuron)
     registers = (neuron.du, neuron.dv, neuron.threshold)
     du, dv, vth = (_each(population, values, name, store)
@@ -148,6 +153,20 @@ def _sigma_delta(
           if own else [])])
 
 
+def _resonators(population: Population, neuron: LoihiResonator, store: Store) -> str:
+    """Lava's RF or RF_IZ, or where registers differ between neurons a process of our own."""
+    registers = {name: _each(population, getattr(neuron, name), name, store)
+                 for name in ("sin_decay", "cos_decay", "threshold")}
+    shape = f"shape=({population.size},), "
+    values = ", ".join(f"{name}={value}" for name, value in registers.items())
+    if all(getattr(neuron, name).min() == getattr(neuron, name).max() for name in registers):
+        kind = "RF" if neuron.phase else "RF_IZ"
+        return _call(f"node[{population.name!r}]", "resonators",
+                     [f"process={kind}, {shape}{values},"])
+    return _call(f"node[{population.name!r}]", "LoihiResonator",
+                 [f"{shape}{values}, phase={neuron.phase},"])
+
+
 def reset_name(neuron: LoihiNeuron) -> str:
     """The reset of `neuron` with its time in one word."""
     late = neuron.reset is Reset.SUBTRACT and neuron.subtract_late
@@ -169,7 +188,8 @@ def _call(target: str, process: str, lines: list[str]) -> str:
 def _projection(projection: Projection, message_bits: int, store: Store) -> str:
     linear, stored = projection.map, projection.format
     assert stored is not None
-    source, target = f"node[{projection.source!r}].s_out", f"node[{projection.target!r}].a_in"
+    port = {None: "a_in", 0: "a_real_in", 1: "a_imag_in"}[projection.current]
+    source, target = f"node[{projection.source!r}].s_out", f"node[{projection.target!r}].{port}"
     head = f"\n    # {projection.name!r}\n"
     if isinstance(linear, Conv):
         source += f".reshape({linear.in_shape}).transpose([2, 1, 0])"

@@ -40,6 +40,9 @@ IMPORTS = (
     ("lava.proc.io.source", ("RingBuffer as Source",)),
     ("lava.proc.lif.process", ("LIF",)),
     ("lava.proc.monitor.process", ("Monitor",)),
+    ("lava.proc.rf.models", ("AbstractPyRFModelFixed",)),
+    ("lava.proc.rf.process", ("RF",)),
+    ("lava.proc.rf_iz.process", ("RF_IZ",)),
     ("lava.proc.sdn.models", ("AbstractSigmaDeltaModel",)),
     ("lava.proc.sdn.process", ("ActivationMode", "Delta", "SigmaDelta")),
     ("lava.proc.sparse.process", ("DelaySparse", "Sparse")),
@@ -220,6 +223,60 @@ class PyLoihiSigmaDelta(AbstractSigmaDeltaModel):
         self.s_out.send(np.right_shift(self.dynamics(arriving), self.state_exp))
 '''
 
+RESONATOR = '''\
+
+
+def resonators(*, process, shape, sin_decay, cos_decay, threshold):
+    """Lava's resonators with registers given, which it would compute from a period."""
+    made = process(shape=shape, period=10, alpha=0.1, state_exp=6, decay_bits=12)
+    made.sin_decay.init, made.cos_decay.init = np.int32(sin_decay), np.int32(cos_decay)
+    made.vth.init = np.int32(threshold)
+    return made
+'''
+
+OWN_RESONATOR = '''\
+
+
+class LoihiResonator(AbstractProcess):
+    """Resonators with registers for each neuron, which Lava's own lack."""
+
+    def __init__(self, *, shape, sin_decay, cos_decay, threshold, phase):
+        super().__init__(phase=phase)
+        self.a_real_in = InPort(shape=shape)
+        self.a_imag_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.real = Var(shape=shape, init=0)
+        self.imag = Var(shape=shape, init=0)
+        self.sin_decay = Var(shape=shape, init=sin_decay)
+        self.cos_decay = Var(shape=shape, init=cos_decay)
+        self.vth = Var(shape=shape, init=threshold)
+        self.state_exp = Var(shape=(1,), init=6)
+        self.decay_bits = Var(shape=(1,), init=12)
+
+
+@implements(proc=LoihiResonator, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyLoihiResonator(AbstractPyRFModelFixed):
+    """Lava's dynamics with the two kinds of spikes."""
+
+    sin_decay: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=12)
+    cos_decay: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=12)
+
+    def run_spk(self):
+        arrived = self.a_real_in.recv(), self.a_imag_in.recv()
+        turned = self.resonator_dynamics(*np.left_shift(arrived, self.state_exp),
+                                         np.int64(self.real), np.int64(self.imag))
+        real, imag = np.clip(turned, self.neg_voltage_limit, self.pos_voltage_limit)
+        if self.proc_params["phase"]:
+            spikes = (real >= self.vth) & (imag >= 0) & (self.imag < 0)
+        else:
+            spikes = imag >= self.vth
+            real, imag = np.where(spikes, 0, real), np.where(spikes, self.vth - 1, imag)
+        self.real[:], self.imag[:] = real, imag
+        self.s_out.send(spikes)
+'''
+
 BUILD = '''\
 
 
@@ -249,8 +306,8 @@ def read_inputs(path, steps):
 
 
 def membrane(process):
-    """The variable that stands for v; sigma-delta neurons call it act."""
-    return process.act if hasattr(process, "act") else process.v
+    """The variable that stands for v; sigma-delta neurons call it act, resonators imag."""
+    return next(getattr(process, name) for name in ("act", "imag", "v") if hasattr(process, name))
 
 
 def run(path, steps):

@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from nmcompile_backends.loihi.currents import one_current_each
 from nmcompile_backends.loihi.encode import PAYLOAD_BITS
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
-from nmcompile.ir.neurons import LI, LIF, Activation, CubaLI, CubaLIF, Reset, ResetAt, SigmaDelta
+from nmcompile.ir.neurons import (
+    LI,
+    LIF,
+    Activation,
+    CubaLI,
+    CubaLIF,
+    Reset,
+    ResetAt,
+    ResonateFire,
+    SigmaDelta,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -18,17 +29,19 @@ def legalize(network: Network, target: Target) -> Network:
     """`network` with its neurons as Loihi runs them, or NmcError naming the first that it cannot.
 
     A reset to zero ahead of the next leak and one at the spike itself give the same spikes, and
-    so do a subtraction ahead of the leak and at the spike: those are rewritten.
+    so do a subtraction ahead of the leak and at the spike: those are rewritten. Resonators get one
+    projection for each of their two currents.
     """
     _require_readable(network)
     populations = tuple(_population(p, target) for p in network.populations)
-    return replace(network, populations=populations)
+    return one_current_each(replace(network, populations=populations))
 
 
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
     if target.formats.payload_bits.value >= PAYLOAD_BITS and (
-            _is_relay(population) or _tells_changes(population)):
+            _is_relay(population) or _tells_changes(population)
+            or _resonates(population, target)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
@@ -52,6 +65,19 @@ def _tells_changes(population: Population) -> bool:
     return isinstance(neuron, SigmaDelta) and not (
         neuron.cum_error or np.any(neuron.sigma_init) or np.any(neuron.v_init)
         or np.any(neuron.residue_init) or np.any(population.bias))
+
+
+def _resonates(population: Population, target: Target) -> bool:
+    neuron = population.neuron
+    if not isinstance(neuron, ResonateFire):
+        return False
+    if np.any(neuron.re_init) or np.any(neuron.v_init):
+        raise NmcError(population.name, f"resonators begin at rest on {target.name}",
+                       "Start the model from states of 0.")
+    if np.any(population.bias):
+        raise NmcError(population.name, f"a bias of resonators does not exist on {target.name}",
+                       "Train without bias and normalisation.")
+    return True
 
 
 def _require_readable(network: Network) -> None:

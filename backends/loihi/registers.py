@@ -25,6 +25,7 @@ from nmcompile_backends.loihi.register_axons import (
 )
 from nmcompile_backends.loihi.register_rows import Box, Rows, rows
 from nmcompile_backends.loihi.relay import LoihiRelay
+from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.ir import Population
@@ -176,6 +177,10 @@ def _compartments(source: Source, path: str, number: int) -> Json:
             "offset": register("offset"), "rectified": neuron.rectified,
             "accumulates": neuron.accumulates, "shift": neuron.shift,
         }
+    if isinstance(neuron, LoihiResonator):
+        decays = {name: register(name) for name in ("sin_decay", "cos_decay")}
+        return {**place, "model": "resonator", **decays, "threshold": register("threshold"),
+                "phase": neuron.phase}
     assert isinstance(neuron, LoihiNeuron)
     return {
         **place, "model": "cuba",
@@ -235,6 +240,8 @@ def _group(source: Source, path: str, members: Array) -> tuple[Json, Rows]:
         "format": {"bits": projection.format.bits, "exponent": projection.format.exponent,
                    "sign": projection.format.sign, "compression": compression},
     }
+    if projection.current is not None:
+        entry["current"] = projection.current
     if made.compartment is not None:
         entry["targets"] = source.store(f"{path}/targets", made.compartment)
     if shared:

@@ -59,8 +59,9 @@ class Population:
 class Projection:
     """A linear map from a source (input or population) to a target population.
 
-    delay   steps between a spike and its arrival; 0 arrives in the same step
-    format  storage of the weights once they are integers
+    delay    steps between a spike and its arrival; 0 arrives in the same step
+    format   storage of the weights once they are integers
+    current  which of its target's several currents it feeds; None: its map leads to all of them
     """
 
     source: str
@@ -68,6 +69,7 @@ class Projection:
     map: LinearMap
     delay: int = 0
     format: SynapseFormat | None = None
+    current: int | None = None
 
     @property
     def name(self) -> str:

@@ -128,8 +128,19 @@ def _current(
             history = records[projection.source]["spikes"]
             spikes = history[when].reshape(samples, -1) if when >= 0 else None
         if spikes is not None:
-            total = total + shifted(projection.map.apply(spikes), projection)
+            total = total + spread(shifted(projection.map.apply(spikes), projection), projection,
+                                   total.shape[1])
     return total.reshape(samples, *shape)
+
+
+def spread(sums: Array, projection: Projection, size: int) -> Array:
+    """(n, size) of all currents: `sums` for those that `projection` feeds, 0 for the others."""
+    if projection.current is None:
+        return sums
+    whole = np.zeros((len(sums), size), sums.dtype)
+    begin = projection.current * sums.shape[1]
+    whole[:, begin : begin + sums.shape[1]] = sums
+    return whole
 
 
 def shifted(sums: Array, projection: Projection) -> Array:

@@ -58,8 +58,9 @@ def _is_default(neuron: Neuron, field: Field[Any]) -> bool:
 def _projection(projection: Projection) -> str:
     stored = projection.format
     bits = "" if stored is None else f" {stored.bits} bits {stored.sign} exponent {stored.exponent}"
+    into = "" if projection.current is None else f" into current {projection.current}"
     return (
-        f"  {projection.source} -> {projection.target} delay {projection.delay}: "
+        f"  {projection.source} -> {projection.target} delay {projection.delay}{into}: "
         f"{_map(projection.map)}{bits}"
     )
 

@@ -86,7 +86,8 @@ def _verify_population(population: Population) -> None:
 
 def _verify_projection(network: Network, projection: Projection) -> None:
     known = {node.name: node.size for node in network.nodes}
-    targets = {p.name: prod(p.current_shape) for p in network.populations}
+    targets = {p.name: prod(p.current_shape) // _share(p, projection)
+               for p in network.populations}
     if projection.source not in known or projection.target not in targets:
         raise NmcError(projection.name, "an end of this projection does not exist")
     projection.map.verify(projection.name)
@@ -105,6 +106,17 @@ def _verify_projection(network: Network, projection: Projection) -> None:
         raise NmcError(projection.name, f"a delay of {projection.delay} steps lies in the past")
     if not np.all(np.isfinite(projection.map.weights())):
         raise NmcError(projection.name, "a weight is infinite or not a number")
+
+
+def _share(population: Population, projection: Projection) -> int:
+    """Currents of `population` of which `projection` feeds one."""
+    currents: int = getattr(population.neuron, "currents", 1)
+    if projection.current is None or projection.target != population.name:
+        return 1
+    if not 0 <= projection.current < currents:
+        raise NmcError(projection.name, f"it feeds current {projection.current} of a neuron that "
+                       f"has {currents}")
+    return currents
 
 
 def _verify_outputs(network: Network) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -139,12 +140,15 @@ class _Engine:
             sent[population.name] = spikes
             if step < population.start:
                 continue
-            current = np.zeros((samples, population.size), np.int32)
+            currents = [np.zeros((samples, population.size), np.int32)
+                        for _ in range(prod(population.current_shape) // population.size)]
             for projection, deliver in zip(network.projections, self._deliveries, strict=True):
                 if projection.target == population.name and projection.delay <= len(history):
-                    payload = history[projection.delay - 1][projection.source]
+                    payload, current = (history[projection.delay - 1][projection.source],
+                                        currents[projection.current or 0])
                     _accumulate(deliver, projection.format.exponent, payload, current)  # type: ignore[union-attr]
-            self._steppers[population.name](states[population.name], current, spikes)
+            arrived = currents[0] if len(currents) == 1 else np.concatenate(currents, axis=1)
+            self._steppers[population.name](states[population.name], arrived, spikes)
         return sent
 
     def _count(self, sums: _Sums, sent: dict[str, Array], samples: int, step: int) -> None:

@@ -153,6 +153,31 @@ def test_messages_of_a_sigma_delta_file_go_to_the_chip_as_they_are(tmp_path: Pat
         np.testing.assert_array_equal(chip.spikes(name), wanted[name]["spikes"] * 64)
 
 
+@pytest.mark.parametrize("kind", [b"RF_PHASE", b"RF_IZHIKEVICH"])
+def test_resonators_of_a_file_go_to_the_chip_as_they_are(tmp_path: Path, kind: bytes) -> None:
+    rng = np.random.default_rng(3)
+    cell = {"type": kind, "sinDecay": 1500, "cosDecay": 2500, "vThMant": 60}
+
+    def layer(n_in: int, n_out: int) -> dict[str, Any]:
+        parts = {part: rng.integers(-40, 60, (n_out, n_in)) * 2 for part in ("real", "imag")}
+        return dense(n_in, n_out, weight=parts, neuron=cell)
+
+    path = written(tmp_path / "m.net", layer(12, 20), layer(20, 10), layer(10, 6))
+    inputs = (rng.random((4, 50, 12)) < 0.3).astype(np.float32)
+    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=inputs)),
+                              load_target("loihi2"))
+    program, wanted = compiled.program, run(network(path), {"input": inputs}).records
+    chip = run_aligned(program.network, program.latency, {"input": inputs.astype(np.int32)})
+    for name, record in wanted.items():
+        assert record["spikes"].sum() > 20
+        np.testing.assert_array_equal(chip.spikes(name), record["spikes"])
+        for state in ("re", "v"):
+            np.testing.assert_array_equal(chip.records[name][state], record[state] * 64)
+    with pytest.raises(NmcError) as error:
+        compile_traced(FRONTEND.load(Request(path=path, sample=inputs)), load_target("loihi1"))
+    assert str(error.value) == "dense_0: loihi1 has no 'resonate-and-fire' neuron."
+
+
 def test_an_average_is_the_mean_of_each_group_at_the_end_or_between_layers(tmp_path: Path) -> None:
     mean = {"type": b"average", "shape": [2, 1, 1]}
     found = network(written(tmp_path / "end.net", dense(3, 6), mean))

@@ -54,14 +54,17 @@ class Core:
         for axon, payload in arrived.items():
             compartments, weights = self.rows[axon]
             np.add.at(q[self.group[axon]], compartments, payload * weights)
-        total = np.zeros(entry["compartments"], np.int64)
+        total = np.zeros((2, entry["compartments"]), np.int64)
         for group, sums in zip(entry["synapse_groups"], q, strict=True):
-            total += np.floor(sums * 2.0 ** entry["synapse_formats"][group["format"]]["exponent"]
+            total[group.get("current", 0)] += np.floor(sums * 2.0 ** entry["synapse_formats"][group["format"]]["exponent"]
                               ).astype(np.int64)
         self.spikes[:] = 0
         for group in self.registers:
             if t >= group["start"]:
-                self._advance(group, total)
+                if group["model"] == "resonator":
+                    self._turn(group, total)
+                else:
+                    self._advance(group, total[0])
 
     def _advance(self, group: dict, q: np.ndarray) -> None:
         part = slice(group["first"], group["first"] + group["count"])
@@ -87,6 +90,25 @@ class Core:
         hold = np.where(spikes, group["refractory"], self.hold[part])
         self.hold[part] = np.maximum(hold - 1, 0)
 
+
+    def _turn(self, group: dict, q: np.ndarray) -> None:
+        part = slice(group["first"], group["first"] + group["count"])
+        re, v = self.u[part], self.v[part]
+        sin, cos = group["sin_decay"], group["cos_decay"]
+
+        def cut(product: np.ndarray) -> np.ndarray:
+            return np.trunc(product / 4096).astype(int)
+
+        limit = 2**23 - 1
+        new_re = np.clip(cut(cos * re) - cut(sin * v) + q[0, part] * 64, -limit, limit)
+        new_v = np.clip(cut(sin * re) + cut(cos * v) + q[1, part] * 64, -limit, limit)
+        level = group["threshold"]
+        if group["phase"]:
+            spikes = (new_re >= level) & (new_v >= 0) & (v < 0)
+        else:
+            spikes = new_v >= level
+            new_re, new_v = np.where(spikes, 0, new_re), np.where(spikes, level - 1, new_v)
+        self.u[part], self.v[part], self.spikes[part] = new_re, new_v, spikes
 
     def _tell_changes(self, group: dict, part: slice, q: np.ndarray) -> None:
         sigma = q * 2 ** group["shift"] + self.u[part] * group["accumulates"]

@@ -27,6 +27,7 @@ from helpers.loihi_programs import (
 )
 from helpers.random_lif import LIMIT, lif_network
 from helpers.random_loihi import calm, random_network
+from helpers.random_microcode import resonating
 from nmcompile_backends.loihi.lava_script import write_lava
 
 from nmcompile.ir import Network, Population, run
@@ -34,7 +35,7 @@ from nmcompile.ir import Network, Population, run
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
 STEPPER = Path(__file__).parents[2] / "tools" / "oracles" / "lava_step.py"
 STEPS = 20
-LAVA_NAMES = {"v": ("v", "act"), "sigma": ("sigma",), "residue": ("residue",), "u": ("u",)}
+LAVA_NAMES = {"v": ("v", "act", "imag"), "re": ("real",)}
 Sent = dict[str, np.ndarray]
 pytestmark = [
     pytest.mark.lava,
@@ -128,6 +129,22 @@ def test_lavas_sigma_delta_processes_have_the_same_states_and_messages(tmp_path:
     scripts = [(tmp_path / str(i) / "lava_model.py").read_text() for i in range(40)]
     assert sum("= Delta(" in script for script in scripts) == 20
     assert sum("= SigmaDelta(" in script for script in scripts) == 20
+
+
+def test_lavas_resonators_have_the_same_states_and_spikes(tmp_path: Path) -> None:
+    unequal, reached = step_all([resonating(seed) for seed in range(24)], tmp_path, steps=40)
+    assert unequal == []
+    assert reached["spikes"] > 1000
+    scripts = [(tmp_path / str(i) / "lava_model.py").read_text() for i in range(24)]
+    for kind in ("process=RF,", "process=RF_IZ,", "= LoihiResonator("):
+        assert sum(kind in script for script in scripts) > 8
+
+
+def test_lava_s_runtime_runs_its_resonators_the_same(tmp_path: Path) -> None:
+    net = resonating(3)
+    unequal, spikes = differing(net, tmp_path, payloads(net, STEPS, np.random.default_rng(3)))
+    assert unequal == 0
+    assert spikes > 0
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir.neurons.base import Array
-from nmcompile.ir.reference import shifted
+from nmcompile.ir.reference import shifted, spread
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,23 +31,27 @@ class Seen:
 
 
 def real_current(layer: Layer, seen: Seen) -> Array:
-    """Summed input (samples * steps, n) of the layer before quantization."""
+    """Summed input (samples * steps, n) of the layer before quantization, each current's."""
     samples, steps = seen.extent
-    real = np.zeros((samples * steps, layer.population.size))
+    size = prod(layer.population.current_shape)
+    real = np.zeros((samples * steps, size))
     for projection, unit, sent in zip(layer.projections, layer.units, seen.arriving, strict=True):
-        real += projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+        sums = projection.map.apply(sent.reshape(samples * steps, -1) * unit)
+        real += spread(sums, projection, size)
     return real
 
 
 def whole_current(encoded: EncodedLayer, seen: Seen) -> Array:
-    """Summed integer input (samples, steps, *shape) of the layer; sums are exact in float64."""
+    """Summed integer input (samples, steps, *current_shape); sums are exact in float64."""
     samples, steps = seen.extent
-    current = np.zeros((samples * steps, encoded.population.size), np.int64)
+    shape = encoded.population.current_shape
+    current = np.zeros((samples * steps, prod(shape)), np.int64)
     for projection, sent in zip(encoded.projections, seen.arriving, strict=True):
         exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
         sums = exact.apply(sent.reshape(samples * steps, -1))
-        current += shifted(np.rint(sums).astype(np.int64), projection)
-    return current.reshape(samples, steps, *encoded.population.shape)
+        whole = shifted(np.rint(sums).astype(np.int64), projection)
+        current += spread(whole, projection, prod(shape))
+    return current.reshape(samples, steps, *shape)
 
 
 def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:

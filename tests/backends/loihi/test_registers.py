@@ -23,6 +23,7 @@ from helpers.loihi_programs import (
     weights,
 )
 from helpers.random_loihi import random_network
+from helpers.random_microcode import resonating
 from nmcompile_backends.loihi.register_axons import by_core
 from nmcompile_backends.loihi.registers import write_registers
 
@@ -80,6 +81,17 @@ def test_sigma_delta_neurons_run_from_their_registers_alike(tmp_path: Path, seed
     del groups[0]["offset"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_resonators_run_from_their_registers_alike(tmp_path: Path, seed: int) -> None:
+    same_as_reference(resonating(seed), tmp_path, "loihi2", cut=2, seed=seed)
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    document = json.loads((tmp_path / "registers.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    cores = [core for chip in document["boards"][0]["chips"] for core in chip["cores"]]
+    assert {g["model"] for core in cores for g in core["compartment_groups"]} == {"resonator"}
+    assert {g["current"] for core in cores for g in core["synapse_groups"]} == {0, 1}
 
 
 def one_layer() -> Network:
