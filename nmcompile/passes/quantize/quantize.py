@@ -9,9 +9,9 @@ import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir import Input, Network, Population, Projection, Trace
+from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
-from nmcompile.ir.reference import shifted
 from nmcompile.passes.legalize.retime import Latency
 from nmcompile.passes.quantize.rounding import rounded_by_inputs
 from nmcompile.passes.quantize.trained import as_trained
