@@ -18,12 +18,14 @@ class Layer:
 
     units  for each projection, the real value of one unit of its source's payload
     peaks  largest magnitude of v, and of u or the summed input, seen on calibration data
+    last   true where nothing receives the population's spikes
     """
 
     population: Population
     projections: tuple[Projection, ...]
     units: tuple[float, ...]
     peaks: dict[str, float]
+    last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

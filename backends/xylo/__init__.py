@@ -1,1 +1,7 @@
-"""SynSense Xylo: Audio 2 (SYNS61201), Audio 3 (SYNS65302) and IMU (SYNS63300)."""
+"""SynSense Xylo Audio 2, Audio 3 and IMU: integer arithmetic, legality, quantisers, configuration."""
+
+from __future__ import annotations
+
+from nmcompile_backends.xylo.backend import XyloBackend
+
+BACKEND = XyloBackend()

@@ -5,6 +5,7 @@ NMC_XYLO_PYTHON names the interpreter that `tools/oracles/make_env.py xylo DIR` 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import fields, replace
@@ -12,10 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.models_xylo import counted_spikes, rockpool_net
 from helpers.random_xylo import Specification, network_of, program_of, random_specification
 from nmcompile_backends.xylo.arithmetic import XyloNeuron
+from nmcompile_backends.xylo.emit import FILE, emit
 
+import nmcompile as nmc
 from nmcompile.ir import Network, run, verify
+from nmcompile.passes.quantize import payloads
+from nmcompile.pipeline import Compiled
 from nmcompile.simulator import simulate
 
 PYTHON = os.environ.get("NMC_XYLO_PYTHON")
@@ -79,3 +85,36 @@ def test_any_network_gives_xylosims_states_and_spikes_saturated_or_not(tmp_path:
     several = [bool((found[f"{i}/Spikes"] > 1).any()) for i in range(NETWORKS)]
     assert by_order > NETWORKS // 8  # half of those that were tried
     assert min(sum(copied), sum(biased), sum(several)) > NETWORKS // 4
+
+
+def emitted(compiled: Compiled, folder: Path, sent: np.ndarray) -> Specification:
+    """The emitted specification as the runner takes it, with one sample of spikes."""
+    folder.mkdir()
+    emit(compiled.program, folder)
+    arrays = {k: np.array(v) for k, v in json.loads((folder / FILE).read_text()).items()}
+    chip = "a2" if compiled.program.target.name == "xylo_a2" else "imu"
+    return arrays | {"chip": np.array(chip), "input": sent, "alias": np.full(44, -1)}
+
+
+def test_a_compiled_rockpool_network_fires_on_xylosim_as_in_the_simulator(tmp_path: Path) -> None:
+    runs, given, sample = [], [], counted_spikes(4)
+    for target in ("xylo_a2", "xylo_a3", "xylo_imu"):
+        for seed in range(4):
+            compiled = nmc.compile(rockpool_net(seed, bool(seed % 2)), target=target, sample=sample)
+            (port,) = compiled.program.network.inputs
+            sent = payloads(port, sample)
+            runs.append((compiled, simulate(compiled.program, {port.name: sent},
+                                            record=("spikes", "v"))))
+            given.append(emitted(compiled, tmp_path / f"{target}-{seed}", sent[3]))
+    found = simulated(given, tmp_path)
+    for i, (compiled, result) in enumerate(runs):
+        hidden = np.split(found[f"{i}/Spikes"], [24], axis=1), np.split(found[f"{i}/Vmem"], [24], 1)
+        out = found[f"{i}/Spikes_out"], found[f"{i}/Vmem_out"]
+        layers = [*zip(*hidden, strict=True), out]
+        for lag, (population, theirs) in enumerate(
+                zip(compiled.program.network.populations, layers, strict=True)):
+            ours = result.records[population.name]
+            assert ours["spikes"][3].any()
+            for variable, values in zip(("spikes", "v"), theirs, strict=True):
+                np.testing.assert_array_equal(
+                    ours[variable][3][: len(values) - lag], values[lag:])
