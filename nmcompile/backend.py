@@ -27,6 +27,7 @@ class Layer:
     units  for each projection, the real value of one unit of its source's payload
     peaks  largest magnitude of v, and of u or the summed input, seen on calibration data
     width  of the weights
+    last   true where nothing receives the population's spikes
     """
 
     population: Population
@@ -34,6 +35,7 @@ class Layer:
     units: tuple[float, ...]
     peaks: dict[str, float]
     width: WeightWidth
+    last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

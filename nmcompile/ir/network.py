@@ -49,10 +49,14 @@ class Population:
         return prod(self.shape)
 
     @property
+    def currents(self) -> int:
+        """Number of input currents of a neuron."""
+        return int(getattr(self.neuron, "currents", 1))
+
+    @property
     def current_shape(self) -> tuple[int, ...]:
         """Shape of the input current: the population's, or one of it for each current."""
-        currents = getattr(self.neuron, "currents", 1)
-        return self.shape if currents == 1 else (currents, *self.shape)
+        return self.shape if self.currents == 1 else (self.currents, *self.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,6 +132,11 @@ class Network:
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections into population `name`."""
         return tuple(p for p in self.projections if p.target == name)
+
+    def arriving(self, name: str) -> tuple[Projection, ...]:
+        """Projections into population `name`, in the order of their sources among the nodes."""
+        place = {node.name: i for i, node in enumerate(self.nodes)}
+        return tuple(sorted(self.incoming(name), key=lambda p: place[p.source]))
 
     def outgoing(self, name: str) -> tuple[Projection, ...]:
         """Projections out of input or population `name`."""

@@ -8,9 +8,12 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.accumulate import accumulated, rows_of, shifted
 from nmcompile.ir.network import Network, Output, Population, Projection
-from nmcompile.ir.neurons.base import Array, State
+from nmcompile.ir.neurons.base import Array, State, accumulator_of
 from nmcompile.ir.verify import order
+
+Records = dict[str, dict[str, list[Array]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,17 +37,21 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
     steps = given if steps is None else steps
     sent = {name: values.reshape(samples, given, -1) for name, values in inputs.items()}
     states = {p.name: p.neuron.initial_state((samples, *p.shape)) for p in network.populations}
-    records: dict[str, dict[str, list[Array]]] = {
+    records: Records = {
         p.name: {"spikes": [], **{name: [] for name in p.neuron.state_names}}
         for p in network.populations
     }
     populations = [network.population(name) for name in order(network)]
+    rows = rows_of(network)
     for step in range(steps):
         for population in populations:
+            state = states[population.name]
             current = _current(network, population, sent, records, step)
-            states[population.name], spikes = _advance(
-                population, states[population.name], current, step
-            )
+            for projection, weights in rows.get(population.name, ()):
+                arrived = _arrived(projection, sent, records, step)
+                if arrived is not None and step >= population.start:
+                    state = accumulated(population.neuron, state, weights, arrived)
+            states[population.name], spikes = _advance(population, state, current, step)
             _append(records[population.name], states[population.name], spikes)
     return Trace(
         records={
@@ -112,21 +119,17 @@ def _current(
     network: Network,
     population: Population,
     sent: dict[str, Array],
-    records: dict[str, dict[str, list[Array]]],
+    records: Records,
     step: int,
 ) -> Array:
+    """The sum of what arrives; zero for a population that accumulates it by itself."""
     samples = next(iter(sent.values())).shape[0]
     integer = any(projection.format is not None for projection in network.projections)
     shape = population.current_shape
     total = np.zeros((samples, prod(shape)), np.int64 if integer else np.float32)
-    for projection in network.incoming(population.name):
-        when = step - projection.delay
-        if projection.source in sent:
-            values = sent[projection.source]
-            spikes = values[:, when] if 0 <= when < values.shape[1] else None
-        else:
-            history = records[projection.source]["spikes"]
-            spikes = history[when].reshape(samples, -1) if when >= 0 else None
+    summed = accumulator_of(population.neuron) is None
+    for projection in network.incoming(population.name) if summed else ():
+        spikes = _arrived(projection, sent, records, step)
         if spikes is not None:
             total = total + spread(shifted(projection.map.apply(spikes), projection), projection,
                                    total.shape[1])
@@ -143,15 +146,16 @@ def spread(sums: Array, projection: Projection, size: int) -> Array:
     return whole
 
 
-def shifted(sums: Array, projection: Projection) -> Array:
-    """The accumulated sums after the weight exponent of `projection`; unchanged without one.
-
-    A negative exponent shifts right and so rounds toward minus infinity.
-    """
-    if projection.format is None:
-        return sums
-    exponent = projection.format.exponent
-    return np.left_shift(sums, exponent) if exponent >= 0 else np.right_shift(sums, -exponent)
+def _arrived(
+    projection: Projection, sent: dict[str, Array], records: Records, step: int
+) -> Array | None:
+    """Spikes (samples, n) that reach the projection's target in `step`, None before step 0."""
+    when = step - projection.delay
+    if projection.source in sent:
+        values = sent[projection.source]
+        return values[:, when] if 0 <= when < values.shape[1] else None
+    history = records[projection.source]["spikes"]
+    return history[when].reshape(len(history[when]), -1) if when >= 0 else None
 
 
 def _append(record: dict[str, list[Array]], state: State, spikes: Array) -> None:

@@ -81,3 +81,16 @@ def sparse(payload, start, first, synapses, targets, weight, order, out):
                 for k in range(first[axon], first[axon] + synapses[axon]):
                     synapse = order[k]
                     out[sample, targets[synapse]] += value * weight[synapse]
+
+
+@parallel_kernel
+def accumulate(payload, start, targets, weight, low, high, out):
+    """Rows of spiking sources, added one source after the other and kept in low..high."""
+    for sample in prange(payload.shape[0]):
+        for source in range(payload.shape[1]):
+            value = payload[sample, source]
+            if value == 0:
+                continue
+            for k in range(start[source], start[source + 1]):
+                added = int(out[sample, targets[k]]) + value * int(weight[k])
+                out[sample, targets[k]] = min(max(added, low), high)

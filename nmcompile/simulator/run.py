@@ -9,12 +9,12 @@ from typing import cast
 
 import numpy as np
 
-from nmcompile.ir import Output, Population, step_weights
-from nmcompile.ir.neurons.base import Array, ChipNeuron, State
-from nmcompile.mapping import Program
+from nmcompile.ir import Network, Output, Population, Projection, step_weights
+from nmcompile.ir.neurons.base import Accumulator, Array, ChipNeuron, State, accumulator_of
+from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.simulator._traffic_kernels import count_by_owner
-from nmcompile.simulator.deliver import Delivery, delivery
+from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
 from nmcompile.simulator.timing import Timing
 from nmcompile.simulator.traffic import Tally, Traffic
 
@@ -92,10 +92,7 @@ class _Engine:
     def __init__(self, program: Program, record: tuple[str, ...]) -> None:
         network, mapping = program.network, program.mapping
         self._program, self._record = program, record
-        self._deliveries: list[Delivery] = [
-            delivery(p, axons, mapping.slices, network.shape_of(p.target))
-            for p, axons in zip(network.projections, mapping.axons, strict=True)
-        ]
+        self._incoming = {p.name: _deliveries(p, network, mapping) for p in network.populations}
         self._steppers = {
             p.name: cast(ChipNeuron, p.neuron).stepper(p.shape) for p in network.populations
         }
@@ -140,15 +137,17 @@ class _Engine:
             sent[population.name] = spikes
             if step < population.start:
                 continue
-            currents = [np.zeros((samples, population.size), np.int32)
-                        for _ in range(prod(population.current_shape) // population.size)]
-            for projection, deliver in zip(network.projections, self._deliveries, strict=True):
-                if projection.target == population.name and projection.delay <= len(history):
-                    payload, current = (history[projection.delay - 1][projection.source],
-                                        currents[projection.current or 0])
-                    _accumulate(deliver, projection.format.exponent, payload, current)  # type: ignore[union-attr]
-            arrived = currents[0] if len(currents) == 1 else np.concatenate(currents, axis=1)
-            self._steppers[population.name](states[population.name], arrived, spikes)
+            state = states[population.name]
+            current = np.zeros((samples, prod(population.current_shape)), np.int32)
+            accumulator = accumulator_of(population.neuron)
+            arriving = current if accumulator is None else _gathered(state, accumulator)
+            for projection, deliver in self._incoming[population.name]:
+                if projection.delay <= len(history):
+                    payload = history[projection.delay - 1][projection.source]
+                    _add(projection, deliver, payload, arriving, population.size)
+            if accumulator is not None:
+                _scatter(arriving, state, accumulator)
+            self._steppers[population.name](state, current, spikes)
         return sent
 
     def _count(self, sums: _Sums, sent: dict[str, Array], samples: int, step: int) -> None:
@@ -242,14 +241,48 @@ def _initial_state(population: Population, samples: int) -> State:
     return {name: np.ascontiguousarray(v.reshape(samples, -1)) for name, v in state.items()}
 
 
-def _accumulate(deliver: Delivery, exponent: int, payload: Array, current: Array) -> None:
-    """Add what arrives through one projection, after the shift of its weight exponent."""
-    if exponent == 0:
-        deliver.add(payload, current)
+def _deliveries(
+    population: Population, network: Network, mapping: Mapping
+) -> list[tuple[Projection, Delivery | Accumulation]]:
+    """What reaches `population`, in the order in which it is added."""
+    axons = dict(zip(map(id, network.projections), mapping.axons, strict=True))
+    if accumulator_of(population.neuron) is None:
+        return [(p, delivery(p, axons[id(p)], mapping.slices, population.shape))
+                for p in network.incoming(population.name)]
+    return [(p, accumulation(p, axons[id(p)], mapping.slices, population))
+            for p in network.arriving(population.name)]
+
+
+def _add(
+    projection: Projection, deliver: Delivery | Accumulation, payload: Array, arriving: Array,
+    size: int,
+) -> None:
+    """Add what arrives through one projection, after the shift of its weight exponent.
+
+    size  of the population, each of whose currents has that many columns of `arriving`
+    """
+    assert projection.format is not None
+    exponent = projection.format.exponent
+    one = projection.current is not None and arriving.shape[1] > size
+    if isinstance(deliver, Accumulation) or (exponent == 0 and not one):
+        deliver.add(payload, arriving)
         return
-    sums = np.zeros_like(current)
+    first = size * (projection.current or 0)
+    fed = arriving[:, first : first + size] if one else arriving
+    sums = np.zeros(fed.shape, arriving.dtype)
     deliver.add(payload, sums)
-    current += sums << exponent if exponent > 0 else sums >> -exponent
+    fed += sums << exponent if exponent >= 0 else sums >> -exponent
+
+
+def _gathered(state: State, accumulator: Accumulator) -> Array:
+    """The states that spikes are added to, side by side as a current of several parts."""
+    return np.concatenate([state[name] for name in accumulator.states], axis=1)
+
+
+def _scatter(gathered: Array, state: State, accumulator: Accumulator) -> None:
+    parts = np.split(gathered, len(accumulator.states), axis=1)
+    for name, part in zip(accumulator.states, parts, strict=True):
+        state[name][:] = part
 
 
 def _at(values: Array, step: int) -> Array:

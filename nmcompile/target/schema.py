@@ -61,6 +61,23 @@ class Core(Strict):
     shared_kernels: Constant[bool]
 
 
+class Ends(Strict):
+    """What a chip has whose inputs and outputs are channels and neurons of their own.
+
+    `core.neurons` counts hidden and output neurons together.
+
+    input_targets       hidden neurons that inputs may reach, the first ones
+    output_sources      hidden neurons that outputs may listen to, the last ones
+    recurrent_synapses  weights between hidden neurons, those of one layer to the next among them
+    """
+
+    input_channels: Constant[Count]
+    input_targets: Constant[Count]
+    output_neurons: Constant[Count]
+    output_sources: Constant[Count]
+    recurrent_synapses: Constant[Count]
+
+
 class Formats(Strict):
     """Number formats of spikes, weights and neurons.
 
@@ -111,6 +128,7 @@ class Target(Strict):
     """A chip or board: limits, formats, and the cost of each event.
 
     family  the backend that knows the chip's arithmetic and its files
+    ends    only of chips with inputs and outputs of their own
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -122,6 +140,7 @@ class Target(Strict):
     time_s: Times
     energy_j: Energies
     power_w: Power
+    ends: Ends | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -153,8 +172,8 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "core", "formats", "time_s", "energy_j", "power_w")
-            for name, constant in getattr(self, section)
+            for section in ("board", "core", "ends", "formats", "time_s", "energy_j", "power_w")
+            for name, constant in getattr(self, section) or ()
         }
 
     def estimates(self) -> tuple[str, ...]:

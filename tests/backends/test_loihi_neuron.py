@@ -14,8 +14,8 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir import Projection, SynapseFormat
+from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.neurons import Reset
-from nmcompile.ir.reference import shifted
 
 HALF = 1 << 23
 

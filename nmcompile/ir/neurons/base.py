@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol
 
@@ -62,11 +63,42 @@ class Neuron(Protocol):
         """State and spikes after one step with the summed input `current` of that step."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Accumulator:
+    """Where a chip adds arriving spikes one after the other, each addition saturating.
+
+        state = min(max(state + spikes * weight, low), high)
+
+    once for each source, in the order of the network's inputs, then of its populations, and of
+    the neurons in each. As all spikes of one source have one weight, adding them one by one is
+    this one addition.
+
+    states     the states that are added to, one for each input current
+    low, high  where they saturate
+    """
+
+    states: tuple[str, ...]
+    low: int
+    high: int
+
+
 class ChipNeuron(Neuron, Protocol):
-    """A neuron in a chip's integers: its readable `step`, and the same as a fast kernel."""
+    """A neuron in a chip's integers: its readable `step`, and the same as a fast kernel.
+
+    A model may have an attribute `accumulator` (see Accumulator). What arrives is then in its
+    states before `step` and `stepper` are called, whose `current` is only the population's bias;
+    called by themselves, they add `current` at once. A sum that wraps, or that cannot leave its
+    register, needs none.
+    """
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """A function (state, current, spikes) that advances a population of `shape` in place.
 
         It takes flat arrays (samples, neurons) int32, changes the state and fills `spikes`.
         """
+
+
+def accumulator_of(neuron: Neuron) -> Accumulator | None:
+    """Where `neuron` adds arriving spikes one by one; None if their sum is enough."""
+    accumulator: Accumulator | None = getattr(neuron, "accumulator", None)
+    return accumulator

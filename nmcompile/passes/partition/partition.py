@@ -17,7 +17,7 @@ from nmcompile.target import Target
 
 
 def partition(network: Network, target: Target, backend: Backend) -> Slices:
-    """Slices of all populations, not yet placed (core -1).
+    """Slices of all populations, not yet placed (core -1). Those of a board of one core share it.
 
     Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
     one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
@@ -83,7 +83,7 @@ def _candidates(shape: Grid) -> Sizes:
 
 def _slices(network: Network, grids: dict[str, Grid], target: Target) -> Slices:
     total = sum(prod(grid) for grid in grids.values())
-    if total > target.n_cores:
+    if total > target.n_cores > 1:
         raise _too_many(grids, total, target)
     low, high, owner = [], [], []
     for index, population in enumerate(network.populations):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from nmcompile.backend import Backend
@@ -51,7 +53,8 @@ def _incoming(
     linear, neurons = projection.map, sizes.prod(axis=1)
     if isinstance(linear, Dense):
         axons = np.full(len(sizes), linear.weight.shape[1], np.int64)
-        return axons, axons * backend.row_bits(projection.format, neurons)
+        synapses = neurons * (len(linear.weight) // prod(shape))  # one for each current
+        return axons, axons * backend.row_bits(projection.format, synapses)
     if isinstance(linear, Conv):
         return _conv(projection, linear, sizes, target, backend)
     assert isinstance(linear, Sparse)

@@ -25,15 +25,17 @@ def place(
     target: Target,
     rates: dict[str, Array],
 ) -> Slices:
-    """`slices` with one core each.
+    """`slices` with one core each, or all on the one core that a board has.
 
     rates  name of input or population -> (n,) mean spikes of each neuron in a step
 
     Slices start in the network's order along a line that snakes through the tiles, so that
     neighbours in the network are neighbours on the chip. Then pairs of slices swap cores while
     that lowers the sum of packets times hops (steepest pair of each slice, in order, until none
-    helps). Slices of a core never share it.
+    helps). Slices share a core only where there is no other.
     """
+    if target.n_cores == 1:
+        return replace(slices, core=np.zeros(len(slices), np.int32))
     core = _snake(target, len(slices))
     traffic = _traffic(network, slices, axons, rates)
     position = tile_position(target, core)

@@ -8,8 +8,9 @@ from math import prod
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
+from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.neurons.base import Array
-from nmcompile.ir.reference import shifted, spread
+from nmcompile.ir.reference import spread
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -131,6 +131,7 @@ def _layer(
         units=tuple(units.get(p.source, 1.0) for p in projections),
         peaks={name: float(np.abs(v).max()) for name, v in records.items() if name != "spikes"},
         width=width,
+        last=not network.outgoing(population.name),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
@@ -27,17 +28,21 @@ def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:
     names = [p.name for p in network.populations]
     population = names.index(projection.target)
     mine = np.flatnonzero(slices.population == population).astype(np.int32)
+    currents = network.populations[population].currents
     if isinstance(projection.map, Dense):
-        return _dense(projection.map, slices, mine)
+        return _dense(projection.map, slices, mine, currents)
+    if currents > 1:
+        raise NmcError(projection.name, f"a {projection.map.kind} map cannot be routed into the "
+                       f"{currents} currents of its neurons", "The backend makes it dense.")
     if isinstance(projection.map, Conv):
         return _conv(projection.map, slices, mine)
     assert isinstance(projection.map, Sparse)
     return _sparse(projection.map, slice_of_neurons(network, slices, population))
 
 
-def _dense(linear: Dense, slices: Slices, mine: Array) -> Axons:
+def _dense(linear: Dense, slices: Slices, mine: Array, currents: int) -> Axons:
     n_sources = linear.weight.shape[1]
-    sizes = slices.sizes()[mine].astype(np.int32)
+    sizes = currents * slices.sizes()[mine].astype(np.int32)
     return Axons(
         start=np.arange(n_sources + 1, dtype=np.int64) * len(mine),
         slice=np.tile(mine, n_sources),

@@ -1,0 +1,7 @@
+"""SynSense Xylo Audio 2, Audio 3 and IMU: integer arithmetic, legality, quantisers, configuration."""
+
+from __future__ import annotations
+
+from nmcompile_backends.xylo.backend import XyloBackend
+
+BACKEND = XyloBackend()

@@ -1,0 +1,55 @@
+"""Xylo behind the backend interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from nmcompile_backends.xylo import emit, encode, legalize
+from nmcompile_backends.xylo.arithmetic import WEIGHT_HIGH, WEIGHT_LOW, XyloNeuron
+
+from nmcompile.backend import EncodedLayer, Layer
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.target import Target
+
+
+class XyloBackend:
+    """Xylo Audio 2, Audio 3 and IMU; what differs between them stands in their target files."""
+
+    name = "xylo"
+    neurons: tuple[type, ...] = (XyloNeuron,)
+    index_bits = 0  # memory is published in weights; what names their targets is not counted
+
+    def has_relays(self, target: Target) -> bool:
+        """It has not: each hidden neuron has a synaptic current."""
+        return False
+
+    def legalize(self, network: Network, target: Target) -> Network:
+        """See `nmcompile_backends.xylo.legalize`."""
+        return legalize.legalize(network, target)
+
+    def input_format(self, port: Input, values: Array, target: Target) -> SpikeFormat:
+        """See `nmcompile_backends.xylo.legalize`."""
+        return legalize.input_format(port, values, target)
+
+    def natural_scale(self, layer: Layer, target: Target) -> float:
+        """See `nmcompile_backends.xylo.encode`."""
+        return encode.natural_scale(layer, target)
+
+    def encode(self, layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
+        """See `nmcompile_backends.xylo.encode`."""
+        return encode.encode(layer, scale, clip, target)
+
+    def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
+        """Two's complement of 8 bits."""
+        return WEIGHT_LOW, WEIGHT_HIGH, 1
+
+    def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
+        """Bits of the weights alone."""
+        return np.asarray(n_synapses, np.int64) * synapses.bits
+
+    def emit(self, program: Program, folder: Path) -> dict[str, str]:
+        """See `nmcompile_backends.xylo.emit`."""
+        return emit.emit(program, folder)

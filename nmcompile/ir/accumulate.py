@@ -1,0 +1,61 @@
+"""What arrives at a neuron: sums shifted by an exponent, or spikes added one after the other."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from nmcompile.ir.network import Network, Projection
+from nmcompile.ir.neurons.base import Array, Neuron, State, accumulator_of
+
+Rows = dict[str, tuple[tuple[Projection, Array], ...]]
+
+
+def rows_of(network: Network) -> Rows:
+    """For each population with an accumulator, its projections in the order in which they count.
+
+    Beside each stands the matrix (n_sources, n_targets) int64 of what one spike of a source adds:
+    the weights after the shift of their exponent.
+    """
+    return {
+        p.name: tuple((link, _matrix(link)) for link in network.arriving(p.name))
+        for p in network.populations if accumulator_of(p.neuron) is not None
+    }
+
+
+def accumulated(neuron: Neuron, state: State, rows: Array, spikes: Array) -> State:
+    """`state` of a neuron with an accumulator after the spikes of one projection.
+
+    rows    (n_sources, currents * n) int64
+    spikes  (samples, n_sources) whole numbers
+    """
+    accumulator = accumulator_of(neuron)
+    assert accumulator is not None
+    names, shape = accumulator.states, state[accumulator.states[0]].shape
+    total = np.concatenate([state[name].reshape(shape[0], -1) for name in names], axis=1)
+    total, counts = total.astype(np.int64), spikes.astype(np.int64)
+    for source in np.flatnonzero(spikes.any(axis=0)):
+        total += counts[:, source, None] * rows[source]
+        np.clip(total, accumulator.low, accumulator.high, out=total)
+    parts = np.split(total, len(names), axis=1)
+    kept = {name: part.reshape(shape).astype(state[name].dtype)
+            for name, part in zip(names, parts, strict=True)}
+    return {**state, **kept}
+
+
+def shifted(sums: Array, projection: Projection) -> Array:
+    """The accumulated sums after the weight exponent of `projection`; unchanged without one.
+
+    A negative exponent shifts right and so rounds toward minus infinity.
+    """
+    if projection.format is None:
+        return sums
+    exponent = projection.format.exponent
+    return np.left_shift(sums, exponent) if exponent >= 0 else np.right_shift(sums, -exponent)
+
+
+def _matrix(projection: Projection) -> Array:
+    """Each source's spike sent by itself; products of integers are exact in float64."""
+    sources = np.eye(prod(projection.map.in_shape))
+    return shifted(np.rint(projection.map.apply(sources)).astype(np.int64), projection)
