@@ -1,4 +1,4 @@
-"""SynSense Xylo Audio 2, Audio 3 and IMU: integer arithmetic, legality, quantisers, configuration."""
+"""SynSense Xylo Audio 2, Audio 3 and IMU: arithmetic, legality, integers, configuration."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def _weights(network: Network, sources: tuple[str, ...], targets: tuple[str, ...
 
 
 def _parts(network: Network, names: tuple[str, ...]) -> list[slice]:
-    ends = np.cumsum([0, *(prod(network.shape_of(name)) for name in names)])
-    return [slice(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False)]
+    ends = [0, *np.cumsum([prod(network.shape_of(name)) for name in names]).tolist()]
+    return [slice(a, b) for a, b in pairwise(ends)]
 
 
 def _register(populations: tuple[Population, ...], name: str) -> Array:

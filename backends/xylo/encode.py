@@ -24,8 +24,16 @@ from nmcompile.target import Target
 
 # Weights are not shifted: a shift is one for all input, all recurrent or all output weights, and
 # Rockpool's own mapper and quantisers leave all three at 0 (syns61201/xylo_mapper.py).
-FORMAT = SynapseFormat(bits=8)
 INITIAL_LAG = 1  # steps until the first input reaches the first hidden neurons
+
+
+def weight_levels(bits: int) -> tuple[int, int, int]:
+    """Lowest and highest of the chip's 8-bit weights that `bits` use, and the step between two.
+
+    Narrower weights are the highest of the 8 bits, so that thresholds stay as fine.
+    """
+    step = 2 ** (WEIGHT_BITS - bits)
+    return WEIGHT_LOW, WEIGHT_HIGH + 1 - step, step
 
 
 def natural_scale(layer: Layer, target: Target) -> float:
@@ -46,8 +54,9 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
                     for p, unit in zip(layer.projections, layer.units, strict=True))
     whole = scaled(Neurons(weights=weights, threshold=_threshold(population, scale),
                            bias=_bias(population)), scale)
-    projections = tuple(replace(p, map=p.map.with_weights(w), format=FORMAT)
-                        for p, w in zip(layer.projections, whole.weights, strict=True))
+    stored = SynapseFormat(bits=layer.width.bits)
+    projections = tuple(replace(p, map=p.map.with_weights(_whole(w * scale, layer)), format=stored)
+                        for p, w in zip(layer.projections, weights, strict=True))
     neuron = _neuron(layer, whole.threshold, whole.bias)
     neuron.verify(population.name, population.shape)
     return EncodedLayer(
@@ -106,11 +115,17 @@ def _threshold(population: Population, scale: float) -> Array:
     return np.full((), STATE_HIGH / scale)
 
 
+def _whole(weights: Array, layer: Layer) -> Array:
+    low, high, step = layer.width.within(*weight_levels(layer.width.bits))
+    return np.clip(np.rint(weights / step) * step, low, high).astype(np.int16)
+
+
 def _weight_scale(layer: Layer) -> float:
+    _, high, _ = layer.width.within(*weight_levels(layer.width.bits))
     gain = _gain(layer.population)
     peaks = [float(np.abs(p.map.weights()).max(initial=0.0)) * unit * gain
              for p, unit in zip(layer.projections, layer.units, strict=True)]
-    return WEIGHT_HIGH / max(peaks) if max(peaks, default=0) > 0 else 1e6
+    return high / max(peaks) if max(peaks, default=0) > 0 else 1e6
 
 
 def _register_scale(layer: Layer) -> float:

@@ -80,13 +80,17 @@ def _require(population: Population, is_output: bool, target: Target) -> None:
     if np.any(neuron.v_init) or np.any(getattr(neuron, "u_init", 0)):
         raise NmcError(name, f"its states start from other values than 0, where {target.name} "
                        "begins", "Start the model from 0.")
-    if isinstance(neuron, CubaLIF | CubaLI) and np.ptp(synapse_dash(neuron.current_decay)) > 0:
-        low, high = kept(synapse_dash(neuron.current_decay).min()), kept(
-            synapse_dash(neuron.current_decay).max())
-        raise NmcError(name, f"its synaptic decays lie nearest to {low:g} up to {high:g}; one "
-                       "scale of a layer needs one decay", f"Train the layer with {high:g} for all.")
+    if isinstance(neuron, CubaLIF | CubaLI):
+        _require_one_decay(name, kept(synapse_dash(neuron.current_decay)))
     if isinstance(neuron, LIF | CubaLIF):
         _require_reset(name, neuron, target)
+
+
+def _require_one_decay(name: str, decays: Array) -> None:
+    low, high = decays.min(), decays.max()
+    if low < high:
+        raise NmcError(name, f"its synaptic decays lie nearest to {low:g} up to {high:g}; the one "
+                       "scale of a layer needs one", f"Train the layer with {high:g} for all.")
 
 
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:

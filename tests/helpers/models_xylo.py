@@ -24,9 +24,9 @@ def rockpool_net(seed: int, recurrent: bool = False) -> torch.nn.Module:
         rp.LIFTorch(4, threshold=one, bias=Constant(0.013), max_spikes_per_dt=1, **TAUS))
     for name, tensor in torch.nn.Module.named_parameters(model):
         if name.endswith("weight"):
-            torch.nn.init.uniform_(tensor, -0.15, 0.2)
+            torch.nn.init.uniform_(tensor, -0.05, 0.06)
         elif name.endswith("w_rec"):
-            torch.nn.init.uniform_(tensor, -0.2, 0.1)
+            torch.nn.init.uniform_(tensor, -0.06, 0.05)
     return model
 
 
