@@ -12,6 +12,7 @@ import torch
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.selections import cut
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -77,7 +78,7 @@ def _select(call: Call) -> Result:
     dim %= len(value.dims)
     call.recorder.parents[call.out] = call.args[0]
     if not _is_steps(value.dims[dim]):
-        return _features_only(call, value, dim)
+        return _features_only(call, value, dim, index)
     rest = value.dims[:dim] + value.dims[dim + 1 :]
     return Value(rest, (value.exprs[index],))
 
@@ -88,11 +89,11 @@ def _slice(call: Call) -> Result:
     if tuple(call.out.shape) == tuple(call.args[0].shape):
         return value
     call.recorder.parents[call.out] = call.args[0]
+    places = slice(*(call.argument(i, name, default) for i, name, default in
+                     ((2, "start", None), (3, "end", None), (4, "step", 1))))
     if not _is_steps(value.dims[dim]):
-        return _features_only(call, value, dim)
-    start, end, step = (call.argument(i, name, default) for i, name, default in
-                        ((2, "start", None), (3, "end", None), (4, "step", 1)))
-    exprs = value.exprs[slice(start, end, step)]
+        return _features_only(call, value, dim, places)
+    exprs = value.exprs[places]
     dims = (*value.dims[:dim], (Axis(STEPS, len(exprs)),), *value.dims[dim + 1 :])
     return Value(dims, exprs)
 
@@ -102,10 +103,7 @@ def _unbind(call: Call) -> Result:
     rest = value.dims[:dim] + value.dims[dim + 1 :]
     if _is_steps(value.dims[dim]):
         return [Value(rest, (expr,)) for expr in value.exprs]
-    return [
-        apply_probed(call, value, lambda x, i=i: x.select(dim, i), ("unbind", dim, i))  # type: ignore[misc]
-        for i in range(len(call.out))
-    ]
+    return [_features_only(call, value, dim, i) for i in range(len(call.out))]
 
 
 def _split(call: Call) -> Result:
@@ -116,10 +114,7 @@ def _split(call: Call) -> Result:
             dims = (*value.dims[:dim], (Axis(STEPS, size),), *value.dims[dim + 1 :])
             results.append(Value(dims, value.exprs[start : start + size]))
         else:
-            results.append(apply_probed(
-                call, value, lambda x, s=start, n=size: x.narrow(dim, s, n),  # type: ignore[misc]
-                ("split", dim, start, size),
-            ))
+            results.append(_features_only(call, value, dim, slice(start, start + size)))
         start += size
     return list(results)
 
@@ -257,10 +252,13 @@ def _is_steps(dim: tuple[Axis, ...]) -> bool:
     return len(dim) == 1 and dim[0].tag == STEPS
 
 
-def _features_only(call: Call, value: Value, dim: int) -> Value:
+def _features_only(call: Call, value: Value, dim: int, place: slice | int) -> Value:
     if not is_features(value.dims[dim]):
         raise NotTraceableError("it picks single samples", True)
-    return apply_probed(call, value)
+    if any(holds(d, "F") and not is_features(d) for d in value.dims):
+        raise NotTraceableError("samples or steps and features are one axis", True)
+    return cut(call, value, (*[slice(None)] * dim, place,
+                             *[slice(None)] * (len(value.dims) - dim - 1)))
 
 
 def _first(call: Call) -> Value:

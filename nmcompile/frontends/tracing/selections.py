@@ -21,6 +21,7 @@ from nmcompile.frontends.tracing.values import (
 from nmcompile.ir.maps import Scale, Sparse, from_matrix
 from nmcompile.ir.neurons.base import Array
 
+Places = tuple[slice | int, ...]
 DIFFERENT = "a combination of tensors with different axes"
 
 
@@ -31,6 +32,40 @@ def placed(call: Call, value: Value, positions: Array, dims: Dims) -> Value:
     key = ("placed", value.features, shape, positions.tobytes())
     return value.then(call.link(key, lambda: _sparse(
         np.arange(n_in), positions, value.features or (1,), shape)), dims)
+
+
+def cut(call: Call, value: Value, places: Places) -> Value:
+    """The part of `value` at `places`, an index for each axis, whose features alone are cut."""
+    dims = dims_within(value.dims, places)
+    positions = positions_of(value.dims, places)
+    n_in = prod(value.features)
+    if np.array_equal(positions, np.arange(n_in)):
+        return Value(dims, value.exprs)
+    key = ("cut", value.features, _features(dims), positions.tobytes())
+    return without_lost(value.then(call.link(key, lambda: _sparse(
+        positions, np.arange(len(positions)), value.features or (1,), _features(dims))), dims))
+
+
+def positions_of(dims: Dims, places: Places) -> Array:
+    """Flat positions of the part at `places` among the features of `dims`."""
+    axes = [i for i, dim in enumerate(dims) if is_features(dim)]
+    sizes = [_size(dims[i]) for i in axes]
+    everything = np.arange(prod(sizes)).reshape(sizes)
+    return everything[tuple(places[i] for i in axes)].reshape(-1)
+
+
+def dims_within(dims: Dims, places: Places) -> Dims:
+    """The axes of the part of a tensor with axes `dims`; only features may be cut."""
+    part = []
+    for dim, place in zip(dims, places, strict=True):
+        count = len(range(_size(dim))[place]) if isinstance(place, slice) else None
+        if is_features(dim):
+            part += [] if count is None else [(Axis("F", count),)]
+        elif count == _size(dim):
+            part.append(dim)
+        else:
+            raise NotTraceableError("it picks single samples, or steps and features together", True)
+    return tuple(part)
 
 
 def spread(call: Call, value: Value, dims: Dims) -> Value:

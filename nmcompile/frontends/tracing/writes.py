@@ -9,7 +9,15 @@ import torch
 
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.selections import grown, placed, spread, without_lost
+from nmcompile.frontends.tracing.selections import (
+    Places,
+    dims_within,
+    grown,
+    placed,
+    positions_of,
+    spread,
+    without_lost,
+)
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -24,7 +32,6 @@ from nmcompile.ir.maps import Scale
 PARTS = ("values are written into a part of a tensor that is no slice of it; collect the steps in "
          "a list and use torch.stack")
 STEPS = "T"
-Places = tuple[slice | int, ...]
 
 
 def _copied(call: Call) -> Result:
@@ -72,18 +79,18 @@ def _into_steps(
     """Note what is written into one or more steps of `whole`; False where it is something else."""
     if tuple(target.shape) != tuple(_size(d) for d in value.dims):
         return False
-    span, before = _span(whole, target), call.recorder.known(whole)
+    before = call.recorder.known(whole)
+    span, place = (None if found is None or (
+        isinstance(before, Value) and is_features(before.dims[found[0]])) else found
+        for found in (_span(whole, target), _place(whole, target)))
     if span is not None and (
             value.dims[span[0]] == (Axis(STEPS, len(value.exprs)),)
             or (value.dims[span[0]] == (Axis("F", 1),) and value.exprs[0].last_step() == span[1])):
         _collect(call, whole, span, value, new=False)
         return True
-    place = _place(whole, target)
     if place is None or len(value.exprs) != 1:
         return False
     axis, index = place
-    if isinstance(before, Value) and is_features(before.dims[axis]):
-        return False
     ahead = any(holds(dim, "B") for dim in value.dims[axis:])
     if before is None and not ahead and value.exprs[0].last_step() not in (-1, index):
         return False
@@ -99,20 +106,18 @@ def _into_features(
     if places is None or isinstance(before, Opaque):
         raise NotTraceableError(PARTS)
     dims = before.dims if before is not None else _dims_around(whole, places, value)
-    part = _dims_within(dims, places)
+    part = dims_within(dims, places)
     value = spread(call, value, part)
-    axes = [i for i, dim in enumerate(dims) if is_features(dim)]
-    sizes = [_size(dims[i]) for i in axes]
-    positions = np.arange(prod(sizes)).reshape(sizes)[tuple(places[i] for i in axes)].reshape(-1)
+    positions = positions_of(dims, places)
     new = placed(call, value, positions, dims)
     if before is None:
         rest = whole.clone()
         rest[places] = 0
         before = Value(dims, (constant_expr(rest, dims),) * len(value.exprs))
     else:
-        factor = np.ones(prod(sizes), np.float32)
-        factor[positions] = 0
         shape = before.features or (1,)
+        factor = np.ones(prod(shape), np.float32)
+        factor[positions] = 0
         before = without_lost(before.then(call.link(("kept", shape, positions.tobytes()), lambda: (
             Scale(factor=factor.reshape(shape), in_shape=shape))), dims))
     pairs = zip(before.exprs, new.exprs, strict=True)
@@ -152,20 +157,6 @@ def _dims_around(whole: torch.Tensor, places: Places, value: Value) -> Dims:
         dim = own.pop(0) if isinstance(place, slice) else (Axis("F", size),)
         dims.append((Axis("F", size),) if is_features(dim) else dim)
     return tuple(dims)
-
-
-def _dims_within(dims: Dims, places: Places) -> Dims:
-    """The axes of the part of a tensor with axes `dims`; only features may be cut."""
-    part = []
-    for dim, place in zip(dims, places, strict=True):
-        count = len(range(_size(dim))[place]) if isinstance(place, slice) else None
-        if is_features(dim):
-            part += [] if count is None else [(Axis("F", count),)]
-        elif count == _size(dim):
-            part.append(dim)
-        else:
-            raise NotTraceableError(PARTS)
-    return tuple(part)
 
 
 def _size(dim: tuple[Axis, ...]) -> int:
