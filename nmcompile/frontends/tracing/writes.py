@@ -76,26 +76,33 @@ def _written(call: Call, target: torch.Tensor, value: Value | None) -> Value:
 def _into_steps(
     call: Call, whole: torch.Tensor, target: torch.Tensor, value: Value
 ) -> bool:
-    """Note what is written into one or more steps of `whole`; False where it is something else."""
+    """Note what is written into one or more steps of `whole`; False where it is something else.
+
+    A slice of one element behind the samples of a constant is taken for step 0 in step 0 only:
+    where it collects steps, that one came first.
+    """
     if tuple(target.shape) != tuple(_size(d) for d in value.dims):
         return False
     before = call.recorder.known(whole)
     span, place = (None if found is None or (
         isinstance(before, Value) and is_features(before.dims[found[0]])) else found
         for found in (_span(whole, target), _place(whole, target)))
-    if span is not None and (
-            value.dims[span[0]] == (Axis(STEPS, len(value.exprs)),)
-            or (value.dims[span[0]] == (Axis("F", 1),) and value.exprs[0].last_step() == span[1])):
+    if span is not None and _is_step(value, span, before is None):
         _collect(call, whole, span, value, new=False)
         return True
     if place is None or len(value.exprs) != 1:
         return False
-    axis, index = place
-    ahead = any(holds(dim, "B") for dim in value.dims[axis:])
-    if before is None and not ahead and value.exprs[0].last_step() not in (-1, index):
-        return False
     _collect(call, whole, place, value, new=True)
     return True
+
+
+def _is_step(value: Value, span: tuple[int, int], first: bool) -> bool:
+    axis, start = span
+    if value.dims[axis] == (Axis(STEPS, len(value.exprs)),):
+        return True
+    behind = any(holds(dim, "B") for dim in value.dims[:axis])
+    return (value.dims[axis] == (Axis("F", 1),) and value.exprs[0].last_step() == start
+            and not (first and behind and start))
 
 
 def _into_features(
