@@ -33,11 +33,12 @@ from nmcompile.ir.neurons import Activation
 from nmcompile.ir.neurons.base import Array
 
 MODULES = ("ReLU", "ReLU6", "Hardtanh", "LeakyReLU", "PReLU", "Hardsigmoid", "MaxPool1d",
-           "MaxPool2d", "MaxPool3d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid",
-           "MaxPool", "GlobalMaxPool", "Abs", "Max", "Min")  # of torch, then of ONNX
+           "MaxPool2d", "MaxPool3d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "Relu", "Clip",
+           "LeakyRelu", "PRelu", "HardSigmoid", "MaxPool", "GlobalMaxPool", "Abs", "Max",
+           "Min")  # of torch, then of ONNX
 OTHERS = ("sigmoid", "tanh", "elu", "gelu", "silu", "softplus", "hardswish", "mish", "exp", "selu",
           "celu", "log_sigmoid_forward", "erf")
-EDGE = 2.0**-20  # what lies on the edge of a level and what lies so little below it are not told apart
+EDGE = 2.0**-20  # of a level: a value on the edge, and one so little below it, belong to the level
 NEAREST = "it is no ReLU; ReLU, clamp, Hardtanh, LeakyReLU and quantised activations go in"
 
 
@@ -86,13 +87,14 @@ def _inner(
             t.links != links or t.source != node.path for t in terms):
         return None
     first = node.described.neuron
-    if not isinstance(first, Activation) or np.any(first.step_size) or not all(
-            isinstance(x.map, Scale) and np.all(x.map.factor > 0) for x in links):
+    scales = [link.map for link in links if isinstance(link.map, Scale)]
+    if not isinstance(first, Activation) or np.any(first.step_size) or len(scales) < len(
+            links) or any(np.any(scale.factor <= 0) for scale in scales):
         return None
     shift = value.exprs[0].bias
     if any(not np.array_equal(e.bias, shift) for e in value.exprs):
         return None
-    gain = reduce(np.multiply, (x.map.factor for x in links), np.ones((), np.float32))  # type: ignore[union-attr]
+    gain = reduce(np.multiply, (scale.factor for scale in scales), np.ones((), np.float32))
     shift = shift.reshape(node.shape) if shift.ndim else shift
     low, high = (neuron.of((gain * bound + shift).astype(np.float32))
                  for bound in (first.low, first.high))

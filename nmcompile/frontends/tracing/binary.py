@@ -29,8 +29,8 @@ FUNCTIONS = frozenset("""
     leaky_relu_ _prelu_kernel abs sign sgn sqrt rsqrt pow exp expm1 exp2 log log1p log2 log10
     reciprocal sigmoid tanh erf sin cos elu gelu silu mish softplus hardswish hardsigmoid hardshrink
     softshrink threshold gt ge lt le eq ne logical_not logical_and logical_or logical_xor
-    bitwise_not bitwise_and bitwise_or bitwise_xor round floor ceil trunc frac floor_divide remainder
-    fmod where masked_fill masked_fill_ maximum minimum fmax fmin heaviside nan_to_num
+    bitwise_not bitwise_and bitwise_or bitwise_xor round floor ceil trunc frac floor_divide
+    remainder fmod where masked_fill masked_fill_ maximum minimum fmax fmin heaviside nan_to_num
 """.split())
 SUMS = ("add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "neg")  # linear but of truth values
 IN_PLACE = "it changes a tensor in place; write a = f(a, b)"
@@ -216,9 +216,10 @@ class _Operands:
         if pair == (False, False):
             return gate(call, path, summed(x, y, 0.0), seen[0] | seen[1])
         fired = [s if wanted else ~s for s, wanted in zip(seen, pair, strict=True)]
-        signed = [v if wanted else scaled(call, v, -1.0)
-                  for v, wanted in zip((x, y), pair, strict=True)]
-        return gate(call, path, summed(*signed, -1.0 if all(pair) else 0.0), fired[0] & fired[1])
+        x, y = (v if wanted else scaled(call, v, -1.0)
+                for v, wanted in zip((x, y), pair, strict=True))
+        both = summed(x, y, -1.0 if all(pair) else 0.0)
+        return gate(call, path, both, fired[0] & fired[1])
 
     def _seen(self, b: Bits) -> torch.Tensor:
         """Where the spikes were in this run."""
@@ -252,7 +253,8 @@ def _required(call: Call, value: Value) -> Bits:
 def _affine(call: Call, found: Bits, quiet: Array, fired: Array) -> Value:
     """`quiet` without and `fired` with the spike of each element."""
     worth = found.worth
-    slope = np.divide(fired - quiet, worth, out=np.zeros_like(worth + fired + quiet), where=worth != 0)
+    nothing = np.zeros_like(worth + fired + quiet)
+    slope = np.divide(fired - quiet, worth, out=nothing, where=worth != 0)
     shift = quiet - slope * found.quiet
     return scaled(call, found.value, slope).each(lambda e: Expr(e.terms, e.bias + shift))
 

@@ -69,7 +69,8 @@ def _extreme(largest: bool, default: Callable[[torch.Tensor, torch.Tensor], torc
         if value is None or (len(call.args) > 1 and isinstance(call.args[1], torch.Tensor)):
             raise NotTraceableError(ONLY_SPIKES)
         axes, keep = _along(call, value), bool(call.argument(2, "keepdim", False))
-        found, result = bits(call, value), None
+        found = bits(call, value)
+        result: Known | None = None
         if found is not None:
             result = _gated(call, found, axes, keep, largest)
         elif are_values(call, value):

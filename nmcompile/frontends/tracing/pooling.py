@@ -167,7 +167,7 @@ def _largest(
 
     def sums(spikes: Value) -> Value:
         if plain is not None and axes < 3:
-            window = Window(spikes, out, *plain, axes=axes)
+            window = Window(spikes, out, plain[0], plain[1], plain[2], axes)
             return spikes.then(window.link(call.recorder.links, call.recorder.module(), False),
                                window.dims)
         dims = (*value.dims[:-axes], *((Axis("F", len(w)),) for w in windows))

@@ -56,7 +56,7 @@ def positions_of(dims: Dims, places: Places) -> Array:
 
 def dims_within(dims: Dims, places: Places) -> Dims:
     """The axes of the part of a tensor with axes `dims`; only features may be cut."""
-    part = []
+    part: list[tuple[Axis, ...]] = []
     for dim, place in zip(dims, places, strict=True):
         count = len(range(_size(dim))[place]) if isinstance(place, slice) else None
         if is_features(dim):

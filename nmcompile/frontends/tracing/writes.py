@@ -66,7 +66,8 @@ def _written(call: Call, target: torch.Tensor, value: Value | None) -> Value:
     The tensor is the one that `target` was taken from, and the one that holds the memory of both.
     """
     value = _of_constant(call) if value is None else value
-    parent = call.recorder.parents.get(target)
+    parents = call.recorder.parents
+    parent = parents[target] if target in parents else None
     for whole in dict.fromkeys((parent, target._base)):
         if whole is not None and not _into_steps(call, whole, target, value):
             value = _into_features(call, whole, target, value)
@@ -134,7 +135,8 @@ def _into_features(
 
 def _places(whole: torch.Tensor, part: torch.Tensor) -> Places | None:
     """The index whose part of `whole` is `part`; None where there is none."""
-    offset, places, axis = part.storage_offset() - whole.storage_offset(), [], 0
+    offset, axis = int(part.storage_offset()) - int(whole.storage_offset()), 0
+    places: list[slice | int] = []
     if offset < 0 or not whole.is_contiguous():
         return None
     for size, stride in zip(whole.shape, whole.stride(), strict=True):

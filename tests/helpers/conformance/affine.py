@@ -79,7 +79,7 @@ class TokenMask(nn.Module):
         self.embed, self.first = nn.Linear(8, 24), neuron.LIFNode(v_threshold=0.6)
         self.q, self.k, self.v = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
         self.lif_q, self.lif_k, self.lif_v = (neuron.LIFNode(v_threshold=0.5) for _ in range(3))
-        self.gate, self.last = neuron.LIFNode(v_threshold=0.5), neuron.LIFNode(v_threshold=0.5)
+        self.gate, self.last = neuron.LIFNode(v_threshold=0.3), neuron.LIFNode(v_threshold=0.1)
         self.head = nn.Linear(24, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -100,7 +100,7 @@ def convolution(mode: str) -> nn.Module:
     return loop(
         lambda m, x: m.lif2(m.fc2(m.conv(m.lif1(m.fc1(x)).view(-1, 1, 3, 4)).flatten(1))),
         fc1=nn.Linear(8, 12), lif1=snn.Leaky(beta=0.8, init_hidden=True), conv=conv,
-        fc2=nn.Linear(24, 5), lif2=snn.Leaky(beta=0.7, threshold=0.3, init_hidden=True))
+        fc2=nn.Linear(24, 5), lif2=snn.Leaky(beta=0.7, threshold=1.0, init_hidden=True))
 
 
 def padded(mode: str) -> Between:
@@ -158,9 +158,11 @@ SPIKES: dict[str, Between] = {
     "features zeroed": written(True),
     "features written over by others": written(False),
 }
+HIGHER = {"1 / (1 + s) and 2 / (s + 1)": 12.0}
 
 ROWS = (
-    *(row(name, partial(between, function)) for name, function in SPIKES.items()),
+    *(row(name, partial(between, function, threshold=HIGHER.get(name, 0.6)))
+      for name, function in SPIKES.items()),
     *(row(f"F.pad of mode {mode}", partial(between, padded(mode), 17))
       for mode in ("circular", "reflect", "replicate")),
     *(row(f"Conv2d, padding_mode={mode}", partial(convolution, mode))
