@@ -46,6 +46,11 @@ def _population(population: Population, target: Target) -> Population:
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
         raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
     assert isinstance(neuron, LI | LIF | CubaLI | CubaLIF)
+    if np.any(neuron.decay < 0):
+        raise NmcError(
+            population.name,
+            f"a decay of {float(neuron.decay.min()):g} is below 0, which does not exist on "
+            f"{target.name}", "Train with recurrent weights of 0 to 1 (in snnTorch beta=...).")
     if isinstance(neuron, LI | CubaLI):
         return population
     _require_reset(population.name, neuron, target)

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.xylo import emit, encode, legalize
-from nmcompile_backends.xylo.arithmetic import WEIGHT_HIGH, WEIGHT_LOW, XyloNeuron
+from nmcompile_backends.xylo.arithmetic import XyloNeuron
 
-from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
+from nmcompile.backend import EncodedLayer, Layer, Misfit
+from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
+
+WEIGHT_BITS = encode.WEIGHT_BITS
 
 
 class XyloBackend:
@@ -20,6 +22,7 @@ class XyloBackend:
 
     name = "xylo"
     neurons: tuple[type, ...] = (XyloNeuron,)
+    free_bias = True
     index_bits = 0  # memory is published in weights; what names their targets is not counted
 
     def has_relays(self, target: Target) -> bool:
@@ -34,6 +37,10 @@ class XyloBackend:
         """See `nmcompile_backends.xylo.legalize`."""
         return legalize.input_format(port, values, target)
 
+    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+        """None: thresholds and biases share the scale of the weights, legalize rounds decays."""
+        return ()
+
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.xylo.encode`."""
         return encode.natural_scale(layer, target)
@@ -43,12 +50,12 @@ class XyloBackend:
         return encode.encode(layer, scale, clip, target)
 
     def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:
-        """Two's complement of 8 bits."""
-        return WEIGHT_LOW, WEIGHT_HIGH, 1
+        """See `nmcompile_backends.xylo.encode`."""
+        return encode.weight_levels(synapses.bits)
 
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
         """Bits of the weights alone."""
-        return np.asarray(n_synapses, np.int64) * synapses.bits
+        return np.asarray(n_synapses, np.int64) * WEIGHT_BITS
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.xylo.emit`."""

@@ -11,6 +11,7 @@ from nmcompile_backends.xylo.arithmetic import (
     OUTPUT_SPIKES,
     STATE_HIGH,
     WEIGHT_HIGH,
+    WEIGHT_LOW,
     XyloNeuron,
 )
 from nmcompile_backends.xylo.dash import kept, membrane_dash, synapse_dash
@@ -24,6 +25,7 @@ from nmcompile.target import Target
 
 # Weights are not shifted: a shift is one for all input, all recurrent or all output weights, and
 # Rockpool's own mapper and quantisers leave all three at 0 (syns61201/xylo_mapper.py).
+WEIGHT_BITS = 8
 INITIAL_LAG = 1  # steps until the first input reaches the first hidden neurons
 
 

@@ -90,6 +90,9 @@ class _Writer:
             raise NmcError(population.name, f"NIR has no '{neuron.kind}' neuron")
         bias = spread(population.bias) if np.any(population.bias) else None
         decay = spread(neuron.decay)
+        if np.any(decay < 0):
+            raise NmcError(population.name, f"NIR has no decay below 0, its own is "
+                           f"{decay.min():g}")
         rate = 1 - decay
         fires: dict[str, Any] = {}
         if isinstance(neuron, LIF | CubaLIF):

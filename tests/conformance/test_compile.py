@@ -20,6 +20,7 @@ REFUSALS = (
     "spiking neurons and activations are in one network",
     "takes fewer steps than it has connections", "resonators begin at rest on loihi2",
     "a bias of resonators does not exist on loihi2",
+    "is below 0, which does not exist on loihi2",
 )
 
 

@@ -22,6 +22,9 @@ from nmcompile.passes.convert import is_artificial
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 UNSPEAKABLE = {
+    "LeakyParallel, the constructor's own weights, some below 0": "NIR has no decay below 0",
+    **{f"Conv2d, padding_mode={mode}": "NIR has no reshape" for mode in (
+        "circular", "reflect", "replicate")},
     "IAF, tau_syn": "NIR has no neuron without leak",
     **{name: "NIR has no 'sigma-delta' neuron" for name in (
         "Sigma-delta Input, Conv, Dense, Output", "Sigma-delta, shared_param=False",

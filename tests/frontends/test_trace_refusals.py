@@ -29,8 +29,6 @@ def refused(model: nn.Module, *shape: int) -> str:
     [(nn.Sequential(nn.Conv2d(3, 12, 1), nn.MaxPool2d(2)),
       "between.1 (MaxPool2d): max_pool2d_with_indices: max pooling of something else than the "
       "spikes of one layer; pool behind the neurons, or use average pooling"),
-     (nn.MaxPool2d(2, ceil_mode=True),
-      "between (MaxPool2d): max_pool2d_with_indices: max pooling with dilation or ceil_mode"),
      (nn.Sequential(nn.Conv2d(3, 2, 3), nn.Sigmoid()),
       "between.1 (Sigmoid): sigmoid: it is no ReLU; ReLU, clamp, Hardtanh, LeakyReLU and quantised "
       "activations go in"),
@@ -42,7 +40,7 @@ def refused(model: nn.Module, *shape: int) -> str:
 def test_a_layer_that_is_not_linear_is_refused_by_module_and_line(
     layer: nn.Module, text: str
 ) -> None:
-    said = refused(Features(layer, 48 if "ceil_mode" in text else 192), 5, 20, 3, 8, 8)
+    said = refused(Features(layer, 192), 5, 20, 3, 8, 8)
     assert said == f"{text} at models_snntorch.py:92{ACCEPTED}"
 
 
@@ -194,11 +192,12 @@ def test_parallel_neurons_that_see_the_future_are_refused() -> None:
         "lambda_ at 1.")
 
 
-def test_a_feature_written_into_a_part_of_a_tensor_is_no_step() -> None:
-    def one_column(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-        out = torch.zeros(len(x), 5)
-        out[:, 2:3] = m.lif1(m.fc1(x))[:, :1]
+def test_a_part_that_is_no_slice_of_a_tensor_cannot_be_written() -> None:
+    def window(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        out = torch.zeros(len(x), 8)
+        out.unfold(1, 2, 3).copy_(m.lif1(m.fc1(x))[:, :6].unflatten(1, (3, 2)))
         return m.lif2(out)
 
-    assert refused(Loop(one_column)).startswith("model (Loop): copy: values are written into a part "
-                                                "of a tensor; collect the steps in a list")
+    assert refused(Loop(window)).startswith(
+        "model (Loop): copy: values are written into a part of a tensor that is no slice of it; "
+        "collect the steps in a list")

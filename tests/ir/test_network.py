@@ -96,7 +96,7 @@ def test_a_time_constant_in_place_of_a_decay_is_refused():
     with pytest.raises(NmcError) as error:
         verify(one_neuron(LIF(decay=scalar(20), threshold=scalar(1))))
     assert str(error.value) == (
-        "n: decay spans 20 to 20, expected 0 to 1. Convert a time constant with exp(-dt / tau)."
+        "n: decay spans 20 to 20, expected -1 to 1. Convert a time constant with exp(-dt / tau)."
     )
 
 

@@ -47,6 +47,10 @@ def _divided(a: Attributes, x: Tensor, y: Tensor) -> Tensor:
     return torch.div(x, y, rounding_mode="trunc") if whole else torch.div(x, y)
 
 
+def _remainder(a: Attributes, x: Tensor, y: Tensor) -> Tensor:
+    return torch.fmod(x, y) if a.number("fmod", 0) else torch.remainder(x, y)
+
+
 def _total(a: Attributes, *x: Tensor) -> Tensor:
     return reduce(torch.add, x)
 
@@ -57,7 +61,7 @@ def _mean(a: Attributes, *x: Tensor) -> Tensor:
 
 ELEMENTS: dict[str, Operator] = {
     "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y,
-    "Div": _divided, "Neg": lambda a, x: -x, "Sum": _total, "Mean": _mean,
+    "Div": _divided, "Mod": _remainder, "Neg": lambda a, x: -x, "Sum": _total, "Mean": _mean,
     "Max": lambda a, *x: reduce(torch.maximum, x), "Min": lambda a, *x: reduce(torch.minimum, x),
     "Relu": lambda a, x: torch.relu(x), "Clip": _clip, "LeakyRelu": _leaky, "PRelu": _prelu,
     "HardSigmoid": _hard_sigmoid, "Abs": lambda a, x: torch.abs(x), "Dropout": _dropout,
@@ -68,7 +72,9 @@ ELEMENTS: dict[str, Operator] = {
     "Sign": lambda a, x: torch.sign(x), "Equal": lambda a, x, y: x == y,
     "Greater": lambda a, x, y: x > y, "GreaterOrEqual": lambda a, x, y: x >= y,
     "Less": lambda a, x, y: x < y, "LessOrEqual": lambda a, x, y: x <= y,
-    "Where": lambda a, c, x, y: torch.where(c, x, y), "Not": lambda a, x: ~x,
+    "And": lambda a, x, y: torch.logical_and(x, y), "Or": lambda a, x, y: torch.logical_or(x, y),
+    "Xor": lambda a, x, y: torch.logical_xor(x, y), "Erf": lambda a, x: torch.erf(x),
+    "Where": lambda a, c, x, y: torch.where(c, x, y), "Not": lambda a, x: torch.logical_not(x),
     "Sigmoid": lambda a, x: torch.sigmoid(x), "Tanh": lambda a, x: torch.tanh(x),
     "Elu": lambda a, x: functional.elu(x, a.real("alpha", 1.0)),
     "Gelu": lambda a, x: functional.gelu(x, approximate=a.text("approximate", "none")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -118,22 +119,55 @@ def _global_largest(a: Attributes, x: Tensor) -> Tensor:
     return function(x, 1)
 
 
+def _sum_of_sizes(a: Attributes, x: Tensor) -> Tensor:
+    """LpPool of order 1: the sum of the magnitudes in each window."""
+    kernel = a.numbers("kernel_shape", [])
+    strides, dilations, before, after = _window(a, x, kernel)
+    if a.number("p", 2) != 1 or max(dilations) > 1 or a.number("ceil_mode", 0):
+        raise NmcError(a.name, "LpPool of another order than 1, with dilations or with ceil_mode",
+                       "Use average pooling, or LpPool with p=1.")
+    x, padding = _padded(torch.abs(x), before, after)
+    function = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[x.dim() - 3]
+    return function(x, kernel, strides, padding) * float(prod(kernel))
+
+
 def _resized(
     a: Attributes, x: Tensor, roi: Tensor | None = None, scales: Tensor | None = None,
     sizes: Tensor | None = None,
 ) -> Tensor:
-    """Resize to the nearest neighbour, each axis of space by a whole factor."""
-    plain = ("asymmetric", "half_pixel", "pytorch_half_pixel")
-    if (a.text("mode", "nearest") != "nearest" or a.numbers("axes", [])
-            or a.text("coordinate_transformation_mode", "half_pixel") not in plain):
-        raise NmcError(a.name, "resizing other than to the nearest neighbour")
-    wanted = ([round(n * float(s)) for n, s in zip(x.shape, scales, strict=True)]
+    """Resize of space: to the nearest neighbour by whole factors, or linearly."""
+    mode = a.text("mode", "nearest")
+    at = a.text("coordinate_transformation_mode", "half_pixel")
+    wanted = _wanted(a, x, scales, sizes)
+    if mode == "nearest" and at in ("asymmetric", "half_pixel", "pytorch_half_pixel"):
+        if any(m % n for m, n in zip(wanted, x.shape[2:], strict=True)):
+            raise NmcError(a.name, "resizing to the nearest neighbour by something else than "
+                           "whole factors of space")
+        return functional.interpolate(x, size=wanted, mode="nearest")
+    exact = at == "align_corners" or scales is None or not scales.numel() or all(
+        abs(n * float(s) - m) < 1e-3
+        for n, s, m in zip(x.shape[2:], scales[2:], wanted, strict=True))
+    linear = ("linear", "bilinear", "trilinear")[_axes(x, a.name) - 1]
+    corners = at == "align_corners"
+    off_grid = at == "pytorch_half_pixel" and 1 in wanted
+    if mode != "linear" or not exact or a.number("antialias", 0) or at not in (
+            "half_pixel", "pytorch_half_pixel", "align_corners") or off_grid:
+        raise NmcError(a.name, f"resizing of mode {mode[:20]} at {at[:30]}",
+                       "Resize to the nearest neighbour or linearly, with half_pixel or "
+                       "align_corners.")
+    return functional.interpolate(x, size=wanted, mode=linear, align_corners=corners)
+
+
+def _wanted(
+    a: Attributes, x: Tensor, scales: Tensor | None, sizes: Tensor | None
+) -> list[int]:
+    """Sizes of space after a Resize, which leaves samples and channels."""
+    wanted = ([int(n * float(s) + 1e-4) for n, s in zip(x.shape, scales, strict=True)]
               if scales is not None and scales.numel() else
               [int(n) for n in sizes] if sizes is not None else [])
-    if len(wanted) != x.dim() or wanted[1] != x.shape[1] or any(
-            m % n for m, n in zip(wanted[2:], x.shape[2:], strict=True)):
-        raise NmcError(a.name, "resizing by something else than whole factors of space")
-    return functional.interpolate(x, size=wanted[2:], mode="nearest")
+    if len(wanted) != x.dim() or wanted[1] != x.shape[1] or a.numbers("axes", []):
+        raise NmcError(a.name, "resizing of something else than space")
+    return wanted[2:]
 
 
 LAYERS: dict[str, Operator] = {
@@ -141,5 +175,6 @@ LAYERS: dict[str, Operator] = {
     "MatMul": lambda a, x, y: torch.matmul(x, y),
     "BatchNormalization": _normalised, "AveragePool": _average, "MaxPool": _largest,
     "GlobalAveragePool": _global_average, "GlobalMaxPool": _global_largest, "Resize": _resized,
+    "LpPool": _sum_of_sizes,
     "Einsum": lambda a, *x: torch.einsum(a.text("equation", ""), *x),
 }

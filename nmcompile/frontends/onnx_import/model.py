@@ -15,6 +15,7 @@ from nmcompile.frontends.onnx_import.operator import Attributes, Operator
 from nmcompile.frontends.onnx_import.operators import OPERATORS, REFUSED
 from nmcompile.frontends.onnx_import.quantisers import Quantisers
 from nmcompile.frontends.onnx_import.read import Graph, Node
+from nmcompile.frontends.onnx_import.rewrites import plain
 from nmcompile.frontends.onnx_import.tensors import INTEGERS
 from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.ir.maps import Grid
@@ -57,7 +58,7 @@ class OnnxModel(nn.Module):
             name: torch.from_numpy(values.copy()) for name, values in graph.constants.items()}
         self.quantisers = Quantisers(self.constants, {
             name: INTEGERS[kind] for name, kind in graph.kinds.items() if kind in INTEGERS})
-        for node in graph.nodes:
+        for node in plain(graph.nodes):
             self._add(node, graph.opset)
         used = {name for _, inputs, _ in self.steps for name in inputs} | set(graph.outputs)
         self.constants = {k: v for k, v in self.constants.items() if k in used}

@@ -58,9 +58,15 @@ def _slice(
     by = [1] * len(first) if steps is None else listed(a, steps, "steps")
     places: list[Any] = [slice(None)] * x.dim()
     for begin, end, axis, step in zip(first, last, along, by, strict=True):
-        if step < 1:
-            raise NmcError(a.name, "a slice that runs backwards cannot be compiled")
-        places[axis] = slice(begin, end, step)
+        if step > 0:
+            places[axis] = slice(begin, end, step)
+            continue
+        size = x.shape[axis]
+        if step == 0:
+            raise NmcError(a.name, "a slice with steps of 0")
+        # An end that is still below 0 when counted from the back reaches beyond the first.
+        reach = range(size)[begin: end if end >= -size else None: step]
+        x = x.index_select(axis, torch.tensor(list(reach), dtype=torch.int64))
     return x[tuple(places)]
 
 

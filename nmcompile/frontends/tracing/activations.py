@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from nmcompile.frontends.adapters.interface import Described
 from nmcompile.frontends.tracing.calls import Calls
+from nmcompile.frontends.tracing.extent import MAX_RESULT
+from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Known, Recorder, Result
 from nmcompile.frontends.tracing.values import (
     Expr,
@@ -27,13 +28,17 @@ from nmcompile.frontends.tracing.values import (
     Term,
     Value,
 )
+from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import Activation
+from nmcompile.ir.neurons.base import Array
 
 MODULES = ("ReLU", "ReLU6", "Hardtanh", "LeakyReLU", "PReLU", "Hardsigmoid", "MaxPool1d",
-           "MaxPool2d", "AdaptiveMaxPool2d", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid",
-           "MaxPool", "GlobalMaxPool", "Abs", "Max", "Min")  # of torch, then of ONNX
+           "MaxPool2d", "MaxPool3d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "Relu", "Clip",
+           "LeakyRelu", "PRelu", "HardSigmoid", "MaxPool", "GlobalMaxPool", "Abs", "Max",
+           "Min")  # of torch, then of ONNX
 OTHERS = ("sigmoid", "tanh", "elu", "gelu", "silu", "softplus", "hardswish", "mish", "exp", "selu",
           "celu", "log_sigmoid_forward", "erf")
+EDGE = 2.0**-20  # of a level: a value on the edge, and one so little below it, belong to the level
 NEAREST = "it is no ReLU; ReLU, clamp, Hardtanh, LeakyReLU and quantised activations go in"
 
 
@@ -73,21 +78,33 @@ def _inner(
 ) -> tuple[Value, Activation] | None:
     """What a plain activation whose result `value` is took, and both activations as one.
 
-    An activation f never falls: f(clip(x, l, h)) = clip(f(x), f(l), f(h)).
+    An activation f never falls: f(c clip(x, l, h) + b) = clip(f(c x + b), f(c l + b), f(c h + b))
+    for every c above 0.
     """
     terms = [term for expr in value.exprs for term in expr.terms]
-    node = recorder.neurons.get(terms[0].source)
-    if node is None or any(len(e.terms) != 1 or np.any(e.bias) for e in value.exprs) or any(
-            t.links or t.source != node.path for t in terms):
+    node, links = recorder.neurons.get(terms[0].source), terms[0].links
+    if node is None or any(len(e.terms) != 1 for e in value.exprs) or any(
+            t.links != links or t.source != node.path for t in terms):
         return None
     first = node.described.neuron
-    if not isinstance(first, Activation) or np.any(first.step_size):
+    scales = [link.map for link in links if isinstance(link.map, Scale)]
+    if not isinstance(first, Activation) or np.any(first.step_size) or len(scales) < len(
+            links) or any(np.any(scale.factor <= 0) for scale in scales):
         return None
-    low, high = neuron.of(first.low), neuron.of(first.high)
+    shift = value.exprs[0].bias
+    if any(not np.array_equal(e.bias, shift) for e in value.exprs):
+        return None
+    gain = reduce(np.multiply, (scale.factor for scale in scales), np.ones((), np.float32))
+    shift = shift.reshape(node.shape) if shift.ndim else shift
+    low, high = (neuron.of((gain * bound + shift).astype(np.float32))
+                 for bound in (first.low, first.high))
     if np.any(low > 0) or np.any(high < 0):
         return None
     currents = tuple(node.currents[0 if node.static else t.step or 0] for t in terms)
-    return Value(value.dims, currents), replace(neuron, low=low, high=high)
+    for link in links:
+        currents = tuple(current.then(link) for current in currents)
+    moved = tuple(Expr(c.terms, c.bias + value.exprs[0].bias) for c in currents)
+    return Value(value.dims, moved), replace(neuron, low=low, high=high)
 
 
 def _population(
@@ -135,7 +152,7 @@ def _bounded(call: Call, low: float, high: float) -> Result:
     given = call.args[0]
     if not low <= 0 <= high:
         shift = low if low > 0 else high
-        return _traced(call, lambda x: torch.clamp(x - shift, low - shift, high - shift) + shift)
+        return traced(call, lambda x: torch.clamp(x - shift, low - shift, high - shift) + shift)
     neuron = Activation(low=np.full((), low, np.float32), high=np.full((), high, np.float32))
     before = None if given is call.out else given
     return activate(call.recorder, name_of(call.recorder, call.name), value, neuron,
@@ -167,7 +184,32 @@ def _round(call: Call) -> Result:
                     (call.args[0], call.out))
 
 
-def _traced(
+def _floor(call: Call) -> Result:
+    """The whole number below or above: rint(x - 1/2), where an edge still belongs to its level."""
+    value, given = call.value(call.args[0]), call.args[0]
+    if value is None or given is call.out:
+        raise NotTraceableError("it changes a tensor in place")
+    half = EDGE - 0.5 if call.name == "floor" else 0.5 - EDGE
+    if not torch.equal(torch.round(given + half), call.out):
+        raise NotTraceableError("values that lie on the edge between two levels")
+    return traced(call, lambda x: torch.round(x + half))
+
+
+def _chosen(call: Call) -> Result:
+    """where(mask, x, y) as mask x + (1 - mask) y."""
+    if len({id(tensor) for tensor, _ in call.tracked()}) == 1:
+        return fallback(call)
+    x, y = (part if isinstance(part, torch.Tensor) else torch.tensor(part)
+            for part in call.args[1:3])
+
+    def run(mask: torch.Tensor) -> torch.Tensor:
+        there = mask.to(torch.float32)
+        return there * x + (1 - there) * y
+
+    return traced(call, run)
+
+
+def traced(
     call: Call, function: Callable[..., torch.Tensor], *more: Any
 ) -> Known | None:
     """What `function` of the first argument is, found by running it under the recorder."""
@@ -203,67 +245,65 @@ def _leaky(call: Call) -> Result:
     if call.args[0] is call.out:
         raise NotTraceableError("it changes a tensor in place")
     if call.name == "_prelu_kernel":
-        return _traced(call, lambda x, w: w * x + (1 - w) * torch.relu(x), slope)
-    return _traced(call, lambda x: slope * x + (1 - slope) * torch.relu(x))
+        return traced(call, lambda x, w: w * x + (1 - w) * torch.relu(x), slope)
+    return traced(call, lambda x: slope * x + (1 - slope) * torch.relu(x))
 
 
 def _larger(call: Call) -> Result:
     """max(a, b) = relu(a - b) + b, min(a, b) = a - relu(a - b)."""
     if call.name == "minimum":
-        return _traced(call, lambda a, b: a - torch.relu(a - b), call.args[1])
-    return _traced(call, lambda a, b: torch.relu(a - b) + b, call.args[1])
+        return traced(call, lambda a, b: a - torch.relu(a - b), call.args[1])
+    return traced(call, lambda a, b: torch.relu(a - b) + b, call.args[1])
 
 
-def largest_of(call: Call, kernel: tuple[int, int], stride: tuple[int, int],
-               padding: tuple[int, int], flat: bool) -> Known | None:
-    """Max pooling of values as ReLUs of differences, first along columns and then along rows.
+def largest_of(call: Call, windows: tuple[list[Array], ...]) -> Known | None:
+    """Max pooling of values as ReLUs of differences, one axis after the other, the last one first.
 
     Where no value is below 0, one more ReLU holds the result, so that what follows has one source.
-    flat  true where the tensor has one axis to pool
+    windows  for each of the last axes the indices of the first, second, ... element of each window
     """
     positive = _never_negative(call)
-    if any(padding) and not positive:
-        raise NotTraceableError("max pooling with padding of values that may be negative")
+    longest = max(sum(len(part) for part in parts) for parts in windows)
+    if longest * call.args[0].numel() > MAX_RESULT:
+        raise NotTraceableError("max pooling of windows too large to be followed")
 
     def pooled(x: torch.Tensor) -> torch.Tensor:
-        planes = x.unsqueeze(-2) if flat else x
-        planes = nn.functional.pad(planes, (padding[1], padding[1], padding[0], padding[0]))
-        for axis in (-1, -2):
-            parts = _shifted(planes, axis, kernel[axis], stride[axis])
+        for axis, indices in zip(range(-1, -1 - len(windows), -1), windows[::-1], strict=True):
+            parts = [_at(x, axis, each) for each in indices]
             while len(parts) > 1:
                 parts = [reduce(torch.maximum, parts[i : i + 2]) for i in range(0, len(parts), 2)]
-            planes = parts[0]
-        planes = torch.relu(planes) if positive else planes
-        return planes.squeeze(-2) if flat else planes
+            x = parts[0]
+        return torch.relu(x) if positive else x
 
-    return _traced(call, pooled)
-
-
-def _shifted(x: torch.Tensor, axis: int, kernel: int, stride: int) -> list[torch.Tensor]:
-    """The first, second, ... element of each window along `axis`."""
-    reach = (x.shape[axis] - kernel) // stride * stride + 1
-    places = [slice(None)] * x.dim()
-    parts = []
-    for first in range(kernel):
-        places[axis] = slice(first, first + reach, stride)
-        parts.append(x[tuple(places)])
-    return parts
+    return traced(call, pooled)
 
 
-def is_graded(call: Call, value: Value) -> bool:
-    """True where all that `value` depends on sends graded values."""
+def _at(x: torch.Tensor, axis: int, indices: Array) -> torch.Tensor:
+    """The elements at `indices`, as a slice where they are evenly spaced."""
+    step = int(indices[1] - indices[0]) if len(indices) > 1 else 1
+    if step > 0 and np.all(np.diff(indices) == step):
+        places = [slice(None)] * x.dim()
+        places[axis] = slice(int(indices[0]), int(indices[-1]) + 1, step)
+        return x[tuple(places)]
+    return x.index_select(axis, torch.from_numpy(indices))
+
+
+def are_values(call: Call, value: Value) -> bool:
+    """True where all that `value` depends on sends graded values, or never changes."""
     sources = {term.source for expr in value.exprs for term in expr.terms}
     known = call.recorder.neurons
-    return all(s in known and known[s].described.neuron.graded for s in sources)
+    return all(known[s].described.neuron.graded if s in known else value.is_static()
+               for s in sources)
 
 
 def _never_negative(call: Call) -> bool:
     value = call.value(call.args[0])
     assert value is not None
     terms = [term for expr in value.exprs for term in expr.terms]
-    neurons = [call.recorder.neurons[term.source].described.neuron for term in terms]
+    nodes = [call.recorder.neurons.get(term.source) for term in terms]
     return (
-        all(isinstance(n, Activation) and np.all(n.low >= 0) for n in neurons)
+        all(n and isinstance(n.described.neuron, Activation)
+            and np.all(n.described.neuron.low >= 0) for n in nodes)
         and all(np.all(link.map.weights() >= 0) for term in terms for link in term.links)
         and all(np.all(expr.bias >= 0) for expr in value.exprs)
     )
@@ -279,9 +319,9 @@ ACTIVATIONS: Handlers = {
                     _clamp),
     **dict.fromkeys(("hardtanh", "hardtanh_"), _hardtanh),
     **dict.fromkeys(("leaky_relu", "leaky_relu_", "_prelu_kernel"), _leaky),
-    "round": _round,
-    "abs": lambda call: _traced(call, lambda x: 2 * torch.relu(x) - x),
-    "hardsigmoid": lambda call: _traced(call, lambda x: torch.clamp(x / 6 + 0.5, 0.0, 1.0)),
+    "round": _round, **dict.fromkeys(("floor", "ceil"), _floor), "where": _chosen,
+    "abs": lambda call: traced(call, lambda x: 2 * torch.relu(x) - x),
+    "hardsigmoid": lambda call: traced(call, lambda x: torch.clamp(x / 6 + 0.5, 0.0, 1.0)),
     **dict.fromkeys(("maximum", "minimum"), _larger),
     **dict.fromkeys(OTHERS, _other),
 }

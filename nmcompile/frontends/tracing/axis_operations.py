@@ -12,6 +12,7 @@ import torch
 from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.selections import cut
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -23,10 +24,9 @@ from nmcompile.frontends.tracing.values import (
     of_one_step,
     regroup,
 )
+from nmcompile.frontends.tracing.writes import WRITES
 
 STEPS = "T"
-PARTS = ("values are written into a part of a tensor; collect the steps in a list and use "
-         "torch.stack")
 
 
 def _reshape(call: Call) -> Result:
@@ -76,10 +76,10 @@ def _order(call: Call, n: int) -> list[int]:
 def _select(call: Call) -> Result:
     value, dim, index = _first(call), call.argument(1, "dim"), call.argument(2, "index")
     dim %= len(value.dims)
-    if not _is_steps(value.dims[dim]):
-        return _features_only(call, value, dim)
-    rest = value.dims[:dim] + value.dims[dim + 1 :]
     call.recorder.parents[call.out] = call.args[0]
+    if not _is_steps(value.dims[dim]):
+        return _features_only(call, value, dim, index)
+    rest = value.dims[:dim] + value.dims[dim + 1 :]
     return Value(rest, (value.exprs[index],))
 
 
@@ -88,11 +88,12 @@ def _slice(call: Call) -> Result:
     dim %= len(value.dims)
     if tuple(call.out.shape) == tuple(call.args[0].shape):
         return value
+    call.recorder.parents[call.out] = call.args[0]
+    places = slice(*(call.argument(i, name, default) for i, name, default in
+                     ((2, "start", None), (3, "end", None), (4, "step", 1))))
     if not _is_steps(value.dims[dim]):
-        return _features_only(call, value, dim)
-    start, end, step = (call.argument(i, name, default) for i, name, default in
-                        ((2, "start", None), (3, "end", None), (4, "step", 1)))
-    exprs = value.exprs[slice(start, end, step)]
+        return _features_only(call, value, dim, places)
+    exprs = value.exprs[places]
     dims = (*value.dims[:dim], (Axis(STEPS, len(exprs)),), *value.dims[dim + 1 :])
     return Value(dims, exprs)
 
@@ -102,10 +103,7 @@ def _unbind(call: Call) -> Result:
     rest = value.dims[:dim] + value.dims[dim + 1 :]
     if _is_steps(value.dims[dim]):
         return [Value(rest, (expr,)) for expr in value.exprs]
-    return [
-        apply_probed(call, value, lambda x, i=i: x.select(dim, i), ("unbind", dim, i))  # type: ignore[misc]
-        for i in range(len(call.out))
-    ]
+    return [_features_only(call, value, dim, i) for i in range(len(call.out))]
 
 
 def _split(call: Call) -> Result:
@@ -116,10 +114,7 @@ def _split(call: Call) -> Result:
             dims = (*value.dims[:dim], (Axis(STEPS, size),), *value.dims[dim + 1 :])
             results.append(Value(dims, value.exprs[start : start + size]))
         else:
-            results.append(apply_probed(
-                call, value, lambda x, s=start, n=size: x.narrow(dim, s, n),  # type: ignore[misc]
-                ("split", dim, start, size),
-            ))
+            results.append(_features_only(call, value, dim, slice(start, start + size)))
         start += size
     return list(results)
 
@@ -256,10 +251,13 @@ def _is_steps(dim: tuple[Axis, ...]) -> bool:
     return len(dim) == 1 and dim[0].tag == STEPS
 
 
-def _features_only(call: Call, value: Value, dim: int) -> Value:
+def _features_only(call: Call, value: Value, dim: int, place: slice | int) -> Value:
     if not is_features(value.dims[dim]):
         raise NotTraceableError("it picks single samples", True)
-    return apply_probed(call, value)
+    if any(holds(d, "F") and not is_features(d) for d in value.dims):
+        raise NotTraceableError("samples or steps and features are one axis", True)
+    return cut(call, value, (*[slice(None)] * dim, place,
+                             *[slice(None)] * (len(value.dims) - dim - 1)))
 
 
 def _first(call: Call) -> Value:
@@ -269,88 +267,13 @@ def _first(call: Call) -> Value:
     return value
 
 
-def _copied(call: Call) -> Result:
-    """copy_ of a whole tensor, or of one or more steps into a tensor that collects them."""
-    target, source = call.args[:2]
-    value = call.value(source)
-    if value is None or tuple(target.shape) != tuple(source.shape):
-        raise NotTraceableError(PARTS)
-    base = target._base
-    if base is None:
-        return value
-    span = _span(base, target)
-    if span is not None and (
-            value.dims[span[0]] == (Axis(STEPS, len(value.exprs)),)
-            or (value.dims[span[0]] == (Axis("F", 1),) and value.exprs[0].last_step() == span[1])):
-        _collect(call, base, span, value, new=False)
-        return value
-    place = _place(base, target)
-    if place is None or len(value.exprs) != 1:
-        raise NotTraceableError(PARTS)
-    _collect(call, base, place, value, new=True)
-    return value
-
-
-def _filled(call: Call) -> Result:
-    """fill_ of one step of a tensor whose other steps stay what they are."""
-    target, number = call.args[:2]
-    before = call.value(target)
-    parents = call.recorder.parents
-    if target not in parents:
-        raise NotTraceableError(PARTS)
-    parent: torch.Tensor = parents[target]
-    place = _place(parent, target)
-    if place is None or before is None or call.recorder.known(number) is not None:
-        raise NotTraceableError(PARTS)
-    filled = Value(before.dims, (constant_expr(call.out, before.dims),))
-    _collect(call, parent, place, filled, new=True)
-    return filled
-
-
-def _span(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
-    """(axis, start) where `part` is a slice of `base` along one axis."""
-    if part.dim() != base.dim() or part.stride() != base.stride():
-        return None
-    shorter = [i for i, (a, b) in enumerate(zip(part.shape, base.shape, strict=True)) if a != b]
-    offset = part.storage_offset() - base.storage_offset()
-    if len(shorter) != 1 or offset % base.stride(shorter[0]):
-        return None
-    return shorter[0], offset // base.stride(shorter[0])
-
-
-def _place(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
-    """(axis, index) where `part` is base.select(axis, index)."""
-    offset = part.storage_offset() - base.storage_offset()
-    for axis, (size, stride) in enumerate(zip(base.shape, base.stride(), strict=True)):
-        index = offset // stride
-        if index < size and offset % stride == 0 and part.stride() == tuple(
-            s for i, s in enumerate(base.stride()) if i != axis
-        ) and part.shape == base.select(axis, index).shape:
-            return axis, index
-    return None
-
-
-def _collect(
-    call: Call, base: torch.Tensor, place: tuple[int, int], value: Value, new: bool
-) -> None:
-    """Note that some steps of `base` are now `value`; the other steps are what they were.
-
-    place  the axis of the steps and the first of them; `new` where `value` lacks that axis
-    """
-    axis, index = place
-    before = call.recorder.known(base)
-    dims = _with(value.dims, axis, (Axis(STEPS, base.shape[axis]),), new)
-    span = range(index, index + len(value.exprs))
-    if isinstance(before, Value) and before.dims == dims:
-        exprs = list(before.exprs)
-    elif before is None:
-        rest = (*dims[:axis], *dims[axis + 1 :])
-        exprs = [value.exprs[0] if i in span else constant_expr(base.select(axis, i), rest)
-                 for i in range(base.shape[axis])]
-    else:
-        raise NotTraceableError(PARTS)
-    exprs[index : index + len(value.exprs)] = value.exprs
-    call.recorder.mark(base, Value(dims, tuple(exprs)), written=True)
+def _rolled(call: Call) -> Result:
+    """A roll along the steps, or along axes of features."""
+    value, shifts, axes = _first(call), call.args[1], call.argument(2, "dims", [])
+    if len(axes) != 1 or not _is_steps(value.dims[axes[0]]):
+        return apply_probed(call, value)
+    by = int(shifts[0]) % len(value.exprs)
+    return replace(value, exprs=value.exprs[-by:] + value.exprs[:-by] if by else value.exprs)
 
 
 def _same(call: Call) -> Result:
@@ -370,7 +293,7 @@ AXIS_OPERATIONS: Handlers = {
     "select": _select, "slice": _slice, "unbind": _unbind, "stack": _stack, "cat": _cat,
     "split": _split, "split_with_sizes": _split, "sum": _sum, "mean": _sum, "expand": _expand,
     "repeat": _repeat,
-    "copy_": _copied, "fill_": _filled,
+    "roll": _rolled, **WRITES,
 }
 
 

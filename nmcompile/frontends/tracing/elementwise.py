@@ -9,6 +9,7 @@ import torch
 
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.selections import grown, together
 from nmcompile.frontends.tracing.values import (
     Axis,
     Dims,
@@ -30,24 +31,24 @@ def _add(call: Call) -> Result:
     a, b = _operand(call, first), _operand(call, second)
     if isinstance(a, Value) and isinstance(b, Value):
         left, right = scaled(call, a, factor_a), scaled(call, b, factor_b)
-        return _sum_of_values(left, right)
+        return _sum_of_values(call, left, right)
     if isinstance(a, Value):
         return _plus_constant(call, scaled(call, a, factor_a), second, factor_b)
     assert isinstance(b, Value)
     return _plus_constant(call, scaled(call, b, factor_b), call.constant(first), factor_a)
 
 
-def _sum_of_values(a: Value, b: Value) -> Value:
+def _sum_of_values(call: Call, a: Value, b: Value) -> Value:
     if a.dims != b.dims and (one := (of_one_step(a), of_one_step(b)))[0].dims == one[1].dims:
         a, b = one
-    if a.dims != b.dims and a.features != b.features:
-        raise NotTraceableError("a sum of tensors of different shape")
-    if [[x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in a.dims] != [
-        [x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in b.dims
-    ]:
-        raise NotTraceableError("a sum of tensors with different axes", True)
+    if a.features != b.features or _tags(a) != _tags(b):
+        a, b = together(call, a, b)
     pairs = zip(a.exprs, b.exprs, strict=True)
     return Value(a.dims, tuple(x.plus(y) for x, y in pairs))
+
+
+def _tags(value: Value) -> list[list[str]]:
+    return [[x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in value.dims]
 
 
 def _operand(call: Call, item: object) -> Value | None:
@@ -56,11 +57,10 @@ def _operand(call: Call, item: object) -> Value | None:
 
 def _plus_constant(call: Call, value: Value, constant: object, factor: float) -> Value:
     tensor = torch.as_tensor(constant, dtype=torch.float64) * factor
-    if not torch.any(tensor) and tensor.dim() <= len(value.dims):
-        if tuple(call.out.shape) == _sizes(value.dims):
-            return value
+    if not torch.any(tensor) and tuple(call.out.shape) == _sizes(value.dims):
+        return value
     if tuple(call.out.shape) != _sizes(value.dims):
-        raise NotTraceableError("a sum whose constant makes the tensor larger")
+        value = grown(call, value)
     added = constant_expr(tensor.expand(call.out.shape), value.dims)
     return value.each(lambda expr: expr.plus(added))
 

@@ -17,7 +17,9 @@ GROWING = frozenset("""
     _adaptive_avg_pool2d _adaptive_avg_pool3d arange constant_pad_nd convolution
     convolution_overrideable empty expand eye full full_like im2col index_select linspace
     new_empty new_full new_ones new_zeros ones randn rand reflection_pad1d reflection_pad2d
-    repeat replication_pad1d replication_pad2d upsample_bilinear2d upsample_nearest1d
+    reflection_pad3d repeat replication_pad1d replication_pad2d replication_pad3d
+    upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_nearest1d
+    max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
     upsample_nearest2d upsample_nearest3d zeros avg_pool2d avg_pool3d max_pool2d_with_indices
     pixel_shuffle cat stack as_strided
 """.split())

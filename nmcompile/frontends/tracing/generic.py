@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from nmcompile.frontends.tracing.probe import Found, probe
 from nmcompile.frontends.tracing.recorder import Call, Result
+from nmcompile.frontends.tracing.selections import without_lost
 from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Value
 
 # Their result does not depend on the values of their argument.
@@ -22,6 +23,8 @@ CONSTANTS = frozenset(
 def fallback(call: Call) -> Result:
     """The value of an operation by probing; None for what does not depend on its argument."""
     if call.name in CONSTANTS:
+        if "empty" in call.name:
+            call.out.zero_()  # what memory happens to hold is no constant of the model
         return None
     tracked = call.tracked()
     if len({id(tensor) for tensor, _ in tracked}) != 1:
@@ -43,7 +46,7 @@ def apply_probed(
     if found.map is not None:
         linear = found.map
         name = (call.name, _key(call, value, function, key))
-        changed = value.then(call.link(name, lambda: linear), found.dims)
+        changed = without_lost(value.then(call.link(name, lambda: linear), found.dims))
     if np.any(found.bias):
         changed = changed.each(lambda e: Expr(e.terms, e.bias + found.bias))
     return Value(found.dims, changed.exprs)

@@ -1,16 +1,19 @@
-"""Average and sum pooling as linear maps, max pooling of spikes as neurons."""
+"""Average and sum pooling as linear maps, max pooling as gates or ReLUs."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import reduce
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.frontends.tracing.activations import is_graded, largest_of
-from nmcompile.frontends.tracing.any_of import any_of
+from nmcompile.frontends.tracing.activations import are_values, largest_of
+from nmcompile.frontends.tracing.binary import bits
+from nmcompile.frontends.tracing.extremes import EXTREMES, extreme_of_bits
 from nmcompile.frontends.tracing.generic import apply_probed
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Known, Result
 from nmcompile.frontends.tracing.values import (
@@ -18,10 +21,21 @@ from nmcompile.frontends.tracing.values import (
     Dims,
     Link,
     NotTraceableError,
+    Opaque,
     Value,
     is_features,
 )
+from nmcompile.frontends.tracing.windows import (
+    Windows,
+    adaptive,
+    by_position,
+    regular,
+    sum_over,
+)
 from nmcompile.ir.maps import pool
+
+ONLY_SPIKES = ("max pooling of something else than the spikes of one layer; pool behind the "
+               "neurons, or use average pooling")
 
 Pair = tuple[int, int]
 
@@ -96,33 +110,75 @@ def _adaptive_pool(call: Call) -> Result:
 
 
 def _max_pool(call: Call) -> Result:
-    """Max pooling of spikes, which is 1 where any spike of the window is."""
-    flat = call.name == "max_pool1d"
-    padding, dilation = call.argument(3, "padding", [0]), call.argument(4, "dilation", [1])
-    out = call.out if flat else call.out[0]
-    window = Window(_value(call), out, call.args[1], call.argument(2, "stride", None), padding,
-                    axes=1 if flat else 2)
-    if any(n != 1 for n in dilation) or call.argument(5, "ceil_mode", False):
-        raise NotTraceableError("max pooling with dilation or ceil_mode")
-    largest = _largest(call, window, flat)
-    return largest if flat else [largest, None]
+    """Max pooling along the last one, two or three axes."""
+    axes = 1 if call.name == "max_pool1d" else int(call.name[8])
+    sizes, counts = _planes(call, axes)
+    kernel, stride, padding, dilation = (_each(n, axes) for n in (
+        call.args[1], call.argument(2, "stride", None) or call.args[1],
+        call.argument(3, "padding", 0), call.argument(4, "dilation", 1)))
+    windows = tuple(map(regular, sizes, counts, kernel, stride, padding, dilation))
+    plain = all(d == 1 for d in dilation) and not call.argument(5, "ceil_mode", False)
+    largest = _largest(call, windows, (kernel, stride, padding) if plain else None)
+    return largest if axes == 1 else [largest, _place(call)]
 
 
 def _adaptive_max_pool(call: Call) -> Result:
-    window = _even(call, call.out[0])
-    if window is None:
-        raise NotTraceableError("adaptive max pooling with windows of several sizes")
-    return [_largest(call, window), None]
+    axes = int(call.name[17])
+    sizes, counts = _planes(call, axes)
+    windows = tuple(map(adaptive, sizes, counts))
+    kernel = tuple(n // m for n, m in zip(sizes, counts, strict=True))
+    even = all(n % m == 0 for n, m in zip(sizes, counts, strict=True))
+    return [_largest(call, windows, (kernel, kernel, (0,) * axes) if even else None), _place(call)]
 
 
-def _largest(call: Call, window: Window, flat: bool = False) -> Known | None:
-    """The largest of each window: neurons that fire with any spike, or ReLUs of differences."""
-    if is_graded(call, _value(call)):
-        kernel = (window.kernel, window.stride, window.padding)
-        return largest_of(call, *kernel, flat)
-    sums = window.link(call.recorder.links, call.recorder.module(), average=False)
-    features = tuple(a.size for dim in window.dims for a in dim if a.tag == "F")
-    return Value(window.dims, any_of(call, _value(call), sums, features))
+def _planes(call: Call, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes of the pooled axes before and after."""
+    if not all(map(is_features, _value(call).dims[-axes:])):
+        raise NotTraceableError("pooling over samples or steps", True)
+    out = call.out[0] if isinstance(call.out, tuple) else call.out
+    return tuple(call.args[0].shape[-axes:]), tuple(out.shape[-axes:])
+
+
+def _each(size: Any, axes: int) -> tuple[int, ...]:
+    numbers = (size,) if isinstance(size, int) else tuple(map(int, size))
+    return numbers * axes if len(numbers) == 1 else numbers
+
+
+def _place(call: Call) -> Opaque:
+    """The indices that max pooling gives beside the values."""
+    return call.recorder.opaque(NotTraceableError("where in a window the largest is"),
+                                [_value(call)], call.name)
+
+
+def _largest(
+    call: Call, windows: tuple[Windows, ...], plain: tuple[tuple[int, ...], ...] | None
+) -> Known | None:
+    """The largest of each window: gates that fire with any spike, or ReLUs of differences.
+
+    plain  kernel, stride and padding where these say all
+    """
+    value, axes = _value(call), len(windows)
+    if are_values(call, value):
+        return largest_of(call, tuple(map(by_position, windows)))
+    found = bits(call, value)
+    if found is None:
+        raise NotTraceableError(ONLY_SPIKES)
+    out = call.out[0] if isinstance(call.out, tuple) else call.out
+
+    def sums(spikes: Value) -> Value:
+        if plain is not None and axes < 3:
+            window = Window(spikes, out, plain[0], plain[1], plain[2], axes)
+            return spikes.then(window.link(call.recorder.links, call.recorder.module(), False),
+                               window.dims)
+        dims = (*value.dims[:-axes], *((Axis("F", len(w)),) for w in windows))
+        shape = tuple(a.size for dim in dims for a in dim if a.tag == "F")
+        sizes = tuple(call.args[0].shape[-axes:])
+        return spikes.then(call.link(("windows", value.features, *map(tuple, windows)), lambda: (
+            sum_over(windows, sizes, value.features, shape))), dims)
+
+    each = reduce(np.multiply.outer, [np.array(list(map(len, w))) for w in windows]).reshape(-1)
+    planes = prod(value.features) // prod(call.args[0].shape[-axes:])
+    return extreme_of_bits(call, found, sums, np.tile(each, planes), largest=True)
 
 
 def is_sum_pool(module: nn.Module) -> bool:
@@ -140,6 +196,8 @@ def sum_pool(
 
 POOLING: Handlers = {
     "avg_pool2d": _average_pool, "_adaptive_avg_pool2d": _adaptive_pool,
-    **dict.fromkeys(("max_pool1d", "max_pool2d_with_indices"), _max_pool),
-    "adaptive_max_pool2d": _adaptive_max_pool,
+    **dict.fromkeys(("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices"),
+                    _max_pool),
+    **dict.fromkeys(("adaptive_max_pool2d", "adaptive_max_pool3d"), _adaptive_max_pool),
+    **EXTREMES,
 }

@@ -33,8 +33,9 @@ def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
     Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
-    and that rows do not meet; then reads off a selection of features from f(1..n), or the columns
-    from f of the unit vectors. Raises NotTraceableError where it is not affine or rows meet.
+    and that no row acts on another and all are treated alike; then reads off a selection of
+    features from f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError
+    where it is not affine or rows meet.
     """
     rows = _Rows(function, value)
     if rows.count * rows.n_in > MAX_TRIED:
@@ -112,9 +113,13 @@ def _require_affine(rows: _Rows, zero: Array) -> None:
     scale = 1e-4 * (1 + np.abs(fx).max(initial=0) + np.abs(fy).max(initial=0))
     if not np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale):
         raise NotTraceableError("it is not linear")
-    turned = rows.run(np.roll(x, 1, axis=0))
-    if not np.allclose(turned, np.roll(fx, 1, axis=0), rtol=0, atol=scale):
-        raise NotTraceableError("it mixes samples or steps", True)
+    for change in (np.arange(rows.count) == 0, random.random(rows.count) < 0.5):
+        if not np.allclose(rows.run(np.where(change[:, None], y, x))[~change], fx[~change],
+                           rtol=0, atol=scale):
+            raise NotTraceableError("it mixes samples or steps", True)
+    alike = rows.run(np.broadcast_to(x[:1], x.shape))
+    if not np.allclose(alike, fx[:1], rtol=0, atol=scale):
+        raise NotTraceableError("it treats samples or steps differently", True)
 
 
 def _identity_trial(rows: _Rows) -> tuple[Array, Array]:

@@ -57,7 +57,8 @@ class LIF(Membrane):
 
         v[t] = decay * v[t-1] + i[t]        spike where v[t] > threshold, then the reset
 
-    Fields as in Membrane.
+    Fields as in Membrane. A decay may be as low as -1, as the recurrent weights that a model
+    learned (snnTorch's LeakyParallel starts from such); no chip has that.
     """
 
     kind: ClassVar[str] = "lif"
@@ -67,7 +68,7 @@ class LIF(Membrane):
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
-        verify_membrane(self, name, shape)
+        verify_membrane(self, name, shape, lowest_decay=-1)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane before step 0."""
@@ -235,11 +236,13 @@ def fire_and_reset(
     return np.maximum(v, neuron.v_min).astype(np.float32), spikes.astype(np.float32)
 
 
-def verify_membrane(neuron: Membrane, name: str, shape: tuple[int, ...]) -> None:
+def verify_membrane(
+    neuron: Membrane, name: str, shape: tuple[int, ...], lowest_decay: int = 0
+) -> None:
     """Raise NmcError where a parameter of the membrane breaks a rule."""
     for field_name in ("decay", "threshold", "v_min", "v_init", "state_step"):
         require_shape(name, field_name, getattr(neuron, field_name), shape)
-    require_decay(name, "decay", neuron.decay)
+    require_decay(name, "decay", neuron.decay, lowest_decay)
     if np.any(neuron.state_step < 0):
         raise NmcError(name, "the step of its states is below 0")
     if neuron.spikes_per_step < 1:

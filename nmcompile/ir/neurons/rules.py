@@ -20,11 +20,11 @@ def require_shape(where: str, field: str, value: Array, shape: tuple[int, ...]) 
         raise NmcError(where, f"{field} holds a NaN")
 
 
-def require_decay(where: str, field: str, value: Array) -> None:
-    """Raise unless every per-step decay factor lies within 0..1."""
-    if np.any(value < 0) or np.any(value > 1):
+def require_decay(where: str, field: str, value: Array, lowest: int = 0) -> None:
+    """Raise unless every per-step decay factor lies within `lowest`..1."""
+    if np.any(value < lowest) or np.any(value > 1):
         raise NmcError(
             where,
-            f"{field} spans {np.min(value):g} to {np.max(value):g}, expected 0 to 1",
+            f"{field} spans {np.min(value):g} to {np.max(value):g}, expected {lowest} to 1",
             "Convert a time constant with exp(-dt / tau).",
         )

@@ -6,7 +6,7 @@ from helpers.conformance.rows import Row
 TABLES = {
     "norse": ("norse",), "rockpool": ("rockpool",), "sinabs": ("sinabs",),
     "snntorch": ("snntorch",), "spikingjelly": ("spikingjelly",),
-    "lava_dl": ("lava",),
+    "lava_dl": ("lava",), "affine": ("snntorch", "spikingjelly"),
     "artificial": ("snntorch",), "handwritten": (), "brevitas": ("brevitas", "snntorch", "spikingjelly"),
     "exporters": ("sinabs", "snntorch"), "delays": ("DCLS", "spikingjelly"),
     "networks": ("norse", "sinabs", "snntorch", "spikingjelly"),

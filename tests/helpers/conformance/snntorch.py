@@ -61,10 +61,12 @@ class BatchFirst(nn.Module):
 class Parallel(nn.Module):
     """LeakyParallel, which takes all steps at once."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, own: bool = False, **options: object) -> None:
         super().__init__()
         self.lif1 = snn.LeakyParallel(8, 12, **options)
         self.fc, self.lif2 = nn.Linear(12, 5), snn.Leaky(beta=0.9)
+        if own:
+            return
         nn.init.uniform_(self.lif1.rnn.weight_ih_l0, -0.3, 0.6)
         if options.get("beta") is None:
             self.lif1.rnn.weight_hh_l0.data = torch.diag(SPREAD)
@@ -166,6 +168,8 @@ ROWS = (
         Loop, snn.RSynaptic, alpha=0.5, beta=0.8, all_to_all=False, V=0.3, threshold=1.5)),
     row("LeakyParallel", partial(Parallel, beta=0.8, threshold=1.5)),
     row("LeakyParallel, weights of its own", partial(Parallel, threshold=2.0, bias=False)),
+    row("LeakyParallel, the constructor's own weights, some below 0", partial(
+        Parallel, own=True, threshold=0.2)),
     row("batch first, spikes summed", BatchFirst),
     row("Conv2d, BatchNorm2d, AvgPool2d in a class with a loop", ConvNet, (2, 8, 8)),
     row("MaxPool2d, max_pool2d and max_pool1d of spikes", MaxPooled, (2, 8, 8)),
