@@ -162,8 +162,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
         error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
-        origins = tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins))
-        return Opaque(error, reason.mixes_axes, origins)
+        return Opaque(error, reason.mixes_axes, tuple(known))
 
     def grid(self, weight: torch.Tensor) -> Grid | None:
         """The grid of `weight`, whole or a transposed matrix, if it was trained as integers."""
@@ -192,9 +191,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             if hidden:
                 result: Result = Opaque(
-                    hidden[0].error, any(k.mixes_axes for k in hidden),
-                    tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins)),
-                )
+                    hidden[0].error, any(k.mixes_axes for k in hidden), tuple(known))
                 if call.name in ("zeros_like", "ones_like", "empty_like", "full_like"):
                     result = None
             else:
