@@ -31,6 +31,7 @@ LIBRARIES = tuple(
 DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs inside of it
 # Operations by which Python code learns the values of a tensor.
 DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
+ACCUMULATING = frozenset(["add_", "sub_", "mul_", "div_"])  # what they change is an operand too
 MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 layers take some 60,000
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
@@ -118,9 +119,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = [k for k in map(self.known, leaves) if k is not None]
         name = func.overloadpacket.__name__
         require_modest(name, func, args, kwargs, self.module() or "model")
+        before = args
+        if known and name in ACCUMULATING and self.known(args[0]) is None:
+            before = (args[0].clone(), *args[1:])
         out = func(*args, **kwargs)
         if known:
-            self._note(Call(name, func, args, kwargs, out, self), known)
+            self._note(Call(name, func, before, kwargs, out, self), known)
         return out
 
     def count(self) -> None:
@@ -150,7 +154,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(first, torch.Tensor) and _share(first, out):
             self._known[out] = (known, first._version + (first is out))
         else:
-            self.mark(out, known)
+            self.mark(out, known, written=call.name in ACCUMULATING)
 
     def module(self) -> str:
         """Path of the module that is running."""
