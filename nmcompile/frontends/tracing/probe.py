@@ -33,8 +33,9 @@ def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
     Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
-    and that rows neither meet nor change places; then reads off a selection of features from f(1..n), or the columns
-    from f of the unit vectors. Raises NotTraceableError where it is not affine or rows meet.
+    and that rows neither meet nor change places; then reads off a selection of features from
+    f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError where it is not
+    affine or rows meet.
     """
     rows = _Rows(function, value)
     if rows.count * rows.n_in > MAX_TRIED:
@@ -126,7 +127,7 @@ def _require_rows_apart(
     random = np.random.default_rng(3)
     (x, fx), (y, fy) = of_x, of_y
     for _ in range(2):
-        among = random.random((rows.count, 1)) < 0.5  # noqa: PLR2004
+        among = random.random((rows.count, 1)) < 0.5
         order = random.permutation(rows.count)
         for given, wanted in ((np.where(among, x, y), np.where(among, fx, fy)),
                               (x[order], fx[order])):

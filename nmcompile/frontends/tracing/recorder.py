@@ -33,6 +33,10 @@ DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs in
 DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
 ACCUMULATING = frozenset(["add_", "sub_", "mul_", "div_"])  # what they change is an operand too
 MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 layers take some 60,000
+# By code that is given tensors of another shape than it is written for.
+RAISED = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+          ArithmeticError)
+BUG = "nmcompile itself failed on it; please report it with the model"
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
@@ -90,6 +94,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     steps    path of a module that rounds its weights -> the distance of their levels
     rounding paths of modules that round what the model is given
     told     what the user should know of the run
+    followed operations whose results can be compiled
+    lost     why the first result could not be followed, if not for mixed axes
     parents  a step that was selected from a tensor -> that tensor
     """
 
@@ -104,7 +110,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
-        self.paused = self.calls = 0
+        self.lost: NmcError | None = None
+        self.paused = self.calls = self.followed = 0
         self.lasting: set[int] = set()  # storages of the model's parameters and buffers
         self.parents = WeakTensorKeyDictionary()
         self._known = WeakTensorKeyDictionary()
@@ -166,10 +173,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
         error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
+        if not reason.mixes_axes:
+            self.lost = self.lost or error
         return Opaque(error, reason.mixes_axes, tuple(known))
 
     def grid(self, weight: torch.Tensor) -> Grid | None:
         """The grid of `weight`, whole or a transposed matrix, if it was trained as integers."""
+        if weight.layout != torch.strided:
+            return None
         stored, grid = self.grids.get(weight.untyped_storage().data_ptr(), (None, None))
         if stored is None or grid is None:
             return None
@@ -181,6 +192,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def key(self, tensor: torch.Tensor) -> Hashable:
         """A key that equal constants share."""
+        if tensor.layout != torch.strided:
+            sparse = tensor.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+            return (*sparse.shape, self.key(sparse.indices()), self.key(sparse.values()))
         storage = tensor.untyped_storage().data_ptr()
         if storage in self.lasting:
             return (storage, tensor.storage_offset(), *tensor.shape, *tensor.stride(),
@@ -203,7 +217,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         except NotTraceableError as reason:
             result = self.opaque(reason, list(known), call.name)
             self._spoil(call, result)
+        except RAISED as error:
+            said = f"{BUG} ({type(error).__name__}: {str(error)[:160]})"
+            raise self.opaque(NotTraceableError(said), list(known), call.name).error from error
         self._mark_all(call, result)
+        self.followed += any(isinstance(k, Value) for k in (
+            result if isinstance(result, list) else [result]))
 
     def _spoil(self, call: Call, result: Opaque) -> None:
         """A tensor that was written into through one of its views is not known any more."""
@@ -222,6 +241,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _share(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.layout != torch.strided or b.layout != torch.strided:
+        return False
     return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
@@ -238,4 +259,4 @@ def _source_line() -> str:
     return ""
 
 
-__all__ = ["ACCEPTED", "Call", "EndlessError", "Handlers", "Recorder", "Result"]
+__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result"]

@@ -60,7 +60,8 @@ class Session:
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
-        self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
+        self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors
+                                if t.layout == torch.strided and t.numel()}
 
     def run(self, function: Callable[[], Any]) -> Any:
         """The result of `function`, which calls the model, with everything recorded."""
@@ -137,6 +138,7 @@ class Session:
     def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
         axes = adapter.axes(module)
         value = self._current(path, given.current, axes)
+        self.recorder.followed += 1
         before = len(_leading(axes))
         shape = tuple(given.current.shape[before : given.current.dim() - (axes == STEPS_LAST)])
         if path not in self.calls:
