@@ -323,8 +323,9 @@ def _counts(session: Session) -> dict[str, int]:
         raise NmcError("model", "no neuron and no activation that is known was run",
                        f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
                        "supported, and ReLU.")
-    return {path: len(calls.currents) for path, calls in session.calls.items()
-            if not calls.static}
+    sites = session.sites.by_name
+    return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)
+            for path, calls in session.calls.items() if not calls.static}
 
 
 def _tensors(returned: Any) -> list[torch.Tensor]:

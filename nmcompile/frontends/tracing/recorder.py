@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -93,6 +93,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     grids    storage of weights that were trained as integers -> the weights and their grid
     steps    path of a module that rounds its weights -> the distance of their levels
     rounding paths of modules that round what the model is given
+    unmarked operation -> what sees it where it takes nothing that was marked
     told     what the user should know of the run
     followed operations whose results can be compiled
     lost     why the first result could not be followed, if not for mixed axes
@@ -106,6 +107,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.grids: dict[int, tuple[torch.Tensor, Grid]] = {}
         self.steps: dict[str, float] = {}
         self.rounding: set[str] = set()
+        self.unmarked: dict[str, Callable[[Call], None]] = {}
         self.told: dict[str, None] = {}
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
@@ -132,6 +134,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **kwargs)
         if known:
             self._note(Call(name, func, before, kwargs, out, self), known)
+        elif name in self.unmarked and not self.paused:
+            self.unmarked[name](Call(name, func, args, kwargs, out, self))
         return out
 
     def count(self) -> None:
@@ -172,7 +176,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
-        error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
+        error = NmcError(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
         if not reason.mixes_axes:
             self.lost = self.lost or error
         return Opaque(error, reason.mixes_axes, tuple(known))
@@ -246,17 +250,21 @@ def _share(a: torch.Tensor, b: torch.Tensor) -> bool:
     return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
-def _source_line() -> str:
-    """Where the user's code was, as " at net.py:12", or nothing."""
+def user_frames() -> Iterator[FrameType]:
+    """Where the user's code is, from the innermost function outwards."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and not frame.f_code.co_filename.endswith(DRIVER):
         name = frame.f_code.co_filename
-        if name.endswith(DRIVER):
-            break
         if not name.startswith((*LIBRARIES, "<")) and "site-packages" not in name:
-            return f" at {Path(name).name}:{frame.f_lineno}"
+            yield frame
         frame = frame.f_back
-    return ""
 
 
-__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result"]
+def source_line() -> str:
+    """Where the user's code was, as " at net.py:12", or nothing."""
+    frame = next(user_frames(), None)
+    return f" at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+
+
+__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result", "source_line",
+           "user_frames"]

@@ -24,7 +24,7 @@ from nmcompile.frontends.tracing.binary import with_spikes
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
-from nmcompile.frontends.tracing.handwritten import with_neurons
+from nmcompile.frontends.tracing.handwritten import COMPARISONS, with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
@@ -56,6 +56,7 @@ class Session:
                     **TIME_KERNELS}
         self.sites = Sites()
         self.recorder = Recorder(with_spikes(with_neurons(handlers, self.sites)), fallback)
+        self.recorder.unmarked = dict.fromkeys(COMPARISONS, self.sites.silent)
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
