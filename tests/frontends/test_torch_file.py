@@ -314,7 +314,7 @@ def refused(model: nn.Module, given: np.ndarray | None) -> str:
 def test_a_sample_of_the_wrong_shape_is_refused() -> None:
     assert refused(TimeFirst(), sample(6, 20, 9)) == (
         "sample: 6 x 20 x 9 values do not go through the model, whose first layer fc1 takes 8 "
-        "features. torch says: mat1 and mat2 shapes cannot be multiplied (20x9 and 8x12).")
+        "features. torch says: mat1 and mat2 shapes cannot be multiplied (7x9 and 8x12).")
 
 
 def test_a_model_of_unknown_input_shape_asks_for_a_sample() -> None:

@@ -96,6 +96,30 @@ def across(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     return m.lif2(m.fc2(a) - a.mean(0))
 
 
+class Rolled(nn.Module):
+    """The last steps come round to the first ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lif1, self.lif2 = neuron("Leaky"), neuron("Leaky")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem1, mem2, hidden, spikes = self.lif1.reset_mem(), self.lif2.reset_mem(), [], []
+        for values in x:
+            spk, mem1 = self.lif1(values, mem1)
+            hidden.append(spk)
+        for values in torch.roll(torch.stack(hidden), 1, 0):
+            spk, mem2 = self.lif2(values, mem2)
+            spikes.append(spk)
+        return torch.stack(spikes)
+
+
+def test_steps_that_are_rolled_around_are_refused() -> None:
+    assert refused(Rolled()) == (
+        "lif2: in step 0 it takes what lif1 gives in step 19. A step may use only itself and "
+        "earlier ones.")
+
+
 STATE = ("lif1: its state v is changed or set anew between two steps. A neuron must be called "
          "once a step and keep its own state.")
 

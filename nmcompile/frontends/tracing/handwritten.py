@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import torch
 
 from nmcompile.frontends.tracing.binary import levels
-from nmcompile.frontends.tracing.elementwise import constant_expr
+from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.values import Expr, Value
+from nmcompile.ir.maps import Scale
+from nmcompile.ir.neurons.base import Array
 
 COMPARISONS = ("gt", "ge", "lt", "le", "heaviside")
 PRODUCTS = ("mul", "mul_", "div", "div_")
@@ -74,8 +79,11 @@ class _Watched:
             mask, fired, quiet = call.args[:3]
         gate = call.value(mask)
         two = None if gate is None else levels(call, gate)
-        if gate is None or two is None or set(np.unique(two)) != {0.0, 1.0}:
+        if gate is None or two is None or not _is_binary(two):
             return self._others(call)
+        chosen = _choice_of_spikes(call, gate, two, (fired, quiet))
+        if chosen is not None:
+            return chosen
         if np.all(two[0] == 1):
             fired, quiet = quiet, fired
         membrane = call.value(quiet)
@@ -87,3 +95,42 @@ class _Watched:
 
     def _others(self, call: Call) -> Result:
         return self.handlers.get(call.name, fallback)(call)
+
+
+def _is_binary(two: tuple[Array, Array]) -> bool:
+    """True for all 0 without a spike and all 1 with one, or the other way round."""
+    return any(np.all(two[0] == low) and np.all(two[1] == 1 - low) for low in (0, 1))
+
+
+def _choice_of_spikes(
+    call: Call, gate: Value, two: tuple[Array, Array], choices: tuple[object, object]
+) -> Value | None:
+    """A choice between constants and functions of the very spikes that choose; None for others.
+
+    two      the gate without a spike and with one
+    choices  what is taken where the gate is 1, and where it is 0
+    """
+    if tuple(call.out.shape) != tuple(prod(a.size for a in dim) for dim in gate.dims):
+        return None
+    on, off = (_levels_beside(call, gate, item) for item in choices)
+    if on is None or off is None:
+        return None
+    quiet, fired = (np.where(two[n], on[n], off[n]) for n in (0, 1))
+    slope = (fired - quiet) / (two[1] - two[0])
+    shift = quiet - slope * two[0]
+    return scaled(call, gate, slope).each(lambda e: Expr(e.terms, e.bias + shift))
+
+
+def _levels_beside(call: Call, gate: Value, item: object) -> tuple[Array, Array] | None:
+    """What `item` is where the neurons of `gate` are quiet and where they fire, if that decides."""
+    value = call.value(item)
+    if value is None:
+        constant = torch.as_tensor(item, dtype=torch.float32).expand(call.out.shape)
+        level = constant_expr(constant, gate.dims).bias
+        return level, level
+    same = value.dims == gate.dims and all(
+        (t.source, t.step) == (u.source, u.step)
+        and all(isinstance(link.map, Scale) for link in (*t.links, *u.links))
+        for a, b in zip(value.exprs, gate.exprs, strict=True)
+        for t in a.terms for u in b.terms)
+    return levels(call, value) if same else None

@@ -28,7 +28,7 @@ def _matrix_product(call: Call) -> Result:
     added = call.name == "addmm"
     x, weight = call.args[1:3] if added else call.args[:2]
     value = call.value(x)
-    if value is None or call.value(weight) is not None:
+    if value is None or call.value(weight) is not None or weight.layout != torch.strided:
         return apply_probed(call, call.tracked()[0][1])
     if call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1:
         raise NotTraceableError("addmm with alpha or beta")
@@ -83,7 +83,7 @@ def _convolution(call: Call) -> Result:
     value = call.value(x)
     if value is None or call.value(weight) is not None:
         raise NotTraceableError("a kernel that depends on spikes")
-    if len(x.shape) != weight.dim() or not all(map(is_features, value.dims[1:])):
+    if len(x.shape) != weight.dim() or not _is_of_features(value):
         raise NotTraceableError("a convolution over samples or steps", True)
     if transposed or weight.dim() > 4:
         return apply_probed(call, value)
@@ -110,6 +110,12 @@ def _convolution(call: Call) -> Result:
     return _biased(call, result, bias.reshape(1, -1, *[1] * (x.dim() - 2)))
 
 
+def _is_of_features(value: Value) -> bool:
+    """True where the features are the axes behind the first, and no part of that."""
+    return all(map(is_features, value.dims[1:])) and all(
+        axis.tag != "F" or axis.size == 1 for axis in value.dims[0])
+
+
 def _pair(values: list[int], first: int) -> tuple[int, int]:
     return (first, values[0]) if len(values) == 1 else (values[0], values[1])
 
@@ -121,7 +127,7 @@ def _batch_norm(call: Call) -> Result:
     if call.name == "native_batch_norm" and call.args[5]:
         raise NotTraceableError("statistics of the batch; use track_running_stats=True")
     value = call.value(x)
-    if value is None or len(value.dims) < 2 or not all(map(is_features, value.dims[1:])):
+    if value is None or len(value.dims) < 2 or not _is_of_features(value):
         raise NotTraceableError("batch normalisation over samples or steps", True)
     inverse = 1 / np.sqrt(_array(variance, np.float64) + eps)
     factor = inverse if weight is None else inverse * _array(weight, np.float64)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from nmcompile.frontends.adapters.interface import Described
 from nmcompile.frontends.tracing.calls import Calls
-from nmcompile.frontends.tracing.membranes import RESET, Site, Sites, spread_of, without_factors
+from nmcompile.frontends.tracing.membranes import (
+    ARRIVED,
+    RESET,
+    Site,
+    Sites,
+    spread_of,
+    without_factors,
+)
+from nmcompile.frontends.tracing.recorder import Known
+from nmcompile.frontends.tracing.silence import with_silence
 from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Term
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
@@ -17,10 +26,13 @@ from nmcompile.ir.neurons.base import Array
 State = tuple[str, str, int | None]  # source, variable, step
 
 
-def finish(sites: Sites, calls: Iterable[Calls]) -> None:
+def finish(
+    sites: Sites, calls: Collection[Calls], outputs: tuple[Known, ...]
+) -> tuple[Known, ...]:
     """Find decay, threshold and reset of every population, and its currents without them.
 
-    In step 0 a membrane is what has arrived; where others of `calls` take that too, they take what
+    Returns the model's `outputs`, in which steps are counted from the first of the model. In step
+    0 a membrane is what has arrived; where others of `calls` take that too, they take what
     arrives. Raises NotTraceableError where the steps do not agree.
     """
     for site in sites.by_name.values():
@@ -29,6 +41,7 @@ def finish(sites: Sites, calls: Iterable[Calls]) -> None:
         (name, "v", 0): site.node.currents[0] for name, site in sites.by_name.items()}
     for node in calls:
         node.currents[:] = [_arriving(expr, first) for expr in node.currents]
+    return with_silence(tuple(sites.by_name.values()), calls, outputs)
 
 
 def _arriving(expr: Expr, first: dict[State, Expr]) -> Expr:
@@ -51,8 +64,9 @@ def _finish(site: Site) -> None:
     node = site.node
     scale = np.ones(()) if site.scale is None else site.scale
     shift = np.zeros(()) if site.shift is None else site.shift
-    kept = [_own(node.path, _membrane(node.path, expr, scale, shift), step)
-            for step, expr in enumerate(site.compared)]
+    taken = [_membrane(node.path, expr, scale, shift) for expr in site.compared]
+    late = _resets_what_arrives(node.path, taken)
+    kept = [_own(node.path, _with_arrived(site, expr), step) for step, expr in enumerate(taken)]
     states = [state for state, _ in kept[1:]] or [{}]
     if any(set(state) != set(states[0]) or len(state) > 1 for state in states):
         raise NotTraceableError(f"{node.path} resets differently in different steps")
@@ -62,7 +76,9 @@ def _finish(site: Site) -> None:
     threshold = (site.level - shift) / scale
     currents = [rest for _, rest in kept]
     reset, reset_at = (Reset.ZERO if variable == RESET else Reset.NONE), ResetAt.LEAK
-    if reset is Reset.NONE:
+    if late:
+        reset_at = ResetAt.INPUT
+    elif reset is Reset.NONE:
         reset, reset_at, currents = _subtraction(node.path, currents, threshold, decay)
     shaped = _shaper(node.shape)
     node.described = Described(neuron=LIF(
@@ -79,6 +95,30 @@ def _membrane(path: str, expr: Expr, scale: Array, shift: Array) -> Expr:
         if np.shape(factor) == np.shape(scale) and np.allclose(factor, scale):
             return Expr(terms, (expr.bias - shift) / scale)
     raise NotTraceableError(f"{path} compares its membrane in different ways")
+
+
+def _resets_what_arrives(path: str, membranes: list[Expr]) -> bool:
+    """True where the spikes of each step reset what arrives in the next one too."""
+    late = [any(t.source == path and t.variable == ARRIVED for t in expr.terms)
+            for expr in membranes[1:]]
+    if any(late) and not all(late):
+        raise NotTraceableError(f"{path} resets differently in different steps")
+    return any(late)
+
+
+def _with_arrived(site: Site, expr: Expr) -> Expr:
+    """`expr` with what arrived in place of what the reset leaves of it."""
+    total = Expr(tuple(t for t in expr.terms if t.variable != ARRIVED), expr.bias)
+    for term in expr.terms:
+        if term.variable != ARRIVED:
+            continue
+        if term.source != site.node.path or term.step is None:
+            raise NotTraceableError(f"{term.source} passes on its membrane after a reset")
+        part = site.arrived[term.step]
+        for link in term.links:
+            part = part.then(link)
+        total = total.plus(part)
+    return total
 
 
 def _own(path: str, expr: Expr, step: int) -> tuple[dict[str, Array], Expr]:

@@ -10,6 +10,7 @@ comparison that holds v of the step before is the next step of the same neurons.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -20,7 +21,7 @@ from nmcompile.frontends.adapters.interface import Described
 from nmcompile.frontends.tracing.binary import levels
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
-from nmcompile.frontends.tracing.recorder import Call, Recorder
+from nmcompile.frontends.tracing.recorder import Call, Recorder, source_line, user_frames
 from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Term, Value
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LIF, Reset
@@ -30,7 +31,20 @@ UNKNOWN = LIF(decay=np.zeros((), np.float32), threshold=np.zeros((), np.float32)
               reset=Reset.NONE)
 DEPTH = 3  # factors between a membrane and its comparison
 RESET = "v after its reset"
+ARRIVED = "what arrived less what the reset took"
 Terms = tuple[Term, ...]
+Place = tuple[Hashable, ...]  # where the user's code is
+
+
+@dataclass(eq=False)
+class Comparisons:
+    """All comparisons at one place of the code, in their order.
+
+    silent  those of constants: the number of each -> what was compared, and the result
+    """
+
+    count: int = 0
+    silent: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -38,16 +52,36 @@ class Site:
     """A population that a comparison made.
 
     level, at_level  what its membrane is compared with, and whether it fires there
+    at               the line of the comparison
+    place, numbers   its comparisons are those of these numbers there
     compared         what was compared in each step
+    arrived          step -> what that step's spikes keep from the membrane of the next one
     scale, shift     scale * v + shift was compared; None until the code tells what v is
     """
 
     node: Calls
     level: Array
     at_level: bool
+    at: str
+    place: Comparisons
+    numbers: list[int] = field(default_factory=list)
+    arrived: dict[int, Expr] = field(default_factory=dict)
     compared: list[Expr] = field(default_factory=list)
     scale: Array | None = None
     shift: Array | None = None
+
+    def silence(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The comparisons of constants ahead of the first one: membranes, and whether they fired.
+
+        Code that compares before it adds its input has one in step 0, or more.
+        """
+        first, apart = self.numbers[0], np.unique(np.diff(self.numbers))
+        if not first or len(apart) != 1:
+            return []
+        earlier = range(first % apart[0], first, apart[0])
+        if any(number not in self.place.silent for number in earlier):
+            return []
+        return [self.place.silent[number] for number in earlier]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +100,19 @@ class Sites:
     def __init__(self) -> None:
         self.by_name: dict[str, Site] = {}
         self.seen: dict[Terms, Seen] = {}
+        self.places: dict[Place, Comparisons] = {}
+
+    def silent(self, call: Call) -> None:
+        """Note a comparison of what depends on no input."""
+        if call.out.dim() > 1 and isinstance(call.args[0], torch.Tensor):
+            place = self._place(call)
+            place.silent[place.count] = (call.args[0].clone(), call.out)
+            place.count += 1
+
+    def _place(self, call: Call) -> Comparisons:
+        lines = ((f.f_code.co_filename, f.f_lineno) for f in user_frames())
+        key = (call.recorder.module(), call.name, tuple(call.out.shape), *lines)
+        return self.places.setdefault(key, Comparisons())
 
     def membrane(self, value: Value) -> tuple[Seen, Array] | None:
         """The membrane that `value` is a multiple of, and the factor."""
@@ -107,8 +154,12 @@ class Sites:
         """A membrane times its own spikes, or times one less them: after a reset to zero."""
         for value, gate in ((a, b), (b, a)):
             two, carried = levels(call, gate), self.resolved(call, value, None)
-            after = None if two is None else self._after_reset(carried, gate)
-            if two is None or after is None or value.dims != gate.dims:
+            if two is None or value.dims != gate.dims:
+                continue
+            after = self._after_reset(carried, gate)
+            if after is None and np.all(two[0] == 1) and np.all(two[1] == 0):
+                after = self._all_after_reset(carried, gate)
+            if after is None:
                 continue
             if np.all(two[0] == 1) and np.all(two[1] == 0):
                 return after
@@ -141,6 +192,18 @@ class Sites:
         terms = tuple(replace(t, variable=RESET) for t in expr.terms)
         return Value(carried.dims, (Expr(terms, np.zeros(())),))
 
+    def _all_after_reset(self, carried: Value, gate: Value) -> Value | None:
+        """The state and what has arrived with it, both after a reset by `gate`."""
+        path, step = gate.exprs[0].terms[0].source, gate.exprs[0].terms[0].step
+        site, expr = self.by_name.get(path), carried.exprs[0]
+        own = tuple(t for t in expr.terms if (t.source, t.variable, t.step) == (path, "v", step))
+        if site is None or not own or step is None:
+            return None
+        rest = tuple(t for t in expr.terms if t not in own)
+        site.arrived[step] = Expr(rest, expr.bias)
+        terms = (*(replace(t, variable=RESET) for t in own), Term(path, ARRIVED, step))
+        return Value(carried.dims, (Expr(terms, np.zeros(())),))
+
     def compare(
         self, call: Call, value: Value, level: Array, at_level: bool, tensor: torch.Tensor
     ) -> Value:
@@ -148,7 +211,11 @@ class Sites:
         if len(value.exprs) != 1 or not value.exprs[0].terms:
             raise NotTraceableError("a comparison of several steps at once")
         expr = value.exprs[0]
-        site = self._site(call.recorder, value, level, at_level)
+        place = self._place(call)
+        site = self._site(call.recorder, value) or self._new_site(
+            call.recorder, value, (level, at_level, place))
+        site.numbers.append(place.count)
+        place.count += 1
         if not np.array_equal(site.level, level) or site.at_level != at_level:
             raise NotTraceableError("a threshold that differs between steps")
         step = len(site.compared)
@@ -160,26 +227,38 @@ class Sites:
             self.seen[terms] = Seen(site, step, factor, expr.bias)
         return Value(value.dims, (Expr((Term(site.node.path, "spikes", step),), np.zeros(())),))
 
-    def _site(self, recorder: Recorder, value: Value, level: Array, at_level: bool) -> Site:
+    def _site(self, recorder: Recorder, value: Value) -> Site | None:
+        """The population whose next step compares `value`."""
         expr = value.exprs[0]
         for term in expr.terms:
             site = self.by_name.get(term.source)
             if site and term.variable != "spikes" and term.step == len(site.compared) - 1:
                 return site
-        name = recorder.module() or "neuron"
-        for number in count(1):
-            path = name if number == 1 else f"{name}_{number}"
+        for path in _names(recorder):
             site = self.by_name.get(path)
             if site is None and path not in recorder.neurons:
-                node = Calls(path, Described(neuron=UNKNOWN), value.features or (1,))
-                recorder.neurons[path] = node
-                self.by_name[path] = Site(node, level, at_level)
-                return self.by_name[path]
+                return None
             again = site and value.is_static() and site.compared[0].terms == expr.terms
             if site and site.scale is None and (
                     again or len(site.compared) == expr.last_step()):
                 return site
         raise AssertionError
+
+    def _new_site(
+        self, recorder: Recorder, value: Value, seen: tuple[Array, bool, Comparisons]
+    ) -> Site:
+        level, at_level, place = seen
+        path = next(n for n in _names(recorder) if n not in recorder.neurons)
+        node = Calls(path, Described(neuron=UNKNOWN), value.features or (1,))
+        recorder.neurons[path] = node
+        self.by_name[path] = Site(node, level, at_level, source_line(), place)
+        return self.by_name[path]
+
+
+def _names(recorder: Recorder) -> Iterator[str]:
+    """The module's path, and that with the numbers from 2 on."""
+    name = recorder.module() or "neuron"
+    return (name if number == 1 else f"{name}_{number}" for number in count(1))
 
 
 def _is_own(value: Value, seen: Seen) -> bool:

@@ -33,9 +33,9 @@ def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
     Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
-    and that no row acts on another and all are treated alike; then reads off a selection of
-    features from f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError
-    where it is not affine or rows meet.
+    and that rows neither meet nor change places; then reads off a selection of features from
+    f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError where it is not
+    affine or rows meet.
     """
     rows = _Rows(function, value)
     if rows.count * rows.n_in > MAX_TRIED:
@@ -113,13 +113,26 @@ def _require_affine(rows: _Rows, zero: Array) -> None:
     scale = 1e-4 * (1 + np.abs(fx).max(initial=0) + np.abs(fy).max(initial=0))
     if not np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale):
         raise NotTraceableError("it is not linear")
-    for change in (np.arange(rows.count) == 0, random.random(rows.count) < 0.5):
-        if not np.allclose(rows.run(np.where(change[:, None], y, x))[~change], fx[~change],
-                           rtol=0, atol=scale):
-            raise NotTraceableError("it mixes samples or steps", True)
-    alike = rows.run(np.broadcast_to(x[:1], x.shape))
-    if not np.allclose(alike, fx[:1], rtol=0, atol=scale):
-        raise NotTraceableError("it treats samples or steps differently", True)
+    _require_rows_apart(rows, (x, fx), (y, fy), scale)
+
+
+def _require_rows_apart(
+    rows: _Rows, of_x: tuple[Array, Array], of_y: tuple[Array, Array], scale: float
+) -> None:
+    """Each row stays in its place and goes its way alone; both in random order and in company.
+
+    Rows of x between rows of y give what they gave among themselves, and rows in another order
+    give their results in that order, which a shift of the steps by some of them does not pass.
+    """
+    random = np.random.default_rng(3)
+    (x, fx), (y, fy) = of_x, of_y
+    for _ in range(2):
+        among = random.random((rows.count, 1)) < 0.5
+        order = random.permutation(rows.count)
+        for given, wanted in ((np.where(among, x, y), np.where(among, fx, fy)),
+                              (x[order], fx[order])):
+            if not np.allclose(rows.run(given), wanted, rtol=0, atol=scale):
+                raise NotTraceableError("it mixes samples or steps", True)
 
 
 def _identity_trial(rows: _Rows) -> tuple[Array, Array]:

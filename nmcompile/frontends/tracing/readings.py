@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -16,7 +16,8 @@ from torch.utils._pytree import tree_leaves
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
-from nmcompile.frontends.tracing.recorder import EndlessError, Known
+from nmcompile.frontends.tracing.explanation import Failure, explanation
+from nmcompile.frontends.tracing.recorder import RAISED, EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
 from nmcompile.ir.neurons.base import Array
@@ -29,9 +30,6 @@ DEFAULT_STEPS = 25
 MAX_STEPS = 100_000
 KINDS = {"TB": "steps in front", "BT": "samples in front", MERGED: "samples and steps as one axis",
          STEPS_LAST: "steps behind the features"}
-# By a forward that is given an input of another shape than it is written for.
-RAISED_BY_MODELS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError,
-                    AssertionError, ArithmeticError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +78,26 @@ class Sample:
     hint: str = ""
 
 
-Trial = Callable[[nn.Module, Sample, int | None], Reading]
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A model and a sample that are to be read in one way, and the runs that it took so far."""
+
+    model: nn.Module
+    sample: Sample
+    steps: int | None
+    sessions: list[Session] = field(default_factory=list)
+
+    def session(self) -> Session:
+        """A fresh session of the model."""
+        self.sessions.append(Session(self.model))
+        return self.sessions[-1]
+
+    def failure(self, error: Exception) -> Failure:
+        """`error`, and how far the runs had come."""
+        return Failure(error, max((s.recorder.followed for s in self.sessions), default=0))
+
+
+Trial = Callable[[Attempt], Reading]
 
 
 def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
@@ -89,19 +106,20 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     Tries: a time axis in front, a time axis after the samples, a call for each step, and values
     without a time axis. Raises NmcError with the reason where none fits.
     """
-    failures: list[Exception] = []
+    failures: list[Failure] = []
     own = _own_loop(model, sample, steps) if sample.drawn else None
     if own is not None:
         return own
     for trials in (_artificial_trials(model), _series_trials(model, sample), (_values,)):
         found = []
         for trial in trials:
+            attempt = Attempt(model, sample, steps)
             try:
-                found.append(trial(model, sample, steps))
+                found.append(trial(attempt))
             except EndlessError:
                 raise
-            except (NmcError, NotTraceableError, *RAISED_BY_MODELS) as error:
-                failures.append(error)
+            except (NmcError, NotTraceableError, *RAISED) as error:
+                failures.append(attempt.failure(error))
         if len(found) > 1:
             raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
                            f"{found[1].kind}", "Give a sample with another number of steps.")
@@ -109,7 +127,7 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
             if _has_neurons(model):
                 _require_one_step(model, sample, steps, found[0])
             return found[0]
-    raise _explanation(model, sample, failures)
+    raise explanation(model, sample.values.shape, sample.where, sample.hint, failures)
 
 
 def _require_one_step(
@@ -129,10 +147,10 @@ def _require_one_step(
 def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | None:
     """The reading of a model that repeats one value input for steps of its own, or None."""
     try:
-        found = _values(model, replace(sample, values=sample.values[:, 0]), steps)
+        found = _values(Attempt(model, replace(sample, values=sample.values[:, 0]), steps))
     except EndlessError:
         raise
-    except (NmcError, NotTraceableError, *RAISED_BY_MODELS):
+    except (NmcError, NotTraceableError, *RAISED):
         return None
     return found if found.own else None
 
@@ -146,9 +164,9 @@ def _has_neurons(model: nn.Module) -> bool:
     return any(a.knows(module) for _, module in model.named_modules() for a in ADAPTERS)
 
 
-def _activations(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+def _activations(attempt: Attempt) -> Reading:
     """The one pass of a model that has activations and no neurons."""
-    found = _values(model, sample, steps)
+    found = _values(attempt)
     if not all(calls.static for calls in found.session.calls.values()):
         raise NotTraceableError("it has neurons", True)
     return found
@@ -165,37 +183,43 @@ def _series_trials(model: nn.Module, sample: Sample) -> tuple[Trial, ...]:
         _time_first, _batch_first, _per_step)
 
 
-def _time_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
-    values = sample.values
-    return _whole(model, values.swapaxes(0, 1) if sample.as_model else values, "TB")
+def _time_first(attempt: Attempt) -> Reading:
+    values = attempt.sample.values
+    return _whole(attempt, values.swapaxes(0, 1) if attempt.sample.as_model else values, "TB")
 
 
-def _batch_first(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
-    return _whole(model, sample.values, "BT")
+def _batch_first(attempt: Attempt) -> Reading:
+    return _whole(attempt, attempt.sample.values, "BT")
 
 
-def _merged(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
-    return _whole(model, sample.values[None] if sample.as_model else sample.values, MERGED)
+def _merged(attempt: Attempt) -> Reading:
+    values = attempt.sample.values
+    return _whole(attempt, values[None] if attempt.sample.as_model else values, MERGED)
 
 
-def _steps_last(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
-    values = sample.values
-    return _whole(model, np.moveaxis(values, -1, 1) if sample.as_model else values, STEPS_LAST)
+def _steps_last(attempt: Attempt) -> Reading:
+    values = attempt.sample.values
+    moved = np.moveaxis(values, -1, 1) if attempt.sample.as_model else values
+    return _whole(attempt, moved, STEPS_LAST)
 
 
-def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
+def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     """One call with the whole series; `values` are (samples, steps, ...)."""
+    model = attempt.model
     values, samples = _padded(values, values.shape[1], _exported(model, tags.index("B")))
-    session, n_steps = Session(model), values.shape[1]
+    session, n_steps = attempt.session(), values.shape[1]
     moved = {"TB": (0, 1), STEPS_LAST: (1, -1)}.get(tags, (0, 0))
     laid = np.ascontiguousarray(np.moveaxis(values, *moved))
     laid = laid.reshape(-1, *values.shape[2:]) if tags == MERGED else laid
     given = torch.from_numpy(laid)
     session.mark(given, tags, INPUT, list(range(n_steps)))
     returned = session.run(lambda: model(given))
+    _require_followed(session, returned)
     counts = _counts(session)
     if set(counts.values()) != {n_steps}:
         path = next(p for p, n in counts.items() if n != n_steps)
+        if path in session.sites.by_name and session.recorder.lost:
+            raise session.recorder.lost  # which is why its next comparison was not seen
         raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
                        "Call each neuron module once a step, and give as many steps as it runs.")
     return Reading(
@@ -205,13 +229,14 @@ def _whole(model: nn.Module, values: Array, tags: str) -> Reading:
     )
 
 
-def _per_step(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
-    values, samples = _padded(sample.values, sample.values.shape[1])
-    return _called_each_step(model, values, samples, static=False)
+def _per_step(attempt: Attempt) -> Reading:
+    given = attempt.sample.values
+    values, samples = _padded(given, given.shape[1])
+    return _called_each_step(attempt, values, samples, static=False)
 
 
-def _called_each_step(model: nn.Module, values: Array, samples: int, static: bool) -> Reading:
-    session, n_steps = Session(model), values.shape[1]
+def _called_each_step(attempt: Attempt, values: Array, samples: int, static: bool) -> Reading:
+    model, session, n_steps = attempt.model, attempt.session(), values.shape[1]
 
     results: list[Array | None] = []
 
@@ -220,9 +245,10 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
         for step in range(n_steps):
             given = torch.from_numpy(np.ascontiguousarray(values[:, step]))
             session.mark(given, "B", INPUT, [None if static else step])
-            given_back = model(given)
-            returned.append(tuple(map(session.recorder.known, _tensors(given_back))))
-            results.append(_result(session, given_back))
+            result = model(given)
+            _require_followed(session, result)
+            returned.append(tuple(map(session.recorder.known, _tensors(result))))
+            results.append(_result(session, result))
             counts = _counts(session)
             if set(counts.values()) != {step + 1}:
                 raise NotTraceableError("the model runs a loop over steps by itself", True)
@@ -235,23 +261,21 @@ def _called_each_step(model: nn.Module, values: Array, samples: int, static: boo
         result=_stacked(results))
 
 
-def _values(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
+def _values(attempt: Attempt) -> Reading:
     """Values without a time axis: the model's own loop over them, or the caller's."""
-    count = _exported(model, 0)
+    model, sample, count = attempt.model, attempt.sample, _exported(attempt.model, 0)
     values, samples = _padded(sample.values, 1, count)
-    session = Session(model)
+    session = attempt.session()
     given = torch.from_numpy(np.ascontiguousarray(values))
     session.mark(given, "B", INPUT, [None])
     returned = session.run(lambda: model(given))
-    hidden = [k for k in _known(session, returned) if isinstance(k, Opaque)]
-    if hidden and not session.calls:
-        raise hidden[0].error
+    _require_followed(session, returned)
     n_steps = min(_counts(session).values(), default=0)
     if n_steps == 1:
-        wanted = steps_of(model, steps)
+        wanted = steps_of(model, attempt.steps)
         series = (len(sample.values), wanted, *sample.values.shape[1:])
         repeated, samples = _padded(np.broadcast_to(sample.values[:, None], series), wanted, count)
-        return _called_each_step(model, repeated, samples, static=True)
+        return _called_each_step(attempt, repeated, samples, static=True)
     n_steps = max(1, n_steps)
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
@@ -291,14 +315,22 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
     return values[np.arange(count) % samples].astype(np.float32), samples
 
 
+def _require_followed(session: Session, returned: Any) -> None:
+    """Raise what could not be followed where it is why no neuron was found."""
+    hidden = [k for k in _known(session, returned) if isinstance(k, Opaque)]
+    if hidden and not session.calls:
+        raise hidden[0].error
+
+
 def _counts(session: Session) -> dict[str, int]:
     """Steps of each population that has any."""
     if not session.calls:
         raise NmcError("model", "no neuron and no activation that is known was run",
                        f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
                        "supported, and ReLU.")
-    return {path: len(calls.currents) for path, calls in session.calls.items()
-            if not calls.static}
+    sites = session.sites.by_name
+    return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)
+            for path, calls in session.calls.items() if not calls.static}
 
 
 def _tensors(returned: Any) -> list[torch.Tensor]:
@@ -332,39 +364,3 @@ def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:
         else:
             outputs += [k for k in knowns[:1] if k is not None]
     return tuple(outputs)
-
-
-def _explanation(model: nn.Module, sample: Sample, failures: list[Exception]) -> NmcError:
-    """The failure that says most: a refusal, a wrong shape, an error of the model, mixed axes."""
-    for failure in failures:
-        if isinstance(failure, NmcError):
-            return failure
-    raised = [f for f in failures if not isinstance(f, NotTraceableError)]
-    shape = " x ".join(map(str, sample.values.shape))
-    expected = _first_layer(model)
-    if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):
-        said = f"torch says: {_first_line(raised[-1])}."
-        return NmcError(sample.where, f"{shape} values do not go through the model{expected}",
-                        " ".join(filter(None, (said, sample.hint))))
-    if raised:
-        return NmcError("model", f"its forward fails on a sample of {shape} values: "
-                        f"{type(raised[-1]).__name__}: {_first_line(raised[-1])}", sample.hint)
-    reason = failures[-1]
-    return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}",
-                    sample.hint)
-
-
-def _first_layer(model: nn.Module) -> str:
-    for path, module in model.named_modules():
-        features = getattr(module, "in_features", None)
-        if isinstance(module, nn.Linear) and isinstance(features, int):
-            return f", whose first layer {path} takes {features} features"
-        channels = getattr(module, "in_channels", None)
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and isinstance(channels, int):
-            return f", whose first layer {path} takes {channels} channels"
-    return ""
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["nothing"]
-    return lines[0][:160].rstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,10 @@ DRIVER = str(Path(__file__).with_name("readings.py"))  # the user's code runs in
 # Operations by which Python code learns the values of a tensor.
 DECISIONS = frozenset(["_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"])
 MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 layers take some 60,000
+# By code that is given tensors of another shape than it is written for.
+RAISED = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+          ArithmeticError)
+BUG = "nmcompile itself failed on it; please report it with the model"
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
@@ -97,7 +101,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     grids    storage of weights that were trained as integers -> the weights and their grid
     steps    path of a module that rounds its weights -> the distance of their levels
     rounding paths of modules that round what the model is given
+    unmarked operation -> what sees it where it takes nothing that was marked
     told     what the user should know of the run
+    followed operations whose results can be compiled
+    lost     why the first result could not be followed, if not for mixed axes
     parents  a step that was selected from a tensor -> that tensor
     """
 
@@ -108,11 +115,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.grids: dict[int, tuple[torch.Tensor, Grid]] = {}
         self.steps: dict[str, float] = {}
         self.rounding: set[str] = set()
+        self.unmarked: dict[str, Callable[[Call], None]] = {}
         self.told: dict[str, None] = {}
         self.links: dict[Hashable, Link] = {}
         self.probed: dict[Hashable, Found | NotTraceableError] = {}
         self.modules: list[tuple[str, str]] = []
-        self.paused = self.calls = 0
+        self.lost: NmcError | None = None
+        self.paused = self.calls = self.followed = 0
         self.lasting: set[int] = set()  # storages of the model's parameters and buffers
         self.parents = WeakTensorKeyDictionary()
         self._known = WeakTensorKeyDictionary()
@@ -131,6 +140,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **kwargs)
         if known:
             self._note(Call(name, func, args, kwargs, out, self, before), known)
+        elif name in self.unmarked and not self.paused:
+            self.unmarked[name](Call(name, func, args, kwargs, out, self))
         return out
 
     def _constant_changed(self, func: Any, args: tuple[Any, ...]) -> torch.Tensor | None:
@@ -177,12 +188,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
-        error = NmcError(where, f"{operation}{reason.reason}{_source_line()}", ACCEPTED)
-        origins = tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins))
-        return Opaque(error, reason.mixes_axes, origins)
+        error = NmcError(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
+        if not reason.mixes_axes:
+            self.lost = self.lost or error
+        return Opaque(error, reason.mixes_axes, tuple(known))
 
     def grid(self, weight: torch.Tensor) -> Grid | None:
         """The grid of `weight`, whole or a transposed matrix, if it was trained as integers."""
+        if weight.layout != torch.strided:
+            return None
         stored, grid = self.grids.get(weight.untyped_storage().data_ptr(), (None, None))
         if stored is None or grid is None:
             return None
@@ -194,6 +208,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def key(self, tensor: torch.Tensor) -> Hashable:
         """A key that equal constants share."""
+        if tensor.layout != torch.strided:
+            sparse = tensor.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+            return (*sparse.shape, self.key(sparse.indices()), self.key(sparse.values()))
         storage = tensor.untyped_storage().data_ptr()
         if storage in self.lasting:
             return (storage, tensor.storage_offset(), *tensor.shape, *tensor.stride(),
@@ -208,10 +225,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             if hidden:
                 result: Result = Opaque(
-                    hidden[0].error, any(k.mixes_axes for k in hidden),
-                    tuple(v for k in known for v in ((k,) if isinstance(k, Value) else k.origins)),
-                    keeps_decisions(call.name, call.args, known),
-                )
+                    hidden[0].error, any(k.mixes_axes for k in hidden), tuple(known),
+                    keeps_decisions(call.name, call.args, known))
                 if call.name in ("zeros_like", "ones_like", "empty_like", "full_like"):
                     result = None
             else:
@@ -220,7 +235,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = replace(self.opaque(reason, list(known), call.name),
                              keeps_decisions=keeps_decisions(call.name, call.args, known))
             self._spoil(call, result)
+        except RAISED as error:
+            said = f"{BUG} ({type(error).__name__}: {str(error)[:160]})"
+            raise self.opaque(NotTraceableError(said), list(known), call.name).error from error
         self._mark_all(call, result)
+        self.followed += any(isinstance(k, Value) for k in (
+            result if isinstance(result, list) else [result]))
 
     def _spoil(self, call: Call, result: Opaque) -> None:
         """A tensor that was written into through one of its views is not known any more."""
@@ -239,20 +259,26 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _share(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.layout != torch.strided or b.layout != torch.strided:
+        return False
     return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
-def _source_line() -> str:
-    """Where the user's code was, as " at net.py:12", or nothing."""
+def user_frames() -> Iterator[FrameType]:
+    """Where the user's code is, from the innermost function outwards."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and not frame.f_code.co_filename.endswith(DRIVER):
         name = frame.f_code.co_filename
-        if name.endswith(DRIVER):
-            break
         if not name.startswith((*LIBRARIES, "<")) and "site-packages" not in name:
-            return f" at {Path(name).name}:{frame.f_lineno}"
+            yield frame
         frame = frame.f_back
-    return ""
 
 
-__all__ = ["ACCEPTED", "Call", "EndlessError", "Handlers", "Recorder", "Result"]
+def source_line() -> str:
+    """Where the user's code was, as " at net.py:12", or nothing."""
+    frame = next(user_frames(), None)
+    return f" at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+
+
+__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result",
+           "source_line", "user_frames"]

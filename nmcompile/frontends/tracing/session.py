@@ -24,10 +24,11 @@ from nmcompile.frontends.tracing.binary import with_spikes
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
-from nmcompile.frontends.tracing.handwritten import with_neurons
+from nmcompile.frontends.tracing.handwritten import COMPARISONS, with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
+from nmcompile.frontends.tracing.quiet import quiet
 from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.time_kernels import TIME_KERNELS
 from nmcompile.frontends.tracing.values import (
@@ -55,15 +56,17 @@ class Session:
                     **TIME_KERNELS}
         self.sites = Sites()
         self.recorder = Recorder(with_spikes(with_neurons(handlers, self.sites)), fallback)
+        self.recorder.unmarked = dict.fromkeys(COMPARISONS, self.sites.silent)
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
         tensors = (*nn.Module.parameters(model), *nn.Module.buffers(model))
-        self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors if t.numel()}
+        self.recorder.lasting = {t.untyped_storage().data_ptr() for t in tensors
+                                if t.layout == torch.strided and t.numel()}
 
     def run(self, function: Callable[[], Any]) -> Any:
         """The result of `function`, which calls the model, with everything recorded."""
-        with _quiet(self.model), self._hooked(), self.recorder:
+        with quiet(self.model), self._hooked(), self.recorder:
             return function()
 
     def mark(self, tensor: torch.Tensor, tags: str, name: str, steps: list[int | None]) -> None:
@@ -136,6 +139,7 @@ class Session:
     def _enter(self, path: str, module: nn.Module, adapter: Adapter, given: Given) -> None:
         axes = adapter.axes(module)
         value = self._current(path, given.current, axes)
+        self.recorder.followed += 1
         before = len(_leading(axes))
         shape = tuple(given.current.shape[before : given.current.dim() - (axes == STEPS_LAST)])
         if path not in self.calls:
@@ -257,32 +261,3 @@ def _leading(axes: str) -> list[str]:
 
 def _samples(dims: Dims) -> int:
     return next(axis.size for dim in dims for axis in dim if axis.tag == "B")
-
-
-@contextmanager
-def _quiet(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no gradients and a fixed seed; the model is given back as it was."""
-    modules = [module for _, module in model.named_modules()]
-    training = {module: module.training for module in modules}
-    own = {module: dict(vars(module)) for module in modules  # states that the user's code keeps
-           if not isinstance(module, torch.jit.ScriptModule)
-           and not any(a.knows(module) for a in ADAPTERS)}
-    kept = {
-        (module, name): getattr(module, name)
-        for module in modules for a in ADAPTERS if a.knows(module)
-        for name in a.attributes(module)
-    }
-    model.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            yield
-    finally:
-        for module, attributes in own.items():
-            vars(module).clear()
-            vars(module).update(attributes)
-        for module, flag in training.items():
-            module.training = flag
-        for (module, name), state in kept.items():
-            setattr(module, name, state)
-

@@ -1,4 +1,7 @@
-"""Convolutions over the steps: each tap of the kernel is a connection with a delay of its own."""
+"""Convolutions and shifts over the steps, whose results are connections with delays.
+
+Each tap of a kernel is one with a delay of its own.
+"""
 
 from __future__ import annotations
 
@@ -137,4 +140,17 @@ def _padded(call: Call) -> Result:
     return Value((*value.dims[:2], (Axis("T", len(exprs)),)), exprs)
 
 
-TIME_KERNELS: Handlers = {"convolution": _convolution, "constant_pad_nd": _padded}
+def _roll(call: Call) -> Result:
+    """A shift along the steps takes other steps; the last ones come round to the front."""
+    value, shifts = call.value(call.args[0]), call.args[1]
+    dims = call.argument(2, "dims", [])
+    steps = None if value is None else (Axis("T", len(value.exprs)),)
+    if value is None or len(dims) != 1 or value.dims[dims[0] % len(value.dims)] != steps:
+        return fallback(call)
+    first = -shifts[0] % len(value.exprs)
+    return Value(value.dims, value.exprs[first:] + value.exprs[:first])
+
+
+TIME_KERNELS: Handlers = {
+    "convolution": _convolution, "constant_pad_nd": _padded, "roll": _roll,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ def trace(
     _require_plain(model)
     reading = read(model, sample, steps)
     try:
-        finish(reading.session.sites, reading.session.calls.values())
+        reading = replace(reading, outputs=finish(
+            reading.session.sites, reading.session.calls.values(), reading.outputs))
     except NotTraceableError as reason:
         raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
     naming = _naming(model)

@@ -128,12 +128,31 @@ class Opaque:
 
     keeps_decisions  true where nothing happened to its one origin that changes which element of a
                      sample is the largest
+    made_of  what its operation took; what is shared there is shared here, so that each operation
+             costs one step, however often results are used again
     """
 
     error: NmcError
     mixes_axes: bool
-    origins: tuple[Value, ...]
+    made_of: tuple[Value | Opaque, ...]
     keeps_decisions: bool = False
+
+    @property
+    def origins(self) -> tuple[Value, ...]:
+        """The last values that could be followed, each once, in the order of their use."""
+        found: list[Value] = []
+        waiting: list[Value | Opaque] = [self]
+        met: set[Value | Opaque] = set()
+        while waiting:
+            known = waiting.pop()
+            if known in met:
+                continue
+            met.add(known)
+            if isinstance(known, Value):
+                found.append(known)
+            else:
+                waiting.extend(reversed(known.made_of))
+        return tuple(found)
 
 
 def dims_of(tags: str, shape: Sequence[int]) -> Dims:

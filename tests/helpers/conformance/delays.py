@@ -33,6 +33,23 @@ class Delayed(nn.Module):
         return self.sn2(self.head(self.sn1(late.permute(2, 0, 1))))
 
 
+class Ring(nn.Module):
+    """Spikes through a buffer of the last steps, which torch.roll moves on: three steps late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.sn0 = nn.Linear(8, 8), neuron.IFNode()
+        self.head, self.sn1 = nn.Linear(8, 5), neuron.LIFNode(tau=2.0, v_threshold=0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        buffer, spikes = torch.zeros(4, x.shape[1], 8), []
+        for step in x:
+            buffer = torch.roll(buffer, 1, 0)
+            buffer[0] = self.sn0(self.stem(step))
+            spikes.append(self.sn1(self.head(buffer[-1])))
+        return torch.stack(spikes)
+
+
 def dcls(version: str) -> nn.Module:
     """One learned delay for each synapse."""
     kernel = Dcls1d(8, 8, kernel_count=1, groups=1, dilated_kernel_size=LENGTH, bias=False,
@@ -49,6 +66,7 @@ ROWS = (
     Row("torch", "Conv1d over the steps", lambda: Delayed(nn.Conv1d(8, 8, LENGTH, bias=False))),
     Row("torch", "Conv1d over the steps, dilated, of each channel",
         lambda: Delayed(nn.Conv1d(8, 8, 2, groups=8, dilation=LENGTH - 1, bias=True))),
+    Row("torch", "a buffer of steps, torch.roll", Ring),
     *(row(f"Dcls1d, version {version}", partial(dcls, version))
       for version in ("v1", "max", "gauss")),
 )

@@ -136,6 +136,26 @@ class Kept(nn.Module):
         return self.spike
 
 
+class Registered(nn.Module):
+    """The membrane as a buffer, assigned or changed in place: one step a call."""
+
+    def __init__(self, n: int, in_place: bool = False) -> None:
+        super().__init__()
+        self.in_place = in_place
+        self.register_buffer("mem", torch.zeros(1, n))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.in_place:
+            if len(self.mem) != len(x):
+                self.mem = torch.zeros_like(x)
+            self.mem.mul_(0.7).add_(x)
+        else:
+            self.mem = 0.7 * self.mem + x
+        spike = (self.mem >= 0.9).float()
+        self.mem = self.mem - 0.9 * spike
+        return spike
+
+
 class Network(nn.Module):
     """Two layers of written-out neurons."""
 
@@ -160,4 +180,7 @@ ROWS = (
     row("written-out LIF, drawn to its input, masked_fill", partial(
         Network, partial(Charged, fill=True))),
     row("written-out LIF, membrane kept in the module", partial(Network, Kept)),
+    row("written-out LIF, membrane in a buffer", partial(Network, Registered)),
+    row("written-out LIF, membrane in a buffer, changed in place", partial(
+        Network, partial(Registered, in_place=True))),
 )

@@ -1,0 +1,123 @@
+"""Written-out neurons that compare before anything has arrived: their silent first steps.
+
+    spike = (mem > c)        mem = (decay * mem + x) * (1 - spike)
+
+In step 0 this compares constants, which are no spikes of anything; what arrives in step t is
+compared in step t + 1. The comparisons that were seen are moved to the steps that they belong to,
+and the constants become the state that the neurons start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from nmcompile.frontends.tracing.calls import Calls
+from nmcompile.frontends.tracing.membranes import Site
+from nmcompile.frontends.tracing.recorder import Known
+from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Term, Value
+from nmcompile.ir.neurons import LIF
+from nmcompile.ir.neurons.base import Array
+
+Offsets = dict[str, int]  # source -> its silent steps
+
+
+def with_silence(
+    sites: Iterable[Site], calls: Iterable[Calls], outputs: tuple[Known, ...]
+) -> tuple[Known, ...]:
+    """Move the steps of the `sites` behind their silent ones, in `calls` too; outputs likewise.
+
+    Raises NotTraceableError where the neurons do not start like a neuron.
+    """
+    silent = {site.node.path: n for site in sites if (n := len(site.silence()))}
+    for node in calls:
+        node.currents[:] = [_moved(expr, silent) for expr in node.currents]
+    for site in sites:
+        _start(site)
+    if silent:
+        for node in calls:
+            _complete(node, silent)
+    return tuple(_moved_output(known, silent) for known in outputs)
+
+
+def _moved(expr: Expr, silent: Offsets) -> Expr:
+    if not any(t.source in silent for t in expr.terms):
+        return expr
+    return Expr(tuple(replace(t, step=t.step + silent.get(t.source, 0))
+                      if t.step is not None else t for t in expr.terms), expr.bias)
+
+
+def _moved_output(known: Known, silent: Offsets) -> Known:
+    if isinstance(known, Value):
+        return known.each(lambda expr: _moved(expr, silent))
+    moved = tuple(v.each(lambda expr: _moved(expr, silent)) for v in known.origins)
+    return replace(known, made_of=moved)
+
+
+def _start(site: Site) -> None:
+    """Silent steps ahead of those that were seen, and the state that leads through them."""
+    node, neuron, silence = site.node, site.node.described.neuron, site.silence()
+    assert isinstance(neuron, LIF)
+    if any(fired.any() for _, fired in silence):
+        raise NotTraceableError(f"{node.path} fires before anything arrives{site.at}")
+    scale = 1.0 if site.scale is None else site.scale
+    shift = 0.0 if site.shift is None else site.shift
+    shape = node.records["spikes"][0].shape
+    states = []
+    for membrane, _ in silence:
+        full = np.broadcast_to(membrane.detach().numpy(), shape).reshape(shape[0], -1)
+        if np.any(full != full[:1]):
+            raise NotTraceableError(f"{node.path} starts from other values in each sample{site.at}")
+        states.append(((full[0] - shift) / scale).astype(np.float64))
+    steady = node.currents[-1].bias
+    start = _initial(site, neuron, states, steady)
+    if start is not None:
+        shaped = start.astype(np.float32).reshape(node.shape)
+        node.described = replace(node.described, neuron=replace(neuron, v_init=shaped))
+        node.currents[0] = Expr(node.currents[0].terms, steady)
+    node.currents[:0] = [Expr((), steady)] * len(silence)
+    node.records["spikes"][:0] = [np.zeros(shape, np.float32)] * len(silence)
+    node.records["v"][:0] = [np.broadcast_to(state.astype(np.float32).reshape(node.shape), shape)
+                             for state in states]
+
+
+def _initial(
+    site: Site, neuron: LIF, states: list[Array], steady: Array
+) -> Array | None:
+    """The membrane ahead of step 0 that gives `states`, None for zero.
+
+    Each is what the one before keeps of itself and the `steady` current, and the first step behind
+    them has a constant current that shows the last of them.
+    """
+    first, size = site.node.currents[0].bias, site.node.records["spikes"][0][0].size
+    decay = np.broadcast_to(np.asarray(neuron.decay, np.float64).reshape(-1), (size,))
+    steady, first = (np.broadcast_to(bias, (size,)) for bias in (steady, first))
+    reached = [*states, first]
+    if all(np.allclose(state, steady, rtol=1e-5, atol=1e-6) for state in reached):
+        return None
+    kept = np.divide(reached[0] - steady, decay, out=np.zeros(size), where=decay != 0)
+    state = kept
+    for wanted in reached:
+        state = decay * state + steady
+        if not np.allclose(state, wanted, rtol=1e-5, atol=1e-6):
+            raise NotTraceableError(f"{site.node.path} starts as no neuron does{site.at}")
+    if np.any(kept > neuron.threshold.reshape(-1)):
+        raise NotTraceableError(f"{site.node.path} starts above its threshold{site.at}")
+    return kept
+
+
+def _complete(node: Calls, silent: Offsets) -> None:
+    """Add what the last step takes from a source in its silent steps, where it gave nothing."""
+    last, steps = node.currents[-1], len(node.currents)
+    for step, expr in enumerate(node.currents):
+        there = {(t.source, t.step, t.links) for t in expr.terms}
+        missing: list[Term] = []
+        for term in last.terms:
+            if term.source not in silent or term.step is None:
+                continue
+            then = term.step - (steps - 1 - step)
+            if 0 <= then < silent[term.source] and (term.source, then, term.links) not in there:
+                missing.append(replace(term, step=then))
+        node.currents[step] = Expr((*expr.terms, *missing), expr.bias)
