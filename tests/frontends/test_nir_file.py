@@ -243,9 +243,10 @@ def test_texts_and_groups_in_place_of_numbers_are_refused(value: object) -> None
 @pytest.mark.parametrize(
     "node",
     [nir.Affine(weight=ones(3, 3), bias=ones(2)), nir.Affine(weight=ones(3, 3), bias=ones(0)),
+     nir.Scale(scale=ones(0)), nir.Scale(scale=ones(3, 3)),
      nir.Flatten({"input": np.array([3])}, start_dim=-7), nir.Input(np.array([2**32, 2**32])),
      nir.Input(np.array([-4]))],
-    ids=["bias", "no bias", "axis", "huge", "negative"],
+    ids=["bias", "no bias", "no scale", "wide scale", "axis", "huge", "negative"],
 )
 def test_nodes_whose_numbers_fit_nothing_are_refused(node: object) -> None:
     nodes = (node, lif(3)) if not isinstance(node, nir.Input) else (lif(3),)
