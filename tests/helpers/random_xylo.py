@@ -30,7 +30,7 @@ Specification = dict[str, np.ndarray]
 PORT = SpikeFormat(payload_bits=5)  # up to 15 spikes
 
 
-def random_specification(seed: int, steps: int = 60) -> Specification:
+def random_specification(seed: int, steps: int = 50) -> Specification:
     """Arguments of Rockpool's XyloSim.from_specification, `chip`, `alias` and `input`."""
     rng = np.random.default_rng(seed)
     n_in, n, n_out = (int(rng.integers(1, high)) for high in (17, 61, 9))
