@@ -154,7 +154,7 @@ OPERATORS = {
                        {"s": np.array([1.0, 1.0, 2.0, 3.0])}, IMAGE),
     "Resize, linear, corners aligned": (
         node("Resize", "", "s", mode="linear", coordinate_transformation_mode="align_corners"),
-        {"s": np.array([1.0, 1.0, 1.5, 1.4])}, IMAGE),
+        {"s": np.array([1.0, 1.0, 1.5, 2.0])}, IMAGE),
     "DepthToSpace": (node("DepthToSpace", blocksize=2), {}, IMAGE),
     "DepthToSpace, CRD": (node("DepthToSpace", blocksize=2, mode="CRD"), {}, IMAGE),
     "Einsum": (node("Einsum", "w", equation="nchw,cd->ndhw"), {"w": uniform(4, 2)}, IMAGE),
