@@ -117,6 +117,11 @@ OPERATORS = {
                                           count_include_pad=1), {}, IMAGE),
     "GlobalAveragePool": (node("GlobalAveragePool"), {}, IMAGE),
     "MaxPool": (node("MaxPool", kernel_shape=[2, 3], strides=[2, 1]), {}, IMAGE),
+    "MaxPool, ceil_mode": (node("MaxPool", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1), {},
+                           IMAGE),
+    "MaxPool, dilated": (node("MaxPool", kernel_shape=[2, 2], dilations=[2, 3]), {}, IMAGE),
+    "MaxPool of three axes": (node("MaxPool", kernel_shape=[2, 1, 2]), {}, (3, 3, 4, 3)),
+    "LpPool of order 1": (node("LpPool", kernel_shape=[2, 3], strides=[2, 1], p=1), {}, IMAGE),
     "GlobalMaxPool": (node("GlobalMaxPool"), {}, IMAGE),
     "Flatten, axis 2": (node("Flatten", axis=1), {}, IMAGE),
     "Reshape, sizes kept": (node("Reshape", "s"), {"s": np.array([0, 6, -1])}, IMAGE),
@@ -126,6 +131,9 @@ OPERATORS = {
     "Slice": (node("Slice", "s", "e", "a", "t"), {
         "s": np.array([1, -4]), "e": np.array([3, 99]), "a": np.array([1, 2]),
         "t": np.array([1, 2])}, IMAGE),
+    "Slice, backwards": (node("Slice", "s", "e", "a", "t"), {
+        "s": np.array([3, -2]), "e": np.array([0, -99]), "a": np.array([1, 2]),
+        "t": np.array([-1, -2])}, IMAGE),
     "Pad": (node("Pad", "p"), {"p": np.array([0, 0, 1, 0, 0, 0, 2, 1])}, IMAGE),
     "Pad, reflect, of some axes": (node("Pad", "p", "", "a", mode="reflect"), {
         "p": np.array([1, 2]), "a": np.array([3])}, IMAGE),
@@ -141,6 +149,12 @@ OPERATORS = {
     "Resize": (node("Resize", "", "s", mode="nearest", nearest_mode="floor",
                     coordinate_transformation_mode="asymmetric"),
                {"s": np.array([1.0, 1.0, 2.0, 3.0])}, IMAGE),
+    "Resize, linear": (node("Resize", "", "s", mode="linear",
+                            coordinate_transformation_mode="half_pixel"),
+                       {"s": np.array([1.0, 1.0, 2.0, 3.0])}, IMAGE),
+    "Resize, linear, corners aligned": (
+        node("Resize", "", "s", mode="linear", coordinate_transformation_mode="align_corners"),
+        {"s": np.array([1.0, 1.0, 1.5, 2.0])}, IMAGE),
     "DepthToSpace": (node("DepthToSpace", blocksize=2), {}, IMAGE),
     "DepthToSpace, CRD": (node("DepthToSpace", blocksize=2, mode="CRD"), {}, IMAGE),
     "Einsum": (node("Einsum", "w", equation="nchw,cd->ndhw"), {"w": uniform(4, 2)}, IMAGE),
@@ -213,6 +227,41 @@ def test_quantised_layers_of_every_opset_give_what_the_reference_gives(
     assert grid.bits == 8
     np.testing.assert_array_equal(
         grid.integers(projection.map.weights().reshape(3, 6)), weight)
+
+
+def test_a_mean_over_space_is_added_to_each_place(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["r"]),
+             helper.make_node("ReduceMean", ["r", "a"], ["m"]),
+             helper.make_node("Add", ["r", "m"], ["y"])]
+    path = write(tmp_path / "m.onnx", nodes, [constant("a", np.array([2, 3]))], IMAGE)
+    x = uniform(7, *IMAGE)
+    (wanted,) = ReferenceEvaluator(str(path)).run(None, {"x": x})
+    _, found = network_of(path, x)
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, atol=1e-5)
+
+
+def test_a_sign_times_a_magnitude_is_what_it_was(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("MatMul", ["r", "w"], ["m"]),
+             helper.make_node("Sign", ["m"], ["s"]), helper.make_node("Abs", ["m"], ["a"]),
+             helper.make_node("Relu", ["a"], ["n"]), helper.make_node("Mul", ["s", "n"], ["y"])]
+    path = write(tmp_path / "m.onnx", nodes, [constant("w", uniform(6, 3))], (6,))
+    x = uniform(7, 6)
+    (wanted,) = ReferenceEvaluator(str(path)).run(None, {"x": x})
+    _, found = network_of(path, x)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_shapes_that_the_file_computes_with_a_remainder_go_in(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Mod", ["p", "q"], ["k"]),
+             helper.make_node("Reshape", ["r", "k"], ["f"]),
+             helper.make_node("MatMul", ["f", "w"], ["y"])]
+    constants = [constant("p", np.array([7, -1])), constant("q", np.array([7, 25])),
+                 constant("w", uniform(24, 3))]
+    path = write(tmp_path / "m.onnx", nodes, constants, (4, 6))
+    x = uniform(5, 4, 6)
+    (wanted,) = ReferenceEvaluator(str(path)).run(None, {"x": x})
+    _, found = network_of(path, x)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_a_file_for_one_sample_takes_many(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _resized(
             raise NmcError(a.name, "resizing to the nearest neighbour by something else than "
                            "whole factors of space")
         return functional.interpolate(x, size=wanted, mode="nearest")
-    exact = at == "align_corners" or scales is None or not scales.numel() or all(
+    exact = scales is None or not scales.numel() or all(
         abs(n * float(s) - m) < 1e-3
         for n, s, m in zip(x.shape[2:], scales[2:], wanted, strict=True))
     linear = ("linear", "bilinear", "trilinear")[_axes(x, a.name) - 1]
@@ -152,9 +152,9 @@ def _resized(
     off_grid = at == "pytorch_half_pixel" and 1 in wanted
     if mode != "linear" or not exact or a.number("antialias", 0) or at not in (
             "half_pixel", "pytorch_half_pixel", "align_corners") or off_grid:
-        raise NmcError(a.name, f"resizing of mode {mode[:20]} at {at[:30]}",
-                       "Resize to the nearest neighbour or linearly, with half_pixel or "
-                       "align_corners.")
+        raise NmcError(a.name, f"resizing of mode {mode[:20]} at {at[:30]}, or to sizes that are "
+                       "not whole", "Resize to the nearest neighbour or linearly, with half_pixel "
+                       "or align_corners.")
     return functional.interpolate(x, size=wanted, mode=linear, align_corners=corners)
 
 
@@ -162,7 +162,7 @@ def _wanted(
     a: Attributes, x: Tensor, scales: Tensor | None, sizes: Tensor | None
 ) -> list[int]:
     """Sizes of space after a Resize, which leaves samples and channels."""
-    wanted = ([int(n * float(s) + 1e-4) for n, s in zip(x.shape, scales, strict=True)]
+    wanted = ([int(n * s) for n, s in zip(x.shape, scales.to(torch.float32), strict=True)]
               if scales is not None and scales.numel() else
               [int(n) for n in sizes] if sizes is not None else [])
     if len(wanted) != x.dim() or wanted[1] != x.shape[1] or a.numbers("axes", []):
