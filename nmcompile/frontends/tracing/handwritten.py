@@ -44,6 +44,9 @@ class _Watched:
         above = ("lt", "le") if flipped else ("gt", "ge", "heaviside")
         if value is None or call.name not in above or call.value(other) is not None:
             return self._others(call)
+        if not any(expr.terms for expr in value.exprs):
+            self.sites.silent(call)
+            return None
         at_level = call.name in ("ge", "le")
         level = torch.as_tensor(other, dtype=torch.float32)
         if call.name == "heaviside":

@@ -216,8 +216,10 @@ def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     counts = _counts(session)
     if set(counts.values()) != {n_steps}:
         path = next(p for p, n in counts.items() if n != n_steps)
-        if path in session.sites.by_name and session.recorder.lost:
-            raise session.recorder.lost  # which is why its next comparison was not seen
+        if path in session.sites.by_name:
+            raise session.recorder.lost or NmcError(
+                path, f"its membrane is compared{session.sites.by_name[path].at}, and then cannot "
+                "be followed to the next step", "A decay, sums and a reset by its spikes go in.")
         raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
                        "Call each neuron module once a step, and give as many steps as it runs.")
     return Reading(

@@ -266,5 +266,5 @@ def source_line() -> str:
     return f" at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
 
 
-__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result", "source_line",
-           "user_frames"]
+__all__ = ["ACCEPTED", "RAISED", "Call", "EndlessError", "Handlers", "Recorder", "Result",
+           "source_line", "user_frames"]

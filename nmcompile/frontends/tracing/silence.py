@@ -9,7 +9,6 @@ and the constants become the state that the neurons start from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -25,20 +24,23 @@ Offsets = dict[str, int]  # source -> its silent steps
 
 
 def with_silence(
-    sites: Iterable[Site], calls: Iterable[Calls], outputs: tuple[Known, ...]
+    sites: tuple[Site, ...], calls: dict[str, Calls], outputs: tuple[Known, ...], silent: Offsets
 ) -> tuple[Known, ...]:
     """Move the steps of the `sites` behind their silent ones, in `calls` too; outputs likewise.
 
+    silent  source -> its silent steps, of the sites and of integrators
     Raises NotTraceableError where the neurons do not start like a neuron.
     """
-    silent = {site.node.path: n for site in sites if (n := len(site.silence()))}
-    for node in calls:
+    silent = {name: steps for name, steps in silent.items() if steps}
+    for node in calls.values():
         node.currents[:] = [_moved(expr, silent) for expr in node.currents]
     for site in sites:
         _start(site)
-    if silent:
-        for node in calls:
-            _complete(node, silent)
+    for name in silent.keys() - {site.node.path for site in sites}:
+        currents = calls[name].currents
+        currents[:0] = [Expr((), currents[-1].bias)] * silent[name]
+    for node in calls.values():
+        node.currents[:] = _complete(node.currents, silent)
     return tuple(_moved_output(known, silent) for known in outputs)
 
 
@@ -51,9 +53,10 @@ def _moved(expr: Expr, silent: Offsets) -> Expr:
 
 def _moved_output(known: Known, silent: Offsets) -> Known:
     if isinstance(known, Value):
-        return known.each(lambda expr: _moved(expr, silent))
-    moved = tuple(v.each(lambda expr: _moved(expr, silent)) for v in known.origins)
-    return Opaque(known.error, known.mixes_axes, moved)
+        moved = [_moved(expr, silent) for expr in known.exprs]
+        return replace(known, exprs=tuple(_complete(moved, silent)))
+    origins = tuple(_moved_output(origin, silent) for origin in known.origins)
+    return Opaque(known.error, known.mixes_axes, origins)
 
 
 def _start(site: Site) -> None:
@@ -108,16 +111,17 @@ def _initial(
     return kept
 
 
-def _complete(node: Calls, silent: Offsets) -> None:
-    """Add what the last step takes from a source in its silent steps, where it gave nothing."""
-    last, steps = node.currents[-1], len(node.currents)
-    for step, expr in enumerate(node.currents):
+def _complete(currents: list[Expr], silent: Offsets) -> list[Expr]:
+    """`currents` with what the last step takes of a source, in its silent steps too."""
+    result = []
+    for step, expr in enumerate(currents):
         there = {(t.source, t.step, t.links) for t in expr.terms}
         missing: list[Term] = []
-        for term in last.terms:
+        for term in currents[-1].terms if silent else ():
             if term.source not in silent or term.step is None:
                 continue
-            then = term.step - (steps - 1 - step)
+            then = term.step - (len(currents) - 1 - step)
             if 0 <= then < silent[term.source] and (term.source, then, term.links) not in there:
                 missing.append(replace(term, step=then))
-        node.currents[step] = Expr((*expr.terms, *missing), expr.bias)
+        result.append(Expr((*expr.terms, *missing), expr.bias))
+    return result

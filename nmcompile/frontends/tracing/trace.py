@@ -33,7 +33,7 @@ def trace(
     reading = read(model, sample, steps)
     try:
         reading = replace(reading, outputs=finish(
-            reading.session.sites, reading.session.calls.values(), reading.outputs))
+            reading.session.sites, reading.session.calls, reading.outputs))
     except NotTraceableError as reason:
         raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
     naming = _naming(model)
@@ -50,7 +50,7 @@ def trace(
         network=verify(network),
         inputs={network.inputs[0].name: reading.values[kept]},
         expected={naming(c.path): _record(c, kept, reading.steps, neurons[naming(c.path)])
-                  for c in calls if naming(c.path) in neurons},
+                  for c in calls if naming(c.path) in neurons and c.records},
         verified_by=verified_by,
     )
 
