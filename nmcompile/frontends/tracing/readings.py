@@ -132,14 +132,15 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
 
 
 def _tried(trial: Trial, attempt: Attempt) -> Reading | Failure:
-    """What `trial` gives, tried once more with other membranes where it saw comparisons."""
+    """What `trial` gives, tried once more with other membranes where neurons were refused."""
     try:
         return _finished(trial(attempt))
     except EndlessError:
         raise
     except (NmcError, NotTraceableError, *RAISED) as error:
         failure = attempt.failure(error)
-    if attempt.scaled and any(session.sites.by_name for session in attempt.sessions):
+    refused = isinstance(failure.error, NmcError)
+    if refused and attempt.scaled and any(session.sites.by_name for session in attempt.sessions):
         again = _tried(trial, replace(attempt, scaled=False, sessions=[]))
         return again if isinstance(again, Reading) else failure
     return failure
