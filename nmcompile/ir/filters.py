@@ -17,7 +17,7 @@ def with_filters(network: Network) -> Network:
     """`network` whose integrators send their membrane where something takes it.
 
     An integrator that nothing but one layer of LIF neurons takes, each neuron one of it, becomes
-    their synaptic current.
+    their synaptic current; what they take of it later arrives in it later.
     """
     sources = {projection.source for projection in network.projections}
     populations = tuple(_filter(p) if p.name in sources else p for p in network.populations)
@@ -44,7 +44,10 @@ def _merged(network: Network, population: Population) -> Network:
     """`network` without the filter `population`, if it is a synaptic current."""
     leaving = network.outgoing(population.name)
     read = any(o.population == population.name for o in network.outputs)
-    if len(leaving) != 1 or read or leaving[0].delay or leaving[0].target == population.name:
+    if len(leaving) != 1 or read or leaving[0].target == population.name:
+        return network
+    starts = np.any(population.bias) or np.any(population.neuron.v_init)  # type: ignore[attr-defined]
+    if leaving[0].delay and starts:
         return network
     target = network.population(leaving[0].target)
     factor = _gain(leaving[0].map)
@@ -60,8 +63,10 @@ def _merged(network: Network, population: Population) -> Network:
         network,
         populations=tuple(merged if p is target else p for p in network.populations
                           if p is not population),
-        projections=tuple(_redirected(p, population.name, target, factor)
-                          for p in network.projections if p is not leaving[0]))
+        projections=tuple(
+            _redirected(replace(p, delay=p.delay + leaving[0].delay), target, factor)
+            if p.target == population.name else p
+            for p in network.projections if p is not leaving[0]))
 
 
 def _gain(linear: LinearMap) -> Array | None:
@@ -82,11 +87,7 @@ def _times(values: Array, factor: Array) -> Array:
         np.float32)
 
 
-def _redirected(
-    projection: Projection, name: str, target: Population, factor: Array
-) -> Projection:
-    if projection.target != name:
-        return projection
+def _redirected(projection: Projection, target: Population, factor: Array) -> Projection:
     if np.all(factor == 1):
         return replace(projection, target=target.name)
     links = projection.map.maps if isinstance(projection.map, Chain) else (projection.map,)

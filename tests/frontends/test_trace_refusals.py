@@ -120,6 +120,71 @@ def test_steps_that_are_rolled_around_are_refused() -> None:
         "earlier ones.")
 
 
+class Written(nn.Module):
+    """Neurons written out, whose membrane and threshold `update` changes ahead of the comparison."""
+
+    def __init__(self, update: object) -> None:
+        super().__init__()
+        self.update, self.fc1, self.fc2 = update, nn.Linear(8, 8), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, trace, spikes = torch.zeros(x.size(1), 8), torch.zeros(x.size(1), 8), []
+        for values in x:
+            mem, level = self.update(0.9 * mem + self.fc1(values), trace)
+            spk = (mem > level).float()
+            mem, trace = mem * (1 - spk), 0.9 * trace + spk
+            spikes.append(self.fc2(spk))
+        return torch.stack(spikes)
+
+
+def clamped(mem: torch.Tensor, trace: torch.Tensor) -> tuple[torch.Tensor, float]:
+    return mem.clamp(min=-0.5), 0.3
+
+
+def adaptive(mem: torch.Tensor, trace: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return mem, 0.3 + 0.1 * trace
+
+
+def squashed(mem: torch.Tensor, trace: torch.Tensor) -> tuple[torch.Tensor, float]:
+    return torch.tanh(mem), 0.3
+
+
+@pytest.mark.parametrize(
+    ("update", "text"),
+    [(clamped, "neuron: its membrane is compared at test_trace_refusals.py:LINE, and then cannot "
+      "be followed to the next step. A decay, sums and a reset by its spikes go in."),
+     (adaptive, ""), (squashed, "model (Written): tanh: ")],
+)
+def test_written_out_neurons_of_another_kind_are_refused_by_operation_and_line(
+    update: object, text: str
+) -> None:
+    said = refused(Written(update))
+    assert said == text
+
+
+def test_attention_over_the_steps_is_refused_by_the_layer_that_mixes_them() -> None:
+    from spikingjelly.activation_based import layer as jelly
+    from spikingjelly.activation_based import neuron as nodes
+
+    attention = jelly.MultiDimensionalAttention(T=20, C=4, reduction_t=4, reduction_c=2,
+                                                kernel_size=3)
+    model = nn.Sequential(jelly.Conv2d(2, 4, 3, step_mode="m"), attention,
+                          nodes.IFNode(step_mode="m"))
+    said = refused(model, 5, 20, 2, 8, 8)
+    assert said.startswith(
+        "model: no axis of the sample (5 x 20 x 2 x 8 x 8) can be followed as time: "
+        "1.ta.sharedMLP.0 (Conv3d): convolution: a convolution over samples or steps at ")
+
+
+def test_samples_and_features_in_one_axis_are_no_samples_of_a_layer() -> None:
+    def folded(m: Loop, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        spikes = m.lif1(m.fc1(x)).reshape(-1, 2)
+        return m.lif2(torch.batch_norm(spikes, None, None, torch.ones(2), torch.ones(2), False,
+                                       0.0, 0.0, False).reshape(-1, 8))
+
+    assert refused(Loop(folded)).startswith("model: no axis of the sample (6 x 20 x 8) can be ")
+
+
 STATE = ("lif1: its state v is changed or set anew between two steps. A neuron must be called "
          "once a step and keep its own state.")
 

@@ -174,8 +174,11 @@ def _over_time(values: list[Value], dim: int, new_axis: bool) -> Value | None:
     if not new_axis and first.dims[dim] != (Axis("F", 1),):
         return None
     steps = [v.exprs[0].last_step() for v in values]
-    if any(after <= before for before, after in pairwise(steps)):
+    known = [step for step in steps if step >= 0]
+    if known != steps[-len(known):] or any(b <= a for a, b in pairwise(known)):
         return None
+    if len(known) == 1 < len(steps) - 1:
+        return None  # features, one of which is no constant
     if len(steps) == 1 and not new_axis:
         return None
     axis = (Axis(STEPS, len(values)),)

@@ -44,6 +44,9 @@ class _Watched:
         above = ("lt", "le") if flipped else ("gt", "ge", "heaviside")
         if value is None or call.name not in above or call.value(other) is not None:
             return self._others(call)
+        if not any(expr.terms for expr in value.exprs):
+            self.sites.silent(call)
+            return None
         at_level = call.name in ("ge", "le")
         level = torch.as_tensor(other, dtype=torch.float32)
         if call.name == "heaviside":
@@ -60,7 +63,7 @@ class _Watched:
         for tensor, value in zip(call.args[:2], (a, b), strict=True):
             if value is not None:
                 call.recorder.mark(tensor, self.sites.resolved(call, value, None))
-        return self._others(call)
+        return self._with_constant(call)
 
     def added(self, call: Call) -> Result:
         """A membrane and what its neurons gave, or what arrives in the next step."""
@@ -69,7 +72,8 @@ class _Watched:
         if a is not None and b is not None:
             call.recorder.mark(first, self.sites.resolved(call, a, b))
             call.recorder.mark(second, self.sites.resolved(call, b, a))
-        return self._others(call)
+            return self._others(call)
+        return self._with_constant(call)
 
     def chosen(self, call: Call) -> Result:
         """Where(mask, x, y), and masked_fill(y, mask, x), of spikes and a membrane."""
@@ -92,6 +96,13 @@ class _Watched:
         constant = torch.as_tensor(fired, dtype=torch.float32)
         found = self.sites.choice(call, gate, constant, membrane)
         return found if found is not None else self._others(call)
+
+    def _with_constant(self, call: Call) -> Result:
+        value = call.value(call.args[0]) or call.value(call.args[1])
+        result = self._others(call)
+        if value is not None:
+            self.sites.derived(value, result)
+        return result
 
     def _others(self, call: Call) -> Result:
         return self.handlers.get(call.name, fallback)(call)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 
 from nmcompile.frontends.adapters.interface import Described
 from nmcompile.frontends.tracing.calls import Calls
+from nmcompile.frontends.tracing.currents import with_currents
 from nmcompile.frontends.tracing.membranes import (
     ARRIVED,
     RESET,
@@ -27,7 +28,7 @@ State = tuple[str, str, int | None]  # source, variable, step
 
 
 def finish(
-    sites: Sites, calls: Collection[Calls], outputs: tuple[Known, ...]
+    sites: Sites, calls: dict[str, Calls], outputs: tuple[Known, ...]
 ) -> tuple[Known, ...]:
     """Find decay, threshold and reset of every population, and its currents without them.
 
@@ -39,9 +40,11 @@ def finish(
         _finish(site)
     first: dict[State, Expr] = {
         (name, "v", 0): site.node.currents[0] for name, site in sites.by_name.items()}
-    for node in calls:
+    for node in calls.values():
         node.currents[:] = [_arriving(expr, first) for expr in node.currents]
-    return with_silence(tuple(sites.by_name.values()), calls, outputs)
+    silent = {name: len(site.silence()) for name, site in sites.by_name.items()}
+    silent |= with_currents(calls, silent)
+    return with_silence(tuple(sites.by_name.values()), calls, outputs, silent)
 
 
 def _arriving(expr: Expr, first: dict[State, Expr]) -> Expr:
@@ -66,7 +69,8 @@ def _finish(site: Site) -> None:
     shift = np.zeros(()) if site.shift is None else site.shift
     taken = [_membrane(node.path, expr, scale, shift) for expr in site.compared]
     late = _resets_what_arrives(node.path, taken)
-    kept = [_own(node.path, _with_arrived(site, expr), step) for step, expr in enumerate(taken)]
+    taken = _apart([_with_arrived(site, expr) for expr in taken], node.path, late)
+    kept = [_own(node.path, expr, step) for step, expr in enumerate(taken)]
     states = [state for state, _ in kept[1:]] or [{}]
     if any(set(state) != set(states[0]) or len(state) > 1 for state in states):
         raise NotTraceableError(f"{node.path} resets differently in different steps")
@@ -119,6 +123,31 @@ def _with_arrived(site: Site, expr: Expr) -> Expr:
             part = part.then(link)
         total = total.plus(part)
     return total
+
+
+def _apart(membranes: list[Expr], path: str, late: bool) -> list[Expr]:
+    """The `membranes` with what others take of step 0 told apart from the neurons' own memory.
+
+    In step 0 a synaptic current and the membrane that it fills from zero are the same. Where the
+    reset is `late`, it takes both.
+    """
+    last = len(membranes) - 1
+    own = {(t.variable, t.links) for t in membranes[-1].terms if (t.source, t.step) == (
+        path, last - 1)}
+    result = []
+    for step, expr in enumerate(membranes):
+        total = Expr((), expr.bias)
+        for term in expr.terms:
+            part = Expr((term,), np.zeros(()))
+            memory = term.variable == "v" or (late and term.variable == RESET and step == 1)
+            if (term.source, term.step) == (path, 0) and memory and (
+                    step > 1 or (term.variable, term.links) not in own):
+                part = membranes[0]
+                for link in term.links:
+                    part = part.then(link)
+            total = total.plus(part)
+        result.append(total)
+    return result
 
 
 def _own(path: str, expr: Expr, step: int) -> tuple[dict[str, Array], Expr]:

@@ -86,18 +86,34 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Terms that are a membrane, up to a constant: `scale` times them was compared."""
+    """Terms that are a membrane, up to a constant: `scale` times them was compared.
+
+    before  constants of what had these very terms and became what was compared; none where no
+            tensor is known that had
+    """
 
     site: Site
     step: int
     scale: Array
     bias: Array
+    before: tuple[Array, ...]
+
+    def fits(self, bias: Array) -> bool:
+        """True where terms with the constant `bias` are the membrane and no other sum of them."""
+        return not self.before or any(np.allclose(bias, b, rtol=1e-6) for b in self.before)
 
 
 class Sites:
-    """The comparisons of one run, and the membranes that they saw."""
+    """The comparisons of one run, and the membranes that they saw.
 
-    def __init__(self) -> None:
+    scaled   true where a membrane may be what was scaled ahead of its comparison; false where
+             that is another state of the neuron, as a synaptic current is in step 0
+    made_of  what became of a sum or product with a constant -> what that took
+    """
+
+    def __init__(self, scaled: bool = True) -> None:
+        self.scaled = scaled
+        self.made_of: dict[Expr, Expr] = {}
         self.by_name: dict[str, Site] = {}
         self.seen: dict[Terms, Seen] = {}
         self.places: dict[Place, Comparisons] = {}
@@ -119,9 +135,23 @@ class Sites:
         if not self.seen or len(value.exprs) != 1:
             return None
         for terms, factor in without_factors(value.exprs[0].terms):
-            if terms in self.seen:
-                return self.seen[terms], factor
+            seen = self.seen.get(terms)
+            if seen and seen.fits(value.exprs[0].bias / factor):
+                return seen, factor
         return None
+
+    def derived(self, value: Value, result: object) -> None:
+        """Note that `result` is `value` with a constant added or times one."""
+        if isinstance(result, Value) and len(result.exprs) == len(value.exprs) == 1:
+            if result.exprs[0] is not value.exprs[0]:
+                self.made_of[result.exprs[0]] = value.exprs[0]
+
+    def _ancestry(self, expr: Expr) -> list[Expr]:
+        """`expr` and what it was made of by constants."""
+        found = [expr]
+        while found[-1] in self.made_of:
+            found.append(self.made_of[found[-1]])
+        return found
 
     def resolved(self, call: Call, value: Value, other: Value | None) -> Value:
         """`value` in terms of v, if it is the membrane of neurons and is carried to the next step.
@@ -223,8 +253,10 @@ class Sites:
         site.node.currents.append(expr)
         site.node.record("spikes", call.out.to(torch.float32), value.dims)
         site.node.record("v", tensor, value.dims)
-        for terms, factor in without_factors(expr.terms):
-            self.seen[terms] = Seen(site, step, factor, expr.bias)
+        ancestry = self._ancestry(expr)
+        for terms, factor in without_factors(expr.terms)[: None if self.scaled else 1]:
+            before = tuple(e.bias for e in ancestry if e.terms == terms)
+            self.seen[terms] = Seen(site, step, factor, expr.bias, before)
         return Value(value.dims, (Expr((Term(site.node.path, "spikes", step),), np.zeros(())),))
 
     def _site(self, recorder: Recorder, value: Value) -> Site | None:

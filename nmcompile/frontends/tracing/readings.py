@@ -17,6 +17,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
 from nmcompile.frontends.tracing.explanation import Failure, explanation
+from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.recorder import RAISED, EndlessError, Known
 from nmcompile.frontends.tracing.session import Session
 from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
@@ -80,16 +81,20 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """A model and a sample that are to be read in one way, and the runs that it took so far."""
+    """A model and a sample that are to be read in one way, and the runs that it took so far.
+
+    scaled  whether membranes may be scaled ahead of their comparison, as in Sites
+    """
 
     model: nn.Module
     sample: Sample
     steps: int | None
+    scaled: bool = True
     sessions: list[Session] = field(default_factory=list)
 
     def session(self) -> Session:
         """A fresh session of the model."""
-        self.sessions.append(Session(self.model))
+        self.sessions.append(Session(self.model, self.scaled))
         return self.sessions[-1]
 
     def failure(self, error: Exception) -> Failure:
@@ -113,13 +118,11 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
     for trials in (_artificial_trials(model), _series_trials(model, sample), (_values,)):
         found = []
         for trial in trials:
-            attempt = Attempt(model, sample, steps)
-            try:
-                found.append(trial(attempt))
-            except EndlessError:
-                raise
-            except (NmcError, NotTraceableError, *RAISED) as error:
-                failures.append(attempt.failure(error))
+            result = _tried(trial, Attempt(model, sample, steps))
+            if isinstance(result, Reading):
+                found.append(result)
+            else:
+                failures.append(result)
         if len(found) > 1:
             raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
                            f"{found[1].kind}", "Give a sample with another number of steps.")
@@ -128,6 +131,31 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
                 _require_one_step(model, sample, steps, found[0])
             return found[0]
     raise explanation(model, sample.values.shape, sample.where, sample.hint, failures)
+
+
+def _tried(trial: Trial, attempt: Attempt) -> Reading | Failure:
+    """What `trial` gives, tried once more with other membranes where neurons were refused."""
+    try:
+        return _finished(trial(attempt))
+    except EndlessError:
+        raise
+    except (NmcError, NotTraceableError, *RAISED) as error:
+        failure = attempt.failure(error)
+    refused = isinstance(failure.error, NmcError)
+    if refused and attempt.scaled and any(session.sites.by_name for session in attempt.sessions):
+        again = _tried(trial, replace(attempt, scaled=False, sessions=[]))
+        return again if isinstance(again, Reading) else failure
+    return failure
+
+
+def _finished(reading: Reading) -> Reading:
+    """`reading` with the parameters of its written-out neurons."""
+    session = reading.session
+    try:
+        outputs = finish(session.sites, session.calls, reading.outputs)
+    except NotTraceableError as reason:
+        raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
+    return replace(reading, outputs=outputs)
 
 
 def _require_one_step(
@@ -148,11 +176,11 @@ def _own_loop(model: nn.Module, sample: Sample, steps: int | None) -> Reading | 
     """The reading of a model that repeats one value input for steps of its own, or None."""
     try:
         found = _values(Attempt(model, replace(sample, values=sample.values[:, 0]), steps))
+        return _finished(found) if found.own else None
     except EndlessError:
         raise
     except (NmcError, NotTraceableError, *RAISED):
         return None
-    return found if found.own else None
 
 
 def _artificial_trials(model: nn.Module) -> tuple[Trial, ...]:
@@ -218,8 +246,10 @@ def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     counts = _counts(session)
     if set(counts.values()) != {n_steps}:
         path = next(p for p, n in counts.items() if n != n_steps)
-        if path in session.sites.by_name and session.recorder.lost:
-            raise session.recorder.lost  # which is why its next comparison was not seen
+        if path in session.sites.by_name:
+            raise session.recorder.lost or NmcError(
+                path, f"its membrane is compared{session.sites.by_name[path].at}, and then cannot "
+                "be followed to the next step", "A decay, sums and a reset by its spikes go in.")
         raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
                        "Call each neuron module once a step, and give as many steps as it runs.")
     return Reading(

@@ -48,13 +48,16 @@ from nmcompile.ir.maps import from_matrix
 
 
 class Session:
-    """Runs a model once; afterwards `calls` holds its neurons in the order of their first call."""
+    """Runs a model once; afterwards `calls` holds its neurons in the order of their first call.
 
-    def __init__(self, model: nn.Module) -> None:
+    scaled  as in Sites
+    """
+
+    def __init__(self, model: nn.Module, scaled: bool = True) -> None:
         self.model = model
         handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS,
                     **TIME_KERNELS}
-        self.sites = Sites()
+        self.sites = Sites(scaled)
         self.recorder = Recorder(with_spikes(with_neurons(handlers, self.sites)), fallback)
         self.recorder.unmarked = dict.fromkeys(COMPARISONS, self.sites.silent)
         self.calls = self.recorder.neurons

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,11 +13,10 @@ from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.interface import Traced
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
-from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
 from nmcompile.frontends.tracing.returned import returned_scores
-from nmcompile.frontends.tracing.values import NotTraceableError, Value
+from nmcompile.frontends.tracing.values import Value
 from nmcompile.ir import Input, Network, verify
 from nmcompile.ir.filters import with_filters
 from nmcompile.ir.neurons import Neuron
@@ -32,11 +30,6 @@ def trace(
     """The network of `model`, found by running it on `sample`, and what it computed there."""
     _require_plain(model)
     reading = read(model, sample, steps)
-    try:
-        reading = replace(reading, outputs=finish(
-            reading.session.sites, reading.session.calls.values(), reading.outputs))
-    except NotTraceableError as reason:
-        raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
     naming = _naming(model)
     taken = {naming(path) for path in reading.session.calls}
     every = tuple(reading.session.calls.values())
@@ -51,7 +44,7 @@ def trace(
         network=verify(network),
         inputs={network.inputs[0].name: reading.values[kept]},
         expected={naming(c.path): _record(c, kept, reading.steps, neurons[naming(c.path)])
-                  for c in calls if naming(c.path) in neurons},
+                  for c in calls if naming(c.path) in neurons and c.records},
         verified_by=verified_by,
         scores=returned_scores(reading),
     )

@@ -136,6 +136,64 @@ class Kept(nn.Module):
         return self.spike
 
 
+class Early(Hard):
+    """The comparison ahead of the input, as in Zenke's SpyTorch; the reset takes the input too.
+
+    current  the input fills a synaptic current, from which the membrane takes its `lag` steps late
+    whole    the reset takes what arrives; without, it takes the membrane alone
+    """
+
+    def __init__(self, n: int, current: bool = True, lag: int = 1, whole: bool = True) -> None:
+        super().__init__(n)
+        self.current, self.lag, self.whole = current, lag, whole
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        syn, mem, spikes = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            spike = Step.apply(mem - self.threshold, 1.0)
+            before, after = syn, 0.5 * syn + x[:, step]
+            syn = after if self.current else x[:, step]
+            taken = before if self.current and self.lag else syn
+            reset = 1.0 - spike.detach()
+            if self.whole:
+                mem = (self.tau * mem + taken) * reset
+            else:
+                mem = self.tau * mem * reset + taken
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class Current(Hard):
+    """A synaptic current, which fills the membrane ahead of the comparison, by a factor."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        syn, mem, spikes = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            syn = 0.8 * syn + x[:, step]
+            mem = self.tau * mem + 0.4 * syn
+            spike = Step.apply(mem - self.threshold, 1.0)
+            mem = mem - spike * self.threshold
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
+class Started(Hard):
+    """A membrane that starts from learned values."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.start = nn.Parameter(torch.linspace(-0.5, 0.9, n))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, spikes = self.start.expand(len(x), -1), []
+        for step in range(x.shape[1]):
+            mem = mem * self.tau + x[:, step]
+            spike = Step.apply(mem - self.threshold, 1.0)
+            mem = (1 - spike) * mem
+            spikes.append(spike)
+        return torch.stack(spikes, dim=1)
+
+
 class Registered(nn.Module):
     """The membrane as a buffer, assigned or changed in place: one step a call."""
 
@@ -180,6 +238,15 @@ ROWS = (
     row("written-out LIF, drawn to its input, masked_fill", partial(
         Network, partial(Charged, fill=True))),
     row("written-out LIF, membrane kept in the module", partial(Network, Kept)),
+    row("written-out LIF, comparison ahead of the input", partial(
+        Network, partial(Early, current=False, whole=False))),
+    row("written-out LIF, comparison ahead of the input, which the reset takes too", partial(
+        Network, partial(Early, current=False))),
+    row("written-out current-based LIF (SpyTorch)", partial(Network, Early)),
+    row("written-out current-based LIF, comparison ahead of the input", partial(
+        Network, partial(Early, lag=0))),
+    row("written-out current-based LIF, reset by a subtraction", partial(Network, Current)),
+    row("written-out LIF, learned membrane of the start", partial(Network, Started)),
     row("written-out LIF, membrane in a buffer", partial(Network, Registered)),
     row("written-out LIF, membrane in a buffer, changed in place", partial(
         Network, partial(Registered, in_place=True))),
