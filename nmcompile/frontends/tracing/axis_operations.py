@@ -171,7 +171,7 @@ def _over_time(values: list[Value], dim: int, new_axis: bool) -> Value | None:
         return Value(_with(first.dims, dim, (Axis(STEPS, len(exprs)),), False), exprs)
     if any(len(v.exprs) != 1 or v.dims != first.dims for v in values):
         return None
-    if not new_axis and first.dims[dim] != (Axis("F", 1),):
+    if not new_axis and (first.dims[dim] != (Axis("F", 1),) or len(values) == 1):
         return None
     steps = [v.exprs[0].last_step() for v in values]
     known = [step for step in steps if step >= 0]
@@ -179,8 +179,6 @@ def _over_time(values: list[Value], dim: int, new_axis: bool) -> Value | None:
         return None
     if len(known) == 1 < len(steps) - 1:
         return None  # features, one of which is no constant
-    if len(steps) == 1 and not new_axis:
-        return None
     axis = (Axis(STEPS, len(values)),)
     return Value(_with(first.dims, dim, axis, new_axis), tuple(v.exprs[0] for v in values))
 
