@@ -140,7 +140,7 @@ SPIKES: dict[str, Between] = {
         + torch.logical_xor(s, s.roll(2, 1)).float()),
     "logical_and, logical_not": lambda s: torch.logical_and(
         torch.logical_not(s), s.roll(1, 1)).float(),
-    "operators |, &, ^ and ~ of spikes": lambda s: (
+    "bitwise operators of spikes: or, and, exclusive or, not": lambda s: (
         (s.bool() | s.roll(1, 1).bool()).float() - (s.bool() & ~s.roll(1, 1).bool()).float()
         + (s.bool() ^ s.flip(1).bool()).float()),
     "maximum and minimum of spikes": lambda s: (
