@@ -11,7 +11,7 @@ demo: $(DEMO)
 	$(VENV)/bin/nmc demo -o build/demo
 
 test: $(TEST)
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 lint: $(TEST)
 	$(VENV)/bin/ruff check .

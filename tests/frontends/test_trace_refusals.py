@@ -152,7 +152,7 @@ def squashed(mem: torch.Tensor, trace: torch.Tensor) -> tuple[torch.Tensor, floa
 @pytest.mark.parametrize(
     ("update", "text"),
     [(clamped, "neuron: its membrane is compared at test_trace_refusals.py:"),
-     (adaptive, "model (Written): mul: a product of two tensors that depend on spikes at "),
+     (adaptive, "model (Written): gt: it combines several tensors that depend on spikes at "),
      (squashed, "model (Written): tanh: ")],
 )
 def test_written_out_neurons_of_another_kind_are_refused_by_operation_and_line(
@@ -172,7 +172,7 @@ def test_attention_over_the_steps_is_refused_by_the_layer_that_mixes_them() -> N
     said = refused(model, 5, 20, 2, 8, 8)
     assert said.startswith(
         "model: no axis of the sample (5 x 20 x 2 x 8 x 8) can be followed as time: "
-        "1.ta.sharedMLP.0 (Conv3d): convolution: a convolution over samples or steps at ")
+        "1.ta.sharedMLP.0 (Conv3d): convolution: a convolution over samples or steps")
 
 
 def test_samples_and_features_in_one_axis_are_no_samples_of_a_layer() -> None:
