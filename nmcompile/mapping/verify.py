@@ -88,7 +88,8 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     owner = network.populations.index(network.population(projection.target))
     if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):
         raise NmcError(name, "an axon ends in a slice of another population")
-    if network.population(projection.target).currents > 1 and not isinstance(projection.map, Dense):
+    several = network.population(projection.target).currents > 1 and projection.current is None
+    if several and not isinstance(projection.map, Dense):
         raise NmcError(name, "only a dense map reaches neurons with several currents")
     if isinstance(projection.map, Sparse):
         n_synapses = len(projection.map.weight)

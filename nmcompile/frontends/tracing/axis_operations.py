@@ -203,7 +203,7 @@ def _sum(call: Call) -> Result:
         [listed] if isinstance(listed, int) else listed)
     dims = {int(d) % n for d in wanted}
     if not any(holds(value.dims[d], STEPS) for d in dims):
-        return apply_probed(call, value)
+        return _over_features(call, value, dims)
     if any(not _is_steps(value.dims[d]) for d in dims):
         raise NotTraceableError("it sums over samples or over steps and features together", True)
     total = reduce(Expr.plus, value.exprs)
@@ -214,6 +214,15 @@ def _sum(call: Call) -> Result:
     if call.name == "mean":
         return scaled(call, summed, 1 / len(value.exprs))
     return summed
+
+
+def _over_features(call: Call, value: Value, dims: set[int]) -> Result:
+    """A sum or mean that no step takes part in; axes behind those summed over move up."""
+    if call.argument(2, "keepdim", False) or not all(is_features(value.dims[d]) for d in dims):
+        return apply_probed(call, value)
+    function, axes = getattr(torch, call.name), tuple(sorted(dims))
+    kept = apply_probed(call, value, lambda x: function(x, axes, keepdim=True), axes)
+    return Value(tuple(dim for i, dim in enumerate(kept.dims) if i not in dims), kept.exprs)
 
 
 def _expand(call: Call) -> Result:
