@@ -80,7 +80,7 @@ def _in_floats(projection: Projection, kind: type) -> Projection:
     largest = float(np.abs(weights).max(initial=0.0))
     if largest == 0:
         return projection
-    scale = float(ml_dtypes.finfo(kind).max) / largest
+    scale = float(ml_dtypes.finfo(kind).max) / largest  # type: ignore[no-untyped-call]
     rounded: Array = (weights * scale).astype(kind).astype(np.float64) / scale
     return replace(projection, map=projection.map.with_weights(rounded.astype(np.float32)))
 

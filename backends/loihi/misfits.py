@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import DECAY_BITS
@@ -36,7 +37,8 @@ def _slow_leaks(population: Population, target: Target) -> Iterator[Misfit]:
         if not np.any(lost):
             continue
         legal = np.where(lost, most / 2**DECAY_BITS, decay).astype(np.float32)
-        population = replace(population, neuron=replace(population.neuron, **{field: legal}))
+        neuron: Any = population.neuron
+        population = replace(population, neuron=replace(neuron, **{field: legal}))
         yield Misfit(
             where=population.name,
             what=f"the {STATES[field]} keeps {_span(decay[lost])} of itself each step, "

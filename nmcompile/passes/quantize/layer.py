@@ -185,7 +185,7 @@ def _with_gain(layer: Layer, gain: float) -> Layer:
         return layer
     population = layer.population
     return replace(layer, population=replace(
-        population, neuron=in_units(population.neuron, np.float32(1 / gain)),
+        population, neuron=in_units(population.neuron, np.array(1 / gain, np.float32)),
         bias=(population.bias / gain).astype(np.float32)))
 
 
