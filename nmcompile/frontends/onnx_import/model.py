@@ -18,11 +18,10 @@ from nmcompile.frontends.onnx_import.read import Graph, Node
 from nmcompile.frontends.onnx_import.rewrites import plain
 from nmcompile.frontends.onnx_import.tensors import INTEGERS
 from nmcompile.frontends.tracing.extent import require_modest
+from nmcompile.frontends.tracing.recorder import RAISED
 from nmcompile.ir.maps import Grid
 
 MOST_COMPUTED = 1 << 28  # numbers of all constants together
-RAISED = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
-          ArithmeticError, NotImplementedError)
 
 
 class Operation(nn.Module):
