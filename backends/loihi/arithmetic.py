@@ -127,9 +127,7 @@ class LoihiNeuron:
         level = self.threshold.astype(np.int64) << STATE_SHIFT
         fires = np.greater_equal if self.inclusive else np.greater
         u, driven = self._current(state["u"], current.astype(np.int64) << STATE_SHIFT)
-        v = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS) + driven
-        if self.reset is Reset.SUBTRACT and self.subtract_late and not self.silent:
-            v = v - np.where(fires(state["v"], level), level, 0)
+        v = self._membrane(state["v"], driven)
         v = np.where(state["hold"] > 0, 0, np.clip(v, *self.v_limits))
         spikes = fires(v, level) & (not self.silent)
         if self.reset is Reset.ZERO:
@@ -139,6 +137,23 @@ class LoihiNeuron:
         hold = np.maximum(np.where(spikes, self.refractory, state["hold"]) - 1, 0)
         new = {"u": u.astype(np.int32), "v": v.astype(np.int32), "hold": hold.astype(np.int32)}
         return new, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step with q `current` wraps u or saturates v, by the name of the state."""
+        arrived = current.astype(np.int64) << STATE_SHIFT
+        u, driven = self._current(state["u"], arrived)
+        whole = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS) + arrived
+        v, (low, high) = self._membrane(state["v"], driven), self.v_limits
+        return {"u": u != whole, "v": ((v < low) | (v > high)) & (state["hold"] == 0)}
+
+    def _membrane(self, v: Array, driven: Array) -> Array:
+        """The membrane after leak, input and a late subtraction, in as many bits as it takes."""
+        level = self.threshold.astype(np.int64) << STATE_SHIFT
+        fires = np.greater_equal if self.inclusive else np.greater
+        after = scale_toward_zero(v, 4096 - self.dv.astype(np.int64), DECAY_BITS) + driven
+        if self.reset is Reset.SUBTRACT and self.subtract_late and not self.silent:
+            after = after - np.where(fires(v, level), level, 0)
+        return after
 
     def _current(self, u: Array, arrived: Array) -> tuple[Array, Array]:
         """The current after what arrived, and the current with the bias."""

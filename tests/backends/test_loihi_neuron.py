@@ -142,6 +142,16 @@ def test_edges_that_no_emulator_has_are_refused(fields, message):
     assert str(error.value) == message
 
 
+def test_steps_that_wrap_the_current_or_saturate_the_membrane_are_counted():
+    model = neuron(du=whole(0), threshold=whole(131071), reset=Reset.NONE, silent=True)
+    state, left = model.initial_state((1, 1)), []
+    for current in ([[100_000]], [[40_000]], [[0]]):
+        found = model.overflows(state, np.array(current))
+        left.append((bool(found["u"][0, 0]), bool(found["v"][0, 0])))
+        state, _ = model.step(state, np.array(current))
+    assert left == [(False, False), (True, False), (False, True)]
+
+
 def test_a_negative_exponent_rounds_toward_minus_infinity():
     rng = np.random.default_rng(0)
     link = Projection(source="a", target="b", map=dense(rng, 1, 1),
