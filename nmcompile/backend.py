@@ -90,8 +90,10 @@ class Backend(Protocol):
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""
 
-    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
-        """What of a legalized population the chip's formats cannot hold, one by one.
+    def misfits(
+        self, population: Population, target: Target, steps: int
+    ) -> tuple[Misfit, ...]:
+        """What of a legalized population the chip's formats cannot hold for `steps`, one by one.
 
         Each names the population with all values before it made legal as well.
         """

@@ -64,7 +64,8 @@ def lower(
         notes += told
     retimed, latency = retime(lowered, ANY_DELAY)
     checks = [_check(network, verify(retimed), latency, inputs)]
-    legal, changes = _legal(retimed, target, backend, legalisation)
+    steps = next(iter(inputs.values())).shape[1]
+    legal, changes = _legal(retimed, target, backend, legalisation, steps)
     if changes:
         checks.append(_check_legal(retimed, legal, latency, inputs, changes, target))
     return Lowered(network=verify(legal), latency=latency, checks=tuple(checks),
@@ -83,7 +84,7 @@ def _delayed(network: Network, longest: int) -> tuple[Network, list[str]]:
 
 
 def _legal(
-    network: Network, target: Target, backend: Backend, legalisation: Legalisation
+    network: Network, target: Target, backend: Backend, legalisation: Legalisation, steps: int
 ) -> tuple[Network, tuple[str, ...]]:
     """`network` with every value that the chip holds, and each change in words."""
     longest, changes = target.formats.max_delay.value, []
@@ -101,7 +102,7 @@ def _legal(
         projections.append(replace(p, delay=min(p.delay, longest)))
     populations = list(network.populations)
     for index, population in enumerate(populations):
-        for misfit in backend.misfits(population, target):
+        for misfit in backend.misfits(population, target, steps):
             _require_allowed(misfit, legalisation, "")
             changes.append(f"{misfit.where}: {misfit.what.split(',')[0]} -> {misfit.nearest}")
             assert misfit.legal is not None

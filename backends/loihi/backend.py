@@ -42,9 +42,11 @@ class LoihiBackend:
         """See `nmcompile_backends.loihi.legalize`."""
         return legalize.input_format(port, values, target)
 
-    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+    def misfits(
+        self, population: Population, target: Target, steps: int
+    ) -> tuple[Misfit, ...]:
         """See `nmcompile_backends.loihi.misfits`."""
-        return misfits.misfits(population, target)
+        return misfits.misfits(population, target, steps)
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.loihi.encode`."""

@@ -17,23 +17,26 @@ from nmcompile.target import Target
 # Largest factor in 4096ths: v keeps (4096 - dv), u keeps (4096 - (du + 1)) of itself
 # (lava-nc proc/lif/models.py, `subthr_dynamics`).
 LARGEST = {"decay": 4096, "current_decay": 4095}
+CHANGE = 0.005  # of a state over the run; a leak whose loss changes less is rounded like others
 STATES = {"decay": "membrane", "current_decay": "synaptic current"}
 
 
-def misfits(population: Population, target: Target) -> tuple[Misfit, ...]:
+def misfits(population: Population, target: Target, steps: int) -> tuple[Misfit, ...]:
     """Leaks that are so slow that the decay register would take them for another kind of neuron.
 
     A decay of less than half a step from 1 would become no leak at all, and a synaptic current
-    that never decays is given the slowest decay.
+    that never decays is given the slowest decay. What that does not change over `steps` steps is
+    no misfit: a leak that training left at 0.9999997 is none.
     """
-    return tuple(_slow_leaks(population, target))
+    return tuple(_slow_leaks(population, target, steps))
 
 
-def _slow_leaks(population: Population, target: Target) -> Iterator[Misfit]:
+def _slow_leaks(population: Population, target: Target, steps: int) -> Iterator[Misfit]:
     for field, most in LARGEST.items():
         decay = np.asarray(getattr(population.neuron, field, 0.0), np.float64)
         lost = (decay * 2**DECAY_BITS > most - 0.5) & (decay < 1 if field == "decay" else decay > 0)
         lost &= np.rint(decay * 2**DECAY_BITS) >= (most if field == "decay" else most + 1)
+        lost &= np.abs(decay**steps - (most / 2**DECAY_BITS) ** steps) > CHANGE
         if not np.any(lost):
             continue
         legal = np.where(lost, most / 2**DECAY_BITS, decay).astype(np.float32)

@@ -41,7 +41,9 @@ class SpeckBackend:
         """Events without payload."""
         return SpikeFormat(payload_bits=0)
 
-    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+    def misfits(
+        self, population: Population, target: Target, steps: int
+    ) -> tuple[Misfit, ...]:
         """None: thresholds, bounds and biases share the scale of the weights."""
         return ()
 

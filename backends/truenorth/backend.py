@@ -42,7 +42,9 @@ class TrueNorthBackend:
         """See `nmcompile_backends.truenorth.legalize`."""
         return legalize.input_format(port, values, target)
 
-    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+    def misfits(
+        self, population: Population, target: Target, steps: int
+    ) -> tuple[Misfit, ...]:
         """None: thresholds, floors and leaks share the scale of the weights."""
         return ()
 

@@ -37,7 +37,9 @@ class XyloBackend:
         """See `nmcompile_backends.xylo.legalize`."""
         return legalize.input_format(port, values, target)
 
-    def misfits(self, population: Population, target: Target) -> tuple[Misfit, ...]:
+    def misfits(
+        self, population: Population, target: Target, steps: int
+    ) -> tuple[Misfit, ...]:
         """None: thresholds and biases share the scale of the weights, legalize rounds decays."""
         return ()
 

@@ -65,7 +65,7 @@ def test_a_synaptic_current_that_never_decays_gets_the_slowest_decay_on_request(
     assert found.checks[1].figures["spikes_differing"] > 0
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9997, 0.99986, 1.0])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9997, 0.99986, 0.9999997, 1.0])
 def test_decays_that_registers_hold_nearly_are_left_to_quantization(decay: float) -> None:
     found = lowered(LIF(decay=scalar(decay), threshold=scalar(1)))
     assert found.network.population("b").neuron.decay == np.float32(decay)
