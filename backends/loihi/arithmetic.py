@@ -20,6 +20,9 @@ THRESHOLD_LIMIT = 2**17 - 1  # nengo-loihi 1.1.0 VTH_MAN_MAX
 BIAS_MANTISSA_LIMIT = 2**12 - 1  # nengo-loihi 1.1.0 BIAS_MAN_MAX
 BIAS_EXPONENT_LIMIT = 7  # nengo-loihi 1.1.0 BIAS_EXP_MAX
 INPUT_BITS = 22  # q << 6 in nengo-loihi 1.1.0: Q_BITS = 21 and sign
+# du + 1 is taken from 4096. Lava's netx gives layers without decay du = -1 (lava-dl 0.6.0
+# netx/hdf5.py: du = iDecay - 1, iDecay 0), and lava-nc's LIF computes it as any other.
+NO_DECAY = -1
 EDGES = ("lava", "nengo")  # the public emulators of Loihi whose edges are known
 
 
@@ -41,7 +44,8 @@ class LoihiNeuron:
     u at 2**23 stays and at -2**23 wraps. nengo: as nengo-loihi's `CompartmentState`, in two's
     complement, and so do q << 6 in 22 bits and u + (bias_mantissa << bias_exponent) in 24 bits.
 
-    du, dv         0..4095
+    du             -1..4095; at -1 u keeps all of itself, as in Lava
+    dv             0..4095
     threshold      0..131071
     bias_mantissa  -4095..4095, bias_exponent 0..7
     u_init, v_init u and v before the first step, in their own unit
@@ -73,7 +77,7 @@ class LoihiNeuron:
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {
-            "du": (0, 4095),
+            "du": (NO_DECAY, 4095),
             "dv": (0, 4095),
             "threshold": (0, THRESHOLD_LIMIT),
             "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT),

@@ -20,6 +20,7 @@ from nmcompile_backends.loihi.encode_graded import (
     graded_neuron,
     is_graded,
 )
+from nmcompile_backends.loihi.leaks import largest_factor
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
@@ -66,7 +67,8 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
         neuron, unit, message_unit = graded_neuron(layer, scale)
     else:
         made = _resonator if isinstance(population.neuron, ResonateFire) else _neuron
-        neuron, unit, message_unit = made(layer, scale), 1 / (scale * 2**STATE_SHIFT), 1.0
+        neuron = made(layer, scale, target)
+        unit, message_unit = 1 / (scale * 2**STATE_SHIFT), 1.0
     neuron.verify(population.name, population.shape)
     projections = tuple(
         _projection(p, scale * unit, clip, layer.width)
@@ -99,16 +101,17 @@ def _register_limit(layer: Layer) -> float:
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
 
 
-def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
+def _neuron(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
     neuron = layer.population.neuron
     level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
     mantissa, exponent = _bias(_membrane_bias(layer.population) * scale, level)
     current = getattr(neuron, "current_decay", np.zeros(()))
     behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
+    slowest = 4095 - largest_factor("current_decay", layer.population, target)
     u_init = _started(neuron, "u", scale) + _settled((mantissa << exponent) - behind, current)
     if isinstance(neuron, LI | CubaLI):
         return LoihiNeuron(
-            du=_decay(current, 4095),
+            du=_decay(current, 4095, slowest),
             dv=_decay(neuron.decay, 4096),
             threshold=np.full((), THRESHOLD_LIMIT, np.int32),
             bias_mantissa=mantissa,
@@ -124,7 +127,7 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     inclusive = neuron.fires_at_threshold and neuron.reset is Reset.SUBTRACT
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(
-        du=_decay(current, 4095),
+        du=_decay(current, 4095, slowest),
         dv=_decay(neuron.decay, 4096),
         threshold=np.maximum(
             threshold - int(neuron.fires_at_threshold and not inclusive), 0),
@@ -139,7 +142,7 @@ def _neuron(layer: Layer, scale: float) -> LoihiNeuron:
     )
 
 
-def _resonator(layer: Layer, scale: float) -> LoihiResonator:
+def _resonator(layer: Layer, scale: float, target: Target) -> LoihiResonator:
     neuron = layer.population.neuron
     assert isinstance(neuron, ResonateFire)
     threshold = np.rint(neuron.threshold.astype(np.float64) * scale * 2**STATE_SHIFT)
@@ -175,10 +178,10 @@ def _settled(bias: Array, current_decay: Array) -> Array:
     return np.where(current_decay > 0, -bias, 0).astype(np.int32)
 
 
-def _decay(factor: Array, unity: int) -> Array:
+def _decay(factor: Array, unity: int, lowest: int = 0) -> Array:
     """The 12-bit decay register whose factor (unity - register) / 4096 is nearest to `factor`."""
     register = unity - np.rint(np.asarray(factor, np.float64) * 4096)
-    return np.clip(register, 0, 4095).astype(np.int32)
+    return np.clip(register, lowest, 4095).astype(np.int32)
 
 
 def _bias(bias: Array, threshold: float) -> tuple[Array, int]:

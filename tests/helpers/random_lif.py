@@ -41,7 +41,7 @@ def edge_neuron(rng: np.random.Generator, shape: tuple[int, ...], **more: object
     loud, full = rng.random() < 0.5, rng.random() < 0.3
     start = LIMIT if full else 2**12
     return neuron(
-        du=int(rng.choice([0, 4095, rng.integers(0, 4096)])),
+        du=int(rng.choice([-1, 0, 4095, rng.integers(0, 4096)])),
         dv=int(rng.choice([0, 4095, rng.integers(0, 4096)])),
         threshold=int(rng.choice([0, 131071, rng.integers(0, 131072), rng.integers(1, 999)])),
         bias=rng.choice([-4095, 0, 4095, int(rng.integers(-4095, 4096))], shape) if loud else 0,

@@ -155,7 +155,9 @@ def _refined(
     if not has_free_unit(layer.population.neuron):
         return
     gain = _gain(layer, rounded, seen)
-    free = backend.free_bias or bool(np.any(layer.population.bias))
+    # Ahead of a current that never decays a bias adds up for ever
+    endless = bool(np.any(getattr(layer.population.neuron, "current_decay", 0.0) >= 1))
+    free = (backend.free_bias and not endless) or bool(np.any(layer.population.bias))
     for how, factor in (("bias", 1.0), ("threshold and bias" if free else "threshold", gain)):
         corrected = _with_gain(layer, factor)
         if free:
