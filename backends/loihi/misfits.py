@@ -22,8 +22,8 @@ def misfits(population: Population, target: Target, steps: int) -> tuple[Misfit,
     """Leaks that are so slow that the decay register would take them for another kind of neuron.
 
     A decay of less than half a step from 1 would become no leak at all. Where a synaptic current
-    may not be without decay (see `leaks`), it is given the slowest. What that does not change over `steps` steps is
-    no misfit: a leak that training left at 0.9999997 is none.
+    may not be without decay (see `leaks`), it is given the slowest. What that does not change over
+    `steps` steps is no misfit: a leak that training left at 0.9999997 is none.
     """
     return tuple(_slow_leaks(population, target, steps))
 

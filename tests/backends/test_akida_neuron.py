@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.edges import at_edges, followed, near
 from helpers.random_akida import as_network, random_layers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.akida.akida_script import write_akida
-from nmcompile_backends.akida.arithmetic import HALF, STEP_LIMIT, AkidaNeuron
+from nmcompile_backends.akida.arithmetic import (
+    HALF,
+    INPUT_HALF,
+    INPUT_STEP_LIMIT,
+    STEP_LIMIT,
+    AkidaNeuron,
+)
 from nmcompile_backends.akida.layer import Kind, Pooling, paddings, windows
 
 from nmcompile.errors import NmcError
@@ -30,22 +37,20 @@ def respond(model, sums):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 4]), st.sampled_from([1, 4, 9]),
-       st.booleans(), st.booleans(), st.sampled_from([100, 2**20, 2**27]))
-def test_the_kernel_is_the_readable_step(seed, bits, pool, adds, activation, reach):
+       st.booleans(), st.booleans(), st.booleans(), st.sampled_from([100, HALF, 2**27]))
+@example(0, 4, 9, True, True, False, HALF)
+@example(1, 1, 1, False, True, True, 2**27)
+def test_the_kernel_is_the_readable_step(seed, bits, pool, adds, activation, at_input, reach):
     rng, shape = np.random.default_rng(seed), (3, 2, 2)
+    half, steps = (INPUT_HALF, INPUT_STEP_LIMIT) if at_input else (HALF, STEP_LIMIT)
     model = neuron(
-        threshold=rng.choice([-HALF, HALF - 1, *rng.integers(-reach, reach, 4).clip(-HALF, HALF - 1)],
-                             (3, 1, 1)).astype(np.int32),
-        act_step=rng.choice([1, STEP_LIMIT, *rng.integers(1, 2000, 4)], shape).astype(np.int32),
-        act_bits=bits, pool=pool, adds=adds, activation=activation)
-    model.verify("n", shape)
+        threshold=at_edges(rng, max(-reach, -half), min(reach, half - 1), (3, 1, 1)),
+        act_step=rng.choice([*near(1, steps), *rng.integers(1, 2000, 7)], shape),
+        act_bits=bits, pool=pool, adds=adds, activation=activation, at_input=at_input)
     axis = (pool,) if pool > 1 else ()
-    current = rng.integers(-reach, reach, (2, *axis, *shape)).astype(np.int32)
-    state, wanted = model.step(model.initial_state((2, *shape)), current)
-    v, sent = np.zeros((2, 12), np.int32), np.zeros((2, 12), np.int32)
-    model.stepper(shape)({"v": v}, current.reshape(2, -1), sent)
-    np.testing.assert_array_equal(sent, wanted.reshape(2, -1))
-    np.testing.assert_array_equal(v, state["v"].reshape(2, -1))
+    currents = [at_edges(rng, -reach, reach, (2, *axis, *shape)) for _ in range(2)]
+    for _ in followed(model, shape, model.initial_state((2, *shape)), currents):
+        pass
 
 
 def test_a_sum_at_the_threshold_sends_nothing_and_a_part_of_a_step_counts_as_one():

@@ -1,11 +1,13 @@
 """Loihi's integer neuron: readable step and kernel agree, edges are where the registers end."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.edges import at_edges, followed
 from helpers.networks import dense
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
@@ -18,6 +20,7 @@ from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.neurons import Reset
 
 HALF = 1 << 23
+SHAPE = (3, 2)
 
 
 def whole(value):
@@ -38,52 +41,62 @@ def respond(model, currents):
     return spikes, membranes
 
 
+def edge_neuron(rng, reset=Reset.ZERO, **fields):
+    """Registers at their ends or next to them half of the time; du = -1 never decays."""
+    return neuron(**{
+        "du": at_edges(rng, -1, 4095, (3, 1)), "dv": at_edges(rng, 0, 4095, SHAPE),
+        "threshold": at_edges(rng, 0, 131071, (1, 2)),
+        "bias_mantissa": at_edges(rng, -4095, 4095, SHAPE),
+        "bias_exponent": int(at_edges(rng, 0, 7)), "reset": reset,
+        "refractory": int(at_edges(rng, 1, 63)), "v_min_exponent": int(at_edges(rng, 0, 23)),
+        "v_max_exponent": int(at_edges(rng, 0, 7)), **fields})
+
+
+def edge_states(rng, model):
+    """u and v at their ends; 2**23 belongs to Lava's u, -2**23 to nengo's."""
+    low = -HALF if model.edges == "nengo" else 1 - HALF
+    return {"u": at_edges(rng, low, low + 2 * HALF - 1, (2, *SHAPE)),
+            "v": at_edges(rng, *model.v_limits, (2, *SHAPE)),
+            "hold": at_edges(rng, 0, model.refractory - 1, (2, *SHAPE))}
+
+
+def edge_currents(rng, weight, steps=20):
+    """Sums of `weight` and of its neighbours, and of nothing."""
+    return [at_edges(rng, -weight, weight, (2, *SHAPE)) for _ in range(steps)]
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from(list(Reset)),
-    st.booleans(),
-    st.booleans(),
-    st.integers(1, 5),
-    st.integers(0, 7),
-    st.sampled_from([400, 200_000, 2**24]),
-    st.booleans(),
-)
-def test_the_kernel_is_the_readable_step(
-    seed, reset, late, silent, refractory, exponent, reach, nengo
-):
+@given(st.integers(0, 2**32 - 1), st.sampled_from(list(Reset)), st.booleans(), st.booleans(),
+       st.booleans(), st.sampled_from([256, 256 << 7, 2**17, 2**24]))
+@example(0, Reset.ZERO, False, False, False, 256)
+@example(1, Reset.ZERO, False, False, True, 2**17)
+def test_the_kernel_is_the_readable_step(seed, reset, late, silent, nengo, weight):
     rng = np.random.default_rng(seed)
-    shape = (2, 3, 2)
-    reset = Reset.ZERO if nengo else reset
-    model = neuron(
-        du=rng.integers(0, 4096, (3, 1)),
-        dv=rng.integers(0, 4096, shape[1:]),
-        threshold=rng.integers(0, 131072, (1, 2)),
-        bias_mantissa=rng.integers(-4095, 4096, (3, 2)),
-        bias_exponent=exponent,
-        refractory=refractory,
-        reset=reset,
-        subtract_late=late,
-        inclusive=bool(seed % 2) and not nengo,
-        silent=silent,
-        edges="nengo" if nengo else "lava",
-        v_min_exponent=int(rng.choice([0, 14, 23])),
-        v_max_exponent=int(rng.choice([0, 3, 7])),
-        u_init=rng.integers(1 - HALF, HALF, shape[1:]),
-        v_init=rng.integers(1 - HALF, HALF, shape[1:]),
-    )
-    model.verify("n", shape[1:])
-    slow = model.initial_state(shape)
-    fast = {name: values.reshape(2, 6).copy() for name, values in slow.items()}
-    step = model.stepper(shape[1:])
-    for _ in range(20):
-        current = rng.integers(-reach, reach, shape)
-        slow, wanted = model.step(slow, current)
-        spikes = np.zeros((2, 6), np.int32)
-        step(fast, current.reshape(2, 6).astype(np.int32), spikes)
-        np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
-        for name, values in slow.items():
-            np.testing.assert_array_equal(fast[name], values.reshape(2, 6))
+    model = edge_neuron(
+        rng, Reset.ZERO if nengo else reset, subtract_late=late, silent=silent,
+        inclusive=bool(seed % 2) and not nengo, edges="nengo" if nengo else "lava")
+    for _ in followed(model, SHAPE, edge_states(rng, model), edge_currents(rng, weight)):
+        pass
+
+
+@pytest.mark.parametrize(("edges", "extreme"), [("lava", HALF), ("nengo", -HALF)])
+def test_random_neurons_do_reach_the_ends_of_u_and_v(edges, extreme):
+    reached = Counter()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        model = edge_neuron(rng, edges=edges, v_min_exponent=23, v_max_exponent=7)
+        weight = int(rng.choice([256, 2**17]))
+        state = edge_states(rng, model)
+        for after, _ in followed(model, SHAPE, state, edge_currents(rng, weight)):
+            jumps = np.abs(after["u"].astype(np.int64) - state["u"])
+            reached += Counter(
+                extreme=np.count_nonzero(after["u"] == extreme),
+                wraps=np.count_nonzero(jumps > 1.2 * HALF), kept=np.count_nonzero(
+                    (model.du == -1) & (np.abs(after["u"]) > HALF - 1000)),
+                bottom=np.count_nonzero(after["v"] == 1 - HALF))
+            state = after
+    assert len(reached) == 4
+    assert min(reached.values()) > 1, reached
 
 
 @pytest.mark.parametrize(("inclusive", "spikes", "left"), [(True, [1, 0], 0), (False, [0, 1], 1)])
@@ -181,7 +194,7 @@ def test_refractory_two_loses_the_input_of_the_next_step():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("du", 4096, "n: du spans 4096 to 4096, Loihi holds 0 to 4095."),
+        ("du", 4096, "n: du spans 4096 to 4096, Loihi holds -1 to 4095."),
         ("threshold", 131072, "n: threshold spans 131072 to 131072, Loihi holds 0 to 131071."),
         (
             "bias_mantissa",
@@ -212,26 +225,21 @@ def test_a_relay_sends_the_24_bit_sum_of_its_step_and_its_kernel_alike():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans(), st.sampled_from([0, 6]),
-       st.sampled_from([50, 2**16]))
+       st.sampled_from([50, 2**16, 2**24]))
 def test_the_kernel_of_a_sigma_delta_neuron_is_its_readable_step(
     seed, rectified, accumulates, shift, reach
 ):
     rng, shape = np.random.default_rng(seed), (3, 4)
     model = LoihiSigmaDelta(
-        threshold=rng.integers(0, 2 * reach, (4,)).astype(np.int32),
-        offset=rng.integers(-reach, reach, shape).astype(np.int32),
+        threshold=at_edges(rng, 0, min(2 * reach, HALF - 1), (4,)),
+        offset=at_edges(rng, -min(reach, HALF - 1), min(reach, HALF - 1), shape),
         rectified=rectified, accumulates=accumulates, shift=shift)
-    model.verify("n", shape)
-    state, step = model.initial_state((2, *shape)), model.stepper(shape)
-    flat = {name: np.zeros((2, 12), np.int32) for name in state}
-    for _ in range(6):
-        current = rng.integers(-reach, reach, (2, *shape)).astype(np.int32)
-        state, sent = model.step(state, current)
-        spikes = np.zeros((2, 12), np.int32)
-        step(flat, current.reshape(2, -1), spikes)
-        assert np.array_equal(spikes, sent.reshape(2, -1))
-        for name, values in state.items():
-            assert np.array_equal(flat[name], values.reshape(2, -1)), name
+    full = seed % 3 == 0  # states begin at the ends of 24 bits, else at rest
+    state = {name: at_edges(rng, 1 - HALF, HALF - 1, (2, *shape)) * full
+             for name in model.state_names}
+    currents = [at_edges(rng, -reach, reach, (2, *shape)) for _ in range(6)]
+    for _ in followed(model, shape, state, currents):
+        pass
 
 
 def test_what_leaves_a_register_of_a_sigma_delta_neuron_is_refused():

@@ -5,7 +5,8 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.edges import at_edges, followed
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
 from nmcompile_backends.spinnaker2.conversion import (
@@ -76,6 +77,24 @@ def test_the_kernel_is_the_readable_step(seed, reset, reach):
         assert slow["v"].dtype == np.float32
         np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
         np.testing.assert_array_equal(fast["v"], slow["v"].reshape(2, 6))
+
+
+ENDS = np.array([0, -0.0, 1e-45, -1e-45, 1.2e-38, 1, -1, 2**24 - 1, 2**24, -2**24, 2e37, -2e37],
+                np.float32)  # subnormals, the last whole numbers, and what can be added often
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([Reset.ZERO, Reset.SUBTRACT]))
+@example(0, Reset.SUBTRACT)
+def test_the_kernel_is_the_readable_step_at_the_ends_of_single_precision(seed, reset):
+    rng, shape = np.random.default_rng(seed), (3, 4)
+    model = Spinnaker2Neuron(
+        decay=rng.choice(np.array([0, 1e-45, 0.5, 1 - 2**-24, 1], np.float32), shape),
+        threshold=rng.choice(ENDS, shape), offset=rng.choice(ENDS[:-2], (4,)),
+        v_reset=rng.choice(ENDS, (3, 1)), reset=reset)
+    currents = [at_edges(rng, -2**31, 2**31 - 1, (2, *shape)) for _ in range(6)]
+    for _ in followed(model, shape, {"v": rng.choice(ENDS, (2, *shape))}, currents):
+        pass
 
 
 def test_every_operation_is_rounded_to_single_precision_in_its_order():

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.edges import at_edges, followed
 from helpers.spinnaker_networks import random_core, run_core
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.spinnaker.accum import decayed, encode, product, quotient, wrapped
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
@@ -42,6 +43,27 @@ def test_the_kernels_are_the_readable_step_and_delivery(seed, wild):
     plain, saturated_plainly = run_core(network, plain=True)
     np.testing.assert_array_equal(fast, plain)
     assert saturated == saturated_plainly
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@example(0, False)
+@example(1, True)
+def test_the_kernel_is_the_readable_step_at_the_ends_of_every_word(seed, conductance):
+    rng, shape = np.random.default_rng(seed), (5,)
+    words = ("v_rest", "v_reset", "threshold", "resistance", "decay", "i_offset")
+    fractions = ("exc_decay", "exc_gain", "inh_decay", "inh_gain")
+    model = replace(
+        one(conductance=conductance), refractory=at_edges(rng, 0, 9, shape),
+        **{name: at_edges(rng, LOWEST, HIGHEST, shape) for name in words},
+        **{name: rng.choice([0, 1, 2**31, 2**32 - 2, 2**32 - 1], shape).astype(np.uint32)
+           for name in fractions},
+        shift_exc=int(at_edges(rng, 0, 16)), shift_inh=int(at_edges(rng, 0, 16)))
+    state = {name: at_edges(rng, LOWEST, HIGHEST, (2, *shape)) for name in ("v", "exc", "inh")}
+    state["hold"] = at_edges(rng, 0, 9, (2, *shape))
+    currents = [at_edges(rng, 0, 0x10000, (2, 2, *shape)) for _ in range(8)]
+    for _ in followed(model, shape, state, currents):
+        pass
 
 
 @settings(max_examples=60, deadline=None)

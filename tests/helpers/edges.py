@@ -1,8 +1,13 @@
-"""Random integers that lie at the ends of a register, and next to them, as often as between."""
+"""Registers and states at the ends of their ranges, and both forms of a neuron stepped from there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+from nmcompile.ir.neurons import State
+from nmcompile.ir.neurons.base import ChipNeuron
 
 
 def near(low: int, high: int) -> list[int]:
@@ -18,3 +23,26 @@ def at_edges(
     between = rng.integers(low, high + 1, shape)
     ends = rng.choice(near(low, high), shape)
     return np.where(rng.random(shape) < 0.5, ends, between).astype(np.int32)
+
+
+def followed(
+    model: ChipNeuron, shape: tuple[int, ...], state: State, currents: list[np.ndarray]
+) -> Iterator[tuple[State, np.ndarray]]:
+    """State and spikes after each step of the readable form, which the kernel has as well.
+
+    state     before the first step, arrays of (samples, *shape)
+    currents  of each step, (samples, *currents' shape)
+    """
+    model.verify("n", shape)
+    samples = len(currents[0])
+    fast = {name: values.reshape(samples, -1).copy() for name, values in state.items()}
+    step = model.stepper(shape)
+    for current in currents:
+        state, wanted = model.step(state, current)
+        spikes = np.zeros((samples, int(np.prod(shape))), np.int32)
+        step(fast, current.reshape(samples, -1).astype(np.int32), spikes)
+        np.testing.assert_array_equal(spikes, wanted.reshape(samples, -1))
+        for name, values in state.items():
+            assert values.dtype == fast[name].dtype
+            np.testing.assert_array_equal(fast[name], values.reshape(samples, -1), err_msg=name)
+        yield state, wanted

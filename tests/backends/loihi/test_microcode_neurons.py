@@ -1,12 +1,14 @@
 """Loihi 2's adaptive and resonating neurons: kernels, and what leaves a register."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.sparse
+from helpers.edges import at_edges, followed
 from helpers.random_microcode import adaptive, resonator
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.currents import one_current_each
 from nmcompile_backends.loihi.legalize import legalize
@@ -18,46 +20,54 @@ from nmcompile.ir.neurons import ResonateFire
 from nmcompile.target import load_target
 
 SHAPE = (3, 2)
+LIMIT = 2**23 - 1
 
 
-def agree(model, rng: np.random.Generator, reach: int) -> int:
-    """Steps both forms of `model` on random currents; how often it fired."""
-    model.verify("n", SHAPE)
-    currents = getattr(model, "currents", 1)
-    slow, fired = model.initial_state((2, *SHAPE)), 0
-    fast = {name: values.reshape(2, 6).copy() for name, values in slow.items()}
-    step = model.stepper(SHAPE)
-    for _ in range(25):
-        parts = rng.integers(-reach, reach + 1, (2, currents, *SHAPE)).astype(np.int32)
-        slow, wanted = model.step(slow, parts if currents > 1 else parts[:, 0])
-        spikes = np.zeros((2, 6), np.int32)
-        step(fast, parts.reshape(2, -1), spikes)
-        np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
-        for name, values in slow.items():
-            np.testing.assert_array_equal(fast[name], values.reshape(2, 6))
-        fired += int(wanted.sum())
-    return fired
+def agree(model, rng: np.random.Generator, reach: int, full: bool = False) -> Counter:
+    """Steps both forms of `model` on random currents; how often it fired and was at an end.
 
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([200, 4000, 2**18]))
-def test_the_kernel_of_an_adaptive_neuron_is_its_readable_step(seed, reach):
-    rng = np.random.default_rng(seed)
-    agree(adaptive(rng, SHAPE), rng, reach)
+    full  whether u, v and re begin at the ends of 24 bits
+    """
+    inputs = (2, model.currents, *SHAPE) if hasattr(model, "currents") else (2, *SHAPE)
+    state = model.initial_state((2, *SHAPE))
+    if full:
+        state |= {name: at_edges(rng, -LIMIT, LIMIT, (2, *SHAPE))
+                  for name in ("u", "v", "re") if name in state}
+    currents = [at_edges(rng, -reach, reach, inputs) for _ in range(25)]
+    reached: Counter = Counter()
+    for after, spikes in followed(model, SHAPE, state, currents):
+        ends = after.get("re", after["v"])  # at its upper end v may be reset
+        reached += Counter(spikes=int(spikes.sum()), top=np.count_nonzero(ends == LIMIT),
+                           bottom=np.count_nonzero(after["v"] == -LIMIT))
+    return reached
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([10, 2000, 2**18]))
-def test_the_kernel_of_a_resonator_is_its_readable_step(seed, phase, reach):
+@given(st.integers(0, 2**32 - 1), st.sampled_from([256, 4000, 2**18]), st.booleans())
+@example(0, 256, True)
+def test_the_kernel_of_an_adaptive_neuron_is_its_readable_step(seed, reach, full):
     rng = np.random.default_rng(seed)
-    agree(resonator(rng, phase, SHAPE), rng, reach)
+    agree(adaptive(rng, SHAPE), rng, reach, full)
 
 
-def test_random_neurons_fire():
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([10, 256, 2**18]), st.booleans())
+@example(0, True, 256, True)
+def test_the_kernel_of_a_resonator_is_its_readable_step(seed, phase, reach, full):
+    rng = np.random.default_rng(seed)
+    agree(resonator(rng, phase, SHAPE), rng, reach, full)
+
+
+@pytest.mark.parametrize("make", [
+    adaptive, lambda rng, shape: resonator(rng, True, shape),
+    lambda rng, shape: resonator(rng, False, shape)], ids=["adaptive", "phase", "izhikevich"])
+def test_random_neurons_fire_and_reach_the_ends_of_their_states(make):
     rng = np.random.default_rng(0)
-    assert sum(agree(adaptive(rng, SHAPE), rng, 4000) for _ in range(20)) > 100
-    for phase in (True, False):
-        assert sum(agree(resonator(rng, phase, SHAPE), rng, 2000) for _ in range(20)) > 100
+    calm = sum((agree(make(rng, SHAPE), rng, 4000) for _ in range(20)), Counter())
+    loud = sum((agree(make(rng, SHAPE), rng, 2**18, full=True) for _ in range(40)), Counter())
+    assert calm["spikes"] > 100
+    assert loud["bottom"] > 50
+    assert loud["top"] > 5
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.edges import at_edges
 from helpers.random_speck import events, graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ def test_the_kernel_is_the_readable_definition(seed, rules, merging, decimated):
     network = graph(rng, merging, **drawn)
     cores = []
     for core in network.cores:
-        edge = rng.integers(-(2**15), 2**15, core.out_shape).astype(np.int16)
+        edge = at_edges(rng, -(2**15), 2**15 - 1, core.out_shape).astype(np.int16)
         leak = rng.integers(-90, 90, core.out_shape[0]).astype(np.int16)
         cores.append(SpeckCore(**{**vars(core), "initial": edge, "leak": leak}))
     network = SpeckNetwork(cores=tuple(cores), inputs=network.inputs)
