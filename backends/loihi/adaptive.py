@@ -14,13 +14,14 @@ from nmcompile_backends.loihi.arithmetic import (
     STATE_SHIFT,
 )
 
-from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
+from nmcompile.arithmetic.fixed_point import leaves, saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
 
 THRESHOLD_LIMIT = 2**12 - 1  # lava-nc proc/atrlif/models.py: theta_0 and theta_step of 12 bits
+STATE_LIMIT = 2 ** (STATE_BITS - 1) - 1
 STEP_LIMIT = THRESHOLD_LIMIT << STATE_SHIFT
 
 
@@ -80,19 +81,32 @@ class LoihiAdaptive:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
-        du, dv, dtheta, dr, base = (
-            a.astype(np.int64) for a in (self.du, self.dv, self.dtheta, self.dr, self.threshold))
-        base = base << STATE_SHIFT
-        u = scale_toward_zero(state["u"], 4095 - du, DECAY_BITS)
-        u = wrap(u + (current.astype(np.int64) << STATE_SHIFT), STATE_BITS)
-        v = scale_toward_zero(state["v"], 4096 - dv, DECAY_BITS) + u
-        v = saturate(v + (self.bias_mantissa.astype(np.int64) << self.bias_exponent), STATE_BITS)
+        dtheta, dr = (a.astype(np.int64) for a in (self.dtheta, self.dr))
+        base = self.threshold.astype(np.int64) << STATE_SHIFT
+        u = wrap(self._current(state, current), STATE_BITS)
+        v = saturate(self._membrane(state, u), STATE_BITS)
         theta = scale_toward_zero(state["theta"] - base, 4096 - dtheta, DECAY_BITS) + base
         r = scale_toward_zero(state["r"], 4096 - dr, DECAY_BITS)
         spikes = v - r >= theta
         after = {"u": u, "v": v, "r": r + np.where(spikes, 2 * theta, 0),
                  "theta": theta + np.where(spikes, self.threshold_step, 0)}
         return {k: values.astype(np.int32) for k, values in after.items()}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step wraps u or saturates v."""
+        whole = self._current(state, current)
+        u = wrap(whole, STATE_BITS)
+        return {"u": u != whole, "v": leaves(self._membrane(state, u), -STATE_LIMIT, STATE_LIMIT)}
+
+    def _current(self, state: State, current: Array) -> Array:
+        """The current after its decay and what arrived, in as many bits as it takes."""
+        kept = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS)
+        return kept + (current.astype(np.int64) << STATE_SHIFT)
+
+    def _membrane(self, state: State, u: Array) -> Array:
+        """The membrane after leak, current and bias, in as many bits as it takes."""
+        kept = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS)
+        return kept + u + (self.bias_mantissa.astype(np.int64) << self.bias_exponent)
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.arithmetic.fixed_point import overflow, scale_toward_zero, wrap
+from nmcompile.arithmetic.fixed_point import leaves, overflow, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -148,7 +148,7 @@ class LoihiNeuron:
         u, driven = self._current(state["u"], arrived)
         whole = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS) + arrived
         v, (low, high) = self._membrane(state["v"], driven), self.v_limits
-        return {"u": u != whole, "v": ((v < low) | (v > high)) & (state["hold"] == 0)}
+        return {"u": u != whole, "v": leaves(v, low, high) & (state["hold"] == 0)}
 
     def _membrane(self, v: Array, driven: Array) -> Array:
         """The membrane after leak, input and a late subtraction, in as many bits as it takes."""

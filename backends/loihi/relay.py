@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from nmcompile_backends.loihi.sigma_delta import MESSAGE_LIMIT
 
-from nmcompile.arithmetic.fixed_point import wrap
+from nmcompile.arithmetic.fixed_point import leaves, wrap
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 
@@ -40,6 +41,11 @@ class LoihiRelay:
         """One step in readable numpy; `current` is q."""
         v = wrap(current.astype(np.int64), STATE_BITS).astype(np.int32)
         return {"v": v}, v
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step with q `current` wraps v, or sends more than a payload's 16 bits."""
+        v, _ = self.step(state, current)
+        return {"v": v["v"] != current, "message": leaves(v["v"], -MESSAGE_LIMIT, MESSAGE_LIMIT)}
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import DECAY_BITS, STATE_BITS, STATE_SHIFT
 
-from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero
+from nmcompile.arithmetic.fixed_point import leaves, saturate, scale_toward_zero
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -63,17 +63,25 @@ class LoihiResonator:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is (samples, 2, *shape): q_re and q_im."""
-        arrived = current.astype(np.int64) << STATE_SHIFT
-        re = self._part(self.cos_decay, state["re"]) - self._part(self.sin_decay, state["v"])
-        v = self._part(self.sin_decay, state["re"]) + self._part(self.cos_decay, state["v"])
-        re = saturate(re + arrived[:, 0], STATE_BITS)
-        v = saturate(v + arrived[:, 1], STATE_BITS)
+        re, v = (saturate(x, STATE_BITS) for x in self._turned(state, current))
         if self.phase:
             spikes = (re >= self.threshold) & (v >= 0) & (state["v"] < 0)
         else:
             spikes = v >= self.threshold
             re, v = np.where(spikes, 0, re), np.where(spikes, self.threshold - 1, v)
         return {"re": re.astype(np.int32), "v": v.astype(np.int32)}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step saturates re or v."""
+        re, v = self._turned(state, current)
+        return {name: leaves(x, -STATE_LIMIT, STATE_LIMIT) for name, x in (("re", re), ("v", v))}
+
+    def _turned(self, state: State, current: Array) -> tuple[Array, Array]:
+        """Both parts after their turn and what arrived, in as many bits as they take."""
+        arrived = current.astype(np.int64) << STATE_SHIFT
+        re = self._part(self.cos_decay, state["re"]) - self._part(self.sin_decay, state["v"])
+        v = self._part(self.sin_decay, state["re"]) + self._part(self.cos_decay, state["v"])
+        return re + arrived[:, 0], v + arrived[:, 1]
 
     def _part(self, factor: Array, state: Array) -> Array:
         """`factor * state / 4096`, rounded toward zero."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -61,6 +62,17 @@ class LoihiSigmaDelta:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
+        after, sent = self._sent(state, current)
+        return {k: values.astype(np.int32) for k, values in after.items()}, sent.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step takes sigma or v beyond 24 bits, or sends more than 16."""
+        after, sent = self._sent(state, current)
+        return {**{name: leaves(after[name], -STATE_LIMIT, STATE_LIMIT) for name in ("sigma", "v")},
+                "message": leaves(sent, -MESSAGE_LIMIT, MESSAGE_LIMIT)}
+
+    def _sent(self, state: State, current: Array) -> tuple[State, Array]:
+        """States and messages in as many bits as they take."""
         arrived = current.astype(np.int64) << self.shift
         sigma = state["sigma"] + arrived if self.accumulates else arrived
         v = sigma + self.offset
@@ -68,8 +80,7 @@ class LoihiSigmaDelta:
         delta = v - state["v"] + state["residue"]
         sends = np.abs(delta) >= self.threshold
         after = {"sigma": sigma, "v": v, "residue": np.where(sends, 0, delta)}
-        sent = np.where(sends, delta, 0) >> MESSAGE_SHIFT
-        return {k: values.astype(np.int32) for k, values in after.items()}, sent.astype(np.int32)
+        return after, np.where(sends, delta, 0) >> MESSAGE_SHIFT
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from nmcompile_backends.speck.cores import STATE_MAX, STATE_MIN
 
+from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -79,6 +80,11 @@ class SpeckNeuron:
         else:
             v = np.where(spikes > 0, 0, v)
         return {"v": np.maximum(v, self.v_min).astype(np.int32)}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the sum of the next step leaves 16 bits; the lower bound of a model is none."""
+        v = state["v"].astype(np.int64) + current + self.leak
+        return {"v": leaves(v, STATE_MIN, STATE_MAX)}
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""

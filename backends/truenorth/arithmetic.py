@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -83,17 +84,27 @@ class TrueNorthNeuron:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
-        v = state["v"].astype(np.int64) + current
-        leaked = v + (np.sign(v) if self.reversal else 1) * self.leak
-        if self.reversal and self.settles:
-            leaked = np.where(np.sign(leaked) == np.sign(v), leaked, 0)
-        v = np.clip(leaked, V_LOW, V_HIGH)
+        v = np.clip(self._leaked(state, current), V_LOW, V_HIGH)
         spikes, below = v >= self.threshold, v < -self.floor.astype(np.int64)
         above = {Reset.ZERO: self.reset_value, Reset.SUBTRACT: v - self.threshold, Reset.NONE: v}
         lifted = {Reset.ZERO: -self.reset_value, Reset.SUBTRACT: v + self.floor, Reset.NONE: v}
         bottom = -self.floor if self.saturates else lifted[self.reset]
         v = np.where(spikes, above[self.reset], np.where(below, bottom, v))
         return {"v": v.astype(np.int32)}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step takes V beyond 20 bits, or below the lowest floor there is."""
+        leaked = self._leaked(state, current)
+        lowest = (self.floor == THRESHOLD_LIMIT) & self.saturates
+        return {"v": leaves(leaked, V_LOW, V_HIGH) | (lowest & (leaked < -THRESHOLD_LIMIT))}
+
+    def _leaked(self, state: State, current: Array) -> Array:
+        """V after what arrived and the leak, in as many bits as it takes."""
+        v = state["v"].astype(np.int64) + current
+        leaked = v + (np.sign(v) if self.reversal else 1) * self.leak
+        if self.reversal and self.settles:
+            leaked = np.where(np.sign(leaked) == np.sign(v), leaked, 0)
+        return leaked
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""

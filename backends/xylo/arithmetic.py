@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Accumulator, Array, Stepper
@@ -106,17 +107,26 @@ class XyloNeuron:
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` (samples, currents, *shape) is added at once."""
-        samples, *shape = state["v"].shape
-        arriving = current.reshape(samples, self.currents, *shape).astype(np.int64)
         new = {name: state[name].astype(np.int64) for name in self.state_names}
-        dash_syn = np.broadcast_to(self.dash_syn, (self.currents, *shape))
-        for k, name in enumerate(SYNAPSES[: self.currents]):
-            u = _clip(new[name] + arriving[:, k])
-            new[name] = u - decay(u, dash_syn[k])
-        dv = _int16(-decay(new["v"], self.dash_mem))
-        dv = _clip(_clip(dv + new["u"] + new["u2"]) + self.bias)
-        new["v"], spikes = self._fire(_clip(new["v"] + dv))
+        for k, (name, arrived) in enumerate(self._arrived(state, current).items()):
+            new[name] = self._decayed(_clip(arrived), k)
+        new["v"], spikes = self._fire(_clip(self._sums(new)[-1]))
         return {k: v.astype(np.int32) for k, v in new.items()}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step saturates a current or v, or leaves spikes over for a later step.
+
+        Of spikes that arrive one by one only their sum is looked at.
+        """
+        new = {name: state[name].astype(np.int64) for name in self.state_names}
+        arrived = self._arrived(state, current)
+        for k, (name, u) in enumerate(arrived.items()):
+            new[name] = self._decayed(_clip(u), k)
+        sums = self._sums(new)
+        left = {**arrived, "v": np.stack(sums)}
+        found = {name: leaves(x, STATE_LOW, STATE_HIGH) for name, x in left.items()}
+        most = _clip(sums[-1]) // self.threshold > self.most
+        return {**found, "v": found["v"].any(axis=0), "spikes": most}
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""
@@ -134,6 +144,26 @@ class XyloNeuron:
                     self.most)
 
         return step
+
+    def _arrived(self, state: State, current: Array) -> State:
+        """Each current and what is added to it, in as many bits as they take."""
+        samples, *shape = state["v"].shape
+        arriving = current.reshape(samples, self.currents, *shape).astype(np.int64)
+        return {name: state[name] + arriving[:, k]
+                for k, name in enumerate(SYNAPSES[: self.currents])}
+
+    def _decayed(self, u: Array, k: int) -> Array:
+        """Current number `k` after its decay."""
+        return u - decay(u, np.broadcast_to(self.dash_syn, (self.currents, *u.shape[1:]))[k])
+
+    def _sums(self, state: State) -> tuple[Array, Array, Array]:
+        """What is added to the membrane without and with the bias, and the membrane after it.
+
+        Each in as many bits as it takes, of the one before in 16 bits.
+        """
+        change = _int16(-decay(state["v"], self.dash_mem)) + state["u"] + state["u2"]
+        biased = _clip(change) + self.bias
+        return change, biased, state["v"] + _clip(biased)
 
     def _fire(self, v: Array) -> tuple[Array, Array]:
         """Membranes after their spikes, and the spikes, each (samples, *shape)."""

@@ -33,3 +33,8 @@ def saturate(x: Array, bits: int) -> Array:
     """`x` clipped to the symmetric range of `bits` bits with sign."""
     limit = (1 << (bits - 1)) - 1
     return np.clip(x, -limit, limit)
+
+
+def leaves(x: Array, low: int | Array, high: int | Array) -> Array:
+    """Where `x` lies outside of low..high."""
+    return (x < low) | (x > high)
