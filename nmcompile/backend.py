@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -90,12 +91,12 @@ class Backend(Protocol):
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""
 
-    def misfits(
-        self, population: Population, target: Target, steps: int
-    ) -> tuple[Misfit, ...]:
+    def misfits(self, layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
         """What of a legalized population the chip's formats cannot hold for `steps`, one by one.
 
         Each names the population with all values before it made legal as well.
+
+        layer  with the peaks on the sample; the units of graded messages are not known yet: nan
         """
 
     def natural_scale(self, layer: Layer, target: Target) -> float:

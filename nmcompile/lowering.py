@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from nmcompile.backend import Backend, Misfit
 from nmcompile.checks import Check, compare, describe, require_same
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, run, run_aligned, verify
+from nmcompile.ir import Network, WeightWidth, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.legalize import Latency, compose, retime, with_relay_neurons
+from nmcompile.passes.quantize import Calibration, layer_of
 from nmcompile.passes.relay import rates_of, relay
 from nmcompile.registry import extra_passes
 from nmcompile.target import Target
@@ -63,11 +66,12 @@ def lower(
         lowered, told = _delayed(lowered, longest)
         notes += told
     retimed, latency = retime(lowered, ANY_DELAY)
-    checks = [_check(network, verify(retimed), latency, inputs)]
-    steps = next(iter(inputs.values())).shape[1]
-    legal, changes = _legal(retimed, target, backend, legalisation, steps)
+    seen = Calibration(inputs=inputs, latency=latency,
+                       trace=run_aligned(verify(retimed), latency, inputs))
+    checks = [_check(network, retimed, seen)]
+    legal, changes = _legal(retimed, target, backend, legalisation, seen)
     if changes:
-        checks.append(_check_legal(retimed, legal, latency, inputs, changes, target))
+        checks.append(_check_legal(legal, seen, changes, target))
     return Lowered(network=verify(legal), latency=latency, checks=tuple(checks),
                    notes=tuple(notes))
 
@@ -84,10 +88,12 @@ def _delayed(network: Network, longest: int) -> tuple[Network, list[str]]:
 
 
 def _legal(
-    network: Network, target: Target, backend: Backend, legalisation: Legalisation, steps: int
+    network: Network, target: Target, backend: Backend, legalisation: Legalisation,
+    seen: Calibration,
 ) -> tuple[Network, tuple[str, ...]]:
     """`network` with every value that the chip holds, and each change in words."""
     longest, changes = target.formats.max_delay.value, []
+    steps = next(iter(seen.inputs.values())).shape[1]
     projections = []
     for p in network.projections:
         if p.delay > longest:
@@ -101,14 +107,27 @@ def _legal(
             changes.append(f"{p.name}: delay {p.delay} -> {longest}")
         projections.append(replace(p, delay=min(p.delay, longest)))
     populations = list(network.populations)
-    for index, population in enumerate(populations):
-        for misfit in backend.misfits(population, target, steps):
+    units = _units(network, target, backend, seen)
+    width = WeightWidth(bits=target.formats.weight_bits.value)
+    for index, population in enumerate(network.populations):
+        layer = layer_of(network, population, units, seen.trace, width)
+        for misfit in backend.misfits(layer, target, steps):
             _require_allowed(misfit, legalisation, "")
             changes.append(f"{misfit.where}: {misfit.what.split(',')[0]} -> {misfit.nearest}")
             assert misfit.legal is not None
             populations[index] = misfit.legal
     return replace(network, populations=tuple(populations),
                    projections=tuple(projections)), tuple(changes)
+
+
+def _units(
+    network: Network, target: Target, backend: Backend, seen: Calibration
+) -> dict[str, float]:
+    """The real value of a unit of each source's payload; not known yet of graded populations."""
+    formats = {port.name: backend.input_format(port, seen.inputs[port.name], target)
+               for port in network.inputs}
+    graded = {p.name: np.nan for p in network.populations if p.neuron.graded}
+    return {**{name: form.scale for name, form in formats.items()}, **graded}
 
 
 def _require_allowed(misfit: Misfit, legalisation: Legalisation, otherwise: str) -> None:
@@ -118,14 +137,11 @@ def _require_allowed(misfit: Misfit, legalisation: Legalisation, otherwise: str)
             f"Change the model, or add --legalise to take the nearest{otherwise}.")
 
 
-def _check(
-    traced: Network, lowered: Network, latency: Latency, inputs: dict[str, Array]
-) -> Check:
-    wanted = run(traced, inputs)
-    found = run_aligned(lowered, latency, inputs)
-    difference = compare(lowered, wanted.records, found.records, states=False)
+def _check(traced: Network, lowered: Network, seen: Calibration) -> Check:
+    wanted = run(traced, seen.inputs)
+    difference = compare(lowered, wanted.records, seen.trace.records, states=False)
     require_same("lower", difference)
-    depth = max(latency.values())
+    depth = max(seen.latency.values())
     return Check(
         arrow="lower",
         text=f"{describe(difference)}; {depth} steps from input to output",
@@ -138,12 +154,11 @@ def _check(
 
 
 def _check_legal(
-    before: Network, legal: Network, latency: Latency, inputs: dict[str, Array],
-    changes: tuple[str, ...], target: Target,
+    legal: Network, seen: Calibration, changes: tuple[str, ...], target: Target
 ) -> Check:
     """How much the nearest legal values change: a stated loss, as quantization is one."""
-    wanted, found = (run_aligned(network, latency, inputs) for network in (before, legal))
-    difference = compare(legal, wanted.records, found.records, states=False)
+    found = run_aligned(verify(legal), seen.latency, seen.inputs)
+    difference = compare(legal, seen.trace.records, found.records, states=False)
     return Check(
         arrow="legalise",
         text=f"{len(changes)} value{'s' if len(changes) > 1 else ''} became the nearest that "

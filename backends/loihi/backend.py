@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
-from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -42,11 +43,9 @@ class LoihiBackend:
         """See `nmcompile_backends.loihi.legalize`."""
         return legalize.input_format(port, values, target)
 
-    def misfits(
-        self, population: Population, target: Target, steps: int
-    ) -> tuple[Misfit, ...]:
+    def misfits(self, layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
         """See `nmcompile_backends.loihi.misfits`."""
-        return misfits.misfits(population, target, steps)
+        return misfits.misfits(layer, target, steps)
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.loihi.encode`."""

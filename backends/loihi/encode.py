@@ -30,6 +30,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt, ResonateFire
 from nmcompile.ir.neurons.base import Array, Neuron
+from nmcompile.misfits import reached
 from nmcompile.target import Target
 
 EXPONENTS = (-8, 7)  # weight exponent register (brian2-loihi 0.5.2 `synapses`)
@@ -38,19 +39,34 @@ STATE_LIMIT = 2 ** (STATE_BITS - 1 - STATE_SHIFT) - 1  # largest u and v in unit
 HEADROOM = {"u": 0.5, "v": 1.0, "re": 1.0}
 LOIHI_BIAS_EXPONENT = 6  # the exponent that lava-dl's .net files imply (netx/hdf5.py)
 PAYLOAD_BITS = 16  # that relays and sigma-delta neurons need
-UNREACHED = 4.0  # times the peak membrane: thresholds beyond it only need to stay out of reach
+BIAS_LIMIT = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)  # in weight units
+FINE_THRESHOLD = 2**5  # weight units; below it exponents that make a threshold finer are taken
 FINE_BIAS = 2**7  # thresholds below this need a bias finer than one unit of weight
 
 
 def natural_scale(layer: Layer, target: Target) -> float:
-    """Weight units per real unit at which the weights of the finest projection fill their bits."""
+    """Weight units per real unit at which the weights of the finest projection fill their bits.
+
+    Less where the exponents of the coarsest would not do, more where a threshold would be coarse.
+    """
     _, high, _ = layer.width.within(*weight_levels("mixed", layer.width.bits))
     fills = [
         high / (peak * unit)
         for p, unit in zip(layer.projections, layer.units, strict=True)
         if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
     ]
-    return min(max(fills, default=np.inf), _register_limit(layer))
+    if not fills:
+        return _register_limit(layer)
+    room = min(fills) * 2.0 ** EXPONENTS[1]
+    return min(_finer(layer, min(max(fills), room), room), _register_limit(layer))
+
+
+def _finer(layer: Layer, scale: float, room: float) -> float:
+    """`scale` times a power of two, up to `room`, at which the smallest threshold is fine."""
+    threshold = np.asarray(getattr(layer.population.neuron, "threshold", np.inf), np.float64)
+    level = float(threshold[threshold > 0].min(initial=np.inf)) * scale
+    wanted = np.ceil(np.log2(FINE_THRESHOLD / level)) if level < FINE_THRESHOLD else 0.0
+    return scale * 2.0 ** min(wanted, np.floor(np.log2(room / scale)))
 
 
 def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
@@ -94,17 +110,16 @@ def _register_limit(layer: Layer) -> float:
         start = np.abs(getattr(neuron, f"{name}_init", np.zeros(()))).max()
         ceilings.append((STATE_LIMIT, float(start)))
     if isinstance(neuron, LIF | CubaLIF):
-        reached = neuron.threshold[neuron.threshold <= UNREACHED * layer.peaks.get("v", 0.0)]
-        ceilings.append((THRESHOLD_LIMIT, float(reached.max(initial=0.0))))
-    bias_limit = BIAS_MANTISSA_LIMIT * 2 ** (BIAS_EXPONENT_LIMIT - STATE_SHIFT)
-    ceilings.append((bias_limit, float(np.abs(_membrane_bias(layer.population)).max())))
+        levels = reached(neuron.threshold, layer)
+        ceilings.append((THRESHOLD_LIMIT, float(levels.max(initial=0.0))))
+    ceilings.append((BIAS_LIMIT, float(np.abs(membrane_bias(layer.population)).max())))
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
 
 
 def _neuron(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
     neuron = layer.population.neuron
     level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
-    mantissa, exponent = _bias(_membrane_bias(layer.population) * scale, level)
+    mantissa, exponent = _bias(membrane_bias(layer.population) * scale, level)
     current = getattr(neuron, "current_decay", np.zeros(()))
     behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
     slowest = 4095 - largest_factor("current_decay", layer.population, target)
@@ -161,7 +176,7 @@ def _started(neuron: Neuron, variable: str, scale: float) -> Array:
     return np.rint(np.asarray(value, np.float64) * scale * 2.0**STATE_SHIFT).astype(np.int32)
 
 
-def _membrane_bias(population: Population) -> Array:
+def membrane_bias(population: Population) -> Array:
     """The bias behind the synaptic current that a bias ahead of it settles at, and its own.
 
     A constant b into u = a * u + b settles at b / (1 - a). Loihi adds its bias to v instead; with

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from nmcompile_backends.speck import encode, legalize
+from nmcompile_backends.speck import encode, legalize, misfits
 from nmcompile_backends.speck.configuration import configuration
 from nmcompile_backends.speck.cores import WEIGHT_BITS
 from nmcompile_backends.speck.limits import assign, memory
 from nmcompile_backends.speck.neuron import SpeckNeuron
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
-from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -41,11 +42,9 @@ class SpeckBackend:
         """Events without payload."""
         return SpikeFormat(payload_bits=0)
 
-    def misfits(
-        self, population: Population, target: Target, steps: int
-    ) -> tuple[Misfit, ...]:
-        """None: thresholds, bounds and biases share the scale of the weights."""
-        return ()
+    def misfits(self, layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
+        """See `nmcompile_backends.speck.misfits`."""
+        return misfits.misfits(layer, target, steps)
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.speck.encode`."""

@@ -20,6 +20,7 @@ from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.ir import Network, Population, Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LIF, Reset
 from nmcompile.ir.neurons.base import Array
+from nmcompile.misfits import reached
 
 
 def weight_levels(bits: int) -> tuple[int, int, int]:
@@ -36,7 +37,8 @@ def natural_scale(layer: Layer) -> float:
 
     As sinabs' scale (see `discretize`), but a membrane without a lower bound does not limit it.
     """
-    return min(_weight_limit(layer), _register_limit(layer))
+    scale = min(_weight_limit(layer), _register_limit(layer))
+    return scale if np.isfinite(scale) else 1.0
 
 
 def encode(layer: Layer, scale: float, clip: float) -> EncodedLayer:
@@ -103,8 +105,8 @@ def _weight_limit(layer: Layer) -> float:
 def _register_limit(layer: Layer) -> float:
     neuron = layer.population.neuron
     assert isinstance(neuron, LIF)
-    bounds = neuron.v_min[np.isfinite(neuron.v_min)]
-    values = (neuron.threshold, bounds, neuron.v_init, layer.population.bias)
+    levels = (reached(level, layer) for level in (neuron.threshold, neuron.v_min))
+    values = (*levels, neuron.v_init, layer.population.bias)
     return min(_fill(v, STATE_MIN, STATE_MAX) for v in values)
 
 
@@ -116,7 +118,7 @@ def _whole(values: Array, scale: float) -> Array:
 def _bound(v_min: Array, scale: float) -> Array:
     """The lower bound, which the chip cannot hold at 0 (data sheet 3.2.4.6.3)."""
     lowest = float(np.asarray(v_min).reshape(-1)[0])
-    whole = STATE_MIN if not np.isfinite(lowest) else int(np.rint(lowest * scale))
+    whole = int(max(np.rint(lowest * scale), STATE_MIN))
     return np.array(min(whole, -1) if lowest <= 0 else whole, np.int32)
 
 

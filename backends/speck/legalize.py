@@ -26,7 +26,7 @@ NOTES = (
 def legalize(network: Network, target: Target) -> Network:
     """`network` if each of its layers is one core's, or NmcError naming what cannot be.
 
-    Maps stay as they are: `encode.cores` writes them as convolutions.
+    Maps stay as they are: `encode.cores` writes them as convolutions. Leaks are left to `misfits`.
     """
     _require_tree(network)
     for population in network.populations:
@@ -65,10 +65,13 @@ def _require_tree(network: Network) -> None:
 
 def _require_neuron(population: Population) -> None:
     name, neuron = population.name, population.neuron
-    if type(neuron) is not LIF or np.any(neuron.decay != 1):
-        raise NmcError(name, f"Speck integrates without a leak, the model has '{neuron.kind}' "
-                       "neurons with a decay" if type(neuron) is LIF else
-                       f"Speck has no '{neuron.kind}' neuron", "Use Sinabs' IAF or IAFSqueeze.")
+    if type(neuron) is not LIF:
+        raise NmcError(name, f"Speck has no '{neuron.kind}' neuron",
+                       "Use Sinabs' IAF or IAFSqueeze.")
+    assert isinstance(neuron, LIF)
+    if np.any(neuron.decay < 0):
+        raise NmcError(name, f"a decay of {float(neuron.decay.min()):g} is below 0, which does not "
+                       "exist on Speck", "Use Sinabs' IAF or IAFSqueeze.")
     if neuron.reset is Reset.NONE or neuron.reset_at not in (ResetAt.SPIKE, ResetAt.LEAK):
         raise NmcError(name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not "
                        "exist on Speck, which has zero and subtract at the spike")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from nmcompile_backends.truenorth import cores, encode, legalize
+from nmcompile_backends.truenorth import cores, encode, legalize, misfits
 from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
-from nmcompile.ir import Input, Network, Population, SpikeFormat, SynapseFormat
+from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -42,11 +43,9 @@ class TrueNorthBackend:
         """See `nmcompile_backends.truenorth.legalize`."""
         return legalize.input_format(port, values, target)
 
-    def misfits(
-        self, population: Population, target: Target, steps: int
-    ) -> tuple[Misfit, ...]:
-        """None: thresholds, floors and leaks share the scale of the weights."""
-        return ()
+    def misfits(self, layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
+        """See `nmcompile_backends.truenorth.misfits`."""
+        return misfits.misfits(layer, target, steps)
 
     def natural_scale(self, layer: Layer, target: Target) -> float:
         """See `nmcompile_backends.truenorth.encode`."""

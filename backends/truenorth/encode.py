@@ -20,6 +20,7 @@ from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.ir import Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import LIF
 from nmcompile.ir.neurons.base import Array
+from nmcompile.misfits import largest_weight, reached
 from nmcompile.target import Target
 
 AXONS_PER_LINE = 4
@@ -34,9 +35,7 @@ def weight_levels(bits: int) -> tuple[int, int, int]:
 
 def natural_scale(layer: Layer, target: Target) -> float:
     """Membrane units per real unit at which weights fill their bits times 2**4, or what fits."""
-    peaks = [float(np.abs(p.map.weights()).max(initial=0.0)) * unit
-             for p, unit in zip(layer.projections, layer.units, strict=True)]
-    peak = max(peaks, default=0.0)
+    peak = largest_weight(layer)
     _, high, _ = layer.width.within(*weight_levels(layer.width.bits))
     full = high * 2.0 ** EXPONENTS[1] / peak if peak > 0 else np.inf
     return min(full, _register_limit(layer))
@@ -53,7 +52,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     assert isinstance(neuron, LIF)
     scale = min(scale, _register_limit(layer))
     strict = 0 if neuron.fires_at_threshold else 1  # V - 1 >= threshold is V > threshold
-    threshold = np.rint(neuron.threshold * scale)
+    threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT)
     floor = np.minimum(strict - np.rint(neuron.v_min * scale), THRESHOLD_LIMIT)
     encoded = TrueNorthNeuron(
         leak=_whole(population.bias * scale), threshold=_whole(threshold), floor=_whole(floor),
@@ -76,10 +75,11 @@ def _register_limit(layer: Layer) -> float:
     """Largest scale at which threshold, floor, leak and the membranes seen fit."""
     neuron = layer.population.neuron
     assert isinstance(neuron, LIF)
-    bound = float(np.abs(neuron.v_min[np.isfinite(neuron.v_min)]).max(initial=0.0))
+    bound = float(np.abs(reached(neuron.v_min, layer)).max(initial=0.0))
+    level = float(reached(neuron.threshold, layer).max(initial=0.0))
     room = THRESHOLD_LIMIT - 1
     ceilings = [
-        (room, float(neuron.threshold.max())), (room, bound), (room, layer.peaks.get("v", 0.0)),
+        (room, level), (room, bound), (room, layer.peaks.get("v", 0.0)),
         (room, float(np.abs(neuron.v_init).max())),
         (LEAK_LIMIT, float(np.abs(layer.population.bias).max())),
     ]

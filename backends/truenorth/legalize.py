@@ -17,7 +17,7 @@ def legalize(network: Network, target: Target) -> Network:
     """`network` with its resets at the spike, or NmcError naming what TrueNorth cannot run.
 
     Without a leak a subtraction has the same spikes wherever it acts, and a reset ahead of the
-    leak is one at the spike.
+    leak is one at the spike. Leaks are left to `misfits`.
     """
     for output in network.outputs:
         if output.variable == "v":
@@ -38,15 +38,16 @@ def _population(population: Population, target: Target) -> Population:
     if type(neuron) is not LIF:
         raise NmcError(name, f"{target.name} has no '{neuron.kind}' neuron")
     assert isinstance(neuron, LIF)
-    if np.any(neuron.decay != 1):
-        raise NmcError(
-            name, f"its membrane keeps {float(neuron.decay.min()):g} of itself in each step, "
-            f"{target.name} leaks by a constant and not by a factor",
-            "Train integrate-and-fire neurons (in snnTorch beta=1).")
+    if np.any(neuron.decay < 0):
+        raise NmcError(name, f"a decay of {float(neuron.decay.min()):g} is below 0, which does not "
+                       f"exist on {target.name}",
+                       "Train integrate-and-fire neurons (in snnTorch beta=1).")
     if np.any(neuron.state_step) or neuron.spikes_per_step > 1 or np.any(neuron.threshold < 0):
         raise NmcError(name, "a membrane on a grid, several spikes in one step and thresholds "
                        f"below 0 do not exist on {target.name}")
     _require_reset(name, neuron, target)
+    if np.any(neuron.decay < 1) and neuron.reset_at is not ResetAt.LEAK:
+        return population
     return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
 
 

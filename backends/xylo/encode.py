@@ -21,6 +21,7 @@ from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.ir import Population, SynapseFormat
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF
 from nmcompile.ir.neurons.base import Array
+from nmcompile.misfits import largest_weight, reached
 from nmcompile.target import Target
 
 # Weights are not shifted: a shift is one for all input, all recurrent or all output weights, and
@@ -50,12 +51,12 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     before the membrane sees it, and its decay is not quite the model's: weights are scaled so that
     a spike brings the same charge to the membrane.
     """
-    population, gain = layer.population, _gain(layer.population)
+    population, factor = layer.population, gain(layer.population)
     scale = min(scale, _weight_scale(layer) * clip, _register_scale(layer))
-    weights = tuple(p.map.weights().astype(np.float64) * unit * gain
+    weights = tuple(p.map.weights().astype(np.float64) * unit * factor
                     for p, unit in zip(layer.projections, layer.units, strict=True))
     whole = scaled(Neurons(weights=weights, threshold=_threshold(population, scale),
-                           bias=_bias(population)), scale)
+                           bias=membrane_bias(population)), scale)
     stored = SynapseFormat(bits=layer.width.bits)
     projections = tuple(replace(p, map=p.map.with_weights(_whole(w * scale, layer)), format=stored)
                         for p, w in zip(layer.projections, weights, strict=True))
@@ -63,7 +64,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     neuron.verify(population.name, population.shape)
     return EncodedLayer(
         population=replace(population, neuron=neuron, bias=np.zeros((), np.int32)),
-        projections=projections, unit=1 / scale, current_unit=1 / (scale * gain))
+        projections=projections, unit=1 / scale, current_unit=1 / (scale * factor))
 
 
 def _neuron(layer: Layer, threshold: Array, bias: Array) -> XyloNeuron:
@@ -88,7 +89,7 @@ def _dash_syn(population: Population) -> Array:
     return synapse_dash(decay).reshape(-1)[:1]
 
 
-def _gain(population: Population) -> float:
+def gain(population: Population) -> float:
     """Weight on Xylo over weight of the model, so that the currents of a spike sum up equally.
 
     The model's current of a spike sums to w / (1 - a), Xylo's to w * k / (1 - k), with a the
@@ -99,7 +100,7 @@ def _gain(population: Population) -> float:
     return (1 - factor) / factor / (1 - min(decay, float(kept(np.array(15)))))
 
 
-def _bias(population: Population) -> Array:
+def membrane_bias(population: Population) -> Array:
     """The bias behind the synaptic current, where a bias ahead of it settles at b / (1 - a)."""
     neuron = _neuron_of(population)
     ahead = np.asarray(population.bias, np.float64)
@@ -124,17 +125,15 @@ def _whole(weights: Array, layer: Layer) -> Array:
 
 def _weight_scale(layer: Layer) -> float:
     _, high, _ = layer.width.within(*weight_levels(layer.width.bits))
-    gain = _gain(layer.population)
-    peaks = [float(np.abs(p.map.weights()).max(initial=0.0)) * unit * gain
-             for p, unit in zip(layer.projections, layer.units, strict=True)]
-    return high / max(peaks) if max(peaks, default=0) > 0 else 1e6
+    largest = largest_weight(layer) * gain(layer.population)
+    return high / largest if largest > 0 else 1e6
 
 
 def _register_scale(layer: Layer) -> float:
     """Largest scale at which threshold, bias and the states seen stay in 16 bits."""
     population = layer.population
     arriving = layer.peaks.get("u", 0.0) / float(kept(_dash_syn(population))[0])
-    peaks = [layer.peaks.get("v", 0.0), arriving, float(np.abs(_bias(population)).max())]
+    peaks = [layer.peaks.get("v", 0.0), arriving, float(np.abs(membrane_bias(population)).max())]
     if isinstance(population.neuron, LIF | CubaLIF):
-        peaks.append(float(population.neuron.threshold.max()))
+        peaks.append(float(reached(population.neuron.threshold, layer).max(initial=0.0)))
     return STATE_HIGH / max(peaks) if max(peaks) > 0 else 1e6

@@ -111,10 +111,10 @@ def refused(net):
     return str(error.value)
 
 
-def test_a_factor_that_leaks_is_refused():
-    assert refused(network(decay=scalar(0.9))) == (
-        "conv: its membrane keeps 0.9 of itself in each step, truenorth leaks by a constant and not "
-        "by a factor. Train integrate-and-fire neurons (in snnTorch beta=1).")
+def test_a_factor_below_zero_is_refused():
+    assert refused(network(decay=scalar(-0.5))) == (
+        "conv: a decay of -0.5 is below 0, which does not exist on truenorth. Train "
+        "integrate-and-fire neurons (in snnTorch beta=1).")
 
 
 def test_a_reset_that_loses_an_input_is_refused():

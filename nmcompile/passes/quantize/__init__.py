@@ -2,7 +2,7 @@
 
 from nmcompile.passes.quantize.layer import LayerError, Trial
 from nmcompile.passes.quantize.precision import AUTO, NAMES, Precision, choose_widths
-from nmcompile.passes.quantize.quantize import Calibration, Widths, payloads, quantize
+from nmcompile.passes.quantize.quantize import Calibration, Widths, layer_of, payloads, quantize
 
 __all__ = [
     "AUTO",
@@ -13,6 +13,7 @@ __all__ = [
     "Trial",
     "Widths",
     "choose_widths",
+    "layer_of",
     "payloads",
     "quantize",
 ]

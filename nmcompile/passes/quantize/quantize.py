@@ -67,7 +67,7 @@ def quantize(
                            for p in network.incoming(population.name)),
             v=wanted["v"], fired=wanted["spikes"])
         width = (widths or {}).get(population.name, full)
-        layer = _layer(network, population, units, calibration.trace, width)
+        layer = layer_of(network, population, units, calibration.trace, width)
         current = np.abs(real_current(layer, seen)).max(initial=0.0)
         layer = replace(layer, peaks={"u": float(current), **layer.peaks})
         encoded, error = best_layer(layer, seen, target, backend)
@@ -119,17 +119,25 @@ def payloads(port: Input, values: Array) -> Array:
     return np.clip(np.rint(values / port.format.scale), -limit, limit).astype(np.int32)
 
 
-def _layer(
+def layer_of(
     network: Network, population: Population, units: dict[str, float], trace: Trace,
     width: WeightWidth,
 ) -> Layer:
+    """`population` with what feeds it; its membrane came up to the threshold where it fired.
+
+    units  real value of one unit of the payload of each source that has one
+    """
     projections = network.incoming(population.name)
     records = trace.records[population.name]
+    peaks = {name: float(np.abs(v).max()) for name, v in records.items() if name != "spikes"}
+    level = np.broadcast_to(getattr(population.neuron, "threshold", 0.0), population.shape)
+    fired = (records["spikes"] != 0).any(axis=(0, 1))
+    peaks["v"] = max(peaks.get("v", 0.0), float(np.abs(level[fired]).max(initial=0.0)))
     return Layer(
         population=population,
         projections=projections,
         units=tuple(units.get(p.source, 1.0) for p in projections),
-        peaks={name: float(np.abs(v).max()) for name, v in records.items() if name != "spikes"},
+        peaks=peaks,
         width=width,
         last=not network.outgoing(population.name),
     )

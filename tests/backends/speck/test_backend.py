@@ -123,8 +123,8 @@ def small(projections=1, **neuron):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (small(decay=0.9), "a: Speck integrates without a leak, the model has 'lif' neurons with "
-         "a decay. Use Sinabs' IAF or IAFSqueeze."),
+        (small(decay=-0.5), "a: a decay of -0.5 is below 0, which does not exist on Speck. Use "
+         "Sinabs' IAF or IAFSqueeze."),
         (small(spikes_per_step=1), "a: it fires once a step at most; Speck's neurons fire as often "
          "as events let them. Use Sinabs' default spike_fn=MultiSpike."),
         (small(reset=Reset.NONE), "a: reset 'none' at 'spike' does not exist on Speck, which has "
