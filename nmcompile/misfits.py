@@ -114,14 +114,14 @@ def _misfit(
         return None
     values = np.asarray(values, np.float64)
     ratio = np.where(lost, nearest / np.where(lost, np.abs(values), 1.0), 1.0)
-    least, bound = float(np.abs(values[lost]).min()), "or more" if nearest > np.abs(
-        values[lost]).max() else "or less"
+    least = float(np.abs(values[lost]).min())
+    held = (f"{nearest:.4g} or more at the scale of its weights and states" if nearest > least else
+            f"{nearest:.4g} or less beside weights of up to {largest_weight(layer):.4g}")
     effect = (f"its neurons would fire at {nearest / least:.3g} times their level"
               if field == "threshold" else f"its neurons would get {nearest / least:.3g} of it")
     return Misfit(
         where=layer.population.name,
-        what=f"a {field} of {_span(values[lost])}, {target.name} holds {nearest:.4g} {bound} "
-        f"beside weights of up to {largest_weight(layer):.4g}",
+        what=f"a {field} of {_span(values[lost])}, {target.name} holds {held}",
         nearest=f"{nearest:.4g}", effect=effect, legal=_legal(layer.population, field, ratio))
 
 

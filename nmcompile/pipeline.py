@@ -10,6 +10,7 @@ import numpy as np
 
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
+from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
@@ -137,13 +138,27 @@ def quantize_traced(
     chosen = choose_widths(options.precision, network, target, backend, seen)
     integer, errors = quantize(network, target, backend, seen, chosen.widths,
                                lambda name: progress(f"quantize {name}"))
-    verify(integer)
+    _require_weights(network, verify(integer), target)
     checks.append(_check_quantize(network, integer, seen, data.labels))
     told = (*notes, *lowered.notes, *filter(None, [chosen.note]))
     return Quantized(
         real=network, network=integer, seen=seen, sample=sample, labels=data.labels,
         checks=tuple(checks), errors=errors,
         notes=(*told, *(note for note in network.notes if note not in told)))
+
+
+def _require_weights(real: Network, integer: Network, target: Target) -> None:
+    """Refuse a layer that has weights, all of which became 0."""
+    for population in real.populations:
+        before, after = ([np.abs(p.map.weights()) for p in network.incoming(population.name)]
+                         for network in (real, integer))
+        largest = max((float(w.max(initial=0)) for w in before), default=0.0)
+        if largest > 0 and not any(np.any(w) for w in after):
+            raise NmcError(
+                population.name, f"all of its {sum(w.size for w in before):,} weights, of up to "
+                f"{largest:.4g}, become 0 at the scale that its other values leave on "
+                f"{target.name}", "Bring them nearer to its threshold, bias and first states, or "
+                "set them to 0.")
 
 
 def _spiking(

@@ -138,7 +138,8 @@ def _neuron(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
         )
     if not isinstance(neuron, LIF | CubaLIF):
         raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
-    threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT).astype(np.int32)
+    threshold = np.clip(np.rint(neuron.threshold * scale), neuron.threshold > 0,
+                        THRESHOLD_LIMIT).astype(np.int32)
     inclusive = neuron.fires_at_threshold and neuron.reset is Reset.SUBTRACT
     lost_input = neuron.reset is Reset.ZERO and neuron.reset_at is ResetAt.INPUT
     return LoihiNeuron(

@@ -52,7 +52,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     assert isinstance(neuron, LIF)
     scale = min(scale, _register_limit(layer))
     strict = 0 if neuron.fires_at_threshold else 1  # V - 1 >= threshold is V > threshold
-    threshold = np.minimum(np.rint(neuron.threshold * scale), THRESHOLD_LIMIT)
+    threshold = np.clip(np.rint(neuron.threshold * scale), neuron.threshold > 0, THRESHOLD_LIMIT)
     floor = np.minimum(strict - np.rint(neuron.v_min * scale), THRESHOLD_LIMIT)
     encoded = TrueNorthNeuron(
         leak=_whole(population.bias * scale), threshold=_whole(threshold), floor=_whole(floor),

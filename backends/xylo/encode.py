@@ -137,3 +137,8 @@ def _register_scale(layer: Layer) -> float:
     if isinstance(population.neuron, LIF | CubaLIF):
         peaks.append(float(reached(population.neuron.threshold, layer).max(initial=0.0)))
     return STATE_HIGH / max(peaks) if max(peaks) > 0 else 1e6
+
+
+def current_room(population: Population) -> float:
+    """Largest synaptic current, in registers' units, that does not saturate as it arrives."""
+    return STATE_HIGH * float(kept(_dash_syn(population))[0])

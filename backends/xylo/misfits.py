@@ -31,6 +31,8 @@ def misfits(layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
             layer = replace(layer, population=misfit.legal)
     largest = largest_weight(layer) * encode.gain(layer.population)
     if largest > 0:
-        room = Room(coarsest=1 / largest, threshold=STATE_HIGH, bias=STATE_HIGH,
+        # A model's bias ahead of its current is part of the currents that the scale leaves room for
+        room = Room(coarsest=1 / largest, threshold=STATE_HIGH,
+                    bias=encode.current_room(layer.population),
                     finest=lambda changed: encode.natural_scale(changed, target))
         yield from out_of_scale(layer, target, room, encode.membrane_bias(layer.population))
