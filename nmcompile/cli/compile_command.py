@@ -68,7 +68,8 @@ import click
 @click.option(
     "--legalise",
     is_flag=True,
-    help="Take the nearest value where the chip cannot hold the model's (decays, delays).",
+    help="Take the nearest value where the chip cannot hold the model's (decays, delays, "
+         "thresholds, biases).",
 )
 @click.option(
     "--relay-delays",
