@@ -123,10 +123,9 @@ class XyloNeuron:
         for k, (name, u) in enumerate(arrived.items()):
             new[name] = self._decayed(_clip(u), k)
         sums = self._sums(new)
-        left = {**arrived, "v": np.stack(sums)}
-        found = {name: leaves(x, STATE_LOW, STATE_HIGH) for name, x in left.items()}
-        most = _clip(sums[-1]) // self.threshold > self.most
-        return {**found, "v": found["v"].any(axis=0), "spikes": most}
+        found = {name: leaves(u, STATE_LOW, STATE_HIGH) for name, u in arrived.items()}
+        v: Array = np.any([leaves(x, STATE_LOW, STATE_HIGH) for x in sums], axis=0)
+        return {**found, "v": v, "spikes": _clip(sums[-1]) // self.threshold > self.most}
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""
