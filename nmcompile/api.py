@@ -141,6 +141,7 @@ def quantize(
     bits: str | None = None,
     memory: int | None = None,
     compare: bool = False,
+    legalise: bool = False,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> QuantizeResult:
@@ -155,7 +156,7 @@ def quantize(
     stage = quantize_traced(
         traced, chip, _calibration(traced, calibration, seed),
         Options(conversion=Conversion(steps=steps or STEPS), precision=_precision(bits, memory),
-                seed=seed), progress)
+                legalisation=Legalisation(nearest=legalise), seed=seed), progress)
     return QuantizeResult(
         stage=stage, formats=compare_formats(stage, chip, progress) if compare else ())
 

@@ -17,6 +17,8 @@ import click
               help="Most bytes of all weights together, for --bits auto.")
 @click.option("--compare", is_flag=True,
               help="A table of number formats: fp8 (E4M3, E5M2), int8, int4, int2, ternary.")
+@click.option("--legalise", is_flag=True,
+              help="Take the nearest value where the chip cannot hold the model's.")
 @click.option("--sample", type=click.Path(path_type=Path),
               help="Data to trace the model on (.npz with x, .npy, .pt).")
 @click.option("--calibrate", type=click.Path(path_type=Path),
@@ -33,6 +35,7 @@ def command(
     bits: str | None,
     memory: int | None,
     compare: bool,
+    legalise: bool,
     sample: Path | None,
     calibrate: Path | None,
     code: str | None,
@@ -52,7 +55,7 @@ def command(
         task = bar.add_task("load", total=None)
         found = api.quantize(
             model, target=chip, code=code, trust_pickle=trust_pickle, steps=steps, bits=bits,
-            memory=memory, seed=seed, compare=compare,
+            memory=memory, seed=seed, compare=compare, legalise=legalise,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),

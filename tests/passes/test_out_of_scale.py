@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from helpers.models_snntorch import TimeFirst
 from helpers.networks import scalar
 
+from nmcompile import api
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, run_aligned
@@ -175,6 +178,18 @@ def test_a_subtraction_behind_a_leak_becomes_one_at_the_spike_with_it() -> None:
 def test_a_leak_that_no_run_would_notice_is_no_misfit() -> None:
     given = layers("truenorth", decay=scalar(0.9999999))
     assert [check.arrow for check in lowered("truenorth", given).checks] == ["lower"]
+
+
+def test_quantize_takes_the_nearest_of_a_trained_models_leak_on_request() -> None:
+    torch.manual_seed(0)
+    model = TimeFirst(beta=0.99995)
+    sample = (np.random.default_rng(0).random((2, 200, 8)) < 0.3).astype(np.float32)
+    with pytest.raises(NmcError) as error:
+        api.quantize(model, target="loihi2", sample=sample)
+    assert "keeps 0.99995 of itself each step" in str(error.value)
+    found = api.quantize(model, target="loihi2", sample=sample, legalise=True)
+    assert [check.arrow for check in found.stage.checks] == [
+        "trace", "lower", "legalise", "quantize"]
 
 
 def test_a_layer_whose_weights_all_vanish_for_another_reason_is_refused() -> None:
