@@ -45,8 +45,8 @@ def print_layers(errors: tuple[LayerError, ...]) -> None:
             f"{error.clipped:,}", left or "0", error.kept)
     _console().print(table)
     _console().print("errors are root mean squares of the membrane over the threshold, weights "
-                     "rounded to nearest; kept is the least of all, as how says (own scales, of each channel "
-                     "or neuron, only where they are worth it)")
+                     "rounded to nearest; kept is the least of all, as how says (own "
+                     "scales, of each channel or neuron, only where they are worth it)")
 
 
 def print_formats(rows: tuple[FormatRow, ...]) -> None:
