@@ -144,9 +144,10 @@ def test_a_lower_bound_out_of_reach_costs_the_weights_no_bits() -> None:
 def test_loihi_makes_low_thresholds_fine_with_the_weights_exponent() -> None:
     given = layers("loihi2", threshold=0.01)
     weights, exponent, model = stored("loihi2", lowered("loihi2", given), given[1])
-    unit = 0.6975 / (np.abs(weights).max() * 2.0**exponent)
+    real = given[0].projections[0].map.weight
+    scale = (weights.reshape(real.shape) * 2.0**exponent).sum(axis=1) / real.sum(axis=1)
     assert exponent > 1
-    assert float(model.threshold) * unit == pytest.approx(0.01, rel=0.05)
+    np.testing.assert_allclose(model.threshold / scale, 0.01, rtol=0.05)
 
 
 @pytest.mark.parametrize(("chip", "said"), [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
+from nmcompile.errors import NmcError
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.neurons.units import has_free_unit, in_units
@@ -209,7 +210,10 @@ def _refined(
         elif factor == 1:
             continue
         clip = max(1.0, attempt.factor)
-        encoded = backend.encode(corrected, attempt.scale, clip, target)
+        try:
+            encoded = backend.encode(corrected, attempt.scale, clip, target)
+        except NmcError:
+            continue  # a bias that the chip refuses is ours and not the model's
         if np.isclose(encoded.current_unit, rounded.current_unit):
             encoded = replace(encoded, projections=rounded.projections, unit=encoded.unit * factor,
                               current_unit=encoded.current_unit * factor)
