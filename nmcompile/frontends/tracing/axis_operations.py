@@ -277,15 +277,6 @@ def _first(call: Call) -> Value:
     return value
 
 
-def _rolled(call: Call) -> Result:
-    """A roll along the steps, or along axes of features."""
-    value, shifts, axes = _first(call), call.args[1], call.argument(2, "dims", [])
-    if len(axes) != 1 or not _is_steps(value.dims[axes[0]]):
-        return apply_probed(call, value)
-    by = int(shifts[0]) % len(value.exprs)
-    return replace(value, exprs=value.exprs[-by:] + value.exprs[:-by] if by else value.exprs)
-
-
 def _same(call: Call) -> Result:
     if isinstance(call.out, torch.Tensor) and not call.out.is_floating_point():
         raise NotTraceableError(f"a conversion to {call.out.dtype}")
@@ -302,8 +293,5 @@ AXIS_OPERATIONS: Handlers = {
     **dict.fromkeys(("permute", "transpose", "t"), _permute),
     "select": _select, "slice": _slice, "unbind": _unbind, "stack": _stack, "cat": _cat,
     "split": _split, "split_with_sizes": _split, "sum": _sum, "mean": _sum, "expand": _expand,
-    "repeat": _repeat,
-    "roll": _rolled, **WRITES,
+    "repeat": _repeat, **WRITES,
 }
-
-

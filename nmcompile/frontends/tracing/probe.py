@@ -17,6 +17,7 @@ from nmcompile.ir.neurons.base import Array
 MAX_SOURCES = 16384  # features whose unit vectors are tried one by one
 MAX_SYNAPSES = 20_000_000
 MAX_TRIED = 1 << 26  # numbers of all samples and steps
+LARGE = 2.0**20  # bounds and thresholds of an operation lie below
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -32,8 +33,8 @@ class Found:
 def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
-    Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
-    and that rows neither meet nor change places; then reads off a selection of features from
+    Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0),
+    the same slope for values a million times as large, and that rows neither meet nor change places; then reads off a selection of features from
     f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError where it is not
     affine or rows meet.
     """
@@ -111,7 +112,9 @@ def _require_affine(rows: _Rows, zero: Array) -> None:
     fx, fy = rows.run(x), rows.run(y)
     both = rows.run(2 * x - 3 * y)
     scale = 1e-4 * (1 + np.abs(fx).max(initial=0) + np.abs(fy).max(initial=0))
-    if not np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale):
+    large = (rows.run(LARGE * x) - zero) / LARGE
+    if not (np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale)
+            and np.allclose(large, fx - zero, rtol=0, atol=scale)):
         raise NotTraceableError("it is not linear")
     _require_rows_apart(rows, (x, fx), (y, fy), scale)
 

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
+from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.explanation import Failure, explanation
 from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.recorder import RAISED, EndlessError, Known
@@ -55,7 +56,7 @@ class Reading:
     own: bool
     static: bool
     outputs: tuple[Known, ...]
-    result: Array | None
+    result: torch.Tensor | None
     samples: int
 
 
@@ -268,7 +269,7 @@ def _per_step(attempt: Attempt) -> Reading:
 def _called_each_step(attempt: Attempt, values: Array, samples: int, static: bool) -> Reading:
     model, session, n_steps = attempt.model, attempt.session(), values.shape[1]
 
-    results: list[Array | None] = []
+    results: list[torch.Tensor | None] = []
 
     def run() -> list[tuple[Known | None, ...]]:
         returned = []
@@ -371,26 +372,32 @@ def _known(session: Session, returned: Any) -> tuple[Known, ...]:
     return tuple(k for k in map(session.recorder.known, _tensors(returned)) if k is not None)
 
 
-def _result(session: Session, returned: Any) -> Array | None:
-    """The values of the first tensor that depends on the input, None without any."""
+def _result(session: Session, returned: Any) -> torch.Tensor | None:
+    """A copy of the first tensor that depends on the input, None without any."""
     followed = (t for t in _tensors(returned) if session.recorder.known(t) is not None)
     first = next(followed, None)
-    return None if first is None else first.detach().numpy().copy()
+    return None if first is None else first.detach().clone()
 
 
-def _stacked(results: list[Array | None]) -> Array | None:
+def _stacked(results: list[torch.Tensor | None]) -> torch.Tensor | None:
     found = [result for result in results if result is not None]
-    return np.stack(found) if len(found) == len(results) > 0 else None
+    return torch.stack(found) if len(found) == len(results) > 0 else None
 
 
 def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:
-    """The tensors returned in each step as tensors with a time axis."""
-    outputs: list[Known] = []
-    for knowns in zip(*each, strict=False):
-        values = [k for k in knowns if isinstance(k, Value) and len(k.exprs) == 1]
-        if len(values) == len(each):
-            dims = ((Axis("T", len(each)),), *values[0].dims)
-            outputs.append(Value(dims, tuple(v.exprs[0] for v in values)))
-        else:
-            outputs += [k for k in knowns[:1] if k is not None]
-    return tuple(outputs)
+    """The tensors returned in each step as tensors with a time axis, without those of constants."""
+    return tuple(_series(knowns) for knowns in zip(*each, strict=False) if any(knowns))
+
+
+def _series(knowns: tuple[Known | None, ...]) -> Known:
+    """What was returned in the same place of each step, as one with a time axis."""
+    found = [k for k in knowns if k is not None]
+    if len(found) < len(knowns):
+        raise NmcError("model", f"what it returns depends on its input in {len(found)} of "
+                       f"{len(knowns)} steps only", "Return the same in every step.")
+    hidden = next((k for k in found if isinstance(k, Opaque)), None)
+    if hidden is not None:
+        return replace(hidden, made_of=tuple(found), kept=kept_by("stack", (), found))
+    values = [k for k in found if isinstance(k, Value)]
+    dims = ((Axis("T", len(values)),), *values[0].dims)
+    return Value(dims, tuple(expr for v in values for expr in v.exprs))
