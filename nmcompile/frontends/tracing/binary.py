@@ -252,6 +252,8 @@ def _required(call: Call, value: Value) -> Bits:
 
 def _affine(call: Call, found: Bits, quiet: Array, fired: Array) -> Value:
     """`quiet` without and `fired` with the spike of each element."""
+    if not (np.all(np.isfinite(quiet)) and np.all(np.isfinite(fired))):
+        raise NotTraceableError("it is not finite for a spike or without one")
     worth = found.worth
     nothing = np.zeros_like(worth + fired + quiet)
     slope = np.divide(fired - quiet, worth, out=nothing, where=worth != 0)
@@ -266,7 +268,6 @@ def _over(call: Call, spikes: Value, quiet: Array, fired: Array) -> Value:
 
 def _sum(a: Value, b: Value) -> Value:
     return summed(a, b, 0.0)
-
 
 
 def with_spikes(handlers: Handlers) -> Handlers:

@@ -8,6 +8,7 @@ integrator of x holds; without the factor a it is one that keeps all.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,11 +148,14 @@ def _without(currents: list[Expr], chains: list[Chain]) -> list[Expr] | None:
     """`currents` without the chains; None where they are not whole in every step."""
     rests = []
     for step, expr in enumerate(currents):
-        left = list(expr.terms)
-        for term in (t for chain in chains for t in chain.terms(step)):
-            if term not in left:
-                return None
-            left.remove(term)
+        gone, left = Counter(t for chain in chains for t in chain.terms(step)), []
+        for term in expr.terms:
+            if gone[term]:
+                gone[term] -= 1
+            else:
+                left.append(term)
+        if any(gone.values()):
+            return None
         rests.append(Expr(tuple(left), expr.bias))
     return rests
 

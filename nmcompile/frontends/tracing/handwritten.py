@@ -12,6 +12,7 @@ from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
+from nmcompile.frontends.tracing.selections import grown
 from nmcompile.frontends.tracing.values import Expr, Value
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
@@ -51,8 +52,10 @@ class _Watched:
         level = torch.as_tensor(other, dtype=torch.float32)
         if call.name == "heaviside":
             at_level, level = bool(torch.all(level > 0)), torch.zeros(())
+        value = grown(call, value)
         flat = constant_expr(level.expand(call.out.shape), value.dims).bias
-        return self.sites.compare(call, value, flat, at_level, tensor)
+        membrane = tensor.expand(call.out.shape)
+        return self.sites.compare(call, value, flat, at_level, membrane)
 
     def multiplied(self, call: Call) -> Result:
         """A membrane times spikes, or times a constant, which carries it to the next step."""

@@ -22,6 +22,8 @@ from nmcompile.frontends.tracing.values import (
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
 
+MAX_SYNAPSES = 1 << 28  # of one layer, each position of its features once
+
 
 def _matrix_product(call: Call) -> Result:
     """mm(x, w), addmm(b, x, w): weights (n_in, n_out) on the last axis of x."""
@@ -63,6 +65,8 @@ def _dense(value: Value, weight: torch.Tensor, grid: Grid | None) -> LinearMap:
     n_in, n_out = weight.shape
     before = prod(value.features) // n_in
     matrix = np.ascontiguousarray(_array(weight).T)
+    if before * weight.numel() > MAX_SYNAPSES:
+        raise NotTraceableError(f"it makes more than {MAX_SYNAPSES:,} synapses")
     if before == 1:
         return Dense(weight=matrix, in_shape=(n_in,), out_shape=(n_out,), grid=grid)
     repeated = scipy.sparse.kron(scipy.sparse.eye_array(before), matrix.T, format="csr")

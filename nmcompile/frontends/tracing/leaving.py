@@ -7,12 +7,26 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from nmcompile.frontends.tracing.recorder import Recorder
-from nmcompile.frontends.tracing.values import NotTraceableError
+from nmcompile.frontends.tracing.recorder import Call, Recorder
+from nmcompile.frontends.tracing.values import NotTraceableError, Opaque
 
 WAYS = (torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__,
-        torch.Tensor.__deepcopy__, torch.Tensor.__reduce_ex__, torch.Tensor.__dlpack__,
-        torch.Tensor.untyped_storage)
+        torch.Tensor.__deepcopy__, torch.Tensor.__dlpack__)
+
+
+def rebuilt(call: Call) -> None:
+    """Note that a tensor made of a storage, as by copy.copy, is one that has that storage."""
+    storage = call.args[1] if len(call.args) > 1 else None
+    if not isinstance(storage, torch.UntypedStorage):
+        return
+    for tensor in call.recorder.marked():
+        if tensor.untyped_storage().data_ptr() == storage.data_ptr():
+            known = call.recorder.known(tensor)
+            alike = tensor.stride() == call.out.stride() and tensor.shape == call.out.shape
+            if not alike or isinstance(known, Opaque) or known is None:
+                known = call.recorder.opaque(NotTraceableError("a part of a storage"), [known])
+            call.recorder.mark(call.out, known, written=True)
+            return
 
 
 class Leaving(TorchFunctionMode):

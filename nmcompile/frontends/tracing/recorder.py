@@ -37,6 +37,7 @@ MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 laye
 RAISED = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
           ArithmeticError)
 BUG = "nmcompile itself failed on it; please report it with the model"
+RANDOM = "numbers that are drawn anew in each run"
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
@@ -152,6 +153,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._note(Call(name, func, args, kwargs, out, self, before), known)
         elif name in self.unmarked and not self.paused:
             self.unmarked[name](Call(name, func, args, kwargs, out, self))
+        elif torch.Tag.nondeterministic_seeded in func.tags and not self.paused:
+            self._mark_all(Call(name, func, args, kwargs, out, self),
+                           self.opaque(NotTraceableError(RANDOM), [], name))
         return out
 
     def _constant_changed(self, func: Any, args: tuple[Any, ...]) -> torch.Tensor | None:
@@ -176,6 +180,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.opaque(NotTraceableError("a tensor was changed in place"), [known])
         result: Known = known
         return result
+
+    def marked(self) -> list[torch.Tensor]:
+        """The tensors that something is known of."""
+        return [tensor for tensor in self._known if tensor.layout == torch.strided]
 
     def mark(self, tensor: torch.Tensor, known: Known, written: bool = False) -> None:
         """Note what `tensor` is; `written` where it has just been changed in place."""

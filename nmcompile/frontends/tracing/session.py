@@ -28,7 +28,7 @@ from nmcompile.frontends.tracing.handwritten import COMPARISONS, with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
-from nmcompile.frontends.tracing.leaving import Leaving
+from nmcompile.frontends.tracing.leaving import Leaving, rebuilt
 from nmcompile.frontends.tracing.quiet import quiet
 from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.time_kernels import TIME_KERNELS
@@ -62,7 +62,8 @@ class Session:
         self.sites = Sites(scaled)
         self.recorder = Recorder(
             with_views(with_spikes(with_neurons(handlers, self.sites))), fallback)
-        self.recorder.unmarked = dict.fromkeys(COMPARISONS, self.sites.silent)
+        self.recorder.unmarked = {"set_": rebuilt, **dict.fromkeys(
+            COMPARISONS, self.sites.silent)}
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)

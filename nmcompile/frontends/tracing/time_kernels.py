@@ -50,6 +50,9 @@ def _convolution(call: Call) -> Result:
     exprs = (*around, *value.exprs, *around)
     taps = _taps(call, weight, groups)
     reach = dilation[0] * (weight.shape[2] - 1)
+    if any(not any(e.terms for e in exprs[dilation[0] * k : len(exprs) - reach + dilation[0] * k])
+           for k, _ in taps):
+        raise NotTraceableError(f"a kernel that reaches beyond the sample's {_steps(value)} steps")
     result = tuple(
         reduce(Expr.plus, (exprs[step + dilation[0] * k].then(link) for k, link in taps), NOTHING)
         for step in range(len(exprs) - reach)
@@ -60,6 +63,10 @@ def _convolution(call: Call) -> Result:
         return found
     added = constant_expr(bias.reshape(1, -1, 1).expand(call.out.shape), dims)
     return found.each(lambda expr: expr.plus(added))
+
+
+def _steps(value: Value) -> int:
+    return sum(bool(expr.terms) for expr in value.exprs)
 
 
 def _beside_steps(value: Value, weight: torch.Tensor) -> bool:
