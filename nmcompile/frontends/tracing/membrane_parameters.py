@@ -134,7 +134,7 @@ def _apart(membranes: list[Expr], path: str, late: bool) -> list[Expr]:
     last = len(membranes) - 1
     own = {(t.variable, t.links) for t in membranes[-1].terms if (t.source, t.step) == (
         path, last - 1)}
-    start = {(): membranes[0]}  # the membrane of step 0 behind links
+    start: dict[tuple[Link, ...], Expr] = {(): membranes[0]}  # the membrane of step 0 behind links
     result = []
     for step, expr in enumerate(membranes):
         total = Expr((), expr.bias)

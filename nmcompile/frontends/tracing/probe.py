@@ -34,9 +34,9 @@ def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
     Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0),
-    the same slope for values a million times as large, and that rows neither meet nor change places; then reads off a selection of features from
-    f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError where it is not
-    affine or rows meet.
+    the same slope for values a million times as large, and that rows neither meet nor change
+    places; then reads off a selection of features from f(1..n), or the columns from f of the unit
+    vectors. Raises NotTraceableError where it is not affine or rows meet.
     """
     rows = _Rows(function, value)
     if rows.count * rows.n_in > MAX_TRIED:

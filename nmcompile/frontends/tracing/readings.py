@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
-from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.explanation import Failure, explanation
 from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.recorder import RAISED, EndlessError, Known
+from nmcompile.frontends.tracing.results import (
+    known_of,
+    over_steps,
+    result_of,
+    stacked,
+    tensors_of,
+)
 from nmcompile.frontends.tracing.session import Session
-from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
+from nmcompile.frontends.tracing.values import NotTraceableError, Opaque
 from nmcompile.ir.neurons.base import Array
 
 INPUT = "input"
@@ -256,7 +261,7 @@ def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     return Reading(
         kind=KINDS[tags], session=session,
         values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
-        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
+        outputs=known_of(session, returned), result=result_of(session, returned), samples=samples,
     )
 
 
@@ -278,8 +283,8 @@ def _called_each_step(attempt: Attempt, values: Array, samples: int, static: boo
             session.mark(given, "B", INPUT, [None if static else step])
             result = model(given)
             _require_followed(session, result)
-            returned.append(tuple(map(session.recorder.known, _tensors(result))))
-            results.append(_result(session, result))
+            returned.append(tuple(map(session.recorder.known, tensors_of(result))))
+            results.append(result_of(session, result))
             counts = _counts(session)
             if set(counts.values()) != {step + 1}:
                 raise NotTraceableError("the model runs a loop over steps by itself", True)
@@ -288,8 +293,8 @@ def _called_each_step(attempt: Attempt, values: Array, samples: int, static: boo
     each = session.run(run)
     return Reading(
         kind="one step a call", session=session, values=values, shape=values.shape[2:],
-        steps=n_steps, own=False, static=static, outputs=_over_time(each), samples=samples,
-        result=_stacked(results))
+        steps=n_steps, own=False, static=static, outputs=over_steps(each), samples=samples,
+        result=stacked(results))
 
 
 def _values(attempt: Attempt) -> Reading:
@@ -311,7 +316,7 @@ def _values(attempt: Attempt) -> Reading:
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
         shape=values.shape[1:], steps=n_steps, own=True, static=True,
-        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
+        outputs=known_of(session, returned), result=result_of(session, returned), samples=samples,
     )
 
 
@@ -348,7 +353,7 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
 
 def _require_followed(session: Session, returned: Any) -> None:
     """Raise what could not be followed where it is why no neuron was found."""
-    hidden = [k for k in _known(session, returned) if isinstance(k, Opaque)]
+    hidden = [k for k in known_of(session, returned) if isinstance(k, Opaque)]
     if hidden and not session.calls:
         raise hidden[0].error
 
@@ -362,42 +367,3 @@ def _counts(session: Session) -> dict[str, int]:
     sites = session.sites.by_name
     return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)
             for path, calls in session.calls.items() if not calls.static}
-
-
-def _tensors(returned: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-
-
-def _known(session: Session, returned: Any) -> tuple[Known, ...]:
-    return tuple(k for k in map(session.recorder.known, _tensors(returned)) if k is not None)
-
-
-def _result(session: Session, returned: Any) -> torch.Tensor | None:
-    """A copy of the first tensor that depends on the input, None without any."""
-    followed = (t for t in _tensors(returned) if session.recorder.known(t) is not None)
-    first = next(followed, None)
-    return None if first is None else first.detach().clone()
-
-
-def _stacked(results: list[torch.Tensor | None]) -> torch.Tensor | None:
-    found = [result for result in results if result is not None]
-    return torch.stack(found) if len(found) == len(results) > 0 else None
-
-
-def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:
-    """The tensors returned in each step as tensors with a time axis, without those of constants."""
-    return tuple(_series(knowns) for knowns in zip(*each, strict=False) if any(knowns))
-
-
-def _series(knowns: tuple[Known | None, ...]) -> Known:
-    """What was returned in the same place of each step, as one with a time axis."""
-    found = [k for k in knowns if k is not None]
-    if len(found) < len(knowns):
-        raise NmcError("model", f"what it returns depends on its input in {len(found)} of "
-                       f"{len(knowns)} steps only", "Return the same in every step.")
-    hidden = next((k for k in found if isinstance(k, Opaque)), None)
-    if hidden is not None:
-        return replace(hidden, made_of=tuple(found), kept=kept_by("stack", (), found))
-    values = [k for k in found if isinstance(k, Value)]
-    dims = ((Axis("T", len(values)),), *values[0].dims)
-    return Value(dims, tuple(expr for v in values for expr in v.exprs))

@@ -26,9 +26,9 @@ from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.handwritten import COMPARISONS, with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
+from nmcompile.frontends.tracing.leaving import Leaving, rebuilt
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
-from nmcompile.frontends.tracing.leaving import Leaving, rebuilt
 from nmcompile.frontends.tracing.quiet import quiet
 from nmcompile.frontends.tracing.recorder import Known, Recorder
 from nmcompile.frontends.tracing.time_kernels import TIME_KERNELS
