@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 import torch
 
@@ -13,7 +11,11 @@ from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
 from nmcompile.frontends.tracing.selections import grown
-from nmcompile.frontends.tracing.values import Expr, Value
+from nmcompile.frontends.tracing.values import (
+    Expr,
+    Value,
+    sizes_of,
+)
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
@@ -124,7 +126,7 @@ def _choice_of_spikes(
     two      the gate without a spike and with one
     choices  what is taken where the gate is 1, and where it is 0
     """
-    if tuple(call.out.shape) != tuple(prod(a.size for a in dim) for dim in gate.dims):
+    if tuple(call.out.shape) != sizes_of(gate.dims):
         return None
     on, off = (_levels_beside(call, gate, item) for item in choices)
     if on is None or off is None:

@@ -18,6 +18,7 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
@@ -91,7 +92,7 @@ def _convolution(call: Call) -> Result:
         raise NotTraceableError("a convolution over samples or steps", True)
     if transposed or weight.dim() > 4:
         return apply_probed(call, value)
-    shape = tuple(prod(a.size for a in dim) for dim in value.dims[1:])
+    shape = sizes_of(value.dims[1:])
     key = ("conv", shape, call.recorder.key(weight), *map(tuple, (stride, padding, dilation)),
            groups)
     flat = weight.dim() == 3
@@ -137,7 +138,7 @@ def _batch_norm(call: Call) -> Result:
     factor = inverse if weight is None else inverse * _array(weight, np.float64)
     shift = -_array(mean, np.float64) * factor
     shift = shift if bias is None else shift + _array(bias, np.float64)
-    shape = tuple(prod(a.size for a in dim) for dim in value.dims[1:])
+    shape = sizes_of(value.dims[1:])
     aligned = (-1, *[1] * (len(shape) - 1))
     factor = factor.astype(np.float32).reshape(aligned)
     link = call.link(("scale", shape, factor.tobytes()),

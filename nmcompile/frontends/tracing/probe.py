@@ -10,7 +10,15 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from nmcompile.frontends.tracing.values import Axis, Dims, NotTraceableError, Value, is_features
+from nmcompile.frontends.tracing.values import (
+    Axis,
+    Dims,
+    NotTraceableError,
+    Value,
+    is_features,
+    size_of,
+    sizes_of,
+)
 from nmcompile.ir.maps import LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
@@ -66,7 +74,7 @@ class _Rows:
         self.function, self.dims = function, value.dims
         self.n_in = prod(value.features)
         self.count = prod(a.size for dim in self.dims for a in dim if a.tag != "F")
-        shape = tuple(prod(a.size for a in dim) for dim in self.dims)
+        shape = sizes_of(self.dims)
         self.dims_out = _dims_after(self.dims, function(torch.zeros(shape)).shape)
 
     def run(self, rows: Array) -> Array:
@@ -76,7 +84,7 @@ class _Rows:
         sizes = [atoms[i].size for i in (*leads, *features)]
         inverse = np.argsort((*leads, *features))
         laid = rows.reshape(sizes).transpose(inverse)
-        shape = tuple(prod(a.size for a in dim) for dim in self.dims)
+        shape = sizes_of(self.dims)
         tensor = torch.as_tensor(np.ascontiguousarray(laid.reshape(shape)), dtype=torch.float32)
         out = self.function(tensor).to(torch.float64).numpy()
         atoms = [axis for dim in self.dims_out for axis in dim]
@@ -96,7 +104,7 @@ def _dims_after(dims: Dims, shape: torch.Size) -> Dims:
     for index, size in enumerate(shape):
         dim = dims[index] if index < len(dims) else (Axis("F", 1),)
         if not is_features(dim):
-            if not all(a.tag != "F" for a in dim) or prod(a.size for a in dim) != size:
+            if not all(a.tag != "F" for a in dim) or size_of(dim) != size:
                 raise NotTraceableError("it mixes samples or steps with features", True)
             result.append(dim)
         else:

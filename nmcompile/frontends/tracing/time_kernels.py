@@ -6,7 +6,6 @@ Each tap of a kernel is one with a delay of its own.
 from __future__ import annotations
 
 from functools import reduce
-from math import prod
 
 import numpy as np
 import scipy.sparse
@@ -23,6 +22,7 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, from_matrix
 
@@ -82,7 +82,7 @@ def _flat(call: Call, value: Value) -> Result:
     if bias is not None or transposed or (stride[2], padding[2]) != (1, 0):
         return fallback(call)
     kernel = weight[..., 0]
-    shape = tuple(prod(axis.size for axis in dim) for dim in value.dims[1:4])
+    shape = sizes_of(value.dims[1:4])
     grid = _grid(call, weight)
     key = ("beside", shape, call.recorder.key(weight), *map(tuple, (stride, padding, dilation)),
            groups)

@@ -169,6 +169,16 @@ def dims_of(tags: str, shape: Sequence[int]) -> Dims:
                  zip(tags.ljust(len(shape), "F"), shape, strict=True))
 
 
+def size_of(dim: Sequence[Axis]) -> int:
+    """Elements along an axis."""
+    return prod(axis.size for axis in dim)
+
+
+def sizes_of(dims: Dims) -> tuple[int, ...]:
+    """The shape of a tensor with axes `dims`."""
+    return tuple(size_of(dim) for dim in dims)
+
+
 def holds(dim: tuple[Axis, ...], tag: str) -> bool:
     """True where an axis contains a part of that kind."""
     return any(axis.tag == tag for axis in dim)
@@ -188,9 +198,9 @@ def regroup(dims: Dims, shape: Sequence[int]) -> Dims:
     grouped: list[tuple[Axis, ...]] = []
     for size in shape:
         parts: list[Axis] = []
-        while prod(a.size for a in parts) < size and waiting:
-            _take(waiting, parts, size // prod(a.size for a in parts))
-        if prod(a.size for a in parts) != size:
+        while size_of(parts) < size and waiting:
+            _take(waiting, parts, size // size_of(parts))
+        if size_of(parts) != size:
             raise NotTraceableError(MIXED, True)
         grouped.append(tuple(parts) or (Axis("F", 1),))
     return _with_single_axes(grouped, waiting)

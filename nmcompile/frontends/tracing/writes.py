@@ -28,6 +28,7 @@ from nmcompile.frontends.tracing.values import (
     Value,
     holds,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Scale
 
@@ -94,7 +95,7 @@ def _into_steps(
     A slice of one element behind the samples of a constant is taken for step 0 in step 0 only:
     where it collects steps, that one came first.
     """
-    if tuple(target.shape) != tuple(_size(d) for d in value.dims):
+    if tuple(target.shape) != sizes_of(value.dims):
         return False
     before = call.recorder.known(whole)
     span, place = (None if found is None or (
@@ -178,10 +179,6 @@ def _dims_around(whole: torch.Tensor, places: Places, value: Value) -> Dims:
         dim = own.pop(0) if isinstance(place, slice) else (Axis("F", size),)
         dims.append((Axis("F", size),) if is_features(dim) else dim)
     return tuple(dims)
-
-
-def _size(dim: tuple[Axis, ...]) -> int:
-    return prod(axis.size for axis in dim)
 
 
 def _span(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
