@@ -64,6 +64,21 @@ def scaled_sum(spikes: torch.Tensor) -> torch.Tensor:
     return both.sum(0)
 
 
+def in_constant_integers(spikes: torch.Tensor) -> torch.Tensor:
+    return torch.full(spikes.shape, 2).mul_(spikes.long()).float()
+
+
+def filled(spikes: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(2, *spikes.shape)[0].masked_fill_(spikes > 0, 1.0)
+
+
+@pytest.mark.parametrize("between", [in_constant_integers, filled])
+def test_a_constant_that_spikes_change_in_place_is_changed_once(between: Between) -> None:
+    found, wanted = spikes_on(model(between), SPIKES, LONGER)
+    assert wanted.sum() > 20
+    assert np.array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("between", [added, scaled_sum, copy.copy, lambda s: s.data])
 def test_spikes_that_a_silent_sample_hides_are_followed(between: Between) -> None:
     found, wanted = spikes_on(model(between), SILENT, LONGER)

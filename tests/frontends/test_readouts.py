@@ -60,9 +60,17 @@ def counted(spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:
     return count
 
 
+def counted_as_integers(spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:
+    count = torch.zeros(spikes.shape[1:], dtype=torch.int64)
+    for step in spikes:
+        count += step.long()
+    return count
+
+
 EXACT: dict[str, Readout] = {
     "sum": lambda spikes, membranes: spikes.sum(0),
     "counted in place": counted,
+    "counted as integers": counted_as_integers,
     "leaky sum": leaky,
     "last 5 steps": lambda spikes, membranes: spikes[-5:].sum(0),
     "all but 10 steps": lambda spikes, membranes: spikes[10:].mean(0),

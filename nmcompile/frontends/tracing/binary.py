@@ -183,6 +183,8 @@ class _Operands:
         laid = {
             id(tensor): laid_out(b.fired if fired[kind] else b.quiet, b.value.dims).to(tensor.dtype)
             for tensor, b, kind in zip(self.tensors, self.bits, kinds, strict=True)}
+        for constant in self.call.changed():  # the trial changes a copy
+            laid.setdefault(id(constant), torch.as_tensor(self.call.constant(constant)).clone())
         args, kwargs = tree_map(
             lambda leaf: laid.get(id(leaf), leaf) if isinstance(leaf, torch.Tensor) else leaf,
             (self.call.args, self.call.kwargs))

@@ -23,7 +23,7 @@ from nmcompile.frontends.tracing.values import (
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
 
-MAX_SYNAPSES = 1 << 28  # of one layer, each position of its features once
+MAX_SYNAPSES = 1 << 27  # of a layer at each position of its features; they take some 5 GiB
 
 
 def _matrix_product(call: Call) -> Result:
@@ -66,10 +66,10 @@ def _dense(value: Value, weight: torch.Tensor, grid: Grid | None) -> LinearMap:
     n_in, n_out = weight.shape
     before = prod(value.features) // n_in
     matrix = np.ascontiguousarray(_array(weight).T)
-    if before * weight.numel() > MAX_SYNAPSES:
-        raise NotTraceableError(f"it makes more than {MAX_SYNAPSES:,} synapses")
     if before == 1:
         return Dense(weight=matrix, in_shape=(n_in,), out_shape=(n_out,), grid=grid)
+    if before * weight.numel() > MAX_SYNAPSES:
+        raise NotTraceableError(f"it makes more than {MAX_SYNAPSES:,} synapses")
     repeated = scipy.sparse.kron(scipy.sparse.eye_array(before), matrix.T, format="csr")
     return from_matrix(scipy.sparse.csr_array(repeated.astype(np.float32)), (before, n_in),
                        (before, n_out))
