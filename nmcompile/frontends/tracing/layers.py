@@ -23,7 +23,7 @@ from nmcompile.frontends.tracing.values import (
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
 
-MAX_SYNAPSES = 1 << 27  # of a layer at each position of its features; they take some 5 GiB
+MAX_SYNAPSES = 1 << 27  # of a layer that is repeated at each position of its features
 
 
 def _matrix_product(call: Call) -> Result:
