@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.loihi import emit, encode, legalize, misfits
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
@@ -26,7 +27,8 @@ class LoihiBackend:
     """Loihi 1 and 2; what differs between them stands in their target files."""
 
     name = "loihi"
-    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator)
+    neurons: tuple[type, ...] = (
+        LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator, LoihiAdaptive)
     free_bias = True
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 

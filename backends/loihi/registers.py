@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.lava_script import reset_name
 from nmcompile_backends.loihi.register_axons import (
@@ -181,6 +182,11 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         decays = {name: register(name) for name in ("sin_decay", "cos_decay")}
         return {**place, "model": "resonator", **decays, "threshold": register("threshold"),
                 "phase": neuron.phase}
+    if isinstance(neuron, LoihiAdaptive):
+        names = ("du", "dv", "dtheta", "dr", "threshold", "threshold_step", "bias_mantissa")
+        return {**place, "model": "adaptive", **{name: register(name) for name in names},
+                "bias_exponent": neuron.bias_exponent, "current_init": register("u_init"),
+                "voltage_init": register("v_init")}
     assert isinstance(neuron, LoihiNeuron)
     return {
         **place, "model": "cuba",

@@ -16,7 +16,7 @@ class Core:
         self.entry = entry
         n = entry["compartments"]
         self.u, self.v, self.hold = (np.zeros(n, np.int64) for _ in range(3))
-        self.residue = np.zeros(n, np.int64)
+        self.residue, self.theta, self.r = (np.zeros(n, np.int64) for _ in range(3))
         self.spikes = np.zeros(n, np.int64)
         table = entry["input_axons"]
         self.group = arrays[table["group"]["array"]][()]
@@ -34,6 +34,7 @@ class Core:
             part = slice(group["first"], group["first"] + group["count"])
             self.u[part] = group.get("current_init", 0)
             self.v[part] = group.get("voltage_init", 0)
+            self.theta[part] = group.get("threshold", 0) * 64
 
     def _row(self, axon: int) -> tuple[np.ndarray, np.ndarray]:
         """Compartments and weights of an axon's row."""
@@ -63,6 +64,8 @@ class Core:
             if t >= group["start"]:
                 if group["model"] == "resonator":
                     self._turn(group, total)
+                elif group["model"] == "adaptive":
+                    self._adapt(group, total[0])
                 else:
                     self._advance(group, total[0])
 
@@ -109,6 +112,24 @@ class Core:
             spikes = new_v >= level
             new_re, new_v = np.where(spikes, 0, new_re), np.where(spikes, level - 1, new_v)
         self.u[part], self.v[part], self.spikes[part] = new_re, new_v, spikes
+
+    def _adapt(self, group: dict, q: np.ndarray) -> None:
+        part = slice(group["first"], group["first"] + group["count"])
+
+        def kept(state: np.ndarray, factor: np.ndarray | int) -> np.ndarray:
+            return np.trunc(state * factor / 4096).astype(int)
+
+        u = kept(self.u[part], 4095 - group["du"]) + q[part] * 64
+        u = (u + 2**23 - 1) % 2**24 - 2**23 + 1
+        v = kept(self.v[part], 4096 - group["dv"]) + u
+        v = np.clip(v + group["bias_mantissa"] * 2 ** group["bias_exponent"], 1 - 2**23, 2**23 - 1)
+        rest = group["threshold"] * 64
+        theta = kept(self.theta[part] - rest, 4096 - group["dtheta"]) + rest
+        r = kept(self.r[part], 4096 - group["dr"])
+        spikes = v - r >= theta
+        self.u[part], self.v[part], self.spikes[part] = u, v, spikes
+        self.theta[part] = theta + group["threshold_step"] * spikes
+        self.r[part] = r + 2 * theta * spikes
 
     def _tell_changes(self, group: dict, part: slice, q: np.ndarray) -> None:
         sigma = q * 2 ** group["shift"] + self.u[part] * group["accumulates"]
