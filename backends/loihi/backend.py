@@ -34,7 +34,7 @@ class LoihiBackend:
 
     def has_relays(self, target: Target) -> bool:
         """Loihi 2 has: its spikes carry payloads of 16 bits."""
-        return target.formats.payload_bits.value >= encode.PAYLOAD_BITS
+        return encode.has_microcode(target)
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.loihi.legalize`."""

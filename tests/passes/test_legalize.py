@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Projection, run, run_aligned
 from nmcompile.ir.maps import Chain, Conv, Dense, Scale, Sparse, pool
+from nmcompile.ir.neurons import Reset
 from nmcompile.passes.legalize import compose, in_places, retime
 from nmcompile.registry import backend
 from nmcompile.target import load_target
@@ -123,8 +124,11 @@ def test_a_delay_beyond_the_chips_is_refused():
         retime(replace(network, projections=slow), 62)
 
 
-def test_loihi1_refuses_a_soft_reset_by_layer_name():
+def test_a_reset_that_a_target_lacks_is_refused_by_layer_name():
     target = load_target("loihi1")
+    resets = target.formats.resets.model_copy(update={"value": [Reset.ZERO.value]})
+    target = target.model_copy(update={
+        "formats": target.formats.model_copy(update={"resets": resets})})
     with pytest.raises(NmcError) as error:
         backend(target.family).legalize(conv_network(), target)
     assert str(error.value) == (
