@@ -28,6 +28,7 @@ from helpers.loihi_programs import (
 from helpers.random_lif import LIMIT, lif_network
 from helpers.random_loihi import calm, random_network
 from helpers.random_microcode import adapting, resonating
+from helpers.random_soft_reset import subtracting
 from nmcompile_backends.loihi.lava_script import write_lava
 
 from nmcompile.ir import Network, Population, run
@@ -118,6 +119,12 @@ def test_lavas_lif_has_the_same_u_v_and_spikes_at_the_edges_of_every_register(
 
 def test_networks_with_the_neurons_that_lava_lacks_have_the_same_states(tmp_path: Path) -> None:
     unequal, reached = step_all([calm(random_network(seed)) for seed in range(40)], tmp_path, STEPS)
+    assert unequal == []
+    assert reached["spikes"] > 1000
+
+
+def test_compartments_and_synapses_that_reset_them_have_the_same_states(tmp_path: Path) -> None:
+    unequal, reached = step_all([calm(subtracting(seed)) for seed in range(20)], tmp_path, 40)
     assert unequal == []
     assert reached["spikes"] > 1000
 

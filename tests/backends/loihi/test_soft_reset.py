@@ -10,7 +10,8 @@ import jsonschema
 import numpy as np
 import pytest
 from helpers import register_machine
-from helpers.loihi_programs import dense, network, payloads, port, program, projection, weights
+from helpers.loihi_programs import network, payloads, port, program, projection, weights
+from helpers.random_soft_reset import soft_reset, subtracting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
@@ -30,20 +31,6 @@ from nmcompile.target import load_target
 
 SHAPE = (3, 2)
 ZERO = np.zeros((), np.int32)
-
-
-def soft_reset(rng: np.random.Generator, shape: tuple[int, ...]) -> LoihiSoftReset:
-    """Registers at their ends as often as between."""
-    def one(low: int, high: int, small: int) -> np.ndarray:
-        each = shape if rng.random() < 0.5 else ()
-        values = rng.choice([low, high, rng.integers(low, small), rng.integers(low, small)],
-                            int(np.prod(each)))
-        return values.reshape(each).astype(np.int32)
-
-    return LoihiSoftReset(
-        dv=one(0, 4095, 4096), threshold=one(0, 131071, 900), bias_exponent=int(rng.integers(0, 8)),
-        bias_mantissa=one(-4095, 4095, 300), reset_mantissa=one(0, 255, 256),
-        reset_exponent=int(rng.integers(0, 8)), v_init=one(1 - 2**23, 2**23 - 1, 9000))
 
 
 def by_itself(rng: np.random.Generator, reach: int) -> tuple[Network, Network, dict]:
@@ -113,16 +100,7 @@ def test_a_reset_beyond_a_synapse_is_refused():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_registers_alone_join_and_inhibit_the_compartments(tmp_path: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    image = (2, 4, 5)
-    layers = [Population(name=name, shape=shape, bias=ZERO, start=start, neuron=replace(
-        soft_reset(rng, shape), threshold=rng.integers(20, 300, shape), bias_mantissa=ZERO,
-        v_init=rng.integers(-900, 900, shape)))
-        for name, shape, start in (("a", image, 1), ("b", (9,), 2))]
-    parts, synapses = zip(*(layer.neuron.parts(layer) for layer in layers), strict=True)
-    net = network((port((8,)),), parts, (
-        projection("in", "a", Dense(weight=weights(rng, (40, 8)), in_shape=(8,), out_shape=image)),
-        projection("a", "b", dense(weights(rng, (9, 40))), exponent=-1), *synapses))
+    net, rng = subtracting(seed), np.random.default_rng(seed)
     write_registers(program(net, "loihi1", cut=2, rng_seed=seed), tmp_path)
     sent = payloads(net, 14, rng)
     found = register_machine.run(tmp_path, {name: x[0] for name, x in sent.items()}, 14)
