@@ -1,33 +1,30 @@
-"""Train a fully connected snnTorch network on MNIST digits from a given .npz file."""
+"""Train a fully connected snnTorch network on MNIST, with weights of 32, 4 or 2 bits (Brevitas)."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import numpy as np
 import snntorch
 import torch
 from torch import nn
 
 try:
-    from training import accuracy, save, surrogate_gradient, train
+    from few_bits import linear
+    from mnist_training import main
+    from training import surrogate_gradient
 except ImportError:  # imported as a module of the installed package
-    from nmcompile_examples.training import accuracy, save, surrogate_gradient, train
-
-TRAINING = 8000
-SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
+    from nmcompile_examples.few_bits import linear
+    from nmcompile_examples.mnist_training import main
+    from nmcompile_examples.training import surrogate_gradient
 
 
 class MnistNet(nn.Module):
     """784-256-10 leaky neurons with snnTorch's own reset (by subtraction), constant pixels."""
 
-    def __init__(self, num_steps: int = 25) -> None:
+    def __init__(self, bits: int | None = None, num_steps: int = 25) -> None:
         super().__init__()
         self.num_steps = num_steps
-        self.fc1 = nn.Linear(784, 256)
+        self.fc1 = linear(bits, 784, 256)
         self.lif1 = snntorch.Leaky(beta=0.9, spike_grad=surrogate_gradient)
-        self.fc2 = nn.Linear(256, 10)
+        self.fc2 = linear(bits, 256, 10)
         self.lif2 = snntorch.Leaky(beta=0.9, spike_grad=surrogate_gradient)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,42 +39,22 @@ class MnistNet(nn.Module):
         return torch.stack(spikes), torch.stack(membranes)
 
 
-def mnist(path: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Shuffled train and test splits of a file with `images` (n, 28, 28) and `labels`."""
-    if not path.is_file():
-        raise SystemExit(f"{path}: there is no such file")
-    with np.load(path) as file:
-        images, labels = file["images"], file["labels"].astype(np.int64)
-    order = np.random.default_rng(0).permutation(len(images))
-    x = torch.as_tensor(images[order].reshape(-1, 784).astype(np.float32) / 255)
-    y = torch.as_tensor(labels[order])
-    return {"train": (x[:TRAINING], y[:TRAINING]), "test": (x[TRAINING:], y[TRAINING:])}
+class MnistNet4(MnistNet):
+    """With weights of 4 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(bits=4)
 
 
-def shifted(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The pictures as they are and moved by one pixel to each side."""
-    pictures = x.reshape(-1, 28, 28)
-    copies = [pictures.roll(shift, (1, 2)).flatten(1) for shift in SHIFTS]
-    return torch.cat(copies), y.repeat(len(SHIFTS))
+class MnistNet2(MnistNet):
+    """With weights of 2 bits: -1, 0 and 1 times the step of their layer."""
+
+    def __init__(self) -> None:
+        super().__init__(bits=2)
 
 
-def main() -> None:
-    """Train, report the accuracy on the test split, and write the model and its data."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path,
-                        help=".npz with images (n, 28, 28) of 0 to 255 and labels")
-    parser.add_argument("--output", type=Path, default=Path("mnist"))
-    parser.add_argument("--epochs", type=int, default=4)
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    data = mnist(options.data)
-    model = MnistNet()
-    train(model, *shifted(*data["train"]), epochs=options.epochs, batch=128)
-    print(f"test accuracy {100 * accuracy(model, *data['test']):.2f} %")
-    x, y = data["train"]
-    model.example_input_array = x[:32].clone()
-    save(model, options.output, "mnist", {"test": data["test"], "calibration": (x[:256], y[:256])})
+NETS: dict[int, type[MnistNet]] = {32: MnistNet, 4: MnistNet4, 2: MnistNet2}
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, "mnist", NETS, epochs=(20, 10), learning_rates=(2e-3, 1e-3))

@@ -42,14 +42,14 @@ class Layer:
 class EncodedLayer:
     """A layer in the chip's integers.
 
-    unit          real value of one unit of its membrane v
+    unit          real value of one unit of its membrane v; of its shape where neurons differ
     current_unit  real value of one unit of its summed input
     message_unit  real value of one unit of the payload of its spikes
     """
 
     population: Population
     projections: tuple[Projection, ...]
-    unit: float
+    unit: float | Array
     current_unit: float
     message_unit: float = 1.0
 
@@ -76,12 +76,14 @@ class Backend(Protocol):
     name     the `family` of its targets
     neurons  its integer neuron classes, for reading program files
     free_bias  whether a layer without bias may be given one at no cost
+    own_thresholds  how many thresholds the neurons of a layer may have between them
     index_bits  bits that name the target of a synapse in a row that does not list them all
     """
 
     name: str
     neurons: tuple[type, ...]
     free_bias: bool
+    own_thresholds: int
     index_bits: int
 
     def has_relays(self, target: Target) -> bool:

@@ -30,6 +30,7 @@ class LoihiBackend:
     neurons: tuple[type, ...] = (
         LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator, LoihiAdaptive)
     free_bias = True
+    own_thresholds = 7  # a core tells 7 apart: nengo-loihi 1.1.0 hardware/builder.py, MAX_VTH_CFGS
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
     def has_relays(self, target: Target) -> bool:

@@ -27,6 +27,7 @@ class SpeckBackend:
     name = "speck"
     neurons: tuple[type, ...] = (SpeckNeuron,)
     free_bias = False  # a bias takes the slow clock, and adds leaks between events
+    own_thresholds = 1  # a core has one
     index_bits = 0  # a kernel's addresses say which neuron a weight is for
 
     def has_relays(self, target: Target) -> bool:

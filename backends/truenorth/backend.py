@@ -28,6 +28,7 @@ class TrueNorthBackend:
     name = "truenorth"
     neurons: tuple[type, ...] = (TrueNorthNeuron,)
     free_bias = True
+    own_thresholds = 1 << 30  # each neuron has a register
     index_bits = 0  # the place in the crossbar is the index
 
     def has_relays(self, target: Target) -> bool:

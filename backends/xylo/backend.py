@@ -23,6 +23,7 @@ class XyloBackend:
     name = "xylo"
     neurons: tuple[type, ...] = (XyloNeuron,)
     free_bias = True
+    own_thresholds = 1 << 30  # each neuron has a register; Rockpool's channel_quantize uses it
     index_bits = 0  # memory is published in weights; what names their targets is not counted
 
     def has_relays(self, target: Target) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,9 +20,15 @@ def quantized_figures(found: QuantizeResult) -> dict[str, Any]:
     return {
         "checks": [asdict(check) for check in found.stage.checks],
         "notes": list(found.stage.notes),
-        "layers": [asdict(error) for error in found.stage.errors],
+        "layers": [_plain(error) for error in found.stage.errors],
         "formats": [asdict(row) for row in found.formats],
     }
+
+
+def _plain(error: LayerError) -> dict[str, Any]:
+    """`error` with the gains that occur, for a layer may have millions of neurons."""
+    gain = None if error.gain is None else np.unique(error.gain).tolist()
+    return {**asdict(replace(error, gain=None)), "gain": gain}
 
 
 def print_layers(errors: tuple[LayerError, ...]) -> None:
@@ -38,7 +45,8 @@ def print_layers(errors: tuple[LayerError, ...]) -> None:
             f"{error.clipped:,}", left or "0", error.kept)
     _console().print(table)
     _console().print("errors are root mean squares of the membrane over the threshold, weights "
-                     "rounded to nearest; kept is the least of all, as how says")
+                     "rounded to nearest; kept is the least of all, as how says (own "
+                     "scales, of each channel or neuron, only where they are worth it)")
 
 
 def print_formats(rows: tuple[FormatRow, ...]) -> None:

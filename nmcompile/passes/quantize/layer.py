@@ -11,6 +11,7 @@ from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.neurons.units import has_free_unit, in_units
+from nmcompile.passes.quantize.channels import equalised, gains, in_own_units, trained_gains
 from nmcompile.passes.quantize.measure import (
     Seen,
     clipped_weights,
@@ -32,6 +33,8 @@ FEW = 5
 PERCENTILES = (99.9, 99.0)
 FINE_BITS = 8  # a threshold in units of weights this wide is as fine as it needs to be
 NEARLY = 1.05  # times the least error: smaller weights are worth that much
+OWN = "own scales"  # of each channel or neuron
+WORTH_IT = 1.25  # times less error that this must leave, for it takes registers
 ROUNDED = 3  # scales at which weights of FEW bits are rounded by their inputs
 
 
@@ -48,6 +51,7 @@ class LayerError:
     """How well one layer's integers follow it.
 
     scale      units of the membrane in one real unit
+    gain       times that for each neuron, where they have units of their own
     error      root mean square error of v over its threshold, of what was kept
     trials     what each way to choose the scale leaves with weights rounded to nearest
     kept       the ways taken, in words
@@ -63,6 +67,7 @@ class LayerError:
     trials: tuple[Trial, ...]
     kept: str
     clipped: int = 0
+    gain: Array | None = None
     overflows: dict[str, int] = field(default_factory=dict)
 
 
@@ -81,15 +86,54 @@ class Attempt:
 
 
 def best_layer(
+    layer: Layer, seen: Seen, target: Target, backend: Backend, *, one_unit: bool = False
+) -> tuple[EncodedLayer, LayerError]:
+    """The encoding with the least membrane error of all that are tried, and that error.
+
+    one_unit  whether every membrane must have the same unit, for they are read
+    """
+    thresholds = 1 if one_unit else backend.own_thresholds
+    trained = _as_trained(layer, seen, target, backend, thresholds)
+    if trained is not None:
+        return trained
+    encoded, told = _searched(layer, seen, target, backend)
+    gain = gains(layer, thresholds)
+    if gain is None:
+        return encoded, told
+    own, own_seen = equalised(layer, seen, gain)
+    finer, finer_told = _searched(own, own_seen, target, backend)
+    finer = in_own_units(finer, gain)
+    error = membrane_error(finer, seen) / threshold_of(layer, seen)
+    trials = (*told.trials, Trial(method=OWN, error=error))
+    if error * WORTH_IT > told.error:
+        return encoded, replace(told, trials=trials)
+    return finer, replace(finer_told, gain=gain, error=error, trials=trials,
+                          kept=f"{finer_told.kept}, {OWN}")
+
+
+def _as_trained(
+    layer: Layer, seen: Seen, target: Target, backend: Backend, thresholds: int
+) -> tuple[EncodedLayer, LayerError] | None:
+    """The integers that the layer was trained with, at the first scale that is nearly the best."""
+    kept = "as trained"
+    gain, found = None, list(as_trained(layer, backend, target))
+    if not found and (gain := trained_gains(layer, thresholds)) is not None:
+        kept = f"as trained, {OWN}"
+        layer, seen = equalised(layer, seen, gain)
+        found = list(as_trained(layer, backend, target))
+    if not found:
+        return None
+    trained = [(membrane_error(encoded, seen), encoded) for encoded in found]
+    least = min(error for error, _ in trained)
+    error, encoded = next(t for t in trained if t[0] <= least * NEARLY)
+    told = replace(_told(layer, seen, backend, (error, encoded, kept), ()), gain=gain)
+    return (encoded if gain is None else in_own_units(encoded, gain)), told
+
+
+def _searched(
     layer: Layer, seen: Seen, target: Target, backend: Backend
 ) -> tuple[EncodedLayer, LayerError]:
-    """The encoding with the least membrane error of all that are tried, and that error."""
-    trained = [(membrane_error(encoded, seen), encoded)
-               for encoded in as_trained(layer, backend, target)]
-    if trained:
-        least = min(error for error, _ in trained)
-        error, kept = next(t for t in trained if t[0] <= least * NEARLY)
-        return kept, _told(layer, seen, backend, (error, kept, "as trained"), ())
+    """The encoding at the best scale, with the best rounding, threshold and bias."""
     attempts = [_attempt(layer, seen, factor, target, backend)
                 for factor in _factors(layer)]
     trials = tuple(_methods(layer, seen, attempts))
@@ -219,6 +263,7 @@ def _told(
     error, encoded, kept = best
     return LayerError(
         population=layer.population.name, width=str(layer.width),
-        weights=sum(p.map.weights().size for p in layer.projections), scale=1.0 / encoded.unit,
+        weights=sum(p.map.weights().size for p in layer.projections),
+        scale=1.0 / float(encoded.unit),
         error=error / threshold_of(layer, seen), trials=trials, kept=kept,
         clipped=clipped_weights(encoded, layer, backend), overflows=overflows(encoded, seen))

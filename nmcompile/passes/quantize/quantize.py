@@ -70,7 +70,8 @@ def quantize(
         layer = _layer(network, population, units, calibration.trace, width)
         current = np.abs(real_current(layer, seen)).max(initial=0.0)
         layer = replace(layer, peaks={"u": float(current), **layer.peaks})
-        encoded, error = best_layer(layer, seen, target, backend)
+        encoded, error = best_layer(layer, seen, target, backend, one_unit=_is_read(
+            network, population))
         populations.append(encoded.population)
         projections |= {
             id(real): whole
@@ -79,7 +80,7 @@ def quantize(
         errors.append(error)
         if population.neuron.graded:
             units[population.name] = encoded.message_unit
-        membranes[population.name] = encoded.unit
+        membranes[population.name] = float(np.max(encoded.unit))
     quantized = replace(
         network,
         inputs=inputs,
@@ -99,6 +100,12 @@ def _in_parts(network: Network) -> Network:
             populations[index], feedback = parts(population)
             projections.append(feedback)
     return replace(network, populations=tuple(populations), projections=tuple(projections))
+
+
+def _is_read(network: Network, population: Population) -> bool:
+    """Whether an output adds up the membranes of `population`."""
+    return any(port.population == population.name and port.variable == "v"
+               for port in network.outputs)
 
 
 def _in_units(port: Output, membranes: dict[str, float], messages: dict[str, float]) -> Output:
