@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers.slayer import slayer
 from nmcompile_backends.loihi.legalize import legalize
+from nmcompile_backends.loihi.misfits import misfits
 from torch import nn
 
 from nmcompile import api
@@ -106,3 +107,15 @@ def test_a_bias_ahead_of_the_current_is_followed_from_the_first_step() -> None:
     assert abs(told["spikes_integer"] - told["spikes_float"]) < 0.005 * told["spikes_float"]
     assert found.layer_errors[0].error < 0.005
     assert np.all(found.program.network.populations[0].neuron.u_init < 0)
+
+
+def test_a_refractoriness_too_slow_for_its_register_is_told() -> None:
+    slow = replace(ADAPTIVE, refractory_decay=np.full((), 0.9999, np.float32))
+    (layer,) = one_layer(slow).populations
+    (found,) = misfits(layer, load_target("loihi2"), 1000)
+    assert found.what == ("the refractoriness keeps 0.9999 of itself each step, loihi2 holds steps "
+                          "of 1/4096")
+    assert (found.nearest, found.effect) == (
+        "1", "without any leak in place of a time constant of 10,001 steps")
+    assert found.legal is not None
+    assert found.legal.neuron.refractory_decay == 1
