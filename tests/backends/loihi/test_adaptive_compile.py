@@ -116,6 +116,6 @@ def test_a_refractoriness_too_slow_for_its_register_is_told() -> None:
     assert found.what == ("the refractoriness keeps 0.9999 of itself each step, loihi2 holds steps "
                           "of 1/4096")
     assert (found.nearest, found.effect) == (
-        "1", "without any leak in place of a time constant of 10,001 steps")
+        "1", "without any leak in place of a time constant of 9,998 steps")
     assert found.legal is not None
     assert found.legal.neuron.refractory_decay == 1
