@@ -15,10 +15,11 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
 # Largest factor in 4096ths: v keeps (4096 - dv), u keeps (4096 - (du + 1)) of itself
-# (lava-nc proc/lif/models.py, `subthr_dynamics`).
-LARGEST = {"decay": 4096, "current_decay": 4095}
+# (lava-nc proc/lif/models.py, `subthr_dynamics`); theta and r as v (proc/atrlif/models.py).
+LARGEST = {"decay": 4096, "current_decay": 4095, "adaptation_decay": 4096, "refractory_decay": 4096}
 CHANGE = 0.005  # of a state over the run; a leak whose loss changes less is rounded like others
-STATES = {"decay": "membrane", "current_decay": "synaptic current"}
+STATES = {"decay": "membrane", "current_decay": "synaptic current",
+          "adaptation_decay": "rise of the threshold", "refractory_decay": "refractoriness"}
 
 
 def misfits(population: Population, target: Target, steps: int) -> tuple[Misfit, ...]:
@@ -34,8 +35,9 @@ def misfits(population: Population, target: Target, steps: int) -> tuple[Misfit,
 def _slow_leaks(population: Population, target: Target, steps: int) -> Iterator[Misfit]:
     for field, most in LARGEST.items():
         decay = np.asarray(getattr(population.neuron, field, 0.0), np.float64)
-        lost = (decay * 2**DECAY_BITS > most - 0.5) & (decay < 1 if field == "decay" else decay > 0)
-        lost &= np.rint(decay * 2**DECAY_BITS) >= (most if field == "decay" else most + 1)
+        current = field == "current_decay"
+        lost = (decay * 2**DECAY_BITS > most - 0.5) & (decay > 0 if current else decay < 1)
+        lost &= np.rint(decay * 2**DECAY_BITS) >= (most + 1 if current else most)
         lost &= np.abs(decay**steps - (most / 2**DECAY_BITS) ** steps) > CHANGE
         if not np.any(lost):
             continue
