@@ -51,7 +51,7 @@ class MnistXyloNet(nn.Module):
         self.readout = rockpool.ExpSynTorch(10, tau=_constants([FACTORS[-1]] * 10), dt=1.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Membranes of the output in the last step, (samples, 10), for spikes (samples, steps, 16)."""
+        """Last membranes of the output, (samples, 10), for spikes (samples, steps, 16)."""
         for weights, neurons in ((self.fc1, self.lif1), (self.fc2, self.lif2),
                                  (self.fc3, self.readout)):
             neurons.reset_state()
