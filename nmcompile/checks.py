@@ -30,7 +30,7 @@ class Difference:
 
     samples  samples in which any spike differs; ties: those of them that rounding explains
     error    largest error of a state before the first spike that differs in its sample
-    largest  largest magnitude of those states
+    largest  largest magnitude of those states, or of what several spikes of one step took from one
     """
 
     spikes: int
@@ -66,6 +66,7 @@ def compare(
             values = values[known]
             error = max(error, _largest(values - found[name][variable][judged][known]))
             largest = max(largest, _largest(values))
+        largest = max(largest, _largest(_taken(network, name, records["spikes"])))
     samples = np.flatnonzero(first < steps)
     ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in samples)
     return Difference(
@@ -121,6 +122,16 @@ def _unequal(network: Network, name: str, wanted: Records, found: Records) -> Ar
         return values != others
     allowed = STATES * max(1.0, _largest(values))
     return ~(np.abs(values.astype(np.float64) - others) <= allowed)
+
+
+def _taken(network: Network, name: str, spikes: Array) -> Array:
+    """What spikes took from the membrane, which was that much larger when it was rounded."""
+    neuron = network.population(name).neuron
+    threshold = getattr(neuron, "threshold", None)
+    if neuron.graded or threshold is None or not np.any(spikes > 1):
+        return np.zeros(1)
+    taken: Array = spikes * threshold
+    return taken
 
 
 def _first_differences(unequal: dict[str, Array]) -> Array:

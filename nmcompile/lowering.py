@@ -11,7 +11,13 @@ from nmcompile.checks import Check, compare, describe, require_same
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, WeightWidth, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
-from nmcompile.passes.legalize import Latency, compose, retime, with_relay_neurons
+from nmcompile.passes.legalize import (
+    Latency,
+    compose,
+    in_places,
+    retime,
+    with_relay_neurons,
+)
 from nmcompile.passes.quantize import Calibration, layer_of
 from nmcompile.passes.relay import rates_of, relay
 from nmcompile.registry import extra_passes
@@ -56,7 +62,7 @@ def lower(
     """
     chip = target if backend.has_relays(target) else None
     relayed = relay(network, chip, lambda: rates_of(network, inputs))
-    lowered = verify(compose(relayed.network))
+    lowered = verify(in_places(compose(relayed.network)))
     for extra in extra_passes().values():
         lowered = verify(extra(lowered))
     lowered = verify(backend.legalize(lowered, target))
@@ -82,7 +88,7 @@ def _delayed(network: Network, longest: int) -> tuple[Network, list[str]]:
     if not found.neurons:
         return network, []
     projections = f"{found.moved} projection{'s' if found.moved > 1 else ''}"
-    return verify(compose(found.network)), [
+    return verify(in_places(compose(found.network))), [
         f"delays beyond {longest} steps of {projections} are made of {found.neurons:,} relay "
         "neurons, which spike as their sources do"]
 

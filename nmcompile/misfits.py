@@ -14,7 +14,8 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
 CHANGE = 0.005  # of a state over the run; a leak whose loss changes less is rounded like others
-STATES = {"decay": "membrane", "current_decay": "synaptic current"}
+STATES = {"decay": "membrane", "current_decay": "synaptic current",
+          "adaptation_decay": "rise of the threshold", "refractory_decay": "refractoriness"}
 UNREACHED = 4.0  # times the peak membrane: levels beyond it only need to stay out of reach
 
 
@@ -50,7 +51,7 @@ def slow_leak(
 ) -> Misfit | None:
     """A leak that the nearest one would change by more than CHANGE over `steps`, or None.
 
-    field    "decay" or "current_decay"
+    field    a key of STATES
     lost     which neurons' leak the chip takes for `nearest`, where it is another
     held     in words what the chip holds
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -14,15 +14,15 @@ from nmcompile_backends.loihi.arithmetic import (
     STATE_SHIFT,
 )
 
-from nmcompile.arithmetic.fixed_point import leaves, saturate, scale_toward_zero, wrap
+from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
 
 THRESHOLD_LIMIT = 2**12 - 1  # lava-nc proc/atrlif/models.py: theta_0 and theta_step of 12 bits
-STATE_LIMIT = 2 ** (STATE_BITS - 1) - 1
 STEP_LIMIT = THRESHOLD_LIMIT << STATE_SHIFT
+STATE_LIMIT = 2 ** (STATE_BITS - 1) - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,11 +37,13 @@ class LoihiAdaptive:
 
     Products round toward zero; theta begins at threshold << 6. Nothing resets v. theta and r are
     not limited, and need not be: neither passes 2**25, since v stays below 2**23.
+    lava-nc's process wraps u by one turn only, as its LIF does.
 
     du, dv, dtheta, dr  0..4095
     threshold           0..4095
     threshold_step      0..4095 << 6, in the unit of the states
     bias_mantissa       -4095..4095, bias_exponent 0..7
+    u_init, v_init      u and v before the first step, in their own unit
     """
 
     kind: ClassVar[str] = "loihi-adaptive"
@@ -57,6 +59,8 @@ class LoihiAdaptive:
     threshold_step: Array
     bias_mantissa: Array
     bias_exponent: int = 0
+    u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
+    v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -64,6 +68,7 @@ class LoihiAdaptive:
         limits = decays | {
             "threshold": (0, THRESHOLD_LIMIT), "threshold_step": (0, STEP_LIMIT),
             "bias_mantissa": (-BIAS_MANTISSA_LIMIT, BIAS_MANTISSA_LIMIT)}
+        limits |= dict.fromkeys(("u_init", "v_init"), (-STATE_LIMIT, STATE_LIMIT))
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)
@@ -74,17 +79,17 @@ class LoihiAdaptive:
             raise NmcError(name, f"a bias exponent of {self.bias_exponent}, expected 0 to 7")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Everything is at rest."""
-        level = np.broadcast_to(self.threshold << STATE_SHIFT, shape).astype(np.int32)
-        zeros = {name: np.zeros(shape, np.int32) for name in ("u", "v", "r")}
-        return {**zeros, "theta": level}
+        """Current and membrane before step 0; threshold and refractoriness are at rest."""
+        begin = {"u": self.u_init, "v": self.v_init, "theta": self.threshold << STATE_SHIFT,
+                 "r": np.zeros((), np.int32)}
+        return {name: np.broadcast_to(a, shape).astype(np.int32) for name, a in begin.items()}
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""
-        dtheta, dr = (a.astype(np.int64) for a in (self.dtheta, self.dr))
+        dtheta, dr = self.dtheta.astype(np.int64), self.dr.astype(np.int64)
         base = self.threshold.astype(np.int64) << STATE_SHIFT
-        u = wrap(self._current(state, current), STATE_BITS)
-        v = saturate(self._membrane(state, u), STATE_BITS)
+        u = wrap(self._current(state["u"], current), STATE_BITS)
+        v = saturate(self._membrane(state["v"], u), STATE_BITS)
         theta = scale_toward_zero(state["theta"] - base, 4096 - dtheta, DECAY_BITS) + base
         r = scale_toward_zero(state["r"], 4096 - dr, DECAY_BITS)
         spikes = v - r >= theta
@@ -93,19 +98,19 @@ class LoihiAdaptive:
         return {k: values.astype(np.int32) for k, values in after.items()}, spikes.astype(np.int32)
 
     def overflows(self, state: State, current: Array) -> dict[str, Array]:
-        """Where the next step wraps u or saturates v."""
-        whole = self._current(state, current)
+        """Where the next step with q `current` wraps u or saturates v, by the name of the state."""
+        whole = self._current(state["u"], current)
         u = wrap(whole, STATE_BITS)
-        return {"u": u != whole, "v": leaves(self._membrane(state, u), -STATE_LIMIT, STATE_LIMIT)}
+        return {"u": u != whole, "v": np.abs(self._membrane(state["v"], u)) > STATE_LIMIT}
 
-    def _current(self, state: State, current: Array) -> Array:
-        """The current after its decay and what arrived, in as many bits as it takes."""
-        kept = scale_toward_zero(state["u"], 4095 - self.du.astype(np.int64), DECAY_BITS)
+    def _current(self, u: Array, current: Array) -> Array:
+        """The current after what arrived, in as many bits as it takes."""
+        kept = scale_toward_zero(u, 4095 - self.du.astype(np.int64), DECAY_BITS)
         return kept + (current.astype(np.int64) << STATE_SHIFT)
 
-    def _membrane(self, state: State, u: Array) -> Array:
-        """The membrane after leak, current and bias, in as many bits as it takes."""
-        kept = scale_toward_zero(state["v"], 4096 - self.dv.astype(np.int64), DECAY_BITS)
+    def _membrane(self, v: Array, u: Array) -> Array:
+        """The membrane after leak, input and bias, in as many bits as it takes."""
+        kept = scale_toward_zero(v, 4096 - self.dv.astype(np.int64), DECAY_BITS)
         return kept + u + (self.bias_mantissa.astype(np.int64) << self.bias_exponent)
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:

@@ -50,6 +50,8 @@ class LoihiNeuron:
     bias_mantissa  -4095..4095, bias_exponent 0..7
     u_init, v_init u and v before the first step, in their own unit
     silent         true where the neuron never fires (a readout of v)
+    compartments   1, or on Loihi 1, whose compartments are cleared where they fire, 2 for one that
+                   fires and is not: see `soft_reset.py`
     v_min_exponent, v_max_exponent  0..23 and 0..7 (nengo-loihi 1.1.0 builder/discretize.py)
     """
 
@@ -73,6 +75,7 @@ class LoihiNeuron:
     edges: str = "lava"
     v_min_exponent: int = 23
     v_max_exponent: int = 7
+    compartments: int = 1
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -112,6 +115,10 @@ class LoihiNeuron:
         if self.edges not in EDGES:
             raise NmcError(name, f"edges like those of '{self.edges}', known: {', '.join(EDGES)}")
         plain = self.silent or (self.reset is Reset.ZERO and not self.inclusive)
+        joined = self.reset is Reset.NONE and self.refractory == 1 and not self.inclusive
+        if self.compartments != 1 and not (self.compartments == 2 and joined):
+            raise NmcError(name, f"{self.compartments} compartments, expected 1, or 2 where it "
+                           "fires above its threshold and nothing is reset")
         if self.edges == "nengo" and not plain:
             raise NmcError(name, "nengo-loihi has no reset but to zero and fires above the "
                                  "threshold only", "Leave `edges` at 'lava'.")

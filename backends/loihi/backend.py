@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.loihi import emit, encode, legalize, misfits
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
@@ -27,14 +28,15 @@ class LoihiBackend:
     """Loihi 1 and 2; what differs between them stands in their target files."""
 
     name = "loihi"
-    neurons: tuple[type, ...] = (LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator)
+    neurons: tuple[type, ...] = (
+        LoihiNeuron, LoihiRelay, LoihiSigmaDelta, LoihiResonator, LoihiAdaptive)
     free_bias = True
     own_thresholds = 7  # a core tells 7 apart: nengo-loihi 1.1.0 hardware/builder.py, MAX_VTH_CFGS
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
     def has_relays(self, target: Target) -> bool:
         """Loihi 2 has: its spikes carry payloads of 16 bits."""
-        return target.formats.payload_bits.value >= encode.PAYLOAD_BITS
+        return encode.has_microcode(target)
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.loihi.legalize`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from nmcompile_backends.loihi import resonator
+from nmcompile_backends.loihi import adaptive, resonator
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import (
     BIAS_EXPONENT_LIMIT,
     BIAS_MANTISSA_LIMIT,
@@ -21,15 +22,14 @@ from nmcompile_backends.loihi.encode_graded import (
     is_graded,
 )
 from nmcompile_backends.loihi.leaks import largest_factor
-from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
-from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
+from nmcompile_backends.loihi.soft_reset import EXPONENT_LIMIT, MANTISSA_LIMIT, LoihiSoftReset
 
 from nmcompile.backend import EncodedLayer, Layer
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection, SynapseFormat, WeightWidth
-from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt, ResonateFire
-from nmcompile.ir.neurons.base import Array, Neuron
+from nmcompile.ir.neurons import ATRLIF, LI, LIF, CubaLI, CubaLIF, Reset, ResetAt, ResonateFire
+from nmcompile.ir.neurons.base import Array, ChipNeuron, Neuron
 from nmcompile.misfits import reached
 from nmcompile.target import Target
 
@@ -56,9 +56,9 @@ def natural_scale(layer: Layer, target: Target) -> float:
         if (peak := float(np.abs(p.map.weights()).max(initial=0.0))) > 0
     ]
     if not fills:
-        return _register_limit(layer)
+        return _register_limit(layer, target)
     room = min(fills) * 2.0 ** EXPONENTS[1]
-    return min(_finer(layer, min(max(fills), room), room), _register_limit(layer))
+    return min(_finer(layer, min(max(fills), room), room), _register_limit(layer, target))
 
 
 def _finer(layer: Layer, scale: float, room: float) -> float:
@@ -76,14 +76,13 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     coarser exponent is taken. Two's complement of mixed signs loses the lowest of its bits
     (lava-nc utils/weightutils.py), so those mantissas are even.
     """
-    population, limit = layer.population, _register_limit(layer)
+    population, limit = layer.population, _register_limit(layer, target)
     scale = limit if fixed_scale(population.neuron) else min(scale, limit)
-    neuron: LoihiNeuron | LoihiRelay | LoihiSigmaDelta | LoihiResonator
+    neuron: ChipNeuron
     if is_graded(population.neuron):
         neuron, unit, message_unit = graded_neuron(layer, scale)
     else:
-        made = _resonator if isinstance(population.neuron, ResonateFire) else _neuron
-        neuron = made(layer, scale, target)
+        neuron = _neuron(layer, scale, target)
         unit, message_unit = 1 / (scale * 2**STATE_SHIFT), 1.0
     neuron.verify(population.name, population.shape)
     projections = tuple(
@@ -100,30 +99,75 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     )
 
 
-def _register_limit(layer: Layer) -> float:
+def _register_limit(layer: Layer, target: Target) -> float:
     """Largest scale at which threshold, bias and the states seen stay inside their registers."""
     neuron = layer.population.neuron
     if is_graded(neuron):
         return graded_limit(layer)
-    ceilings = [(STATE_LIMIT * HEADROOM[name], peak) for name, peak in layer.peaks.items()]
+    ceilings = [(STATE_LIMIT * share, layer.peaks[name])
+                for name, share in HEADROOM.items() if name in layer.peaks]
     for name in ("u", "v"):
         start = np.abs(getattr(neuron, f"{name}_init", np.zeros(()))).max()
         ceilings.append((STATE_LIMIT, float(start)))
     if isinstance(neuron, LIF | CubaLIF):
-        levels = reached(neuron.threshold, layer)
-        ceilings.append((THRESHOLD_LIMIT, float(levels.max(initial=0.0))))
+        level = float(reached(neuron.threshold, layer).max(initial=0.0))
+        ceilings.append((THRESHOLD_LIMIT, level))
+        if neuron.reset is Reset.SUBTRACT and not has_microcode(target):
+            ceilings.append((MANTISSA_LIMIT << EXPONENT_LIMIT, level))
+    if isinstance(neuron, ATRLIF):
+        ceilings += [(adaptive.THRESHOLD_LIMIT, float(values.max()))
+                     for values in (neuron.threshold, neuron.threshold_step)]
     ceilings.append((BIAS_LIMIT, float(np.abs(membrane_bias(layer.population)).max())))
     return min((limit / peak for limit, peak in ceilings if peak > 0), default=1e6)
 
 
-def _neuron(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
+def has_microcode(target: Target) -> bool:
+    """Whether neurons are programs, as on Loihi 2; it has payloads too, of 16 bits."""
+    return target.formats.payload_bits.value >= PAYLOAD_BITS
+
+
+def _neuron(layer: Layer, scale: float, target: Target) -> ChipNeuron:
+    neuron = layer.population.neuron
+    if isinstance(neuron, ResonateFire):
+        return _resonator(layer, scale)
+    if isinstance(neuron, ATRLIF):
+        return _adaptive(layer, scale)
+    whole = _integrator(layer, scale, target)
+    if has_microcode(target) or whole.silent or whole.reset is Reset.ZERO:
+        return whole
+    return _of_two_compartments(layer, whole, scale)
+
+
+def _of_two_compartments(layer: Layer, whole: LoihiNeuron, scale: float) -> ChipNeuron:
+    """`whole` without microcode: the soma of two compartments fires, and resets by a synapse.
+
+    A synapse takes its weight behind the leak of the next step. Of a reset at the spike the leak
+    leaves its part.
+    """
+    neuron = layer.population.neuron
+    assert isinstance(neuron, LIF | CubaLIF)
+    if neuron.reset is Reset.NONE:
+        return replace(whole, compartments=2)
+    kept = 1.0 if whole.subtract_late else (4096 - whole.dv) / 4096
+    taken = np.asarray(neuron.threshold, np.float64) * scale * kept
+    near = neuron.threshold <= reached(neuron.threshold, layer).max(initial=0.0)
+    largest = min(float((taken * near).max()), MANTISSA_LIMIT << EXPONENT_LIMIT)
+    exponent = max(0, int(np.ceil(np.log2(max(largest, 1.0) / MANTISSA_LIMIT) - 1e-9)))
+    mantissa = np.minimum(np.rint(taken / 2**exponent), MANTISSA_LIMIT)
+    below = np.asarray(neuron.fires_at_threshold, np.int32)  # it fires above its threshold only
+    return LoihiSoftReset(
+        dv=whole.dv, threshold=np.maximum(whole.threshold - below, 0).astype(np.int32),
+        bias_mantissa=whole.bias_mantissa, bias_exponent=whole.bias_exponent,
+        reset_mantissa=mantissa.astype(np.int32), reset_exponent=exponent, v_init=whole.v_init)
+
+
+def _integrator(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
     neuron = layer.population.neuron
     level = float(np.min(getattr(neuron, "threshold", np.inf))) * scale
     mantissa, exponent = _bias(membrane_bias(layer.population) * scale, level)
     current = getattr(neuron, "current_decay", np.zeros(()))
-    behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
-    slowest = 4095 - largest_factor("current_decay", layer.population, target)
-    u_init = _started(neuron, "u", scale) + _settled((mantissa << exponent) - behind, current)
+    u_init = _current_init(neuron, scale, mantissa << exponent)
+    slowest = 4095 - largest_factor("current_decay", layer.population, has_microcode(target))
     if isinstance(neuron, LI | CubaLI):
         return LoihiNeuron(
             du=_decay(current, 4095, slowest),
@@ -158,7 +202,23 @@ def _neuron(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
     )
 
 
-def _resonator(layer: Layer, scale: float, target: Target) -> LoihiResonator:
+def _adaptive(layer: Layer, scale: float) -> LoihiAdaptive:
+    neuron = layer.population.neuron
+    assert isinstance(neuron, ATRLIF)
+    bias = membrane_bias(layer.population) * scale
+    mantissa, exponent = _bias(bias, float(neuron.threshold.min()) * scale)
+    step = np.asarray(neuron.threshold_step, np.float64) * scale * 2**STATE_SHIFT
+    return LoihiAdaptive(
+        du=_decay(neuron.current_decay, 4095), dv=_decay(neuron.decay, 4096),
+        dtheta=_decay(neuron.adaptation_decay, 4096), dr=_decay(neuron.refractory_decay, 4096),
+        threshold=np.rint(neuron.threshold * scale).astype(np.int32),
+        threshold_step=np.rint(step).astype(np.int32),
+        bias_mantissa=mantissa, bias_exponent=exponent,
+        u_init=_current_init(neuron, scale, mantissa << exponent),
+        v_init=_started(neuron, "v", scale))
+
+
+def _resonator(layer: Layer, scale: float) -> LoihiResonator:
     neuron = layer.population.neuron
     assert isinstance(neuron, ResonateFire)
     threshold = np.rint(neuron.threshold.astype(np.float64) * scale * 2**STATE_SHIFT)
@@ -169,6 +229,13 @@ def _resonator(layer: Layer, scale: float, target: Target) -> LoihiResonator:
 
 def _turn(factor: Array) -> Array:
     return np.rint(np.asarray(factor, np.float64) * resonator.UNITY).astype(np.int32)
+
+
+def _current_init(neuron: Neuron, scale: float, bias: Array) -> Array:
+    """U before the first step, in its own unit, for a chip's `bias` in that unit."""
+    current = getattr(neuron, "current_decay", np.zeros(()))
+    behind = np.rint(getattr(neuron, "v_bias", np.zeros(())) * scale * 2.0**STATE_SHIFT)
+    return _started(neuron, "u", scale) + _settled(bias - behind, current)
 
 
 def _started(neuron: Neuron, variable: str, scale: float) -> Array:
@@ -183,10 +250,12 @@ def membrane_bias(population: Population) -> Array:
     A constant b into u = a * u + b settles at b / (1 - a). Loihi adds its bias to v instead; with
     u beginning at the negative of that, the two sums are equal in every step.
     """
-    if not isinstance(population.neuron, CubaLIF | CubaLI):
+    neuron = population.neuron
+    if not isinstance(neuron, CubaLIF | CubaLI | ATRLIF):
         return population.bias
-    kept = (4095 - _decay(population.neuron.current_decay, 4095)) / 4096
-    return population.bias / (1 - kept) + population.neuron.v_bias
+    kept = (4095 - _decay(neuron.current_decay, 4095)) / 4096
+    behind = population.bias / (1 - kept)
+    return behind if isinstance(neuron, ATRLIF) else behind + neuron.v_bias
 
 
 def _settled(bias: Array, current_decay: Array) -> Array:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.loihi import lava_text as text
-from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi import lava_text_microcode as microcode
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
+from nmcompile_backends.loihi.arithmetic import STATE_SHIFT, LoihiNeuron
 from nmcompile_backends.loihi.relay import STATE_BITS, LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import MESSAGE_SHIFT, LoihiSigmaDelta
@@ -56,9 +58,10 @@ def _script(network: Network, body: str) -> str:
     )
     classes = (text.NEURON * ("= LoihiNeuron(" in body)
                + text.SHIFTED_CONV * ("= ShiftedConv(" in body)
-               + text.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body)
-               + text.RESONATOR * ("= resonators(" in body)
-               + text.OWN_RESONATOR * ("= LoihiResonator(" in body))
+               + microcode.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body)
+               + microcode.RESONATOR * ("= resonators(" in body)
+               + microcode.OWN_RESONATOR * ("= LoihiResonator(" in body)
+               + microcode.ADAPTIVE * ("= LoihiAdaptive(" in body))
     code = f"{data}{classes}{body}{text.MAIN}"
     return f"{head}{_imports(code)}{code}"
 
@@ -103,6 +106,8 @@ def _population(population: Population, held: bool, store: Store) -> str:
         return _sigma_delta(population, neuron, held, store)
     if isinstance(neuron, LoihiResonator):
         return _resonators(population, neuron, store)
+    if isinstance(neuron, LoihiAdaptive):
+        return _adaptive(population, neuron, held, store)
     assert isinstance(neuron, LoihiNeuron)
     registers = (neuron.du, neuron.dv, neuron.threshold)
     du, dv, vth = (_each(population, values, name, store)
@@ -124,6 +129,29 @@ def _population(population: Population, held: bool, store: Store) -> str:
     lines.append(f"{_started(population, neuron, store)}, "
                  f"silent={neuron.silent}, start={population.start},")
     return _call(f"node[{population.name!r}]", "LoihiNeuron", lines)
+
+
+def _adaptive(population: Population, neuron: LoihiAdaptive, held: bool, store: Store) -> str:
+    """Lava's ATRLIF, which takes fractions, or where it has no words for a register our own."""
+    names = ("du", "dv", "dtheta", "dr", "threshold", "threshold_step")
+    values = [getattr(neuron, name) for name in names]
+    start = ", ".join(f"{variable}={_each(population, init, name, store)}" for variable, init, name
+                      in (("i", neuron.u_init, "u"), ("v", neuron.v_init, "v")))
+    node, shape = f"node[{population.name!r}]", f"shape=({population.size},), {start},"
+    if held or any(register.min() != register.max() for register in values):
+        bias = neuron.bias_mantissa.astype(np.int32) << neuron.bias_exponent
+        registers = (f"{name}={_each(population, register, name, store)}"
+                     for name, register in zip(names, values, strict=True))
+        return _call(node, "LoihiAdaptive", [
+            shape, f"{', '.join(registers)},",
+            f"bias={_each(population, bias, 'bias', store)}, start={population.start},"])
+    du, dv, dtheta, dr, threshold, step = (int(register.min()) for register in values)
+    mantissa = _each(population, neuron.bias_mantissa, "bias_mant", store)
+    return _call(node, "ATRLIF", [
+        shape, f"delta_i={du} / 4096, delta_v={dv} / 4096, delta_theta={dtheta} / 4096, "
+        f"delta_r={dr} / 4096,",
+        f"theta_0={threshold}, theta_step={step} / {2**STATE_SHIFT}, "
+        f"bias_mant={mantissa}, bias_exp={neuron.bias_exponent},"])
 
 
 def _started(population: Population, neuron: LoihiNeuron, store: Store) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from nmcompile_backends.loihi.currents import one_current_each
-from nmcompile_backends.loihi.encode import PAYLOAD_BITS
+from nmcompile_backends.loihi.encode import has_microcode
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
 from nmcompile.ir.neurons import (
+    ALIF,
+    ATRLIF,
     LI,
     LIF,
     Activation,
@@ -24,6 +27,13 @@ from nmcompile.ir.neurons import (
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
+# Why lava-nc's ATRLIF is no ALIF, at any parameters: a spike adds 2 * theta to r.
+ADAPTING = ("The one of Loihi 2 whose threshold adapts is lava-dl's ALIF: a spike holds twice the "
+            "threshold against it, and resets nothing.")
+
+
+JOINED = (Reset.NONE, Reset.SUBTRACT)
+
 
 def legalize(network: Network, target: Target) -> Network:
     """`network` with its neurons as Loihi runs them, or NmcError naming the first that it cannot.
@@ -32,19 +42,30 @@ def legalize(network: Network, target: Target) -> Network:
     so do a subtraction ahead of the leak and at the spike: those are rewritten. Resonators get one
     projection for each of their two currents.
     """
-    _require_readable(network)
+    _require_readable(network, target)
     populations = tuple(_population(p, target) for p in network.populations)
-    return one_current_each(replace(network, populations=populations))
+    return one_current_each(replace(
+        network, populations=populations, notes=(*network.notes, *_told(populations, target))))
+
+
+def _told(populations: tuple[Population, ...], target: Target) -> Iterator[str]:
+    """What the user should know of resets that Loihi 1 makes of two compartments."""
+    joined = [p.name for p in populations if getattr(p.neuron, "reset", None) in JOINED]
+    if joined and not has_microcode(target):
+        yield (f"{', '.join(joined)}: a neuron that is not cleared by its spikes takes two "
+               f"compartments on {target.name}, and a soft reset a synapse (NxTF, arXiv "
+               "2101.04261); no emulator has these, so they were compared with none")
 
 
 def _population(population: Population, target: Target) -> Population:
     neuron = population.neuron
-    if target.formats.payload_bits.value >= PAYLOAD_BITS and (
+    if has_microcode(target) and (
             _is_relay(population) or _tells_changes(population)
-            or _resonates(population, target)):
+            or _resonates(population, target) or _adapts(population, target)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
-        raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron")
+        raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron",
+                       ADAPTING if isinstance(neuron, ALIF) else "")
     assert isinstance(neuron, LI | LIF | CubaLI | CubaLIF)
     if np.any(neuron.decay < 0):
         raise NmcError(
@@ -85,10 +106,27 @@ def _resonates(population: Population, target: Target) -> bool:
     return True
 
 
-def _require_readable(network: Network) -> None:
+def _adapts(population: Population, target: Target) -> bool:
+    neuron = population.neuron
+    if not isinstance(neuron, ATRLIF):
+        return False
+    if np.any(neuron.b_init) or np.any(neuron.r_init):
+        raise NmcError(population.name, "threshold and refractoriness begin at rest on "
+                       f"{target.name}", "Start the model from a threshold that has not risen.")
+    return True
+
+
+def _require_readable(network: Network, target: Target) -> None:
     """Refuse a decision by a membrane that the chip clears before it can be read."""
     for output in network.outputs[:1]:
         neuron = network.population(output.population).neuron
+        if output.variable == "v" and not has_microcode(target) and (
+                isinstance(neuron, LIF | CubaLIF) and neuron.reset is Reset.SUBTRACT
+                and neuron.reset_at is not ResetAt.INPUT):
+            raise NmcError(
+                output.population, "the model decides by its membrane behind the subtraction, "
+                f"{target.name} holds the one ahead of it",
+                "Return the spikes first, or use reset_mechanism='none' in the readout.")
         if output.variable == "v" and getattr(neuron, "reset", None) is Reset.ZERO:
             raise NmcError(
                 output.population,
@@ -131,6 +169,11 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
         )
     if np.any(neuron.threshold < 0):
         raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
+    if neuron.reset is Reset.SUBTRACT and not has_microcode(target) and isinstance(neuron, CubaLIF):
+        raise NmcError(
+            name, f"a soft reset behind a synaptic current does not exist on {target.name}: what "
+            "a spike takes comes through that current and would decay with it",
+            "Train without synaptic current, or compile for loihi2.")
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
         raise NmcError(
             name,

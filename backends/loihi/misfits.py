@@ -44,7 +44,7 @@ def _slow_leak(layer: Layer, field: str, target: Target, steps: int) -> Misfit |
     population = layer.population
     if not hasattr(population.neuron, field):
         return None
-    most = largest_factor(field, population, target)
+    most = largest_factor(field, population, encode.has_microcode(target))
     decay = np.asarray(getattr(population.neuron, field), np.float64)
     lost = ((decay < 1) | (most < UNITY)) & (np.rint(decay * UNITY) >= UNITY)
     return slow_leak(population, field, lost, most / UNITY,

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from nmcompile.ir import Network
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program, Slices, view
+from nmcompile.ir.neurons.base import Array, compartments_of
+from nmcompile.mapping import Program, Slices, capacity, view
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,10 +65,10 @@ def by_core(core: Array) -> dict[int, Array]:
     return dict(zip(found.tolist(), np.split(order, first)[1:], strict=True))
 
 
-def first_compartments(slices: Slices) -> Array:
+def first_compartments(network: Network, slices: Slices) -> Array:
     """(s,) compartment of each slice's first neuron; slices of a core follow each other."""
     order = np.argsort(slices.core, kind="stable")
-    sizes = slices.sizes()[order].astype(np.int64)
+    sizes = capacity.compartments(network, slices)[order]
     before = np.cumsum(sizes) - sizes
     first = np.empty(len(slices), np.int64)
     first[order] = before - before[np.searchsorted(slices.core[order], slices.core[order])]
@@ -76,15 +76,19 @@ def first_compartments(slices: Slices) -> Array:
 
 
 def compartments(network: Network, slices: Slices, population: int) -> tuple[Array, Array]:
-    """(n,) core and compartment of each neuron of population number `population`."""
+    """(n,) core and compartment that fires of each neuron of population number `population`.
+
+    Of several compartments of a neuron, which lie side by side, that is the last.
+    """
     shape = view(network.populations[population].shape)
+    each = compartments_of(network.populations[population].neuron)
     core, compartment = np.empty(shape, np.int64), np.empty(shape, np.int64)
-    first = first_compartments(slices)
+    first = first_compartments(network, slices)
     for i in np.flatnonzero(slices.population == population):
         (c0, y0, x0), (c1, y1, x1) = slices.low[i], slices.high[i]
         extent = (c1 - c0, y1 - y0, x1 - x0)
         core[c0:c1, y0:y1, x0:x1] = slices.core[i]
-        numbers = first[i] + np.arange(prod(extent))
+        numbers = first[i] + np.arange(prod(extent)) * each + each - 1
         compartment[c0:c1, y0:y1, x0:x1] = numbers.reshape(extent)
     return core.reshape(-1), compartment.reshape(-1)
 

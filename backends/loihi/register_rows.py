@@ -18,13 +18,15 @@ class Box:
 
     low, high    (3,) corners in the population's (channel, row, column) view
     shape        that view
-    first        compartment of its first neuron
+    first        first compartment of its first neuron
+    step         compartments of each neuron; synapses end in the first of them
     """
 
     low: Array
     high: Array
     shape: tuple[int, int, int]
     first: int
+    step: int = 1
 
     @property
     def size(self) -> int:
@@ -87,7 +89,7 @@ def _sparse(linear: Sparse, box: Box, axons: Axons, mine: Array) -> Rows:
     neurons = box.neurons()
     local = np.searchsorted(neurons, linear.target[synapses])
     return Rows(pointer=pointer, length=axons.synapses[mine], weight=linear.weight[synapses],
-                compartment=(box.first + local).astype(np.int32))
+                compartment=(box.first + local * box.step).astype(np.int32))
 
 
 def _expanded(conv: Conv, box: Box, sources: Array, length: Array) -> Rows:
@@ -98,7 +100,7 @@ def _expanded(conv: Conv, box: Box, sources: Array, length: Array) -> Rows:
     return Rows(
         pointer=np.searchsorted(source[by_source], sources), length=length,
         weight=weight[by_source],
-        compartment=(box.first + local[by_source]).astype(np.int32),
+        compartment=(box.first + local[by_source] * box.step).astype(np.int32),
     )
 
 

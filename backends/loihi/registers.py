@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.lava_script import reset_name
 from nmcompile_backends.loihi.register_axons import (
@@ -30,14 +31,20 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv, Dense
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Program, view
+from nmcompile.mapping.capacity import compartments
 from nmcompile.target.topology import tile_position
 
 FORMAT = "nmcompile-loihi-registers-2"
 DOCUMENT, ARRAYS, SCHEMA = "registers.json", "registers.h5", "registers.schema.json"
 NONE = np.zeros(0, np.int64)
 Json = dict[str, Any]
+# Fields of NxSDK's cxProfileCfg beside the decays of the dendrite, by which NxTF joins the two
+# (intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn/src/dnn_mapper.py, resetMode "soft").
+DENDRITE = {"threshOp": 2, "stackOut": 1, "refractDelay": 0}
+SOMA = {"decayU": 4095, "decayV": 4095, "bapAction": 0, "threshOp": 0, "stackIn": 2, "joinOp": 6,
+        "refractDelay": 0}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +82,8 @@ def write_registers(program: Program, folder: Path) -> dict[str, str]:
     with h5py.File(folder / ARRAYS, "w") as file:
         source = Source(
             program=program, table=table, senders=sent, arriving=by_core(table.core),
-            leaving=by_core(sent.core), first=first_compartments(program.mapping.slices),
-            file=file,
+            leaving=by_core(sent.core), file=file,
+            first=first_compartments(program.network, program.mapping.slices),
         )
         document = _document(source)
     (folder / DOCUMENT).write_bytes((json.dumps(document, indent=1) + "\n").encode())
@@ -145,7 +152,7 @@ def _core(source: Source, core: int) -> Json:
     program = source.program
     slices, path = program.mapping.slices, f"/cores/{core}"
     mine = np.flatnonzero(slices.core == core)
-    n = int(slices.sizes()[mine].sum())
+    n = int(compartments(program.network, slices)[mine].sum())
     formats, groups, axons = _synapses(source, path, source.arriving.get(core, NONE))
     return {
         "id": core % program.target.cores_per_chip,
@@ -164,7 +171,7 @@ def _compartments(source: Source, path: str, number: int) -> Json:
     population, box = _slice(source, number)
     neuron = population.neuron
     place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
-             "first": box.first, "count": box.size, "start": population.start}
+             "first": box.first, "count": box.size * box.step, "start": population.start}
     def register(name: str) -> Json | int:
         values = np.broadcast_to(getattr(neuron, name), population.shape).reshape(box.shape)
         return source.each(f"{path}/{name}", box.cut(values))
@@ -181,12 +188,21 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         decays = {name: register(name) for name in ("sin_decay", "cos_decay")}
         return {**place, "model": "resonator", **decays, "threshold": register("threshold"),
                 "phase": neuron.phase}
+    if isinstance(neuron, LoihiAdaptive):
+        names = ("du", "dv", "dtheta", "dr", "threshold", "threshold_step", "bias_mantissa")
+        return {**place, "model": "adaptive", **{name: register(name) for name in names},
+                "bias_exponent": neuron.bias_exponent, "current_init": register("u_init"),
+                "voltage_init": register("v_init")}
     assert isinstance(neuron, LoihiNeuron)
-    return {
-        **place, "model": "cuba",
+    membrane = {
         "du": register("du"), "dv": register("dv"), "threshold": register("threshold"),
         "bias_mantissa": register("bias_mantissa"), "bias_exponent": neuron.bias_exponent,
-        "current_init": register("u_init"), "voltage_init": register("v_init"),
+        "current_init": register("u_init"), "voltage_init": register("v_init")}
+    if neuron.compartments > 1:
+        return {**place, "model": "two-compartment", **membrane,
+                "dendrite_profile": DENDRITE, "soma_profile": SOMA}
+    return {
+        **place, "model": "cuba", **membrane,
         "refractory": neuron.refractory,
         "reset": reset_name(neuron), "inclusive": neuron.inclusive, "silent": neuron.silent,
     }
@@ -196,7 +212,8 @@ def _slice(source: Source, number: int) -> tuple[Population, Box]:
     slices = source.program.mapping.slices
     population = source.program.network.populations[int(slices.population[number])]
     return population, Box(low=slices.low[number], high=slices.high[number],
-                           shape=view(population.shape), first=int(source.first[number]))
+                           shape=view(population.shape), first=int(source.first[number]),
+                           step=compartments_of(population.neuron))
 
 
 def _synapses(source: Source, path: str, arriving: Array) -> tuple[list[Json], list[Json], Json]:
@@ -242,6 +259,8 @@ def _group(source: Source, path: str, members: Array) -> tuple[Json, Rows]:
     }
     if projection.current is not None:
         entry["current"] = projection.current
+    if box.step > 1:
+        entry["step"] = box.step
     if made.compartment is not None:
         entry["targets"] = source.store(f"{path}/targets", made.compartment)
     if shared:

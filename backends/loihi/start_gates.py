@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
+from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
@@ -28,9 +29,11 @@ def gated(network: Network) -> tuple[str, ...]:
 def _moves(network: Network, name: str, first: dict[str, float]) -> float:
     """First step in which a free-running population would leave its state of rest."""
     neuron = network.population(name).neuron
-    if isinstance(neuron, LoihiNeuron) and (
+    if isinstance(neuron, LoihiNeuron | LoihiAdaptive) and (
             np.any(neuron.bias_mantissa) or np.any(neuron.u_init) or np.any(neuron.v_init)):
         return 0.0
+    if isinstance(neuron, LoihiAdaptive) and not np.all(neuron.threshold):
+        return 0.0  # it fires at its threshold, at rest too
     if isinstance(neuron, LoihiSigmaDelta) and np.any(neuron.offset):
         return 0.0
     return min((first[p.source] + p.delay for p in network.incoming(name)), default=inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -44,6 +45,24 @@ def accumulated(neuron: Neuron, state: State, rows: Array, spikes: Array) -> Sta
     return {**state, **kept}
 
 
+def in_floats(projection: Projection) -> Projection:
+    """An integer projection with weights in float64, for `whole_sums`; others as they are."""
+    if projection.format is None:
+        return projection
+    weights = projection.map.weights().astype(np.float64)
+    return replace(projection, map=projection.map.with_weights(weights))
+
+
+def whole_sums(projection: Projection, spikes: Array) -> Array:
+    """What integer `spikes` (n, n_sources) bring to each target, int64, behind the exponent.
+
+    projection  with its weights `in_floats`: sums of products stay below 2**53, where float64 is
+                exact, and libraries multiply float64 many times faster than integers
+    """
+    sums = projection.map.apply(spikes.astype(np.float64))
+    return shifted(np.rint(sums).astype(np.int64), projection)
+
+
 def shifted(sums: Array, projection: Projection) -> Array:
     """The accumulated sums after the weight exponent of `projection`; unchanged without one.
 
@@ -56,6 +75,5 @@ def shifted(sums: Array, projection: Projection) -> Array:
 
 
 def _matrix(projection: Projection) -> Array:
-    """Each source's spike sent by itself; products of integers are exact in float64."""
-    sources = np.eye(prod(projection.map.in_shape))
-    return shifted(np.rint(projection.map.apply(sources)).astype(np.int64), projection)
+    """Each source's spike sent by itself."""
+    return whole_sums(projection, np.eye(prod(projection.map.in_shape)))

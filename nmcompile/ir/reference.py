@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.accumulate import accumulated, rows_of, shifted
+from nmcompile.ir.accumulate import accumulated, in_floats, rows_of, whole_sums
 from nmcompile.ir.network import Network, Output, Population, Projection
 from nmcompile.ir.neurons.base import Array, State, accumulator_of
 from nmcompile.ir.verify import order
@@ -34,6 +34,7 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
     steps   how many steps to run; later inputs are zero. Default: as many as the inputs have
     """
     samples, given = _extent(network, inputs)
+    network = replace(network, projections=tuple(in_floats(p) for p in network.projections))
     steps = given if steps is None else steps
     sent = {name: values.reshape(samples, given, -1) for name, values in inputs.items()}
     states = {p.name: p.neuron.initial_state((samples, *p.shape)) for p in network.populations}
@@ -131,8 +132,9 @@ def _current(
     for projection in network.incoming(population.name) if summed else ():
         spikes = _arrived(projection, sent, records, step)
         if spikes is not None:
-            total = total + spread(shifted(projection.map.apply(spikes), projection), projection,
-                                   total.shape[1])
+            sums = (projection.map.apply(spikes) if projection.format is None
+                    else whole_sums(projection, spikes))
+            total = total + spread(sums, projection, total.shape[1])
     return total.reshape(samples, *shape)
 
 

@@ -11,7 +11,7 @@ from nmcompile.backend import Backend
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping.mapping import Axons, Mapping, Slices, view
 from nmcompile.target import Target
 
@@ -48,8 +48,14 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
             owner = slice_of_neurons(network, slices, index[projection.source])
             sent += np.bincount(owner, np.diff(axons.start), len(slices)).astype(np.int64)
     return Demand(
-        neurons=slices.sizes(), synapse_bits=bits, input_axons=received, output_axons=sent
-    )
+        neurons=compartments(network, slices), synapse_bits=bits, input_axons=received,
+        output_axons=sent)
+
+
+def compartments(network: Network, slices: Slices) -> Array:
+    """(s,) compartments of each slice."""
+    each = np.array([compartments_of(p.neuron) for p in network.populations], np.int64)
+    return slices.sizes() * each[slices.population]
 
 
 def require_fit(network: Network, mapping: Mapping, target: Target, needs: Demand) -> None:

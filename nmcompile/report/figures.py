@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.mapping.capacity import LIMITS, Demand
+from nmcompile.mapping.capacity import LIMITS, Demand, compartments
 from nmcompile.simulator import KINDS, Run, energy_by_slice
 
 Figures = dict[str, Any]
@@ -115,11 +115,12 @@ def _run_of_layer(name: str, program: Program, run: Run, energy: dict[str, Array
     else:
         mine = np.append(np.zeros(len(slices), bool), True)
     inside = mine[:-1]
+    updated = int(compartments(program.network, slices)[inside].sum())
     kinds = {kind: float(energy[kind][mine].sum()) for kind in KINDS}
     return {
         "spikes": int(counts.spikes[mine].sum()),
         "synaptic_events": int(counts.events[inside].sum()),
-        "neuron_updates": int(slices.sizes()[inside].sum()) * run.step_s.size,
+        "neuron_updates": updated * run.step_s.size,
         "packets": int(counts.packets_out[mine].sum()),
         "hops": int(counts.hops[mine].sum()),
         "energy_j": {"total": sum(kinds.values()), **kinds},

@@ -6,6 +6,7 @@ import numpy as np
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import compartments
 from nmcompile.simulator.run import Run
 
 KINDS = ("synapse", "neuron", "router", "link", "static")
@@ -14,17 +15,17 @@ KINDS = ("synapse", "neuron", "router", "link", "static")
 def energy_by_slice(program: Program, run: Run) -> dict[str, Array]:
     """Joules of each kind, (slices + 1,) float64; the last entry is what the inputs cause.
 
-    synapse  synaptic events                      neuron  updates of every neuron, and spikes
+    synapse  synaptic events                      neuron  updates of compartments, and spikes
     router   packets out and in, hops on a chip   link    hops between chips
     static   power of the chips in use over the run, shared evenly by the cores in use
     """
     cost, counts = program.target.energy_j, run.counts
     chip_steps = run.step_s.size
-    neurons = np.append(program.mapping.slices.sizes(), 0)
+    updated = np.append(compartments(program.network, program.mapping.slices), 0)
     fired = np.append(counts.spikes[:-1], 0)
     return {
         "synapse": np.append(counts.events, 0) * cost.synaptic_event.value,
-        "neuron": neurons * chip_steps * cost.neuron_update.value + fired * cost.spike_out.value,
+        "neuron": updated * chip_steps * cost.neuron_update.value + fired * cost.spike_out.value,
         "router": (
             counts.packets_out * cost.packet_out.value
             + np.append(counts.packets_in, 0) * cost.packet_in.value

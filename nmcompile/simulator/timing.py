@@ -7,6 +7,7 @@ import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import compartments
 from nmcompile.simulator.traffic import Tally
 from nmcompile.target.topology import EAST, WEST, board_width, tile_position
 
@@ -24,7 +25,7 @@ class Timing:
     def __init__(self, program: Program) -> None:
         target, slices = program.target, program.mapping.slices
         self._cost = target.time_s
-        self._neurons = slices.sizes()
+        self._compartments = compartments(program.network, slices)
         cores, on_core = np.unique(slices.core, return_inverse=True)
         ones, columns = np.ones(len(slices)), np.arange(len(slices))
         self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
@@ -40,7 +41,7 @@ class Timing:
         """
         cost = self._cost
         sending = (
-            self._neurons * cost.neuron_update.value
+            self._compartments * cost.neuron_update.value
             + fired * cost.spike_out.value
             + tally.packets_out[:, :-1] * cost.packet_out.value
         )

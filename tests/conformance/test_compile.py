@@ -19,6 +19,7 @@ REFUSALS = (
     "several spikes in one step do not exist", "reset_delay=False does not exist",
     "spiking neurons and activations are in one network",
     "takes fewer steps than it has connections", "resonators begin at rest on loihi2",
+    "threshold and refractoriness begin at rest on loihi2",
     "a bias of resonators does not exist on loihi2",
     "is below 0, which does not exist on loihi2",
 )

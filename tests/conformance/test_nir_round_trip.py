@@ -32,6 +32,11 @@ UNSPEAKABLE = {
     **{name: "NIR has no 'resonate-and-fire' neuron" for name in (
         "RF Dense", "RF Dense, MeanOnlyBatchNorm", "RF Dense, from states of -0.3 to 0.9",
         "RF Conv", "RF Dense, Izhikevich", "RF Dense, Izhikevich, shared_param=False")},
+    **{f"ALIF {name}": "NIR has no 'atrlif' neuron" for name in (
+        "Dense", "Dense, MeanOnlyBatchNorm, Dropout", "Dense, shared_param=False",
+        "Dense, delays of 0 to 6 steps", "Dense, persistent_state",
+        "Dense, from states of -0.3 to 0.9", "Recurrent")},
+    "ALIF Conv, Pool, Flatten, Dense": "NIR has no 'atrlif' neuron",
     **{name: "NIR has no 'psn' neuron" for name in (
         "PSN of the past", "MaskedPSN, all steps", "MaskedPSN, one step a call",
         "SlidingPSN, all steps", "SlidingPSN, one step a call")},

@@ -92,10 +92,15 @@ def test_a_network_of_relu_and_max_pooling_loses_one_point_at_most_as_rates_or_c
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MNIST.exists(), reason="there is no ../shared/data/mnist10k.npz")
-def test_mnist_loses_three_tenths_of_a_point_at_most_on_2000_digits(run, tmp_path):
-    in_torch = accuracy_in_words(trained("train_mnist.py", MNIST, "--output", tmp_path))
-    assert in_torch >= 0.95
-    with np.load(tmp_path / "mnist_test.npz") as test:
+@pytest.mark.parametrize(("bits", "least", "loss"),
+                         [("32", 0.95, 0.003), ("4", 0.95, 0.002), ("2", 0.93, 0.002)])
+def test_mnist_keeps_its_accuracy_on_2000_digits_at_every_width(run, tmp_path, bits, least, loss):
+    in_torch = accuracy_in_words(trained(
+        "train_mnist.py", MNIST, "--bits", bits, "--output", tmp_path, "--epochs", "5"))
+    assert in_torch >= least
+    with np.load(tmp_path / f"mnist{bits}_test.npz") as test:
         assert test["x"].shape == (2000, 784)
-    code = f"{EXAMPLES / 'train_mnist.py'}:MnistNet"
-    assert compiled_accuracy(run, tmp_path / "mnist.pt", code, tmp_path) >= in_torch - 0.003
+    network = "MnistNet" if bits == "32" else f"MnistNet{bits}"
+    code = f"{EXAMPLES / 'train_mnist.py'}:{network}"
+    on_chip = compiled_accuracy(run, tmp_path / f"mnist{bits}.pt", code, tmp_path)
+    assert on_chip >= in_torch - loss

@@ -18,6 +18,8 @@ from nmcompile.ir import run
 STEPS = 60
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
 NORMED = {**CUBA, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}
+ADAPTS = {"threshold": 0.75, "threshold_step": 0.5, "current_decay": 0.6, "voltage_decay": 0.5,
+          "threshold_decay": 0.05, "refractory_decay": 0.3}
 CHANGES = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 TURNS = {"threshold": 0.6, "period": 7, "decay": 0.1}
 cuba, sdnn = slayer.block.cuba, slayer.block.sigma_delta
@@ -48,6 +50,9 @@ MODELS = {
         stored(cuba.Conv(NORMED, 2, 4, 3, padding=1, weight_scale=4)),
         stored(cuba.Pool(CUBA, 2)), cuba.Flatten(),
         stored(cuba.Dense(CUBA, 100, 6, weight_scale=6))]),
+    "ALIF": ((8,), lambda: [
+        stored(slayer.block.alif.Dense(ADAPTS, 8, 12, weight_scale=4)),
+        stored(slayer.block.alif.Dense(ADAPTS, 12, 5, weight_scale=4))]),
     "sigma-delta": ((2, 8, 8), lambda: [
         stored(sdnn.Input({**CHANGES, "activation": torch.nn.Identity}, weight=0.75, bias=-0.125)),
         stored(sdnn.Conv(CHANGES, 2, 4, 3, stride=2, weight_scale=2)), sdnn.Flatten(),

@@ -196,7 +196,7 @@ def test_an_average_is_the_mean_of_each_group_at_the_end_or_between_layers(tmp_p
 
 REFUSALS = {
     "neuron": ([dense(2, 3, neuron={**CUBA, "type": b"ADRF"})],
-               "layer 0 (dense): neurons of type ADRF cannot be compiled. CUBA, SDNN, RF_PHASE and "
+               "layer 0 (dense): neurons of type ADRF cannot be compiled. CUBA, ALIF, SDNN, RF_PHASE and "
                "RF_IZHIKEVICH are supported."),
     "graded": ([dense(2, 3, neuron={**CUBA, "gradedSpike": True})],
                "layer 0 (dense): graded spikes cannot be compiled, but those of SDNN."),

@@ -80,3 +80,21 @@ def test_a_neuron_with_parts_missing_is_refused_in_one_line(tmp_path: Path, name
     with pytest.raises(NmcError) as error:
         load(saved(model, tmp_path / "m.pt"), 8)
     assert "\n" not in str(error.value)
+
+
+def test_states_that_a_run_left_in_a_state_dict_are_left_out(tmp_path: Path) -> None:
+    layers = pytest.importorskip("sinabs.layers")
+    code = tmp_path / "net.py"
+    code.write_text(
+        "from torch import nn\nimport sinabs.layers\n\n\ndef net():\n"
+        "    return nn.Sequential(nn.Linear(8, 6), sinabs.layers.IAF(record_states=False))\n")
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(8, 6), layers.IAF())
+    sample = torch.as_tensor((np.random.default_rng(0).random((4, 50, 8)) < 0.4).astype(np.float32))
+    own = FRONTEND.load(Request(model=model, sample=sample.numpy()))
+    model(sample)
+    path = tmp_path / "m.pt"
+    torch.save(model.state_dict(), path)
+    assert torch.load(path)["1.v_mem"].abs().max() > 0
+    found = FRONTEND.load(Request(path=path, sample=sample.numpy(), code=f"{code}:net"))
+    assert to_text(found.network) == to_text(own.network)

@@ -60,9 +60,17 @@ def counted(spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:
     return count
 
 
+def counted_as_integers(spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:
+    count = torch.zeros(spikes.shape[1:], dtype=torch.int64)
+    for step in spikes:
+        count += step.long()
+    return count
+
+
 EXACT: dict[str, Readout] = {
     "sum": lambda spikes, membranes: spikes.sum(0),
     "counted in place": counted,
+    "counted as integers": counted_as_integers,
     "leaky sum": leaky,
     "last 5 steps": lambda spikes, membranes: spikes[-5:].sum(0),
     "all but 10 steps": lambda spikes, membranes: spikes[10:].mean(0),
@@ -75,6 +83,9 @@ EXACT: dict[str, Readout] = {
     "mean of membranes": lambda spikes, membranes: membranes.mean(0),
     "spikes and a constant": lambda spikes, membranes: spikes.mean(0) + SHIFT / 40,
     "log softmax": lambda spikes, membranes: torch.log_softmax(spikes.sum(0), 1),
+    "log softmax of each step": lambda spikes, membranes: torch.log_softmax(membranes, 2).sum(0),
+    "softmax of a log softmax": lambda spikes, membranes: torch.softmax(
+        torch.log_softmax(membranes, 2).mean(0), 1),
     "a dictionary": lambda spikes, membranes: {"logits": spikes.sum(0), "norm": spikes.norm()},
 }
 
@@ -105,6 +116,22 @@ REFUSED: dict[str, tuple[Readout, str]] = {
              "what it returns is computed from spikes of lif2, v of lif2 by more than"),
     "an operation that cannot go in": (
         lambda spikes, membranes: torch.tanh(spikes.sum(0)) ** 2, "tanh: it is no ReLU"),
+    "two heads side by side behind a sigmoid": (
+        lambda spikes, membranes: torch.cat([torch.sigmoid(spikes.sum(0) * gain) for gain in
+                                             (1.0, 2.0)], 1), "sigmoid: it is no ReLU"),
+    "a sum of two heads behind a log softmax": (
+        lambda spikes, membranes: sum(torch.log_softmax(spikes.sum(0) * gain, 1) for gain in
+                                      (torch.linspace(0, 1, 5), SHIFT)), "log_softmax: it is not"),
+    "a log softmax and a constant": (
+        lambda spikes, membranes: torch.log_softmax(spikes.sum(0), 1) + SHIFT,
+        "log_softmax: it is not linear"),
+    "the last of the softmax of each step": (
+        lambda spikes, membranes: torch.softmax(spikes * SHIFT, 2)[-1], "softmax: it is not"),
+    "the softmax of each step": (
+        lambda spikes, membranes: torch.softmax(spikes * SHIFT, 2), "softmax: it is not linear"),
+    "the sum of two layers in some of the steps": (
+        lambda spikes, membranes: (spikes * SHIFT + spikes.flip(2))[5:].sum(0),
+        "its inputs differ between step 0 and step 19"),
     "a layer behind a softmax": (
         lambda spikes, membranes: torch.softmax(membranes, 2).sum(0), "softmax: it is not linear"),
 }
@@ -115,6 +142,50 @@ def test_what_cannot_be_returned_is_refused_and_never_left_out(name: str) -> Non
     readout, message = REFUSED[name]
     with pytest.raises(NmcError, match=message):
         traced(readout)
+
+
+def test_a_softmax_that_is_called_in_each_step_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(12, 5), snntorch.Leaky(beta=0.9, init_hidden=True),
+                          nn.Linear(5, 5), nn.Softmax(1))
+    with pytest.raises(NmcError, match=r"3 \(Softmax\): softmax: it is not linear"):
+        FRONTEND.load(Request(model=model, sample=np.ones((8, 20, 12), np.float32)))
+
+
+def test_what_is_returned_in_some_steps_only_is_refused() -> None:
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif, self.step = snntorch.Leaky(beta=0.9, init_hidden=True), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            spikes, self.step = self.lif(x), self.step + 1
+            return spikes if self.step > 1 else torch.zeros_like(spikes)
+
+    with pytest.raises(NmcError, match="what it returns depends on its input in 24 of 25 steps"):
+        FRONTEND.load(Request(model=Late(), sample=np.ones((8, 20, 5), np.float32)))
+
+
+def test_what_never_changes_is_added_to_the_spikes_once() -> None:
+    class Skip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif, self.fc = snntorch.Leaky(beta=0.9), nn.Linear(12, 5)
+            self.skip = nn.Linear(12, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mem, total = self.lif.init_leaky(), torch.zeros(())
+            for _ in range(10):
+                spikes, mem = self.lif(x, mem)
+                total = total + self.fc(spikes)
+            return total + 3 * self.skip(x)
+
+    torch.manual_seed(1)
+    model, sample = Skip().eval(), np.random.default_rng(0).random((30, 12)).astype(np.float32)
+    found = FRONTEND.load(Request(model=model, sample=sample))
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(sample)).numpy()
+    (port,) = found.network.outputs
+    np.testing.assert_allclose(scores(port, run(found.network, found.inputs)), wanted, atol=1e-4)
 
 
 def test_layers_behind_an_operation_that_cannot_go_in_are_not_dropped() -> None:

@@ -35,8 +35,8 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "adrf": (lambda: blocks(slayer.block.adrf.Dense({
         "threshold": 1, "threshold_step": 0.1, "period": 7, "decay": 0.1, "threshold_decay": 0.1,
         "refractory_decay": 0.1}, 8, 5)),
-        "0.neuron: lava-dl's adrf neurons cannot be compiled. lava-dl's CUBA, sigma-delta and "
-        "resonate-and-fire neurons are supported."),
+        "0.neuron: lava-dl's adrf neurons cannot be compiled. lava-dl's CUBA, ALIF, sigma-delta "
+        "and resonate-and-fire neurons are supported."),
     "graded": (lambda: blocks(cuba.Dense({**CUBA, "graded_spike": True}, 8, 5)),
                "0.neuron: graded spikes cannot be compiled, but those of sigma-delta neurons."),
     "affine": (lambda: blocks(cuba.Affine({**CUBA}, 8, 5)),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nmcompile.errors import NmcError
+from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import probe
 from nmcompile.frontends.tracing.values import (
     Expr,
@@ -52,3 +53,20 @@ def test_what_moves_features_alone_is_a_map_of_them() -> None:
     found = probe(lambda x: torch.roll(x, 1, 2), series(7))
     assert found.map is not None
     assert found.map.apply(np.array([[1.0, 2.0, 3.0]])).tolist() == [[3.0, 1.0, 2.0]]
+
+
+COLUMN, WIDE = torch.zeros(70_000, 1), torch.zeros(70_000)
+
+
+@pytest.mark.parametrize(("name", "args", "elements"), [
+    ("add", (COLUMN, WIDE), "4,900,000,000"),
+    ("where", (COLUMN > 0, WIDE, torch.zeros(1)), "4,900,000,000"),
+    ("mm", (COLUMN, COLUMN.t()), "4,900,000,000"),
+    ("addmm", (torch.zeros(1), COLUMN, COLUMN.t()), "4,900,000,000"),
+    ("bmm", (torch.zeros(3, 20_000, 1), torch.zeros(3, 1, 20_000)), "1,200,000,000"),
+])
+def test_a_result_too_large_is_refused_before_it_takes_memory(
+    name: str, args: tuple[torch.Tensor, ...], elements: str
+) -> None:
+    with pytest.raises(NmcError, match=f"{name} gives {elements} numbers; 268,435,456 are"):
+        require_modest(name, getattr(torch.ops.aten, name), args, {}, "model")

@@ -20,7 +20,9 @@ def adaptive(rng: np.random.Generator, shape: tuple[int, ...], **more: object) -
         **decays, "threshold": _one(rng, 0, 4095, small=60),
         "threshold_step": _one(rng, 0, 4095 << 6, small=300),
         "bias_mantissa": (rng.integers(-4095, 4096, shape) * (rng.random() < 0.5)).astype(np.int32),
-        "bias_exponent": int(rng.integers(0, 8))}
+        "bias_exponent": int(rng.integers(0, 8)),
+        **{name: (rng.integers(1 - 2**23, 2**23, shape) * (rng.random() < 0.5)).astype(np.int32)
+           for name in ("u_init", "v_init")}}
     return LoihiAdaptive(**{**values, **more})
 
 
@@ -35,6 +37,40 @@ def resonator(
     values = {"sin_decay": np.array(int(sin), np.int32), "cos_decay": np.array(int(cos), np.int32),
               "threshold": _one(rng, 1, 2**23 - 1, small=100_000), "phase": phase}
     return LoihiResonator(**{**values, **more})
+
+
+def adapting(seed: int) -> Network:
+    """Two layers of adaptive neurons, convolutional and dense, with the second's own spikes.
+
+    Of odd seeds each neuron has registers; of each four, two have biases and states to begin with,
+    which Lava's own process would change ahead of their start.
+    """
+    rng, image = np.random.default_rng(seed), (2, 4, 5)
+    kernel = Conv(weight=weights(rng, (2, 2, 3, 3)), in_shape=image, padding=(1, 1))
+    first, second = (adaptive(rng, shape, **_moderate(rng, shape, seed))
+                     for shape in (image, (7,)))
+    zero = np.zeros((), np.int32)
+    layers = (Population(name="a", shape=image, neuron=first, bias=zero, start=1),
+              Population(name="b", shape=(7,), neuron=second, bias=zero, start=2))
+    return network((port(image),), layers, (
+        projection("in", "a", kernel, exponent=1), projection("a", "b", sparse(rng, 40, 7)),
+        projection("a", "b", dense(weights(rng, (7, 40))), exponent=-1),
+        projection("b", "b", dense(weights(rng, (7, 7))), delay=3)))
+
+
+def _moderate(rng: np.random.Generator, shape: tuple[int, ...], seed: int) -> dict[str, object]:
+    """Registers of neurons that fire now and then."""
+    each = shape if seed % 2 else ()
+    held = seed % 4 > 1
+    return {
+        **{name: rng.integers(0, 4096, each).astype(np.int32) for name in ("du", "dv", "dtheta")},
+        "dr": rng.integers(200, 4096, each).astype(np.int32),
+        "threshold": rng.integers(1, 500, each).astype(np.int32),
+        "threshold_step": rng.integers(0, 30_000, each).astype(np.int32),
+        **{name: rng.integers(-9000, 9000, shape).astype(np.int32) * held
+           for name in ("u_init", "v_init")},
+        "bias_mantissa": rng.integers(-300, 301, shape).astype(np.int32) * held,
+        "bias_exponent": 4}
 
 
 def _one(rng: np.random.Generator, low: int, high: int, small: int | None = None) -> np.ndarray:

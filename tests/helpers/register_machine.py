@@ -16,7 +16,7 @@ class Core:
         self.entry = entry
         n = entry["compartments"]
         self.u, self.v, self.hold = (np.zeros(n, np.int64) for _ in range(3))
-        self.residue = np.zeros(n, np.int64)
+        self.residue, self.theta, self.r = (np.zeros(n, np.int64) for _ in range(3))
         self.spikes = np.zeros(n, np.int64)
         table = entry["input_axons"]
         self.group = arrays[table["group"]["array"]][()]
@@ -28,12 +28,15 @@ class Core:
                         for g in entry["synapse_groups"]]
         self.rows = [self._row(a) for a in range(table["count"])]
         self.registers = [
-            {k: arrays[v["array"]][()].astype(int) if isinstance(v, dict) else v
+            {k: arrays[v["array"]][()].astype(int) if isinstance(v, dict) and "array" in v else v
              for k, v in group.items()} for group in entry["compartment_groups"]]
         for group in self.registers:
             part = slice(group["first"], group["first"] + group["count"])
+            if group["model"] == "two-compartment":
+                part = slice(part.start, part.stop, 2)
             self.u[part] = group.get("current_init", 0)
             self.v[part] = group.get("voltage_init", 0)
+            self.theta[part] = group.get("threshold", 0) * 64
 
     def _row(self, axon: int) -> tuple[np.ndarray, np.ndarray]:
         """Compartments and weights of an axon's row."""
@@ -46,7 +49,7 @@ class Core:
         row = weights[start : start + length]
         if kind == "sparse":
             return self.targets[number][start : start + length], row
-        return group["first_compartment"] + np.arange(length), row
+        return group["first_compartment"] + group.get("step", 1) * np.arange(length), row
 
     def step(self, arrived: dict[int, int], t: int) -> None:
         entry = self.entry
@@ -63,6 +66,10 @@ class Core:
             if t >= group["start"]:
                 if group["model"] == "resonator":
                     self._turn(group, total)
+                elif group["model"] == "adaptive":
+                    self._adapt(group, total[0])
+                elif group["model"] == "two-compartment":
+                    self._join(group, total[0])
                 else:
                     self._advance(group, total[0])
 
@@ -109,6 +116,36 @@ class Core:
             spikes = new_v >= level
             new_re, new_v = np.where(spikes, 0, new_re), np.where(spikes, level - 1, new_v)
         self.u[part], self.v[part], self.spikes[part] = new_re, new_v, spikes
+
+    def _join(self, group: dict, q: np.ndarray) -> None:
+        """Dendrites, and behind each its soma, whose v is 0 again once it has fired."""
+        dendrite = slice(group["first"], group["first"] + group["count"], 2)
+        soma = slice(dendrite.start + 1, dendrite.stop, 2)
+        u = np.trunc(self.u[dendrite] * (4095 - group["du"]) / 4096).astype(int)
+        u = (u + q[dendrite] * 64 + 2**23 - 1) % 2**24 - 2**23 + 1
+        v = np.trunc(self.v[dendrite] * (4096 - group["dv"]) / 4096).astype(int) + u
+        v = np.clip(v + group["bias_mantissa"] * 2 ** group["bias_exponent"], 1 - 2**23, 2**23 - 1)
+        self.u[dendrite], self.v[dendrite] = u, v
+        passed = np.where(v > group["threshold"] * 64, v, 0)
+        self.spikes[soma] = passed > group["threshold"] * 64
+
+    def _adapt(self, group: dict, q: np.ndarray) -> None:
+        part = slice(group["first"], group["first"] + group["count"])
+
+        def kept(state: np.ndarray, factor: np.ndarray | int) -> np.ndarray:
+            return np.trunc(state * factor / 4096).astype(int)
+
+        u = kept(self.u[part], 4095 - group["du"]) + q[part] * 64
+        u = (u + 2**23 - 1) % 2**24 - 2**23 + 1
+        v = kept(self.v[part], 4096 - group["dv"]) + u
+        v = np.clip(v + group["bias_mantissa"] * 2 ** group["bias_exponent"], 1 - 2**23, 2**23 - 1)
+        rest = group["threshold"] * 64
+        theta = kept(self.theta[part] - rest, 4096 - group["dtheta"]) + rest
+        r = kept(self.r[part], 4096 - group["dr"])
+        spikes = v - r >= theta
+        self.u[part], self.v[part], self.spikes[part] = u, v, spikes
+        self.theta[part] = theta + group["threshold_step"] * spikes
+        self.r[part] = r + 2 * theta * spikes
 
     def _tell_changes(self, group: dict, part: slice, q: np.ndarray) -> None:
         sigma = q * 2 ** group["shift"] + self.u[part] * group["accumulates"]
@@ -191,6 +228,10 @@ def _record(records: dict, core: Core, t: int) -> None:
     for group in core.entry["compartment_groups"]:
         part = slice(group["first"], group["first"] + group["count"])
         (a, b, c), (d, e, f) = group["low"], group["high"]
+        places = {"spikes": part, "v": part}
+        if group["model"] == "two-compartment":
+            places = {"spikes": slice(part.start + 1, part.stop, 2),
+                      "v": slice(part.start, part.stop, 2)}
         for key, values in (("spikes", core.spikes), ("v", core.v)):
             box = records[group["population"]][key][t, a:d, b:e, c:f]
-            box[...] = values[part].reshape(box.shape)
+            box[...] = values[places[key]].reshape(box.shape)

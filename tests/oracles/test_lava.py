@@ -27,7 +27,8 @@ from helpers.loihi_programs import (
 )
 from helpers.random_lif import LIMIT, lif_network
 from helpers.random_loihi import calm, random_network
-from helpers.random_microcode import resonating
+from helpers.random_microcode import adapting, resonating
+from helpers.random_soft_reset import subtracting
 from nmcompile_backends.loihi.lava_script import write_lava
 
 from nmcompile.ir import Network, Population, run
@@ -35,7 +36,7 @@ from nmcompile.ir import Network, Population, run
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
 STEPPER = Path(__file__).parents[2] / "tools" / "oracles" / "lava_step.py"
 STEPS = 20
-LAVA_NAMES = {"v": ("v", "act", "imag"), "re": ("real",)}
+LAVA_NAMES = {"u": ("u", "i"), "v": ("v", "act", "imag"), "re": ("real",)}
 Sent = dict[str, np.ndarray]
 pytestmark = [
     pytest.mark.lava,
@@ -122,6 +123,12 @@ def test_networks_with_the_neurons_that_lava_lacks_have_the_same_states(tmp_path
     assert reached["spikes"] > 1000
 
 
+def test_compartments_and_synapses_that_reset_them_have_the_same_states(tmp_path: Path) -> None:
+    unequal, reached = step_all([calm(subtracting(seed)) for seed in range(20)], tmp_path, 40)
+    assert unequal == []
+    assert reached["spikes"] > 1000
+
+
 def test_lavas_sigma_delta_processes_have_the_same_states_and_messages(tmp_path: Path) -> None:
     unequal, reached = step_all([telling(seed) for seed in range(40)], tmp_path, steps=40)
     assert unequal == []
@@ -138,6 +145,23 @@ def test_lavas_resonators_have_the_same_states_and_spikes(tmp_path: Path) -> Non
     scripts = [(tmp_path / str(i) / "lava_model.py").read_text() for i in range(24)]
     for kind in ("process=RF,", "process=RF_IZ,", "= LoihiResonator("):
         assert sum(kind in script for script in scripts) > 8
+
+
+def test_lavas_adaptive_neurons_have_the_same_states_and_spikes(tmp_path: Path) -> None:
+    unequal, reached = step_all([adapting(seed) for seed in range(24)], tmp_path, steps=40)
+    assert unequal == []
+    assert reached["spikes"] > 1000
+    scripts = [(tmp_path / str(i) / "lava_model.py").read_text() for i in range(24)]
+    for kind in ("= ATRLIF(", "= LoihiAdaptive("):
+        assert sum(kind in script for script in scripts) > 5
+
+
+def test_lava_s_runtime_runs_its_adaptive_neurons_the_same(tmp_path: Path) -> None:
+    net = adapting(0)
+    unequal, spikes = differing(net, tmp_path, payloads(net, STEPS, np.random.default_rng(0)))
+    assert unequal == 0
+    assert spikes > 0
+    assert "= ATRLIF(" in (tmp_path / "lava_model.py").read_text()
 
 
 def test_lava_s_runtime_runs_its_resonators_the_same(tmp_path: Path) -> None:

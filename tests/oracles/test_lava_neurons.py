@@ -35,6 +35,7 @@ def atrlif(model: LoihiAdaptive) -> Case:
               "delta_r": model.dr}
     return {"process": "lava.proc.atrlif.process:ATRLIF", "tag": "fixed_pt", "variables": {},
             "arguments": {"shape": SHAPE, **{k: int(d) / 4096 for k, d in decays.items()},
+                          "i": model.u_init.tolist(), "v": model.v_init.tolist(),
                           "theta_0": int(model.threshold),
                           "theta_step": int(model.threshold_step) / 64,
                           "bias_mant": model.bias_mantissa.tolist(),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Projection, run, run_aligned
 from nmcompile.ir.maps import Chain, Conv, Dense, Scale, Sparse, pool
-from nmcompile.passes.legalize import compose, retime
+from nmcompile.ir.neurons import Reset
+from nmcompile.passes.legalize import compose, in_places, retime
 from nmcompile.registry import backend
 from nmcompile.target import load_target
 
@@ -123,11 +124,47 @@ def test_a_delay_beyond_the_chips_is_refused():
         retime(replace(network, projections=slow), 62)
 
 
-def test_loihi1_refuses_a_soft_reset_by_layer_name():
+def test_a_reset_that_a_target_lacks_is_refused_by_layer_name():
     target = load_target("loihi1")
+    resets = target.formats.resets.model_copy(update={"value": [Reset.ZERO.value]})
+    target = target.model_copy(update={
+        "formats": target.formats.model_copy(update={"resets": resets})})
     with pytest.raises(NmcError) as error:
         backend(target.family).legalize(conv_network(), target)
     assert str(error.value) == (
         "conv: reset 'subtract' does not exist on loihi1, which has zero. "
         "Train with one of these resets, or compile for loihi2."
     )
+
+
+def below_each_other(kernel, channels=4, rows=6, columns=6, **how):
+    """A network whose population of (channels, ...) is pooled as one image of all channels."""
+    tall = Conv(weight=kernel.astype(np.float32), in_shape=(1, channels * rows, columns),
+                **how)
+    height, width = tall.out_shape[1] // channels, tall.out_shape[2]
+    network = conv_network()
+    source = replace(network.inputs[0], shape=(channels, rows, columns))
+    target = replace(network.population("out"), shape=(channels, height, width))
+    link = Projection(source=source.name, target="out", map=tall)
+    return replace(network, inputs=(source,), populations=(target,), projections=(link,),
+                   outputs=network.outputs[-1:])
+
+
+def placed(network):
+    """The map that `in_places` leaves, which must be the same map."""
+    tall, = network.projections
+    found = in_places(network).projections[0].map
+    x = np.random.default_rng(1).normal(size=(3, int(np.prod(tall.map.in_shape))))
+    np.testing.assert_allclose(found.apply(x), tall.map.apply(x), atol=1e-6)
+    return found
+
+
+def test_channels_pooled_as_one_tall_image_are_pooled_each_by_itself():
+    found = placed(below_each_other(RNG.normal(size=(1, 1, 2, 2)), stride=(2, 2)))
+    assert isinstance(found, Conv)
+    assert (found.groups, found.out_shape) == (4, (4, 3, 3))
+
+
+def test_a_window_over_two_channels_becomes_a_sparse_matrix():
+    found = placed(below_each_other(RNG.normal(size=(1, 1, 3, 2)), padding=(1, 0)))
+    assert isinstance(found, Sparse)

@@ -32,6 +32,7 @@ class Described:
     spike_value what one spike is worth to its readers, broadcastable to the population's shape
     origin      membrane of the module at which that of the IR is 0
     current_unit what one unit of the module's synaptic current is in the IR
+    threshold   what the module adds to a threshold's rise b in the state that it keeps
     """
 
     neuron: Neuron
@@ -41,11 +42,14 @@ class Described:
     spike_value: Array = field(default_factory=lambda: _scalar(1))
     origin: Array = field(default_factory=lambda: _scalar(0))
     current_unit: Array = field(default_factory=lambda: _scalar(1))
+    threshold: Array = field(default_factory=lambda: _scalar(0))
 
     def in_ir(self, variable: str, values: Array) -> Array:
         """Values of a variable of the module, over leading axes, in the units of the IR."""
         if variable == "v":
             return values - self.origin if np.any(self.origin) else values
+        if variable == "b":
+            return values - self.threshold if np.any(self.threshold) else values
         return values * self.current_unit if variable == "u" else values
 
 

@@ -1,4 +1,4 @@
-"""Neurons of lava-dl 0.6 (slayer): CUBA, sigma-delta and its two halves, resonate-and-fire.
+"""Neurons of lava-dl 0.6 (slayer): CUBA, ALIF, sigma-delta and its halves, resonate-and-fire.
 
 Tensors are (samples, features..., steps). States are integers divided by s_scale (4096), decays
 integers of 4096 (slayer/neuron/dynamics):
@@ -6,7 +6,7 @@ integers of 4096 (slayer/neuron/dynamics):
     u[t] = cut((1 - iDecay) u[t-1]) + cut(x[t])               CUBA; a mean-only norm then takes the
     v[t] = cut((1 - vDecay) v[t-1]) + cut(u[t] - mean)        mean from what v is given
     spike where v > threshold (by threshold_eps of slayer/neuron/cuba.py), then v = 0
-    SigmaDelta, ResonateFire                                   as their classes in the IR have it
+    ATRLIF (lava-dl's ALIF), SigmaDelta, ResonateFire          as their classes in the IR have it
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from torch import nn
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters.interface import STEPS_LAST, Adapter, Described, Gave, Given
 from nmcompile.frontends.adapters.parameters import array
-from nmcompile.ir.neurons import LI, CubaLIF, Reset, ResonateFire, SigmaDelta
+from nmcompile.ir.neurons import ATRLIF, LI, CubaLIF, Reset, ResonateFire, SigmaDelta
 from nmcompile.ir.neurons.base import Array
 
 PACKAGE = "lava.lib.dl.slayer."
 # Class -> the attributes that hold the states of the neuron in the IR.
 STATES: dict[str, dict[str, str]] = {
     "neuron.cuba.Neuron": {"u": "current_state", "v": "voltage_state"},
+    "neuron.alif.Neuron": {"u": "current_state", "v": "voltage_state", "b": "threshold_state",
+                           "r": "refractory_state"},
     "neuron.rf.Neuron": {"re": "real_state", "v": "imag_state"},
     "neuron.rf_iz.Neuron": {"re": "real_state", "v": "imag_state"},
     "neuron.sigma_delta.Neuron": {
@@ -35,7 +37,7 @@ STATES: dict[str, dict[str, str]] = {
     "axon.delta.Delta": {"v": "pre_state", "residue": "residual_state"},
     "dendrite.sigma.Sigma": {"v": "pre_state"},
 }
-SUPPORTED = "lava-dl's CUBA, sigma-delta and resonate-and-fire neurons"
+SUPPORTED = "lava-dl's CUBA, ALIF, sigma-delta and resonate-and-fire neurons"
 POINTS = (-2.0, -0.5, 0.0, 0.5, 2.0)
 RECTIFIED = {POINTS: False, (0.0, 0.0, 0.0, 0.5, 2.0): True}  # what an activation makes of POINTS
 
@@ -98,6 +100,12 @@ def _hold(module: Any, states: dict[str, torch.Tensor]) -> None:
         setattr(owner, attribute, states[variable])
 
 
+def _rest(module: Any, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """What the states begin with: a threshold that adapts at what it falls back to."""
+    return {variable: torch.full(shape, module.threshold if variable == "b" else 0.0)
+            for variable in STATES[kind_of(module)]}
+
+
 def _attributes(module: Any) -> tuple[str, ...]:
     """Its own states and, where its first call draws no parameters for it, its shape."""
     own = [name for name in STATES[kind_of(module)].values() if "." not in name]
@@ -106,7 +114,7 @@ def _attributes(module: Any) -> tuple[str, ...]:
 
 
 def _reset(module: Any) -> None:
-    _hold(module, {variable: torch.zeros(1) for variable in STATES[kind_of(module)]})
+    _hold(module, _rest(module, (1,)))
     delta = getattr(module, "delta", module)
     if hasattr(delta, "error_state"):
         delta.error_state = torch.zeros(1)
@@ -117,9 +125,17 @@ def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     first, *more = current if isinstance(current, tuple | list) else [current]
     if hasattr(module, "dynamics") and module.shape is None and not module.shared_param:
         _draw(module, tuple(torch.zeros_like(part) for part in (first, *more)))
-    held = _held(module)
+    held = {name: _cut(module, state) if name == "b" else state
+            for name, state in _held(module).items()}
     kept = all(state.shape == first.shape[:-1] for state in held.values())
     return Given(current=first, more=tuple(more), states=held if kept else {})
+
+
+def _cut(module: Any, state: torch.Tensor) -> torch.Tensor:
+    """A state as its integers have it, which a difference from it must be taken of."""
+    values = array(state)
+    cut = np.trunc(values * module.s_scale) / module.s_scale
+    return state if np.array_equal(cut, values) else torch.from_numpy(cut)
 
 
 def _draw(module: Any, nothing: tuple[torch.Tensor, ...]) -> None:
@@ -131,8 +147,7 @@ def _draw(module: Any, nothing: tuple[torch.Tensor, ...]) -> None:
 def _gave(module: Any, given: Given, result: torch.Tensor) -> Gave:
     """The result and, computed once more by the module itself, the states of each step."""
     after = _held(module)
-    start = given.states or {name: torch.zeros(given.current.shape[:-1]) for name in after}
-    _hold(module, start)
+    _hold(module, given.states or _rest(module, given.current.shape[:-1]))
     series = SERIES[kind_of(module)](module, given, result)
     _hold(module, after)
     return Gave(output=result, states=after if module.persistent_state else {}, series=series)
@@ -142,6 +157,12 @@ def _cuba_series(module: Any, given: Given, result: torch.Tensor) -> dict[str, t
     u, v = module.dynamics(given.current)
     states = {"v": torch.where(result > 0, 0, v)}
     return states if module.norm is not None else {"u": u, **states}
+
+
+def _adaptive_series(module: Any, given: Given, result: torch.Tensor) -> dict[str, torch.Tensor]:
+    u, v, threshold, refractory = module.dynamics(given.current)
+    return {"u": u, "v": v, "b": threshold + module.threshold_step * result,
+            "r": refractory + 2 * threshold * result}
 
 
 def _resonator_series(module: Any, given: Given, result: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -159,7 +180,7 @@ def _sigma_delta_series(module: Any, given: Given, result: torch.Tensor) -> dict
 
 
 SERIES: dict[str, Callable[[Any, Given, torch.Tensor], dict[str, torch.Tensor]]] = {
-    "neuron.cuba.Neuron": _cuba_series,
+    "neuron.cuba.Neuron": _cuba_series, "neuron.alif.Neuron": _adaptive_series,
     "neuron.rf.Neuron": _resonator_series, "neuron.rf_iz.Neuron": _resonator_series,
     "neuron.sigma_delta.Neuron": _sigma_delta_series,
     "axon.delta.Delta": lambda module, given, result: {"v": given.current},
@@ -192,6 +213,9 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
             current_decay=_kept(module.current_decay), decay=_kept(module.voltage_decay),
             threshold=array(module.threshold), reset=Reset.ZERO, state_step=step,
             v_bias=-_mean(path, module.norm, shape)))
+    if kind == "neuron.alif.Neuron":
+        return Described(bias=-_mean(path, module.norm, shape), neuron=_adaptive(module, step),
+                         threshold=array(module.threshold))
     means = [_mean(path, norm, shape) for norm in (module.real_norm, module.imag_norm)]
     bias = -np.stack([np.broadcast_to(mean, shape) for mean in means])
     return Described(
@@ -200,6 +224,14 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
             sin_decay=array(torch.round(module.sin_decay)).squeeze() / np.float32(1 << 12),
             cos_decay=array(torch.round(module.cos_decay)).squeeze() / np.float32(1 << 12),
             threshold=array(module.threshold), phase=kind == "neuron.rf.Neuron", state_step=step))
+
+
+def _adaptive(module: Any, step: Array) -> ATRLIF:
+    return ATRLIF(
+        current_decay=_kept(module.current_decay), decay=_kept(module.voltage_decay),
+        adaptation_decay=_kept(module.threshold_decay),
+        refractory_decay=_kept(module.refractory_decay), threshold=array(module.threshold),
+        threshold_step=array(module.threshold_step), state_step=step)
 
 
 def _encoder(path: str, delta: Any, **fields: Any) -> SigmaDelta:

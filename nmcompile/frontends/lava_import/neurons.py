@@ -14,13 +14,13 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.lava_import.read import Layer, numbers_of
-from nmcompile.ir.neurons import LI, CubaLIF, Neuron, Reset, ResonateFire, SigmaDelta
+from nmcompile.ir.neurons import ATRLIF, LI, CubaLIF, Neuron, Reset, ResonateFire, SigmaDelta
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.neurons.lif import zero
 
 UNITY = 4096
 PARTS = np.full((), 1 / 64, np.float32)
-SUPPORTED = "CUBA, SDNN, RF_PHASE and RF_IZHIKEVICH are supported."
+SUPPORTED = "CUBA, ALIF, SDNN, RF_PHASE and RF_IZHIKEVICH are supported."
 Shape = tuple[int, ...]
 
 
@@ -37,6 +37,8 @@ def neuron_of(where: str, layer: Layer, shape: Shape) -> Neuron:
                        "Train with MeanOnlyBatchNorm.")
     if kind in ("CUBA", "LOIHI"):
         return _cuba(where, layer, found, shape)
+    if kind == "ALIF":
+        return _adaptive(where, layer, found, shape)
     if kind == "SDNN":
         return _sigma_delta(where, layer, found, shape)
     if kind in ("RF_PHASE", "RF_IZHIKEVICH"):
@@ -47,17 +49,34 @@ def neuron_of(where: str, layer: Layer, shape: Shape) -> Neuron:
 def _cuba(where: str, layer: Layer, found: Layer, shape: Shape) -> CubaLIF:
     if number(where, found, "refDelay", 1) != 1 or number(where, found, "wgtExp", 0) != 0:
         raise NmcError(where, "refDelay other than 1 and wgtExp other than 0 cannot be compiled")
-    decays = [_numbers(where, found, name, shape) for name in ("iDecay", "vDecay")]
-    for name, decay in zip(("iDecay", "vDecay"), decays, strict=True):
-        if np.any(decay < 0) or np.any(decay > UNITY):
-            raise NmcError(where, f"{name} spans {np.min(decay):g} to {np.max(decay):g}, expected "
-                           f"0 to {UNITY}")
     bias = zero() if layer.get("type") == "input" else bias_of(where, layer, shape)
-    keeps = [(np.float32(UNITY) - decay) / np.float32(UNITY) for decay in decays]
     return CubaLIF(
-        current_decay=keeps[0], decay=keeps[1], reset=Reset.ZERO, state_step=PARTS,
-        threshold=_numbers(where, found, "vThMant", shape), v_bias=bias,
+        current_decay=_kept(where, found, "iDecay", shape), reset=Reset.ZERO, state_step=PARTS,
+        decay=_kept(where, found, "vDecay", shape), v_bias=bias,
+        threshold=_numbers(where, found, "vThMant", shape),
     )
+
+
+def _adaptive(where: str, layer: Layer, found: Layer, shape: Shape) -> ATRLIF:
+    """lava-dl's ALIF, which netx has no process for; the numbers are slayer's (neuron/alif.py)."""
+    if np.any(bias_of(where, layer, shape)):
+        raise NmcError(where, "ALIF neurons with a bias cannot be compiled")
+    step = _numbers(where, found, "vThStep", shape)
+    return ATRLIF(
+        current_decay=_kept(where, found, "iDecay", shape),
+        decay=_kept(where, found, "vDecay", shape), state_step=PARTS, threshold_step=step,
+        adaptation_decay=_kept(where, found, "thDecay", shape),
+        refractory_decay=_kept(where, found, "refDecay", shape),
+        threshold=_numbers(where, found, "vThMant", shape))
+
+
+def _kept(where: str, found: Layer, name: str, shape: Shape) -> Array:
+    """What a state keeps of itself, of a decay in parts of 4096."""
+    decay = _numbers(where, found, name, shape)
+    if np.any(decay < 0) or np.any(decay > UNITY):
+        raise NmcError(where, f"{name} spans {np.min(decay):g} to {np.max(decay):g}, expected "
+                       f"0 to {UNITY}")
+    return np.asarray((np.float32(UNITY) - decay) / np.float32(UNITY))
 
 
 def _sigma_delta(where: str, layer: Layer, found: Layer, shape: Shape) -> SigmaDelta | LI:

@@ -141,8 +141,13 @@ def _with_forward(model: nn.Module, notes: tuple[str, ...] = ()) -> Loaded:
 
 
 def _fill(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Load `state` into `model`, strictly; a common prefix such as "model." is taken off."""
-    own = set(model.state_dict())
+    """Load `state` into `model`, strictly; a common prefix such as "model." is taken off.
+
+    Neurons' states that a run left in the file (Sinabs saves them) have no place in a new model,
+    whose buffers for them are empty: it begins where its forward begins.
+    """
+    fresh = model.state_dict()
+    own = set(fresh)
     prefix = next(iter(state)).split(".")[0] + "."
     if not own & set(state) and all(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
@@ -150,8 +155,9 @@ def _fill(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> None:
     if missing or extra:
         raise NmcError(str(path), "does not fit the class of --code: "
                        f"missing {_listed(missing)}; unexpected {_listed(extra)}")
+    empty = {key: value for key, value in fresh.items() if not value.numel()}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict({**state, **empty})
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise NmcError(str(path), f"does not fit the class of --code: {reason}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
-from math import prod
 
 import torch
 
@@ -23,6 +22,8 @@ from nmcompile.frontends.tracing.values import (
     is_features,
     of_one_step,
     regroup,
+    size_of,
+    sizes_of,
 )
 from nmcompile.frontends.tracing.writes import WRITES
 
@@ -55,7 +56,7 @@ def _permute(call: Call) -> Result:
 
 def _permuted_features(call: Call, value: Value, moved: list[int], dims: Dims) -> Value:
     """The value with its feature axes in the order `moved`, and then its axes as `dims`."""
-    ordered = tuple(d for d in value.dims if is_features(d) and prod(a.size for a in d) > 1)
+    ordered = tuple(d for d in value.dims if is_features(d) and size_of(d) > 1)
     source = replace(value, dims=((Axis("B", 2),), *ordered))
     probed = apply_probed(
         call, source, lambda x: x.permute(0, *[i + 1 for i in moved]), ("permute", tuple(moved)),
@@ -246,7 +247,7 @@ def _repeat(call: Call) -> Result:
 
 def _repeated_steps(value: Value, shape: tuple[int, ...]) -> Value | None:
     """A static value expanded along one free axis that stands beside that of the samples."""
-    sizes = [prod(a.size for a in d) for d in value.dims]
+    sizes = sizes_of(value.dims)
     grown = [i for i, (old, new) in enumerate(zip(sizes, shape, strict=False)) if old != new]
     if len(shape) != len(sizes) or len(grown) != 1 or len(value.exprs) != 1:
         return None
@@ -277,15 +278,6 @@ def _first(call: Call) -> Value:
     return value
 
 
-def _rolled(call: Call) -> Result:
-    """A roll along the steps, or along axes of features."""
-    value, shifts, axes = _first(call), call.args[1], call.argument(2, "dims", [])
-    if len(axes) != 1 or not _is_steps(value.dims[axes[0]]):
-        return apply_probed(call, value)
-    by = int(shifts[0]) % len(value.exprs)
-    return replace(value, exprs=value.exprs[-by:] + value.exprs[:-by] if by else value.exprs)
-
-
 def _same(call: Call) -> Result:
     if isinstance(call.out, torch.Tensor) and not call.out.is_floating_point():
         raise NotTraceableError(f"a conversion to {call.out.dtype}")
@@ -302,8 +294,5 @@ AXIS_OPERATIONS: Handlers = {
     **dict.fromkeys(("permute", "transpose", "t"), _permute),
     "select": _select, "slice": _slice, "unbind": _unbind, "stack": _stack, "cat": _cat,
     "split": _split, "split_with_sizes": _split, "sum": _sum, "mean": _sum, "expand": _expand,
-    "repeat": _repeat,
-    "roll": _rolled, **WRITES,
+    "repeat": _repeat, **WRITES,
 }
-
-

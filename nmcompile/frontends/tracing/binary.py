@@ -19,7 +19,15 @@ from nmcompile.frontends.tracing.gates import gate, name_of_gate, summed
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
 from nmcompile.frontends.tracing.selections import grown, together
-from nmcompile.frontends.tracing.values import Dims, Expr, NotTraceableError, Term, Value
+from nmcompile.frontends.tracing.values import (
+    Dims,
+    Expr,
+    NotTraceableError,
+    Term,
+    Value,
+    size_of,
+    sizes_of,
+)
 from nmcompile.ir.maps import Scale, Sparse
 from nmcompile.ir.neurons.base import Array
 
@@ -151,7 +159,7 @@ class _Operands:
         for _ in range(2):  # the last may make the first larger
             for i in range(1, len(values)):
                 values[0], values[i] = together(call, values[0], values[i])
-        if tuple(call.out.shape) != tuple(prod(a.size for a in d) for d in values[0].dims):
+        if tuple(call.out.shape) != sizes_of(values[0].dims):
             values = [grown(call, v) for v in values]
         self.bits = [b if v is b.value else _required(call, v)
                      for b, v in zip(found, values, strict=True)]
@@ -175,6 +183,8 @@ class _Operands:
         laid = {
             id(tensor): laid_out(b.fired if fired[kind] else b.quiet, b.value.dims).to(tensor.dtype)
             for tensor, b, kind in zip(self.tensors, self.bits, kinds, strict=True)}
+        for constant in self.call.changed():  # the trial changes a copy
+            laid.setdefault(id(constant), torch.as_tensor(self.call.constant(constant)).clone())
         args, kwargs = tree_map(
             lambda leaf: laid.get(id(leaf), leaf) if isinstance(leaf, torch.Tensor) else leaf,
             (self.call.args, self.call.kwargs))
@@ -182,7 +192,7 @@ class _Operands:
             out = self.call.function(*args, **kwargs).to(torch.float64)
         except RuntimeError as error:
             raise NotTraceableError(f"it could not be tried out ({str(error)[:80]})") from error
-        shape = tuple(prod(a.size for a in dim) for dim in self.dims)
+        shape = sizes_of(self.dims)
         return constant_expr(out.expand(shape), self.dims).bias
 
     def _of_two(self, a: Bits, b: Bits, table: dict[tuple[bool, bool], Array]) -> Value:
@@ -240,7 +250,7 @@ def laid_out(flat: Array, dims: Dims) -> torch.Tensor:
     features = [a.size if a.tag == "F" else 1 for a, _ in parts]
     shaped = np.broadcast_to(flat, (prod(features),)).reshape(features)
     full = np.broadcast_to(shaped, [a.size if kept else 1 for a, kept in parts])
-    sizes = [prod(a.size for a in dim) if any(a.tag == "F" for a in dim) else 1 for dim in dims]
+    sizes = [size_of(dim) if any(a.tag == "F" for a in dim) else 1 for dim in dims]
     return torch.from_numpy(np.array(full, np.float64).reshape(sizes))
 
 
@@ -252,6 +262,8 @@ def _required(call: Call, value: Value) -> Bits:
 
 def _affine(call: Call, found: Bits, quiet: Array, fired: Array) -> Value:
     """`quiet` without and `fired` with the spike of each element."""
+    if not (np.all(np.isfinite(quiet)) and np.all(np.isfinite(fired))):
+        raise NotTraceableError("it is not finite for a spike or without one")
     worth = found.worth
     nothing = np.zeros_like(worth + fired + quiet)
     slope = np.divide(fired - quiet, worth, out=nothing, where=worth != 0)
@@ -266,7 +278,6 @@ def _over(call: Call, spikes: Value, quiet: Array, fired: Array) -> Value:
 
 def _sum(a: Value, b: Value) -> Value:
     return summed(a, b, 0.0)
-
 
 
 def with_spikes(handlers: Handlers) -> Handlers:

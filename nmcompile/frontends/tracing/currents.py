@@ -3,11 +3,12 @@
     syn = a * syn + x        mem = decay * mem + syn
 
 The recorder sees what this adds up to, x[t] + a x[t-1] + a a x[t-2] + ..., which is what an
-integrator of x holds.
+integrator of x holds; without the factor a it is one that keeps all.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +29,12 @@ Links = tuple[Link, ...]
 class Chain:
     """Terms of one source in all steps up to the last, each once more through `decay`.
 
-    late  steps between the latest of them and the step that takes it
+    decay  None where they are all the same
+    late   steps between the latest of them and the step that takes it
     """
 
     head: Term
-    decay: Link
+    decay: Link | None
     place: int
     late: int
 
@@ -48,8 +50,9 @@ class Chain:
 
     def terms(self, step: int) -> list[Term]:
         """What of it arrives in `step`."""
+        decay = () if self.decay is None else (self.decay,)
         return [Term(self.head.source, self.head.variable, step - self.late - k,
-                     (*self.base, *(self.decay,) * k, *self.tail))
+                     (*self.base, *decay * k, *self.tail))
                 for k in range(step - self.late + 1)]
 
 
@@ -61,7 +64,7 @@ def with_currents(calls: dict[str, Calls], silent: dict[str, int]) -> dict[str, 
     """
     made: dict[str, int] = {}
     for node in tuple(calls.values()):
-        groups: dict[tuple[Link, Links], list[Chain]] = {}
+        groups: dict[tuple[Link | None, Links], list[Chain]] = {}
         for chain in _chains(node.currents) if len(node.currents) >= SHORTEST else ():
             groups.setdefault((chain.decay, chain.tail), []).append(chain)
         for chains in groups.values():
@@ -90,6 +93,8 @@ def _chain(head: Term, terms: tuple[Term, ...], step: int) -> Chain | None:
     for term in terms:
         if (term.source, term.variable, term.step) != (head.source, head.variable, head.step - 1):
             continue
+        if term.links == head.links:
+            return Chain(head, None, len(head.links), step - head.step)
         for place, link in enumerate(term.links):
             if _decays(link) and head.links == (*term.links[:place], *term.links[place + 1 :]):
                 return Chain(head, link, place, step - head.step)
@@ -110,14 +115,14 @@ def _integrator(
     if len(pauses) != 1 or rests is None:
         return None
     (pause,), decay, tail = pauses, chains[0].decay, chains[0].tail
-    assert isinstance(decay.map, Scale)
-    split = _constants([expr.bias for expr in rests], decay.map, tail, pause)
+    kept = _factor(decay, chains[0].base, node)
+    split = _constants([expr.bias for expr in rests], kept, tail, pause)
     if split is None:
         return None
     own, others = split
     path, late = _free(f"{node.path}.current", calls), min(chain.late for chain in chains)
-    integrator = Calls(path, Described(neuron=LI(decay=np.asarray(decay.map.factor, np.float32))),
-                       decay.map.in_shape)
+    integrator = Calls(path, Described(neuron=LI(decay=np.asarray(kept.factor, np.float32))),
+                       kept.in_shape)
     for step in range(len(node.currents) + silent.get(node.path, 0) - pause):
         arriving = ((chain, step + late - chain.late) for chain in chains)
         integrator.currents.append(Expr(tuple(
@@ -130,15 +135,27 @@ def _integrator(
     return path
 
 
+def _factor(decay: Link | None, base: Links, node: Calls) -> Scale:
+    """What an integrator keeps of its membrane in a step."""
+    if decay is None:
+        shape = base[-1].map.out_shape if base else node.shape
+        return Scale(factor=np.ones((), np.float32), in_shape=shape)
+    assert isinstance(decay.map, Scale)
+    return decay.map
+
+
 def _without(currents: list[Expr], chains: list[Chain]) -> list[Expr] | None:
     """`currents` without the chains; None where they are not whole in every step."""
     rests = []
     for step, expr in enumerate(currents):
-        left = list(expr.terms)
-        for term in (t for chain in chains for t in chain.terms(step)):
-            if term not in left:
-                return None
-            left.remove(term)
+        gone, left = Counter(t for chain in chains for t in chain.terms(step)), []
+        for term in expr.terms:
+            if gone[term]:
+                gone[term] -= 1
+            else:
+                left.append(term)
+        if any(gone.values()):
+            return None
         rests.append(Expr(tuple(left), expr.bias))
     return rests
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 import torch
 
@@ -17,6 +15,7 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     of_one_step,
+    sizes_of,
 )
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
@@ -28,7 +27,7 @@ def _add(call: Call) -> Result:
     first, second = call.args[:2]
     factors = {"add": (1.0, alpha), "sub": (1.0, -alpha), "rsub": (-alpha, 1.0)}
     factor_a, factor_b = factors[call.name.rstrip("_")]
-    a, b = _operand(call, first), _operand(call, second)
+    a, b = call.value(first), call.value(second)
     if isinstance(a, Value) and isinstance(b, Value):
         left, right = scaled(call, a, factor_a), scaled(call, b, factor_b)
         return _sum_of_values(call, left, right)
@@ -51,22 +50,18 @@ def _tags(value: Value) -> list[list[str]]:
     return [[x.tag for x in dim if x.size > 1 or x.tag != "F"] for dim in value.dims]
 
 
-def _operand(call: Call, item: object) -> Value | None:
-    return call.value(item)
-
-
 def _plus_constant(call: Call, value: Value, constant: object, factor: float) -> Value:
     tensor = torch.as_tensor(constant, dtype=torch.float64) * factor
-    if not torch.any(tensor) and tuple(call.out.shape) == _sizes(value.dims):
+    if not torch.any(tensor) and tuple(call.out.shape) == sizes_of(value.dims):
         return value
-    if tuple(call.out.shape) != _sizes(value.dims):
+    if tuple(call.out.shape) != sizes_of(value.dims):
         value = grown(call, value)
     added = constant_expr(tensor.expand(call.out.shape), value.dims)
     return value.each(lambda expr: expr.plus(added))
 
 
 def _multiply(call: Call) -> Result:
-    a, b = _operand(call, call.args[0]), _operand(call, call.args[1])
+    a, b = call.value(call.args[0]), call.value(call.args[1])
     if a is not None and b is not None:
         raise NotTraceableError("a product of two tensors that depend on spikes")
     if a is None and call.name.startswith("div"):
@@ -78,14 +73,14 @@ def _multiply(call: Call) -> Result:
     constant = torch.as_tensor(call.args[1] if a is not None else call.constant(call.args[0]),
                                dtype=torch.float64)
     factor = 1 / constant if call.name.startswith("div") else constant
-    if tuple(call.out.shape) != _sizes(value.dims):
+    if tuple(call.out.shape) != sizes_of(value.dims):
         return apply_probed(call, value)
     flat = constant_expr(factor.expand(call.out.shape), value.dims).bias
     return scaled(call, value, flat)
 
 
 def _negate(call: Call) -> Result:
-    value = _operand(call, call.args[0])
+    value = call.value(call.args[0])
     assert value is not None
     return scaled(call, value, -1.0)
 
@@ -126,13 +121,9 @@ def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())  # noqa: PLR0124
 
 
-def _sizes(dims: Dims) -> tuple[int, ...]:
-    return tuple(prod(axis.size for axis in dim) for dim in dims)
-
-
 def _dropout(call: Call) -> Result:
     """Dropout in evaluation is the identity; in training it is refused."""
-    value = _operand(call, call.args[0])
+    value = call.value(call.args[0])
     if call.argument(2, "train", True):
         raise NotTraceableError("dropout in training mode")
     return [value, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from math import prod
 from typing import Any
 
@@ -23,10 +24,9 @@ GROWING = frozenset("""
     upsample_nearest2d upsample_nearest3d zeros avg_pool2d avg_pool3d max_pool2d_with_indices
     pixel_shuffle cat stack as_strided
 """.split())
-# Operations on several tensors, whose result is at most as large as the product of their sizes.
-JOINING = frozenset("""
-    add addmm baddbmm bmm div maximum minimum mm mul sub where pow eq gt ge lt le
-""".split())
+PRODUCTS = frozenset(["mm", "addmm", "bmm", "baddbmm"])  # of their last two tensors
+# Operations on single elements, whose result is as large as their tensors spread to one shape.
+JOINING = frozenset("add div maximum minimum mul sub where pow eq gt ge lt le".split())
 MAKING = frozenset("arange empty eye full linspace ones rand randn zeros".split())  # out of nothing
 DIVIDING = frozenset(["unbind", "split", "chunk", "split_with_sizes", "tensor_split"])
 
@@ -40,18 +40,28 @@ def require_modest(
                      if isinstance(t, torch.Tensor)), default=0)
         if parts > MAX_PARTS:
             raise NmcError(where, f"{name} of {parts:,} parts; {MAX_PARTS:,} are followed")
-    if name not in GROWING and not (name in JOINING and _may_grow(args)):
+    if name in PRODUCTS or name in JOINING:
+        _require_few(name, _joined(name, args), where)
+    if name not in GROWING:
         return
     shadow = tree_map_only(torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
     placed = "device" in kwargs or name in MAKING
     given = {**shadow[1], "device": torch.device("meta")} if placed else shadow[1]
     result = function(*shadow[0], **given)
-    elements = sum(t.numel() for t in tree_leaves(result) if isinstance(t, torch.Tensor))
+    _require_few(
+        name, sum(t.numel() for t in tree_leaves(result) if isinstance(t, torch.Tensor)), where)
+
+
+def _require_few(name: str, elements: int, where: str) -> None:
     if elements > MAX_RESULT:
         raise NmcError(where, f"{name} gives {elements:,} numbers; {MAX_RESULT:,} are followed",
                        "Give fewer samples, or a smaller model.")
 
 
-def _may_grow(args: tuple[Any, ...]) -> bool:
-    sizes = [t.numel() for t in tree_leaves(args) if isinstance(t, torch.Tensor)]
-    return prod(sizes) > MAX_RESULT and len(sizes) > 1
+def _joined(name: str, args: tuple[Any, ...]) -> int:
+    """Elements of a product of matrices, or of tensors spread to the largest size of each axis."""
+    shapes = [t.shape for t in args if isinstance(t, torch.Tensor)]
+    if name in PRODUCTS:
+        return prod(shapes[-2][:-1]) * shapes[-1][-1]
+    axes = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+    return prod(map(max, axes))

@@ -16,7 +16,7 @@ from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Value
 # Their result does not depend on the values of their argument.
 CONSTANTS = frozenset(
     ["zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_empty",
-     "new_full", "rand_like", "randn_like", "sym_size", "new_empty_strided", "empty_strided"]
+     "new_full", "sym_size", "new_empty_strided", "empty_strided"]
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 import torch
 
@@ -12,7 +10,12 @@ from nmcompile.frontends.tracing.elementwise import constant_expr, scaled
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
-from nmcompile.frontends.tracing.values import Expr, Value
+from nmcompile.frontends.tracing.selections import grown
+from nmcompile.frontends.tracing.values import (
+    Expr,
+    Value,
+    sizes_of,
+)
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons.base import Array
 
@@ -51,8 +54,10 @@ class _Watched:
         level = torch.as_tensor(other, dtype=torch.float32)
         if call.name == "heaviside":
             at_level, level = bool(torch.all(level > 0)), torch.zeros(())
+        value = grown(call, value)
         flat = constant_expr(level.expand(call.out.shape), value.dims).bias
-        return self.sites.compare(call, value, flat, at_level, tensor)
+        membrane = tensor.expand(call.out.shape)
+        return self.sites.compare(call, value, flat, at_level, membrane)
 
     def multiplied(self, call: Call) -> Result:
         """A membrane times spikes, or times a constant, which carries it to the next step."""
@@ -121,7 +126,7 @@ def _choice_of_spikes(
     two      the gate without a spike and with one
     choices  what is taken where the gate is 1, and where it is 0
     """
-    if tuple(call.out.shape) != tuple(prod(a.size for a in dim) for dim in gate.dims):
+    if tuple(call.out.shape) != sizes_of(gate.dims):
         return None
     on, off = (_levels_beside(call, gate, item) for item in choices)
     if on is None or off is None:

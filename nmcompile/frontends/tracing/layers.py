@@ -18,9 +18,12 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, Scale, from_matrix
 from nmcompile.ir.neurons.base import Array
+
+MAX_SYNAPSES = 1 << 27  # of a layer that is repeated at each position of its features
 
 
 def _matrix_product(call: Call) -> Result:
@@ -65,6 +68,8 @@ def _dense(value: Value, weight: torch.Tensor, grid: Grid | None) -> LinearMap:
     matrix = np.ascontiguousarray(_array(weight).T)
     if before == 1:
         return Dense(weight=matrix, in_shape=(n_in,), out_shape=(n_out,), grid=grid)
+    if before * weight.numel() > MAX_SYNAPSES:
+        raise NotTraceableError(f"it makes more than {MAX_SYNAPSES:,} synapses")
     repeated = scipy.sparse.kron(scipy.sparse.eye_array(before), matrix.T, format="csr")
     return from_matrix(scipy.sparse.csr_array(repeated.astype(np.float32)), (before, n_in),
                        (before, n_out))
@@ -87,7 +92,7 @@ def _convolution(call: Call) -> Result:
         raise NotTraceableError("a convolution over samples or steps", True)
     if transposed or weight.dim() > 4:
         return apply_probed(call, value)
-    shape = tuple(prod(a.size for a in dim) for dim in value.dims[1:])
+    shape = sizes_of(value.dims[1:])
     key = ("conv", shape, call.recorder.key(weight), *map(tuple, (stride, padding, dilation)),
            groups)
     flat = weight.dim() == 3
@@ -133,7 +138,7 @@ def _batch_norm(call: Call) -> Result:
     factor = inverse if weight is None else inverse * _array(weight, np.float64)
     shift = -_array(mean, np.float64) * factor
     shift = shift if bias is None else shift + _array(bias, np.float64)
-    shape = tuple(prod(a.size for a in dim) for dim in value.dims[1:])
+    shape = sizes_of(value.dims[1:])
     aligned = (-1, *[1] * (len(shape) - 1))
     factor = factor.astype(np.float32).reshape(aligned)
     link = call.link(("scale", shape, factor.tobytes()),

@@ -19,7 +19,7 @@ from nmcompile.frontends.tracing.membranes import (
 )
 from nmcompile.frontends.tracing.recorder import Known
 from nmcompile.frontends.tracing.silence import with_silence
-from nmcompile.frontends.tracing.values import Expr, NotTraceableError, Term
+from nmcompile.frontends.tracing.values import Expr, Link, NotTraceableError, Term
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
@@ -134,6 +134,7 @@ def _apart(membranes: list[Expr], path: str, late: bool) -> list[Expr]:
     last = len(membranes) - 1
     own = {(t.variable, t.links) for t in membranes[-1].terms if (t.source, t.step) == (
         path, last - 1)}
+    start: dict[tuple[Link, ...], Expr] = {(): membranes[0]}  # the membrane of step 0 behind links
     result = []
     for step, expr in enumerate(membranes):
         total = Expr((), expr.bias)
@@ -142,12 +143,18 @@ def _apart(membranes: list[Expr], path: str, late: bool) -> list[Expr]:
             memory = term.variable == "v" or (late and term.variable == RESET and step == 1)
             if (term.source, term.step) == (path, 0) and memory and (
                     step > 1 or (term.variable, term.links) not in own):
-                part = membranes[0]
-                for link in term.links:
-                    part = part.then(link)
+                part = _behind(start, term.links)
             total = total.plus(part)
         result.append(total)
     return result
+
+
+def _behind(known: dict[tuple[Link, ...], Expr], links: tuple[Link, ...]) -> Expr:
+    """What is known of the start of `links`, behind all of them."""
+    first = next(n for n in range(len(links), -1, -1) if links[:n] in known)
+    for n in range(first, len(links)):
+        known[links[: n + 1]] = known[links[:n]].then(links[n])
+    return known[links]
 
 
 def _own(path: str, expr: Expr, step: int) -> tuple[dict[str, Array], Expr]:

@@ -24,6 +24,7 @@ from nmcompile.frontends.tracing.values import (
     Opaque,
     Value,
     is_features,
+    sizes_of,
 )
 from nmcompile.frontends.tracing.windows import (
     Windows,
@@ -53,7 +54,7 @@ class Window:
     ) -> None:
         if not all(map(is_features, value.dims[-axes:])):
             raise NotTraceableError("pooling over samples or steps", True)
-        plane = [prod(a.size for a in dim) for dim in value.dims[-axes:]]
+        plane = sizes_of(value.dims[-axes:])
         rows = plane[0] if axes == 2 else 1
         self.shape = (prod(value.features) // (rows * plane[-1]), rows, plane[-1])
         self.kernel, self.stride = _pair(kernel, 1, axes), _pair(stride or kernel, 1, axes)

@@ -10,13 +10,22 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from nmcompile.frontends.tracing.values import Axis, Dims, NotTraceableError, Value, is_features
+from nmcompile.frontends.tracing.values import (
+    Axis,
+    Dims,
+    NotTraceableError,
+    Value,
+    is_features,
+    size_of,
+    sizes_of,
+)
 from nmcompile.ir.maps import LinearMap, from_matrix
 from nmcompile.ir.neurons.base import Array
 
 MAX_SOURCES = 16384  # features whose unit vectors are tried one by one
 MAX_SYNAPSES = 20_000_000
 MAX_TRIED = 1 << 26  # numbers of all samples and steps
+LARGE = 2.0**20  # bounds and thresholds of an operation lie below
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -32,10 +41,10 @@ class Found:
 def probe(function: Function, value: Value) -> Found:
     """The affine map that `function` applies to each sample and step, as a sparse matrix.
 
-    Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0)
-    and that rows neither meet nor change places; then reads off a selection of features from
-    f(1..n), or the columns from f of the unit vectors. Raises NotTraceableError where it is not
-    affine or rows meet.
+    Runs it on random rows of features and requires f(ax + by) = a f(x) + b f(y) - (a + b - 1) f(0),
+    the same slope for values a million times as large, and that rows neither meet nor change
+    places; then reads off a selection of features from f(1..n), or the columns from f of the unit
+    vectors. Raises NotTraceableError where it is not affine or rows meet.
     """
     rows = _Rows(function, value)
     if rows.count * rows.n_in > MAX_TRIED:
@@ -65,7 +74,7 @@ class _Rows:
         self.function, self.dims = function, value.dims
         self.n_in = prod(value.features)
         self.count = prod(a.size for dim in self.dims for a in dim if a.tag != "F")
-        shape = tuple(prod(a.size for a in dim) for dim in self.dims)
+        shape = sizes_of(self.dims)
         self.dims_out = _dims_after(self.dims, function(torch.zeros(shape)).shape)
 
     def run(self, rows: Array) -> Array:
@@ -75,7 +84,7 @@ class _Rows:
         sizes = [atoms[i].size for i in (*leads, *features)]
         inverse = np.argsort((*leads, *features))
         laid = rows.reshape(sizes).transpose(inverse)
-        shape = tuple(prod(a.size for a in dim) for dim in self.dims)
+        shape = sizes_of(self.dims)
         tensor = torch.as_tensor(np.ascontiguousarray(laid.reshape(shape)), dtype=torch.float32)
         out = self.function(tensor).to(torch.float64).numpy()
         atoms = [axis for dim in self.dims_out for axis in dim]
@@ -95,7 +104,7 @@ def _dims_after(dims: Dims, shape: torch.Size) -> Dims:
     for index, size in enumerate(shape):
         dim = dims[index] if index < len(dims) else (Axis("F", 1),)
         if not is_features(dim):
-            if not all(a.tag != "F" for a in dim) or prod(a.size for a in dim) != size:
+            if not all(a.tag != "F" for a in dim) or size_of(dim) != size:
                 raise NotTraceableError("it mixes samples or steps with features", True)
             result.append(dim)
         else:
@@ -111,7 +120,9 @@ def _require_affine(rows: _Rows, zero: Array) -> None:
     fx, fy = rows.run(x), rows.run(y)
     both = rows.run(2 * x - 3 * y)
     scale = 1e-4 * (1 + np.abs(fx).max(initial=0) + np.abs(fy).max(initial=0))
-    if not np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale):
+    large = (rows.run(LARGE * x) - zero) / LARGE
+    if not (np.allclose(both, 2 * fx - 3 * fy + 2 * zero, rtol=0, atol=scale)
+            and np.allclose(large, fx - zero, rtol=0, atol=scale)):
         raise NotTraceableError("it is not linear")
     _require_rows_apart(rows, (x, fx), (y, fy), scale)
 

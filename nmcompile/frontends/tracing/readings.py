@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.adapters import ADAPTERS
@@ -19,8 +18,15 @@ from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
 from nmcompile.frontends.tracing.explanation import Failure, explanation
 from nmcompile.frontends.tracing.membrane_parameters import finish
 from nmcompile.frontends.tracing.recorder import RAISED, EndlessError, Known
+from nmcompile.frontends.tracing.results import (
+    known_of,
+    over_steps,
+    result_of,
+    stacked,
+    tensors_of,
+)
 from nmcompile.frontends.tracing.session import Session
-from nmcompile.frontends.tracing.values import Axis, NotTraceableError, Opaque, Value
+from nmcompile.frontends.tracing.values import NotTraceableError, Opaque
 from nmcompile.ir.neurons.base import Array
 
 INPUT = "input"
@@ -55,7 +61,7 @@ class Reading:
     own: bool
     static: bool
     outputs: tuple[Known, ...]
-    result: Array | None
+    result: torch.Tensor | None
     samples: int
 
 
@@ -255,7 +261,7 @@ def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     return Reading(
         kind=KINDS[tags], session=session,
         values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
-        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
+        outputs=known_of(session, returned), result=result_of(session, returned), samples=samples,
     )
 
 
@@ -268,7 +274,7 @@ def _per_step(attempt: Attempt) -> Reading:
 def _called_each_step(attempt: Attempt, values: Array, samples: int, static: bool) -> Reading:
     model, session, n_steps = attempt.model, attempt.session(), values.shape[1]
 
-    results: list[Array | None] = []
+    results: list[torch.Tensor | None] = []
 
     def run() -> list[tuple[Known | None, ...]]:
         returned = []
@@ -277,8 +283,8 @@ def _called_each_step(attempt: Attempt, values: Array, samples: int, static: boo
             session.mark(given, "B", INPUT, [None if static else step])
             result = model(given)
             _require_followed(session, result)
-            returned.append(tuple(map(session.recorder.known, _tensors(result))))
-            results.append(_result(session, result))
+            returned.append(tuple(map(session.recorder.known, tensors_of(result))))
+            results.append(result_of(session, result))
             counts = _counts(session)
             if set(counts.values()) != {step + 1}:
                 raise NotTraceableError("the model runs a loop over steps by itself", True)
@@ -287,8 +293,8 @@ def _called_each_step(attempt: Attempt, values: Array, samples: int, static: boo
     each = session.run(run)
     return Reading(
         kind="one step a call", session=session, values=values, shape=values.shape[2:],
-        steps=n_steps, own=False, static=static, outputs=_over_time(each), samples=samples,
-        result=_stacked(results))
+        steps=n_steps, own=False, static=static, outputs=over_steps(each), samples=samples,
+        result=stacked(results))
 
 
 def _values(attempt: Attempt) -> Reading:
@@ -310,7 +316,7 @@ def _values(attempt: Attempt) -> Reading:
     return Reading(
         kind="values", session=session, values=np.repeat(values[:, None], n_steps, axis=1),
         shape=values.shape[1:], steps=n_steps, own=True, static=True,
-        outputs=_known(session, returned), result=_result(session, returned), samples=samples,
+        outputs=known_of(session, returned), result=result_of(session, returned), samples=samples,
     )
 
 
@@ -347,7 +353,7 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
 
 def _require_followed(session: Session, returned: Any) -> None:
     """Raise what could not be followed where it is why no neuron was found."""
-    hidden = [k for k in _known(session, returned) if isinstance(k, Opaque)]
+    hidden = [k for k in known_of(session, returned) if isinstance(k, Opaque)]
     if hidden and not session.calls:
         raise hidden[0].error
 
@@ -361,36 +367,3 @@ def _counts(session: Session) -> dict[str, int]:
     sites = session.sites.by_name
     return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)
             for path, calls in session.calls.items() if not calls.static}
-
-
-def _tensors(returned: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-
-
-def _known(session: Session, returned: Any) -> tuple[Known, ...]:
-    return tuple(k for k in map(session.recorder.known, _tensors(returned)) if k is not None)
-
-
-def _result(session: Session, returned: Any) -> Array | None:
-    """The values of the first tensor that depends on the input, None without any."""
-    followed = (t for t in _tensors(returned) if session.recorder.known(t) is not None)
-    first = next(followed, None)
-    return None if first is None else first.detach().numpy().copy()
-
-
-def _stacked(results: list[Array | None]) -> Array | None:
-    found = [result for result in results if result is not None]
-    return np.stack(found) if len(found) == len(results) > 0 else None
-
-
-def _over_time(each: list[tuple[Known | None, ...]]) -> tuple[Known, ...]:
-    """The tensors returned in each step as tensors with a time axis."""
-    outputs: list[Known] = []
-    for knowns in zip(*each, strict=False):
-        values = [k for k in knowns if isinstance(k, Value) and len(k.exprs) == 1]
-        if len(values) == len(each):
-            dims = ((Axis("T", len(each)),), *values[0].dims)
-            outputs.append(Value(dims, tuple(v.exprs[0] for v in values)))
-        else:
-            outputs += [k for k in knowns[:1] if k is not None]
-    return tuple(outputs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -70,9 +72,9 @@ def _values(returned: tuple[Known, ...], notes: list[str]) -> list[Value]:
     for known in returned:
         if not isinstance(known, Opaque):
             values.append(known)
-        elif known.keeps_decisions:
+        elif known.kept and (series := _series(known.origins)):
             notes.append(f"the output is taken before: {known.error.where}: {known.error.what}")
-            values += _series(known.origins)
+            values.append(series)
         elif not values:
             raise known.error
         else:
@@ -80,13 +82,17 @@ def _values(returned: tuple[Known, ...], notes: list[str]) -> list[Value]:
     return values
 
 
-def _series(origins: tuple[Value, ...]) -> tuple[Value, ...]:
-    """Values of single steps that were put together, as one with an axis of steps."""
+def _series(origins: tuple[Value, ...]) -> Value | None:
+    """One value, or those of single steps that were put together as one with an axis of steps."""
     first = origins[0]
-    if len(origins) == 1 or any(v.dims != first.dims or len(v.exprs) != 1 for v in origins):
-        return origins
+    if len(origins) == 1:
+        return first
+    steps = [v.exprs[0].last_step() for v in origins]
+    if any(v.dims != first.dims or len(v.exprs) != 1 for v in origins) or any(
+            b <= a for a, b in pairwise(steps)):
+        return None
     exprs = tuple(v.exprs[0] for v in origins)
-    return (Value(((Axis("T", len(exprs)),), *first.dims), exprs),)
+    return Value(((Axis("T", len(exprs)),), *first.dims), exprs)
 
 
 def _port(value: Value, steps: int, naming: Callable[[str], str]) -> Output | None:
@@ -115,7 +121,7 @@ class _Weighted:
     def port(self, population: str, variable: str, size: int) -> Output:
         """The port that adds this up; a factor that all steps share is left out."""
         last = self.weights[-1]
-        alike = last > 0 and np.allclose(self.weights, last)
+        alike = last > 0 and not _varies(self.weights)
         offset = self.offset / last if alike else self.offset
         listed = np.broadcast_to(offset, (size,)) if np.any(offset) else ()
         return Output(
@@ -135,7 +141,10 @@ def _weighted(value: Value, steps: int) -> _Weighted | None:
             if links is not None and list(map(id, core)) != list(map(id, links)):
                 return None
             links = core
-            weights[slice(None) if term.step is None else term.step] += factor
+            if term.step is None:
+                weights += factor / steps
+            else:
+                weights[term.step] += factor
     sources = {t.source for e in value.exprs for t in e.terms}
     if len(sources) != 1 or links is None:
         return None
@@ -175,20 +184,21 @@ def _integrator(
         exprs = tuple(Expr((Term(weighted.source, "spikes", step, weighted.links),), np.zeros(()))
                       for step in range(steps))
     elif len(exprs) != steps:
-        exprs = _by_step(exprs[0], steps)
+        exprs = _by_step(reduce(Expr.plus, exprs), steps, shape)
     return Node(
         name=name, shape=shape, neuron=LI(decay=np.zeros((), np.float32)), currents=exprs), port
 
 
 def _varies(weights: Array) -> bool:
-    return not np.allclose(weights, weights[-1])
+    return not np.allclose(weights, weights[-1], rtol=1e-5, atol=0)
 
 
-def _by_step(total: Expr, steps: int) -> tuple[Expr, ...]:
-    """A sum over steps as the parts of each step."""
+def _by_step(total: Expr, steps: int, shape: tuple[int, ...]) -> tuple[Expr, ...]:
+    """A sum over steps as the parts of each step; what never changes is spread over them."""
+    share = Link(Scale(factor=np.full((), 1 / steps, np.float32), in_shape=shape), "")
     return tuple(
-        Expr(tuple(t for t in total.terms if t.step == step or t.step is None),
-             total.bias / steps)
+        Expr(tuple(t if t.step == step else replace(t, links=(*t.links, share))
+                   for t in total.terms if t.step in (step, None)), total.bias / steps)
         for step in range(steps)
     )
 

@@ -17,7 +17,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.tracing.calls import Calls
-from nmcompile.frontends.tracing.endings import keeps_decisions
+from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.extent import require_modest
 from nmcompile.frontends.tracing.probe import Found
 from nmcompile.frontends.tracing.values import Link, NotTraceableError, Opaque, Value
@@ -37,6 +37,7 @@ MAX_CALLS = 300_000  # operations and modules of one run; 1,000 steps of 20 laye
 RAISED = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
           ArithmeticError)
 BUG = "nmcompile itself failed on it; please report it with the model"
+RANDOM = "numbers that are drawn anew in each run"
 DECIDES = "the model's code decides by the values of its spikes"
 Known = Value | Opaque
 Result = Known | list[Known | None] | None
@@ -78,6 +79,16 @@ class Call:
         leaves = tree_leaves((self.args, self.kwargs))
         pairs = [(leaf, self.value(leaf)) for leaf in leaves if isinstance(leaf, torch.Tensor)]
         return [(tensor, value) for tensor, value in pairs if value is not None]
+
+    def changed(self) -> list[torch.Tensor]:
+        """The tensors that it writes into."""
+        if not self.function._schema.is_mutable:
+            return []
+        given = [*self.args, *(self.kwargs.get(a.name) for a in
+                               self.function._schema.arguments[len(self.args):])]
+        pairs = zip(self.function._schema.arguments, given, strict=True)
+        return [leaf for a, item in pairs if a.alias_info and a.alias_info.is_write
+                for leaf in tree_leaves(item) if isinstance(leaf, torch.Tensor)]
 
     def link(self, key: Hashable, build: Callable[[], LinearMap]) -> Link:
         """The link that was made for `key` before, or a new one of `build()`."""
@@ -142,6 +153,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._note(Call(name, func, args, kwargs, out, self, before), known)
         elif name in self.unmarked and not self.paused:
             self.unmarked[name](Call(name, func, args, kwargs, out, self))
+        elif torch.Tag.nondeterministic_seeded in func.tags and not self.paused:
+            self._mark_all(Call(name, func, args, kwargs, out, self),
+                           self.opaque(NotTraceableError(RANDOM), [], name))
         return out
 
     def _constant_changed(self, func: Any, args: tuple[Any, ...]) -> torch.Tensor | None:
@@ -167,6 +181,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result: Known = known
         return result
 
+    def marked(self) -> list[torch.Tensor]:
+        """The tensors that something is known of."""
+        return [tensor for tensor in self._known if tensor.layout == torch.strided]
+
     def mark(self, tensor: torch.Tensor, known: Known, written: bool = False) -> None:
         """Note what `tensor` is; `written` where it has just been changed in place."""
         self._known[tensor] = (known, tensor._version + written)
@@ -174,10 +192,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _mark_result(self, call: Call, out: torch.Tensor, known: Known) -> None:
         """Note a result; a view counts the changes of what it views, if only after this call."""
         first = call.args[0] if call.args else None
+        written = any(out is tensor for tensor in call.changed())
         if isinstance(first, torch.Tensor) and _share(first, out):
-            self._known[out] = (known, first._version + (first is out))
+            self._known[out] = (known, first._version + written)
         else:
-            self.mark(out, known)
+            self.mark(out, known, written)
 
     def module(self) -> str:
         """Path of the module that is running."""
@@ -226,29 +245,29 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if hidden:
                 result: Result = Opaque(
                     hidden[0].error, any(k.mixes_axes for k in hidden), tuple(known),
-                    keeps_decisions(call.name, call.args, known))
+                    kept_by(call.name, call.args, known))
                 if call.name in ("zeros_like", "ones_like", "empty_like", "full_like"):
                     result = None
             else:
                 result = self.handlers.get(call.name, self.fallback)(call)
         except NotTraceableError as reason:
             result = replace(self.opaque(reason, list(known), call.name),
-                             keeps_decisions=keeps_decisions(call.name, call.args, known))
-            self._spoil(call, result)
+                             kept=kept_by(call.name, call.args, known))
         except RAISED as error:
             said = f"{BUG} ({type(error).__name__}: {str(error)[:160]})"
             raise self.opaque(NotTraceableError(said), list(known), call.name).error from error
+        if isinstance(result, Opaque):
+            self._spoil(call, result)
         self._mark_all(call, result)
         self.followed += any(isinstance(k, Value) for k in (
             result if isinstance(result, list) else [result]))
 
     def _spoil(self, call: Call, result: Opaque) -> None:
-        """A tensor that was written into through one of its views is not known any more."""
-        target = call.args[0] if call.args else None
-        if call.function._schema.is_mutable and isinstance(target, torch.Tensor):
-            base = target._base
-            if base is not None:
-                self.mark(base, result, written=True)
+        """What has been written into is not known any more, nor what it is a part of."""
+        for target in call.changed():
+            for tensor in (target, target._base):
+                if tensor is not None:
+                    self.mark(tensor, result, written=True)
 
     def _mark_all(self, call: Call, result: Result) -> None:
         outs = list(call.out) if isinstance(call.out, tuple | list) else [call.out]

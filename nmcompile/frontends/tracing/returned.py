@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from nmcompile.frontends.tracing.readings import Reading
-from nmcompile.frontends.tracing.values import Opaque
 from nmcompile.ir.neurons.base import Array
 
 
 def returned_scores(reading: Reading) -> Array | None:
     """(samples, classes) of the first tensor that the model returned, summed over its steps.
 
-    None where its axes cannot be told apart, where it names a class instead of scoring each, and
-    where operations at its end are left out.
+    None where its axes cannot be told apart and where it names a class instead of scoring each.
     """
-    result, traced = reading.result, len(reading.values)
-    if result is None or result.dtype.kind != "f" or isinstance(reading.outputs[0], Opaque):
+    given, traced = reading.result, len(reading.values)
+    if given is None or not given.is_floating_point():
         return None
+    result = given.numpy()
     if len(result) == traced * reading.steps and reading.steps > 1:  # samples in front of steps
         result = result.reshape(traced, reading.steps, *result.shape[1:])
     places = [axis for axis, size in enumerate(result.shape) if size == traced]

@@ -17,6 +17,7 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     is_features,
+    size_of,
 )
 from nmcompile.ir.maps import Scale, Sparse, from_matrix
 from nmcompile.ir.neurons.base import Array
@@ -49,7 +50,7 @@ def cut(call: Call, value: Value, places: Places) -> Value:
 def positions_of(dims: Dims, places: Places) -> Array:
     """Flat positions of the part at `places` among the features of `dims`."""
     axes = [i for i, dim in enumerate(dims) if is_features(dim)]
-    sizes = [_size(dims[i]) for i in axes]
+    sizes = [size_of(dims[i]) for i in axes]
     everything = np.arange(prod(sizes)).reshape(sizes)
     return everything[tuple(places[i] for i in axes)].reshape(-1)
 
@@ -58,10 +59,10 @@ def dims_within(dims: Dims, places: Places) -> Dims:
     """The axes of the part of a tensor with axes `dims`; only features may be cut."""
     part: list[tuple[Axis, ...]] = []
     for dim, place in zip(dims, places, strict=True):
-        count = len(range(_size(dim))[place]) if isinstance(place, slice) else None
+        count = len(range(size_of(dim))[place]) if isinstance(place, slice) else None
         if is_features(dim):
             part += [] if count is None else [(Axis("F", count),)]
-        elif count == _size(dim):
+        elif count == size_of(dim):
             part.append(dim)
         else:
             raise NotTraceableError("it picks single samples, or steps and features together", True)
@@ -75,10 +76,10 @@ def spread(call: Call, value: Value, dims: Dims) -> Value:
     for own, wanted in zip(padded, dims, strict=True):
         if own != wanted and not (is_features(own) and is_features(wanted)):
             exprs = _repeated(exprs, own, wanted, value)
-    before = [_size(d) for d in padded if is_features(d)]
+    before = [size_of(d) for d in padded if is_features(d)]
     kept = [i for i, d in enumerate(dims) if is_features(d)]
-    ones = [_size(padded[i]) if is_features(padded[i]) else 1 for i in kept]
-    after = [_size(dims[i]) for i in kept]
+    ones = [size_of(padded[i]) if is_features(padded[i]) else 1 for i in kept]
+    after = [size_of(dims[i]) for i in kept]
     if prod(before) != prod(ones):
         raise NotTraceableError(DIFFERENT, True)
     value = Value(dims, exprs)
@@ -105,7 +106,8 @@ def grown(call: Call, value: Value) -> Value:
     shape = tuple(call.out.shape)
     padded = ((Axis("F", 1),),) * (len(shape) - len(value.dims)) + value.dims
     return spread(call, value, tuple(
-        dim if _size(dim) == n else (Axis("F", n),) for dim, n in zip(padded, shape, strict=True)))
+        dim if size_of(dim) == n else (Axis("F", n),)
+        for dim, n in zip(padded, shape, strict=True)))
 
 
 def _repeated(
@@ -131,10 +133,6 @@ def _sparse(
 
 def _features(dims: Dims) -> tuple[int, ...]:
     return tuple(a.size for dim in dims for a in dim if a.tag == "F") or (1,)
-
-
-def _size(dim: tuple[Axis, ...]) -> int:
-    return prod(axis.size for axis in dim)
 
 
 def without_lost(value: Value) -> Value:

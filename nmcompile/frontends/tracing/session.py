@@ -26,6 +26,7 @@ from nmcompile.frontends.tracing.elementwise import ELEMENTWISE, constant_expr
 from nmcompile.frontends.tracing.generic import fallback
 from nmcompile.frontends.tracing.handwritten import COMPARISONS, with_neurons
 from nmcompile.frontends.tracing.layers import LAYERS
+from nmcompile.frontends.tracing.leaving import Leaving, rebuilt
 from nmcompile.frontends.tracing.membranes import Sites
 from nmcompile.frontends.tracing.pooling import POOLING
 from nmcompile.frontends.tracing.quiet import quiet
@@ -44,6 +45,7 @@ from nmcompile.frontends.tracing.values import (
     is_features,
 )
 from nmcompile.frontends.tracing.whole import Ran, mark_result, reader
+from nmcompile.frontends.tracing.writes import with_views
 from nmcompile.ir.maps import from_matrix
 
 
@@ -58,8 +60,10 @@ class Session:
         handlers = {**AXIS_OPERATIONS, **ELEMENTWISE, **LAYERS, **POOLING, **ACTIVATIONS,
                     **TIME_KERNELS}
         self.sites = Sites(scaled)
-        self.recorder = Recorder(with_spikes(with_neurons(handlers, self.sites)), fallback)
-        self.recorder.unmarked = dict.fromkeys(COMPARISONS, self.sites.silent)
+        self.recorder = Recorder(
+            with_views(with_spikes(with_neurons(handlers, self.sites))), fallback)
+        self.recorder.unmarked = {"set_": rebuilt, **dict.fromkeys(
+            COMPARISONS, self.sites.silent)}
         self.calls = self.recorder.neurons
         for tensor, grid in getattr(model, "weight_grids", ()):
             self.recorder.grids[tensor.untyped_storage().data_ptr()] = (tensor, grid)
@@ -69,7 +73,7 @@ class Session:
 
     def run(self, function: Callable[[], Any]) -> Any:
         """The result of `function`, which calls the model, with everything recorded."""
-        with quiet(self.model), self._hooked(), self.recorder:
+        with quiet(self.model), self._hooked(), self.recorder, Leaving(self.recorder):
             return function()
 
     def mark(self, tensor: torch.Tensor, tags: str, name: str, steps: list[int | None]) -> None:

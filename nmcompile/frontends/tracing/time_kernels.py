@@ -6,7 +6,6 @@ Each tap of a kernel is one with a delay of its own.
 from __future__ import annotations
 
 from functools import reduce
-from math import prod
 
 import numpy as np
 import scipy.sparse
@@ -23,6 +22,7 @@ from nmcompile.frontends.tracing.values import (
     NotTraceableError,
     Value,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Conv, Dense, Grid, LinearMap, from_matrix
 
@@ -50,6 +50,9 @@ def _convolution(call: Call) -> Result:
     exprs = (*around, *value.exprs, *around)
     taps = _taps(call, weight, groups)
     reach = dilation[0] * (weight.shape[2] - 1)
+    if any(not any(e.terms for e in exprs[dilation[0] * k : len(exprs) - reach + dilation[0] * k])
+           for k, _ in taps):
+        raise NotTraceableError(f"a kernel that reaches beyond the sample's {_steps(value)} steps")
     result = tuple(
         reduce(Expr.plus, (exprs[step + dilation[0] * k].then(link) for k, link in taps), NOTHING)
         for step in range(len(exprs) - reach)
@@ -60,6 +63,10 @@ def _convolution(call: Call) -> Result:
         return found
     added = constant_expr(bias.reshape(1, -1, 1).expand(call.out.shape), dims)
     return found.each(lambda expr: expr.plus(added))
+
+
+def _steps(value: Value) -> int:
+    return sum(bool(expr.terms) for expr in value.exprs)
 
 
 def _beside_steps(value: Value, weight: torch.Tensor) -> bool:
@@ -75,7 +82,7 @@ def _flat(call: Call, value: Value) -> Result:
     if bias is not None or transposed or (stride[2], padding[2]) != (1, 0):
         return fallback(call)
     kernel = weight[..., 0]
-    shape = tuple(prod(axis.size for axis in dim) for dim in value.dims[1:4])
+    shape = sizes_of(value.dims[1:4])
     grid = _grid(call, weight)
     key = ("beside", shape, call.recorder.key(weight), *map(tuple, (stride, padding, dilation)),
            groups)

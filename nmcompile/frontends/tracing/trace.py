@@ -17,7 +17,7 @@ from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
 from nmcompile.frontends.tracing.returned import returned_scores
 from nmcompile.frontends.tracing.values import Value
-from nmcompile.ir import Input, Network, verify
+from nmcompile.ir import Input, Network, Projection, verify
 from nmcompile.ir.filters import with_filters
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
@@ -115,14 +115,30 @@ def _network(
     shapes = {c.path: c.shape for c in calls} | {INPUT: reading.shape}
     folded = [fold(node, names, shapes, _integrators(calls)) for node in nodes]
     populations = tuple(population for population, _ in folded)
+    projections = tuple(p for _, projections in folded for p in projections)
+    if _steps(reading) is None:
+        _require_steps(reading, projections)
     dt, told = _time_step(calls)
     return Network(
         inputs=(Input(name=port, shape=reading.shape),), dt=dt,
         populations=populations,
-        projections=tuple(p for _, projections in folded for p in projections),
+        projections=projections,
         outputs=ends.outputs, steps=_steps(reading), static=reading.static,
         notes=(*notes, *ends.notes, *told, *reading.session.recorder.told),
     )
+
+
+def _require_steps(reading: Reading, projections: tuple[Projection, ...]) -> None:
+    """Raise where a run of more steps than the sample has could give other connections."""
+    if reading.steps == 1:
+        raise NmcError("sample", "its one step does not show what the model carries from step to "
+                       "step", "Give a sample of more steps.")
+    for p in projections:
+        if p.delay == reading.steps - 1:
+            raise NmcError(
+                p.target, f"in the last of {reading.steps} steps it takes what {p.source} gave in "
+                "the first, and may take more of it in a longer run",
+                "Give a sample of more steps than the model looks back.")
 
 
 def _time_step(calls: tuple[Calls, ...]) -> tuple[float | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from math import prod
 
 import numpy as np
@@ -122,12 +123,19 @@ def of_one_step(value: Value) -> Value:
     return replace(value, dims=dims)
 
 
+class Kept(IntEnum):
+    """What the operations on values leave of which element of each sample is the largest."""
+
+    NOTHING = 0
+    LARGEST = 1
+    SUMS = 2  # also of which element of a sum of them is
+
+
 @dataclass(frozen=True, eq=False)
 class Opaque:
     """A tensor that depends on spikes in a way that cannot be compiled, and why.
 
-    keeps_decisions  true where nothing happened to its one origin that changes which element of a
-                     sample is the largest
+    kept     what is left of the decisions of its origins
     made_of  what its operation took; what is shared there is shared here, so that each operation
              costs one step, however often results are used again
     """
@@ -135,7 +143,7 @@ class Opaque:
     error: NmcError
     mixes_axes: bool
     made_of: tuple[Value | Opaque, ...]
-    keeps_decisions: bool = False
+    kept: Kept = Kept.NOTHING
 
     @property
     def origins(self) -> tuple[Value, ...]:
@@ -161,6 +169,16 @@ def dims_of(tags: str, shape: Sequence[int]) -> Dims:
                  zip(tags.ljust(len(shape), "F"), shape, strict=True))
 
 
+def size_of(dim: Sequence[Axis]) -> int:
+    """Elements along an axis."""
+    return prod(axis.size for axis in dim)
+
+
+def sizes_of(dims: Dims) -> tuple[int, ...]:
+    """The shape of a tensor with axes `dims`."""
+    return tuple(size_of(dim) for dim in dims)
+
+
 def holds(dim: tuple[Axis, ...], tag: str) -> bool:
     """True where an axis contains a part of that kind."""
     return any(axis.tag == tag for axis in dim)
@@ -180,9 +198,9 @@ def regroup(dims: Dims, shape: Sequence[int]) -> Dims:
     grouped: list[tuple[Axis, ...]] = []
     for size in shape:
         parts: list[Axis] = []
-        while prod(a.size for a in parts) < size and waiting:
-            _take(waiting, parts, size // prod(a.size for a in parts))
-        if prod(a.size for a in parts) != size:
+        while size_of(parts) < size and waiting:
+            _take(waiting, parts, size // size_of(parts))
+        if size_of(parts) != size:
             raise NotTraceableError(MIXED, True)
         grouped.append(tuple(parts) or (Axis("F", 1),))
     return _with_single_axes(grouped, waiting)

@@ -90,6 +90,9 @@ def _delayed(ran: Ran, value: Value) -> Value:
     if value.dims[-1] != (Axis("T", len(value.exprs)),) or not features:
         raise NotTraceableError("a delay of something else than a series of steps", True)
     channels = np.broadcast_to(steps_of_delay(ran.module), features[:1])
+    if channels.max() >= len(value.exprs):
+        raise NotTraceableError(f"a delay of {int(channels.max())} steps, and the sample has "
+                                f"{len(value.exprs)}")
     parts = []
     for steps in np.unique(channels):
         part = value

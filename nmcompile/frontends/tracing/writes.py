@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
 import torch
 
+from nmcompile.frontends.tracing.binary import levels
 from nmcompile.frontends.tracing.elementwise import constant_expr
 from nmcompile.frontends.tracing.recorder import Call, Handlers, Result
 from nmcompile.frontends.tracing.selections import (
@@ -26,6 +28,7 @@ from nmcompile.frontends.tracing.values import (
     Value,
     holds,
     is_features,
+    sizes_of,
 )
 from nmcompile.ir.maps import Scale
 
@@ -38,9 +41,19 @@ def _copied(call: Call) -> Result:
     """copy_ of a whole tensor, of one or more steps, or of slices of features."""
     target, source = call.args[:2]
     value = call.value(source)
+    if value is not None and not target.is_floating_point():
+        _require_whole(call, value, target)
     if target._base is None:
         return _of_constant(call) if value is None else grown(call, value)
     return _written(call, target, value)
+
+
+def _require_whole(call: Call, value: Value, target: torch.Tensor) -> None:
+    """Raise where `target`, of whole numbers, may not hold `value` as it is."""
+    two = levels(call, value)
+    if two is None or any(np.any(level != torch.from_numpy(level).to(target.dtype).numpy())
+                          for level in two):
+        raise NotTraceableError(f"values are rounded to {target.dtype}")
 
 
 def _filled(call: Call) -> Result:
@@ -82,7 +95,7 @@ def _into_steps(
     A slice of one element behind the samples of a constant is taken for step 0 in step 0 only:
     where it collects steps, that one came first.
     """
-    if tuple(target.shape) != tuple(_size(d) for d in value.dims):
+    if tuple(target.shape) != sizes_of(value.dims):
         return False
     before = call.recorder.known(whole)
     span, place = (None if found is None or (
@@ -168,10 +181,6 @@ def _dims_around(whole: torch.Tensor, places: Places, value: Value) -> Dims:
     return tuple(dims)
 
 
-def _size(dim: tuple[Axis, ...]) -> int:
-    return prod(axis.size for axis in dim)
-
-
 def _span(base: torch.Tensor, part: torch.Tensor) -> tuple[int, int] | None:
     """(axis, start) where `part` is a slice of `base` along one axis."""
     if part.dim() != base.dim() or part.stride() != base.stride():
@@ -217,6 +226,21 @@ def _collect(
         raise NotTraceableError(PARTS)
     exprs[index : index + len(value.exprs)] = value.exprs
     call.recorder.mark(base, Value(dims, tuple(exprs)), written=True)
+
+
+def with_views(handlers: Handlers) -> Handlers:
+    """`handlers` after which what a tensor is a part of has changed with it."""
+    def wrapped(handler: Callable[[Call], Result]) -> Callable[[Call], Result]:
+        def handle(call: Call) -> Result:
+            result = handler(call)
+            for target in call.changed():
+                if target._base is not None and isinstance(result, Value):
+                    _written(call, target, result)
+            return result
+        return handle
+
+    return {name: handler if name in WRITES else wrapped(handler)
+            for name, handler in handlers.items()}
 
 
 WRITES: Handlers = {"copy_": _copied, "fill_": _filled, "zero_": _filled}

@@ -89,6 +89,10 @@ class ChipNeuron(Neuron, Protocol):
     states before `step` and `stepper` are called, whose `current` is only the population's bias;
     called by themselves, they add `current` at once. A sum that wraps, or that cannot leave its
     register, needs none.
+
+    A model that a chip makes of several compartments says how many in an attribute `compartments`.
+    One that acts on itself through a synapse has a method `parts`: it gives the population without
+    that synapse, and the synapse as a projection. What is mapped is these two.
     """
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
@@ -96,6 +100,11 @@ class ChipNeuron(Neuron, Protocol):
 
         It takes flat arrays (samples, neurons) int32, changes the state and fills `spikes`.
         """
+
+
+def compartments_of(neuron: Neuron) -> int:
+    """How many of a core's compartments each neuron of a model takes."""
+    return int(getattr(neuron, "compartments", 1))
 
 
 def accumulator_of(neuron: Neuron) -> Accumulator | None:

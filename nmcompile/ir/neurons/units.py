@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nmcompile.ir.neurons.atrlif import ATRLIF
 from nmcompile.ir.neurons.base import Array, Neuron
 from nmcompile.ir.neurons.lif import LI, LIF, CubaLI, CubaLIF
 
-VOLTAGES = ("threshold", "v_min", "v_init", "u_init", "v_bias", "state_step")
+VOLTAGES = ("threshold", "threshold_step", "v_min", "v_init", "u_init", "b_init", "r_init",
+            "v_bias", "state_step")
+FREE = (LIF, CubaLIF, LI, CubaLI, ATRLIF)
 
 
 def has_free_unit(neuron: Neuron) -> bool:
     """Whether the neuron's spikes stay the same when all its voltages and its input are scaled."""
-    return isinstance(neuron, LIF | CubaLIF | LI | CubaLI)
+    return isinstance(neuron, FREE)
 
 
 def in_units(neuron: Neuron, factor: Array | float) -> Neuron:
@@ -20,6 +23,6 @@ def in_units(neuron: Neuron, factor: Array | float) -> Neuron:
 
     factor  above 0, broadcastable to the population's shape
     """
-    assert isinstance(neuron, LIF | CubaLIF | LI | CubaLI)
+    assert isinstance(neuron, FREE)
     held = {name: getattr(neuron, name) * factor for name in VOLTAGES if hasattr(neuron, name)}
     return replace(neuron, **held)

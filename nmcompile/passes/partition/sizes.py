@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile.backend import Backend
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
 from nmcompile.target import Target
 
@@ -38,7 +38,8 @@ def grid_demand(
     sent = np.zeros_like(neurons)
     for projection in network.outgoing(population.name):
         sent += neurons * _reached(projection, grids)
-    return {"neurons": neurons, "synapse_bits": bits, "input_axons": axons, "output_axons": sent}
+    return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
+            "input_axons": axons, "output_axons": sent}
 
 
 def _incoming(

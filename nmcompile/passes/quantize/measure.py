@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
-from nmcompile.ir.accumulate import shifted
+from nmcompile.ir.accumulate import in_floats, whole_sums
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.reference import spread
 
@@ -43,14 +43,12 @@ def real_current(layer: Layer, seen: Seen) -> Array:
 
 
 def whole_current(encoded: EncodedLayer, seen: Seen) -> Array:
-    """Summed integer input (samples, steps, *current_shape); sums are exact in float64."""
+    """Summed integer input (samples, steps, *current_shape)."""
     samples, steps = seen.extent
     shape = encoded.population.current_shape
     current = np.zeros((samples * steps, prod(shape)), np.int64)
     for projection, sent in zip(encoded.projections, seen.arriving, strict=True):
-        exact = projection.map.with_weights(projection.map.weights().astype(np.float64))
-        sums = exact.apply(sent.reshape(samples * steps, -1))
-        whole = shifted(np.rint(sums).astype(np.int64), projection)
+        whole = whole_sums(in_floats(projection), sent.reshape(samples * steps, -1))
         current += spread(whole, projection, prod(shape))
     return current.reshape(samples, steps, *shape)
 

@@ -88,7 +88,18 @@ def quantize(
         projections=tuple(projections[id(p)] for p in network.projections),
         outputs=tuple(_in_units(port, membranes, units) for port in network.outputs),
     )
-    return quantized, tuple(errors)
+    return _in_parts(quantized), tuple(errors)
+
+
+def _in_parts(network: Network) -> Network:
+    """`network` with the synapses through which neurons act on themselves (see ChipNeuron)."""
+    populations, projections = list(network.populations), list(network.projections)
+    for index, population in enumerate(populations):
+        parts = getattr(population.neuron, "parts", None)
+        if parts is not None:
+            populations[index], feedback = parts(population)
+            projections.append(feedback)
+    return replace(network, populations=tuple(populations), projections=tuple(projections))
 
 
 def _is_read(network: Network, population: Population) -> bool:

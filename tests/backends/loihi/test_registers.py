@@ -23,7 +23,7 @@ from helpers.loihi_programs import (
     weights,
 )
 from helpers.random_loihi import random_network
-from helpers.random_microcode import resonating
+from helpers.random_microcode import adapting, resonating
 from nmcompile_backends.loihi.register_axons import by_core
 from nmcompile_backends.loihi.registers import write_registers
 
@@ -92,6 +92,20 @@ def test_resonators_run_from_their_registers_alike(tmp_path: Path, seed: int) ->
     cores = [core for chip in document["boards"][0]["chips"] for core in chip["cores"]]
     assert {g["model"] for core in cores for g in core["compartment_groups"]} == {"resonator"}
     assert {g["current"] for core in cores for g in core["synapse_groups"]} == {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_adaptive_neurons_run_from_their_registers_alike(tmp_path: Path, seed: int) -> None:
+    assert same_as_reference(adapting(seed), tmp_path, "loihi2", cut=2, seed=seed) > 0
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    document = json.loads((tmp_path / "registers.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    cores = [core for chip in document["boards"][0]["chips"] for core in chip["cores"]]
+    groups = [group for core in cores for group in core["compartment_groups"]]
+    assert {group["model"] for group in groups} == {"adaptive"}
+    del groups[0]["threshold_step"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(document)
 
 
 def one_layer() -> Network:

@@ -67,6 +67,21 @@ class Delayed(nn.Module):
         return torch.stack(out)
 
 
+class Collected(nn.Module):
+    """Currents of all steps that are added into a tensor of zeros, ahead of the neurons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(8, 12), snn.Leaky(beta=0.8, init_hidden=True)
+        self.fc2, self.lif2 = nn.Linear(12, 5), snn.Leaky(beta=0.7, init_hidden=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        currents = torch.zeros(len(x), x.shape[1], 5)
+        for step, values in enumerate(x):
+            currents[step].add_(self.fc2(self.lif1(self.fc1(values))))
+        return torch.stack([self.lif2(current) for current in currents])
+
+
 class TokenMask(nn.Module):
     """The attention of QKFormer or of the spike-driven transformer: a mask of tokens or channels.
 
@@ -174,6 +189,7 @@ ROWS = (
         ("MaxPool3d", nn.Sequential(nn.Unflatten(1, (1, 4)), nn.MaxPool3d((2, 2, 2)))))),
     row("delay line made by torch.cat", partial(Delayed, False)),
     row("delay line made by torch.roll", partial(Delayed, True)),
+    row("steps added into a tensor of zeros", Collected),
     row("attention mask of tokens (QKFormer)", partial(TokenMask, 2)),
     row("attention mask of channels (spike-driven transformer)", partial(TokenMask, 1)),
     *(artificial(f"{name} of activations", partial(cnn, pool), IMAGE) for name, pool in (

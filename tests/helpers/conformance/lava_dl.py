@@ -13,8 +13,10 @@ from helpers.conformance.rows import Row
 from helpers.slayer import slayer
 
 row = partial(Row, "lava-dl")
-cuba, sdnn = slayer.block.cuba, slayer.block.sigma_delta
+cuba, alif, sdnn = slayer.block.cuba, slayer.block.alif, slayer.block.sigma_delta
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.1}
+ALIF = {"threshold": 0.75, "threshold_step": 0.5, "current_decay": 0.6, "voltage_decay": 0.5,
+        "threshold_decay": 0.05, "refractory_decay": 0.3}
 CHANGES = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 TURNS = {"threshold": 0.4, "period": 7, "decay": 0.1}
 OWN = {"shared_param": False}
@@ -108,6 +110,22 @@ ROWS = [
         cuba.Dense({**CUBA}, 8, 12), cuba.Average(4)])),
     row("Affine without dynamics", partial(Blocks, lambda: [
         cuba.Dense({**CUBA}, 8, 12), cuba.Affine({**CUBA}, 12, 5, dynamics=False)])),
+    row("ALIF Dense", two(alif, ALIF)),
+    row("ALIF Dense, MeanOnlyBatchNorm, Dropout", two(
+        alif, {**ALIF, **NORM, "dropout": slayer.neuron.Dropout(p=0.2)})),
+    row("ALIF Dense, shared_param=False", two(
+        alif, {**ALIF, **OWN, **{f"{name}_decay": (0.2, 0.8) for name in (
+            "current", "voltage", "threshold", "refractory")}})),
+    row("ALIF Dense, delays of 0 to 6 steps", two(alif, ALIF, delay=True)),
+    row("ALIF Dense, persistent_state", two(alif, {**ALIF, "persistent_state": True})),
+    row("ALIF Dense, from states of -0.3 to 0.9", partial(
+        Started, alif, ALIF, current_state=0.9, voltage_state=0.7, threshold_state=0.8,
+        refractory_state=0.4)),
+    row("ALIF Conv, Pool, Flatten, Dense", partial(Blocks, lambda: [
+        alif.Conv({**ALIF}, 2, 4, 3), alif.Pool({**ALIF}, 2), alif.Flatten(),
+        alif.Dense({**ALIF}, 36, 6)]), shape=(2, 8, 8)),
+    row("ALIF Recurrent", partial(Blocks, lambda: [
+        alif.Recurrent({**ALIF}, 8, 12), alif.Dense({**ALIF}, 12, 5)]), mean=1.2),
     row("Sigma-delta Input, Conv, Dense, Output", changes(), shape=(2, 8, 8)),
     row("Sigma-delta, shared_param=False", changes(**OWN), shape=(2, 8, 8)),
     row("Sigma-delta, bias", with_bias),

@@ -1,0 +1,77 @@
+"""What the MNIST examples share: the data, and training at 32, 4 or 2 bits."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+try:
+    from training import accuracy, save, train
+except ImportError:  # imported as a module of the installed package
+    from nmcompile_examples.training import accuracy, save, train
+
+TRAINING = 8000
+Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+def mnist(path: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Shuffled train and test splits of a file with `images` (n, 28, 28) and `labels`."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: there is no such file")
+    with np.load(path) as file:
+        images, labels = file["images"], file["labels"].astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(images))
+    x = torch.as_tensor(images[order].reshape(-1, 784).astype(np.float32) / 255)
+    y = torch.as_tensor(labels[order])
+    return {"train": (x[:TRAINING], y[:TRAINING]), "test": (x[TRAINING:], y[TRAINING:])}
+
+
+def moved(x: torch.Tensor, most: int) -> torch.Tensor:
+    """Each picture (samples, 784) moved by up to `most` pixels to a side, at random."""
+    padded = nn.functional.pad(x.reshape(-1, 28, 28), (most,) * 4)
+    rows, columns = torch.randint(0, 2 * most + 1, (2, len(x)))
+    return torch.stack([picture[r : r + 28, c : c + 28].flatten()
+                        for picture, r, c in zip(padded, rows, columns, strict=True)])
+
+
+def main(
+    description: str | None,
+    name: str,
+    nets: Mapping[int, type[nn.Module]],
+    *,
+    epochs: tuple[int, int],
+    learning_rates: tuple[float, float] = (3e-3, 1e-3),
+    shift: int = 1,
+    prepared: Change = lambda x: x,
+) -> None:
+    """Train one of `nets` (by bits), report its accuracy, write its parameters and the data.
+
+    epochs, learning_rates  from the start, and with --begin
+    shift     pixels by which training pictures are moved
+    prepared  pictures (samples, 784) as the network takes them
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", type=Path,
+                        help=".npz with images (n, 28, 28) of 0 to 255 and labels")
+    parser.add_argument("--bits", type=int, choices=tuple(nets), default=32)
+    parser.add_argument("--begin", type=Path, help="parameters of the 32-bit network to begin with")
+    parser.add_argument("--output", type=Path, default=Path(name))
+    parser.add_argument("--epochs", type=int)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    data, model, begun = mnist(options.data), nets[options.bits](), options.begin is not None
+    if begun:
+        model.load_state_dict(torch.load(options.begin), strict=False)
+    x, y = data["train"]
+    train(model, x, y, epochs=options.epochs or epochs[begun], learning_rate=learning_rates[begun],
+          change=lambda pictures: prepared(moved(pictures, shift)))
+    test_x, test_y = data["test"]
+    test = prepared(test_x), test_y
+    print(f"test accuracy {100 * accuracy(model, *test):.2f} %")
+    save(model, options.output, f"{name}{options.bits}",
+         {"test": test, "calibration": (prepared(x[:256]), y[:256])}, whole=False)
