@@ -14,8 +14,9 @@ from nmcompile_backends.loihi.misfits import misfits
 from torch import nn
 
 from nmcompile import api
+from nmcompile.backend import Layer
 from nmcompile.errors import NmcError
-from nmcompile.ir import Input, Network, Output, Population, Projection
+from nmcompile.ir import Input, Network, Output, Population, Projection, WeightWidth
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import ALIF, ATRLIF, Reset
 from nmcompile.pipeline import Compiled
@@ -111,7 +112,9 @@ def test_a_bias_ahead_of_the_current_is_followed_from_the_first_step() -> None:
 
 def test_a_refractoriness_too_slow_for_its_register_is_told() -> None:
     slow = replace(ADAPTIVE, refractory_decay=np.full((), 0.9999, np.float32))
-    (layer,) = one_layer(slow).populations
+    network = one_layer(slow)
+    layer = Layer(population=network.populations[0], projections=network.projections, units=(1.0,),
+                  peaks={}, width=WeightWidth(bits=8))
     (found,) = misfits(layer, load_target("loihi2"), 1000)
     assert found.what == ("the refractoriness keeps 0.9999 of itself each step, loihi2 holds steps "
                           "of 1/4096")
