@@ -13,14 +13,14 @@ from nmcompile.target.schema import Constant, Ends
 def output_names(network: Network) -> tuple[str, ...]:
     """Populations that become outputs: those that nothing listens to.
 
-    Raises NmcError where the network returns others, or an output has no hidden neurons ahead.
+    Raises NmcError where the network decides by others, or an output has no hidden neurons ahead.
     """
     sources = {p.source for p in network.projections}
     names = tuple(p.name for p in network.populations if p.name not in sources)
-    for port in network.outputs:
+    for port in network.outputs[:1]:
         if port.population not in names:
-            raise NmcError(port.population, "the model returns it and feeds it onward; Xylo's "
-                           "outputs feed nothing", "Return the last layer only.")
+            raise NmcError(port.population, "the model returns it first and feeds it onward; "
+                           "Xylo's outputs feed nothing", "Return the last layer first.")
     ports = {port.name for port in network.inputs}
     for link in network.projections:
         if link.target in names and link.source in ports:

@@ -16,7 +16,12 @@ from nmcompile.frontends.tracing.values import Axis, Opaque, Value
 
 
 def tensors_of(returned: Any) -> list[torch.Tensor]:
-    """The tensors in whatever a model returned, in their order."""
+    """The tensors in whatever a model returned, in their order.
+
+    Dictionaries behind a tensor are states and records (Rockpool returns both), no outputs.
+    """
+    if isinstance(returned, tuple) and returned and isinstance(returned[0], torch.Tensor):
+        returned = [part for part in returned if not isinstance(part, dict)]
     return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
 
 

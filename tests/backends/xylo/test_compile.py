@@ -175,10 +175,12 @@ def test_more_than_a_chip_has_is_refused_with_both_numbers(target, sizes, messag
     assert refusal(network(sizes=sizes), load_target(target)) == message
 
 
-def test_a_layer_that_is_returned_and_feeds_another_is_refused():
-    net = replace(network(), outputs=(Output(name="output", population="hidden"),))
-    assert refusal(net) == ("hidden: the model returns it and feeds it onward; Xylo's outputs feed "
-                            "nothing. Return the last layer only.")
+def test_a_layer_that_is_returned_first_and_feeds_another_is_refused():
+    hidden = Output(name="state", population="hidden")
+    net = replace(network(), outputs=(hidden, *network().outputs))
+    assert refusal(net) == ("hidden: the model returns it first and feeds it onward; Xylo's outputs "
+                            "feed nothing. Return the last layer first.")
+    legalize(replace(network(), outputs=(*network().outputs, hidden)), A2)
 
 
 def test_inputs_travel_as_up_to_15_spikes():
