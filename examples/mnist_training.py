@@ -45,13 +45,14 @@ def main(
     nets: Mapping[int, type[nn.Module]],
     *,
     epochs: tuple[int, int],
-    learning_rates: tuple[float, float] = (3e-3, 1e-3),
+    learning_rates: tuple[float, float, float] = (3e-3, 3e-4, 1e-3),
     shift: int = 1,
     prepared: Change = lambda x: x,
 ) -> None:
     """Train one of `nets` (by bits), report its accuracy, write its parameters and the data.
 
-    epochs, learning_rates  from the start, and with --begin
+    epochs          from the start, and with --begin
+    learning_rates  from the start, and with --begin at 4 and at 2 bits
     shift     pixels by which training pictures are moved
     prepared  pictures (samples, 784) as the network takes them
     """
@@ -68,7 +69,8 @@ def main(
     if begun:
         model.load_state_dict(torch.load(options.begin), strict=False)
     x, y = data["train"]
-    train(model, x, y, epochs=options.epochs or epochs[begun], learning_rate=learning_rates[begun],
+    train(model, x, y, epochs=options.epochs or epochs[begun],
+          learning_rate=learning_rates[(32, 4, 2).index(options.bits) if begun else 0],
           change=lambda pictures: prepared(moved(pictures, shift)))
     test_x, test_y = data["test"]
     test = prepared(test_x), test_y
