@@ -98,3 +98,31 @@ def test_states_that_a_run_left_in_a_state_dict_are_left_out(tmp_path: Path) -> 
     assert torch.load(path)["1.v_mem"].abs().max() > 0
     found = FRONTEND.load(Request(path=path, sample=sample.numpy(), code=f"{code}:net"))
     assert to_text(found.network) == to_text(own.network)
+
+
+def test_steps_of_weights_that_brevitas_trained_load_from_a_state_dict(tmp_path: Path) -> None:
+    pytest.importorskip("brevitas")
+    code = tmp_path / "net.py"
+    code.write_text(
+        "import brevitas.nn\nimport snntorch\nfrom brevitas.quant import "
+        "Int8WeightPerTensorFloatMSE as MSE\nfrom torch import nn\n\n\ndef net():\n"
+        "    return nn.Sequential(brevitas.nn.QuantLinear(8, 6, bias=True, weight_bit_width=4,\n"
+        "        weight_quant=MSE), snntorch.Leaky(beta=0.9, init_hidden=True))\n")
+    scope: dict[str, object] = {}
+    exec(code.read_text(), scope)
+    model = scope["net"]()
+    sample = (np.random.default_rng(0).random((4, 50, 8)) < 0.4).astype(np.float32)
+    model(torch.as_tensor(sample[:, 0]))
+    path = tmp_path / "m.pt"
+    state = {k: v for k, v in model.state_dict().items() if k.startswith("0.")}
+    assert any("scaling_impl" in key for key in state)
+    with torch.no_grad():
+        state["0.weight_quant.tensor_quant.scaling_impl.value"] *= 1.5
+    own = scope["net"]()
+    torch.save({**own.state_dict(), **state}, path)
+    found = FRONTEND.load(Request(path=path, sample=sample, code=f"{code}:net"))
+    (projection,) = found.network.projections
+    own.load_state_dict(state, strict=False)
+    expected = own.eval()[0].quant_weight().value.detach().numpy()
+    assert np.allclose(projection.map.weight, expected, atol=1e-6)
+    assert len(np.unique(expected)) > 4

@@ -174,7 +174,7 @@ def test_a_code_that_gives_no_model_is_refused(
 
 def test_a_state_dict_of_another_class_is_refused(tmp_path: Path, code: Path) -> None:
     path = tmp_path / "m.pt"
-    torch.save({"fc1.weight": torch.ones(2), "more": torch.ones(1)}, path)
+    torch.save({"fc1.weight": torch.ones(12, 8), "more": torch.ones(1)}, path)
     assert message(path, code=f"{code}:Net") == (
         "m.pt: does not fit the class of --code: missing fc1.bias, fc2.bias, fc2.weight and 8 "
         "more; unexpected more.")

@@ -136,3 +136,22 @@ def test_weights_trained_with_a_step_for_each_channel_go_to_the_chip_as_they_are
     threshold = np.broadcast_to(integer.populations[0].neuron.threshold, conv.out_shape)
     np.testing.assert_allclose(threshold[:, 0, 0] / threshold[0, 0, 0], (0.1 / step).ravel(),
                                rtol=0.02)
+
+
+def test_trained_weights_stay_as_they_are_behind_large_graded_inputs():
+    rng = np.random.default_rng(0)
+    whole = rng.integers(-7, 8, (6, 400))
+    dense = Dense(weight=(whole * np.float32(0.05)).astype(np.float32), in_shape=(400,),
+                  out_shape=(6,), grid=Grid(step=np.array(0.05, np.float32), bits=4))
+    network = network_of(dense, (6,), neuron=LIF(decay=scalar(0.95), threshold=scalar(20)))
+    inputs = {"input": rng.random((8, 20, 400)).astype(np.float32)}
+    network, latency = retime(network, 62)
+    calibration = Calibration(inputs=inputs, trace=run_aligned(network, latency, inputs),
+                              latency=latency)
+    integer, (error,) = quantize(network, TARGET, LoihiBackend(), calibration)
+    assert error.kept == "as trained"
+    (projection,) = integer.projections
+    assert projection.format.exponent < 0
+    stored = projection.map.weight.astype(np.int64)
+    factors = np.unique(stored[whole != 0] / whole[whole != 0])
+    assert len(factors) == 1

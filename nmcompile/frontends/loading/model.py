@@ -151,16 +151,16 @@ def _fill(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> None:
     prefix = next(iter(state)).split(".")[0] + "."
     if not own & set(state) and all(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
-    missing, extra = sorted(own - set(state)), sorted(set(state) - own)
-    if missing or extra:
-        raise NmcError(str(path), "does not fit the class of --code: "
-                       f"missing {_listed(missing)}; unexpected {_listed(extra)}")
     empty = {key: value for key, value in fresh.items() if not value.numel()}
     try:
-        model.load_state_dict({**state, **empty})
+        misfit = model.load_state_dict({**state, **empty}, strict=False)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise NmcError(str(path), f"does not fit the class of --code: {reason}") from None
+    missing, extra = sorted(misfit.missing_keys), sorted(misfit.unexpected_keys)
+    if missing or extra:
+        raise NmcError(str(path), "does not fit the class of --code: "
+                       f"missing {_listed(missing)}; unexpected {_listed(extra)}")
 
 
 def _listed(keys: list[str]) -> str:

@@ -11,7 +11,9 @@ from nmcompile.ir import Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.target import Target
 
-MAX_POWER = 12  # weights of 4 bits fill 8 bits with 2**4 or 2**5
+# Weights of 4 bits fill 8 bits with 2**4 or 2**5. Where graded inputs bring large sums, exponents
+# below 0 shift these back into the state.
+POWERS = range(-8, 13)
 EXACT = 1e-4  # of a step, by which a stored weight may miss the trained one
 
 
@@ -23,7 +25,7 @@ def as_trained(layer: Layer, backend: Backend, target: Target) -> Iterator[Encod
     steps = [_step(p) * unit for p, unit in zip(layer.projections, layer.units, strict=True)]
     if not steps or min(steps) <= 0:
         return
-    for power in range(MAX_POWER + 1):
+    for power in POWERS:
         scale = 2.0**power / min(steps)
         encoded = backend.encode(layer, scale, 1.0, target)
         if np.isclose(encoded.current_unit * scale, 1) and all(
