@@ -67,7 +67,9 @@ def main(
     torch.manual_seed(0)
     data, model, begun = mnist(options.data), nets[options.bits](), options.begin is not None
     if begun:
-        model.load_state_dict(torch.load(options.begin), strict=False)
+        own = dict(model.named_parameters())  # neurons may have left states of a run in the file
+        begin = {k: v for k, v in torch.load(options.begin).items() if k in own}
+        model.load_state_dict(begin, strict=False)
     x, y = data["train"]
     train(model, x, y, epochs=options.epochs or epochs[begun],
           learning_rate=learning_rates[(32, 4, 2).index(options.bits) if begun else 0],

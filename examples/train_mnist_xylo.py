@@ -20,7 +20,7 @@ SIDE = 16  # channels of Xylo, and rows
 REPEATS = 2  # steps that a row lasts
 MOST = 4  # spikes of a white pixel in a step
 HIDDEN = 128  # neurons that inputs reach, and that outputs listen to, at most
-FACTORS = (0.75, 0.875, 0.9375, 0.96875)  # decays of a step that bit shifts give
+FACTORS = (0.5, 0.75, 0.875, 0.9375)  # decays of a step that bit shifts give
 
 
 def _constants(factors: list[float]) -> Constant:
@@ -43,9 +43,9 @@ class MnistXyloNet(nn.Module):
 
     def __init__(self, bits: int | None = None) -> None:
         super().__init__()
-        self.fc1 = linear(bits, SIDE, HIDDEN, bias=False)
+        self.fc1 = linear(bits, SIDE, HIDDEN, bias=False, own_steps=True)
         self.lif1 = _neurons(HIDDEN)
-        self.fc2 = linear(bits, HIDDEN, HIDDEN, bias=False)
+        self.fc2 = linear(bits, HIDDEN, HIDDEN, bias=False, own_steps=True)
         self.lif2 = _neurons(HIDDEN)
         self.fc3 = linear(bits, HIDDEN, 10, bias=False)
         self.readout = rockpool.ExpSynTorch(10, tau=_constants([FACTORS[-1]] * 10), dt=1.0)

@@ -57,7 +57,8 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
 def _matrix(projection: Projection) -> Projection:
     """`projection` as a matrix, dense or sparse; a dense one that is there already is kept."""
     linear = projection.map
-    if isinstance(linear, Dense) and np.mean(linear.weight == 0) < SPARSE:
+    if isinstance(linear, Dense) and (
+            linear.grid is not None or np.mean(linear.weight == 0) < SPARSE):
         return projection
     sources = np.eye(prod(linear.in_shape), dtype=np.float32)
     matrix = linear.apply(sources)

@@ -25,14 +25,13 @@ def as_trained(layer: Layer, backend: Backend, target: Target) -> Iterator[Encod
     steps = [_step(p) * unit for p, unit in zip(layer.projections, layer.units, strict=True)]
     if not steps or min(steps) <= 0:
         return
-    for power in POWERS:
-        scale = 2.0**power / min(steps)
-        encoded = backend.encode(layer, scale, 1.0, target)
-        if np.isclose(encoded.current_unit * scale, 1) and all(
-            _same(real, whole, unit * scale)
-            for real, whole, unit in zip(
-                layer.projections, encoded.projections, layer.units, strict=True)
-        ):
+    coarse = 2.0 ** POWERS[0] / min(steps)
+    share = backend.encode(layer, coarse, 1.0, target).current_unit * coarse
+    for power in POWERS:  # times the share of a weight that the chip's neurons take for one
+        encoded = backend.encode(layer, share * 2.0**power / min(steps), 1.0, target)
+        if all(_same(real, whole, unit / encoded.current_unit)
+               for real, whole, unit in zip(
+                   layer.projections, encoded.projections, layer.units, strict=True)):
             yield encoded
 
 
