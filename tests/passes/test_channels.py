@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from helpers.networks import scalar
 from nmcompile_backends.loihi.backend import LoihiBackend
+from nmcompile_backends.xylo import BACKEND as XYLO
 
 from nmcompile.ir import Input, Network, Output, Population, Projection, WeightWidth, run_aligned
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.maps.grid import Grid
-from nmcompile.ir.neurons import LIF, CubaLIF
+from nmcompile.ir.neurons import LIF, CubaLIF, Reset
 from nmcompile.passes.legalize import retime
 from nmcompile.passes.quantize import Calibration, quantize
 from nmcompile.passes.quantize.channels import equalised, gains
@@ -42,14 +43,14 @@ def dense_of(rng, smaller=SMALLER):
     return Dense(weight=weight, in_shape=(20,), out_shape=(len(smaller),))
 
 
-def quantized(network, backend=None, bits=4, rate=0.3):
+def quantized(network, backend=None, bits=4, target=TARGET):
     inputs = {"input": (np.random.default_rng(1).random(
-        (12, 30, *network.inputs[0].shape)) < rate).astype(np.float32)}
+        (12, 30, *network.inputs[0].shape)) < 0.3).astype(np.float32)}
     network, latency = retime(network, 62)
     calibration = Calibration(inputs=inputs, trace=run_aligned(network, latency, inputs),
                               latency=latency)
     backend = backend or LoihiBackend()
-    return quantize(network, TARGET, backend, calibration, {"n": WeightWidth(bits=bits)})
+    return quantize(network, target, backend, calibration, {"n": WeightWidth(bits=bits)})
 
 
 def test_channels_of_unlike_size_leave_less_error_with_thresholds_of_their_own():
@@ -155,3 +156,21 @@ def test_trained_weights_stay_as_they_are_behind_large_graded_inputs():
     stored = projection.map.weight.astype(np.int64)
     factors = np.unique(stored[whole != 0] / whole[whole != 0])
     assert len(factors) == 1
+
+
+def test_xylo_keeps_integers_trained_with_a_step_for_each_neuron():
+    rng = np.random.default_rng(0)
+    step = np.array([0.1, 0.05, 0.021, 0.013], np.float32).reshape(4, 1)
+    whole = rng.integers(-7, 8, (4, 12))
+    dense = Dense(weight=(whole * step).astype(np.float32), in_shape=(12,), out_shape=(4,),
+                  grid=Grid(step=step, bits=4))
+    neuron = CubaLIF(current_decay=scalar(0.5), decay=scalar(0.75), threshold=scalar(1),
+                     reset=Reset.SUBTRACT, fires_at_threshold=True, spikes_per_step=31)
+    integer, (error,) = quantized(network_of(dense, (4,), neuron=neuron), XYLO, bits=8,
+                                   target=load_target("xylo_a2"))
+    assert error.kept == f"as trained, {OWN}"
+    stored = integer.projections[0].map.weight.astype(np.int64)
+    factors = np.unique(stored[whole != 0] / whole[whole != 0])
+    assert factors.tolist() == [16.0]
+    threshold = integer.populations[0].neuron.threshold
+    np.testing.assert_allclose(threshold / threshold[0], (0.1 / step).ravel(), rtol=0.02)
