@@ -44,15 +44,14 @@ def main(
     name: str,
     nets: Mapping[int, type[nn.Module]],
     *,
-    epochs: tuple[int, int],
+    epochs: tuple[int, int, int],
     learning_rates: tuple[float, float, float] = (3e-3, 3e-4, 1e-3),
     shift: int = 1,
     prepared: Change = lambda x: x,
 ) -> None:
     """Train one of `nets` (by bits), report its accuracy, write its parameters and the data.
 
-    epochs          from the start, and with --begin
-    learning_rates  from the start, and with --begin at 4 and at 2 bits
+    epochs, learning_rates  from the start, and with --begin at 4 and at 2 bits
     shift     pixels by which training pictures are moved
     prepared  pictures (samples, 784) as the network takes them
     """
@@ -65,14 +64,15 @@ def main(
     parser.add_argument("--epochs", type=int)
     options = parser.parse_args()
     torch.manual_seed(0)
-    data, model, begun = mnist(options.data), nets[options.bits](), options.begin is not None
-    if begun:
+    data, model = mnist(options.data), nets[options.bits]()
+    place = (32, 4, 2).index(options.bits) if options.begin else 0
+    if options.begin:
         own = dict(model.named_parameters())  # neurons may have left states of a run in the file
         begin = {k: v for k, v in torch.load(options.begin).items() if k in own}
         model.load_state_dict(begin, strict=False)
     x, y = data["train"]
-    train(model, x, y, epochs=options.epochs or epochs[begun],
-          learning_rate=learning_rates[(32, 4, 2).index(options.bits) if begun else 0],
+    train(model, x, y, epochs=options.epochs or epochs[place],
+          learning_rate=learning_rates[place],
           change=lambda pictures: prepared(moved(pictures, shift)))
     test_x, test_y = data["test"]
     test = prepared(test_x), test_y

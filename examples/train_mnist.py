@@ -57,4 +57,4 @@ NETS: dict[int, type[MnistNet]] = {32: MnistNet, 4: MnistNet4, 2: MnistNet2}
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist", NETS, epochs=(20, 10), learning_rates=(2e-3, 1e-3, 1e-3))
+    main(__doc__, "mnist", NETS, epochs=(20, 10, 10), learning_rates=(2e-3, 1e-3, 1e-3))

@@ -70,4 +70,4 @@ def as_planes(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_conv", NETS, epochs=(20, 6), shift=2, prepared=as_planes)
+    main(__doc__, "mnist_conv", NETS, epochs=(20, 6, 6), shift=2, prepared=as_planes)

@@ -80,4 +80,4 @@ def events(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_speck", NETS, epochs=(16, 6), prepared=events)
+    main(__doc__, "mnist_speck", NETS, epochs=(16, 6, 6), prepared=events)

@@ -84,4 +84,5 @@ def rows(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_xylo", NETS, epochs=(20, 8), prepared=rows)
+    main(__doc__, "mnist_xylo", NETS, epochs=(20, 8, 20), learning_rates=(3e-3, 3e-4, 3e-3),
+         prepared=rows)
