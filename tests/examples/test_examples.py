@@ -92,11 +92,13 @@ def test_a_network_of_relu_and_max_pooling_loses_one_point_at_most_as_rates_or_c
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MNIST.exists(), reason="there is no ../shared/data/mnist10k.npz")
-@pytest.mark.parametrize(("bits", "least", "loss"),
-                         [("32", 0.95, 0.003), ("4", 0.95, 0.002), ("2", 0.93, 0.002)])
-def test_mnist_keeps_its_accuracy_on_2000_digits_at_every_width(run, tmp_path, bits, least, loss):
+@pytest.mark.parametrize(("bits", "epochs", "least", "loss"), [
+    ("32", "4", 0.95, 0.003), ("4", "2", 0.91, 0.003), ("2", "2", 0.88, 0.003)])
+def test_mnist_keeps_its_accuracy_on_2000_digits_at_every_width(
+    run, tmp_path, bits, epochs, least, loss
+):
     in_torch = accuracy_in_words(trained(
-        "train_mnist.py", MNIST, "--bits", bits, "--output", tmp_path, "--epochs", "5"))
+        "train_mnist.py", MNIST, "--bits", bits, "--output", tmp_path, "--epochs", epochs))
     assert in_torch >= least
     with np.load(tmp_path / f"mnist{bits}_test.npz") as test:
         assert test["x"].shape == (2000, 784)

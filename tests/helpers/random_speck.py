@@ -1,5 +1,6 @@
 """Random networks of Speck cores, and events for them."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +131,11 @@ class _Pooled:
 
     def weights(self):
         return self.conv.weights()
+
+    def with_weights(self, values):
+        other = copy(self)
+        other.conv = self.conv.with_weights(values)
+        return other
 
     def apply(self, x):
         planes = np.zeros((len(x), *self.conv.in_shape), x.dtype)
