@@ -10,6 +10,7 @@ import numpy as np
 
 from nmcompile.backend import Layer, Misfit
 from nmcompile.ir import Population
+from nmcompile.ir.neurons import LIF, ResetAt
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 
@@ -66,6 +67,29 @@ def slow_leak(
         what=f"the {STATES[field]} keeps {_span(decay[lost])} of itself each step, {held}",
         nearest=f"{nearest:g}", effect=_slower(decay[lost], nearest),
         legal=replace(population, neuron=replace(neuron, **{field: legal})))
+
+
+def without_factor(
+    layer: Layer, target: Target, steps: int, room: Callable[[float], Room]
+) -> Iterator[Misfit]:
+    """Misfits on chips whose membranes leak by a constant only: any decay, and what leaves `room`.
+
+    room  of the largest weight, above 0
+    """
+    neuron = layer.population.neuron
+    assert isinstance(neuron, LIF)
+    misfit = slow_leak(layer.population, "decay", np.asarray(neuron.decay < 1), 1.0,
+                       f"{target.name} leaks by a constant and not by a factor", steps)
+    if misfit is not None:
+        assert misfit.legal is not None
+        plain = misfit.legal.neuron
+        assert isinstance(plain, LIF)
+        legal = replace(misfit.legal, neuron=replace(plain, reset_at=ResetAt.SPIKE))
+        yield replace(misfit, legal=legal)
+        layer = replace(layer, population=legal)
+    largest = largest_weight(layer)
+    if largest > 0:
+        yield from out_of_scale(layer, target, room(largest), layer.population.bias)
 
 
 def out_of_scale(layer: Layer, target: Target, room: Room, bias: Array) -> Iterator[Misfit]:
