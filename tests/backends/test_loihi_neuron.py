@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.edges import at_edges, followed
+from helpers.edges import assert_kernel_follows, at_edges, followed
 from helpers.networks import dense
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -75,8 +75,7 @@ def test_the_kernel_is_the_readable_step(seed, reset, late, silent, nengo, weigh
     model = edge_neuron(
         rng, Reset.ZERO if nengo else reset, subtract_late=late, silent=silent,
         inclusive=bool(seed % 2) and not nengo, edges="nengo" if nengo else "lava")
-    for _ in followed(model, SHAPE, edge_states(rng, model), edge_currents(rng, weight)):
-        pass
+    assert_kernel_follows(model, SHAPE, edge_states(rng, model), edge_currents(rng, weight))
 
 
 @pytest.mark.parametrize(("edges", "extreme"), [("lava", HALF), ("nengo", -HALF)])
@@ -238,8 +237,7 @@ def test_the_kernel_of_a_sigma_delta_neuron_is_its_readable_step(
     state = {name: at_edges(rng, 1 - HALF, HALF - 1, (2, *shape)) * full
              for name in model.state_names}
     currents = [at_edges(rng, -reach, reach, (2, *shape)) for _ in range(6)]
-    for _ in followed(model, shape, state, currents):
-        pass
+    assert_kernel_follows(model, shape, state, currents)
 
 
 def test_what_leaves_a_register_of_a_sigma_delta_neuron_is_refused():

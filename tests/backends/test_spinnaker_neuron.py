@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.edges import at_edges, followed
+from helpers.edges import assert_kernel_follows, at_edges
 from helpers.spinnaker_networks import random_core, run_core
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -62,8 +62,7 @@ def test_the_kernel_is_the_readable_step_at_the_ends_of_every_word(seed, conduct
     state = {name: at_edges(rng, LOWEST, HIGHEST, (2, *shape)) for name in ("v", "exc", "inh")}
     state["hold"] = at_edges(rng, 0, 9, (2, *shape))
     currents = [at_edges(rng, 0, 0x10000, (2, 2, *shape)) for _ in range(8)]
-    for _ in followed(model, shape, state, currents):
-        pass
+    assert_kernel_follows(model, shape, state, currents)
 
 
 @settings(max_examples=60, deadline=None)

@@ -46,3 +46,11 @@ def followed(
             assert values.dtype == fast[name].dtype
             np.testing.assert_array_equal(fast[name], values.reshape(samples, -1), err_msg=name)
         yield state, wanted
+
+
+def assert_kernel_follows(
+    model: ChipNeuron, shape: tuple[int, ...], state: State, currents: list[np.ndarray]
+) -> None:
+    """Assert that the kernel has the readable form's states and spikes after every step."""
+    for _ in followed(model, shape, state, currents):
+        pass

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.edges import at_edges, followed
+from helpers.edges import assert_kernel_follows, at_edges
 from helpers.random_speck import events, graph, in_steps, step_counts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -28,8 +28,7 @@ def test_the_kernel_is_the_readable_step(seed, reset, threshold, reach):
         leak=at_edges(rng, -(2**15), 2**15 - 1, (3, 1)), v_min=at_edges(rng, -(2**15), -1))
     state = {"v": at_edges(rng, -(2**15), 2**15 - 1, (2, 3, 2))}
     currents = [at_edges(rng, -reach, reach, (2, 3, 2)) for _ in range(20)]
-    for _ in followed(model, (3, 2), state, currents):
-        pass
+    assert_kernel_follows(model, (3, 2), state, currents)
 
 
 def agreeing(network, inputs, steps):
