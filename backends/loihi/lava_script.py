@@ -61,7 +61,8 @@ def _script(network: Network, body: str) -> str:
                + microcode.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body)
                + microcode.RESONATOR * ("= resonators(" in body)
                + microcode.OWN_RESONATOR * ("= LoihiResonator(" in body)
-               + microcode.ADAPTIVE * ("= LoihiAdaptive(" in body))
+               + microcode.ADAPTIVE * ("= LoihiAdaptive(" in body)
+               + text.DECAYED * ("= LoihiNeuron(" in body or "= LoihiAdaptive(" in body))
     code = f"{data}{classes}{body}{text.MAIN}"
     return f"{head}{_imports(code)}{code}"
 

@@ -130,6 +130,9 @@ class PyLoihiNeuron(PyLoihiProcessModel):
         hold = np.where(spikes, self.proc_params["refractory"], self.hold)
         self.u[:], self.v[:], self.hold[:] = u, v, np.maximum(hold - 1, 0)
         return spikes
+'''
+
+DECAYED = '''\
 
 
 def decayed(state, factor):

@@ -157,22 +157,16 @@ class PyLoihiAdaptive(PyLoihiProcessModel):
         self.s_out.send(spikes)
 
     def step(self, arriving):
-        current = kept(self.i, 4095 - self.du) + (arriving << 6)
+        current = decayed(self.i, 4095 - self.du) + (arriving << 6)
         current = 2**23 - (2**23 - current) % 2**24
-        v = kept(self.v, 4096 - self.dv) + current + self.bias
+        v = decayed(self.v, 4096 - self.dv) + current + self.bias
         v = np.clip(v, 1 - 2**23, 2**23 - 1)
         base = self.threshold << 6
-        theta = kept(self.theta - base, 4096 - self.dtheta) + base
-        r = kept(self.r, 4096 - self.dr)
+        theta = decayed(self.theta - base, 4096 - self.dtheta) + base
+        r = decayed(self.r, 4096 - self.dr)
         spikes = v - r >= theta
         self.i[:], self.v[:] = current, v
         self.r[:] = r + 2 * theta * spikes
         self.theta[:] = theta + self.threshold_step * spikes
         return spikes
-
-
-def kept(state, factor):
-    """`state * factor / 4096`, rounded toward zero."""
-    state = state.astype(np.int64)
-    return np.sign(state) * (np.abs(state) * factor >> 12)
 '''
