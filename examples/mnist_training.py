@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,16 @@ except ImportError:  # imported as a module of the installed package
 
 TRAINING = 8000
 Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How long, how fast and with what batches a network is trained."""
+
+    epochs: int
+    learning_rate: float
+    batch: int = 64
+    weight_decay: float = 0.1
 
 
 def mnist(path: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -44,14 +55,13 @@ def main(
     name: str,
     nets: Mapping[int, type[nn.Module]],
     *,
-    epochs: tuple[int, int, int],
-    learning_rates: tuple[float, float, float] = (3e-3, 3e-4, 1e-3),
+    courses: Mapping[int, Course],
     shift: int = 1,
     prepared: Change = lambda x: x,
 ) -> None:
     """Train one of `nets` (by bits), report its accuracy, write its parameters and the data.
 
-    epochs, learning_rates  from the start, and with --begin at 4 and at 2 bits
+    courses   by bits, those of 4 and 2 from the parameters of --begin on
     shift     pixels by which training pictures are moved
     prepared  pictures (samples, 784) as the network takes them
     """
@@ -65,15 +75,15 @@ def main(
     options = parser.parse_args()
     torch.manual_seed(0)
     data, model = mnist(options.data), nets[options.bits]()
-    place = (32, 4, 2).index(options.bits) if options.begin else 0
+    course = courses[options.bits if options.begin else 32]
+    if options.epochs:
+        course = replace(course, epochs=options.epochs)
     if options.begin:
         own = dict(model.named_parameters())  # neurons may have left states of a run in the file
         begin = {k: v for k, v in torch.load(options.begin).items() if k in own}
         model.load_state_dict(begin, strict=False)
     x, y = data["train"]
-    train(model, x, y, epochs=options.epochs or epochs[place],
-          learning_rate=learning_rates[place],
-          change=lambda pictures: prepared(moved(pictures, shift)))
+    train(model, x, y, **asdict(course), change=lambda pictures: prepared(moved(pictures, shift)))
     test_x, test_y = data["test"]
     test = prepared(test_x), test_y
     print(f"test accuracy {100 * accuracy(model, *test):.2f} %")

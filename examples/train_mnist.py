@@ -8,11 +8,11 @@ from torch import nn
 
 try:
     from few_bits import linear
-    from mnist_training import main
+    from mnist_training import Course, main
     from training import surrogate_gradient
 except ImportError:  # imported as a module of the installed package
     from nmcompile_examples.few_bits import linear
-    from nmcompile_examples.mnist_training import main
+    from nmcompile_examples.mnist_training import Course, main
     from nmcompile_examples.training import surrogate_gradient
 
 
@@ -54,7 +54,10 @@ class MnistNet2(MnistNet):
 
 
 NETS: dict[int, type[MnistNet]] = {32: MnistNet, 4: MnistNet4, 2: MnistNet2}
+COURSES = {
+    32: Course(epochs=20, learning_rate=2e-3), 4: Course(epochs=10, learning_rate=1e-3),
+    2: Course(epochs=10, learning_rate=1e-3)}
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist", NETS, epochs=(20, 10, 10), learning_rates=(2e-3, 1e-3, 1e-3))
+    main(__doc__, "mnist", NETS, courses=COURSES)

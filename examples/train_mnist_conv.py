@@ -8,11 +8,11 @@ from torch import nn
 
 try:
     from few_bits import conv, linear
-    from mnist_training import main
+    from mnist_training import Course, main
     from training import surrogate_gradient
 except ImportError:  # imported as a module of the installed package
     from nmcompile_examples.few_bits import conv, linear
-    from nmcompile_examples.mnist_training import main
+    from nmcompile_examples.mnist_training import Course, main
     from nmcompile_examples.training import surrogate_gradient
 
 STEPS = 8
@@ -62,6 +62,9 @@ class MnistConvNet2(MnistConvNet):
 
 
 NETS: dict[int, type[MnistConvNet]] = {32: MnistConvNet, 4: MnistConvNet4, 2: MnistConvNet2}
+COURSES = {
+    32: Course(epochs=20, learning_rate=3e-3), 4: Course(epochs=6, learning_rate=3e-4),
+    2: Course(epochs=6, learning_rate=1e-3)}
 
 
 def as_planes(pictures: torch.Tensor) -> torch.Tensor:
@@ -70,4 +73,4 @@ def as_planes(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_conv", NETS, epochs=(20, 6, 6), shift=2, prepared=as_planes)
+    main(__doc__, "mnist_conv", NETS, courses=COURSES, shift=2, prepared=as_planes)

@@ -9,10 +9,10 @@ from torch import nn
 
 try:
     from few_bits import conv, linear
-    from mnist_training import main
+    from mnist_training import Course, main
 except ImportError:  # imported as a module of the installed package
     from nmcompile_examples.few_bits import conv, linear
-    from nmcompile_examples.mnist_training import main
+    from nmcompile_examples.mnist_training import Course, main
 
 STEPS = 10
 
@@ -57,6 +57,9 @@ class MnistSpeckNet2(MnistSpeckNet):
 
 
 NETS: dict[int, type[MnistSpeckNet]] = {32: MnistSpeckNet, 4: MnistSpeckNet4, 2: MnistSpeckNet2}
+COURSES = {
+    32: Course(epochs=16, learning_rate=3e-3), 4: Course(epochs=6, learning_rate=3e-4),
+    2: Course(epochs=6, learning_rate=1e-3)}
 
 
 def _neurons() -> nn.Module:
@@ -80,4 +83,4 @@ def events(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_speck", NETS, epochs=(16, 6, 6), prepared=events)
+    main(__doc__, "mnist_speck", NETS, courses=COURSES, prepared=events)

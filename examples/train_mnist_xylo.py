@@ -11,10 +11,10 @@ from torch import nn
 
 try:
     from few_bits import linear
-    from mnist_training import main
+    from mnist_training import Course, main
 except ImportError:  # imported as a module of the installed package
     from nmcompile_examples.few_bits import linear
-    from nmcompile_examples.mnist_training import main
+    from nmcompile_examples.mnist_training import Course, main
 
 SIDE = 16  # channels of Xylo, and rows
 REPEATS = 2  # steps that a row lasts
@@ -33,7 +33,7 @@ def _neurons(n: int) -> nn.Module:
     repeated = [FACTORS[i % len(FACTORS)] for i in range(n)]
     layer: nn.Module = rockpool.LIFTorch(
         n, tau_mem=_constants(repeated), tau_syn=_constants([0.5] * n), dt=1.0,
-        threshold=Constant(torch.ones(n)), bias=Constant(torch.zeros(n)),
+        threshold=Constant(torch.ones(n)), bias=torch.zeros(n),
         spike_generation_fn=PeriodicExponential)
     return layer
 
@@ -74,6 +74,10 @@ class MnistXyloNet2(MnistXyloNet):
 
 
 NETS: dict[int, type[MnistXyloNet]] = {32: MnistXyloNet, 4: MnistXyloNet4, 2: MnistXyloNet2}
+COURSES = {
+    32: Course(epochs=60, learning_rate=3e-3, batch=128),
+    4: Course(epochs=10, learning_rate=1e-3, batch=128),
+    2: Course(epochs=100, learning_rate=6e-3, batch=128, weight_decay=0.01)}
 
 
 def rows(pictures: torch.Tensor) -> torch.Tensor:
@@ -84,5 +88,4 @@ def rows(pictures: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(__doc__, "mnist_xylo", NETS, epochs=(20, 8, 20), learning_rates=(3e-3, 3e-4, 3e-3),
-         prepared=rows)
+    main(__doc__, "mnist_xylo", NETS, courses=COURSES, prepared=rows)

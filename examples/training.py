@@ -28,13 +28,14 @@ def train(
     epochs: int,
     batch: int = 64,
     learning_rate: float = 2e-3,
+    weight_decay: float = 0.1,
     change: Callable[[torch.Tensor], torch.Tensor] = lambda values: values,
 ) -> None:
     """Train `model` on (samples, ...) values `x`; cross entropy of its scores.
 
     change  what happens to the values of each batch first
     """
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     loss_of = nn.CrossEntropyLoss()
     for epoch in range(epochs):

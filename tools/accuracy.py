@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +121,7 @@ def _events(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.i
 def _run(command: list[object]) -> str:
     print(*command, flush=True)
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
+                          env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True).stdout
 
 
 def main() -> None:
@@ -128,7 +130,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="images (n, 28, 28) of 0 to 255 and labels")
     parser.add_argument("work", type=Path, help="folder for what is trained and compiled")
     options = parser.parse_args()
-    rows = [row(example, options.data, options.work) for example in EXAMPLES]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(pool.map(lambda example: row(example, options.data, options.work), EXAMPLES))
     speck = EXAMPLES[-1]
     events = by_events(speck, options.work / speck.name)
     rows.append(f"\nThe Speck network event by event, 8 bits: {100 * events:.2f} %.\n")
