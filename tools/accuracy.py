@@ -119,8 +119,9 @@ def _events(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.i
 
 
 def _run(command: list[object]) -> str:
-    print(*command, flush=True)
-    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True,
+    parts = [str(part) for part in command]
+    print(" ".join(parts), flush=True)
+    return subprocess.run(parts, stdout=subprocess.PIPE, text=True,
                           env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True).stdout
 
 
