@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nmcompile.build import Build, read_build, write_build
+from nmcompile.build import Build, read_build, write_build, write_remapped
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
 from nmcompile.files import require_file, write_json
@@ -20,6 +20,9 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
+from nmcompile.mapper import map_network
+from nmcompile.mapping.capacity import demand
+from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
 from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
@@ -28,14 +31,16 @@ from nmcompile.pipeline import (
     Data,
     Options,
     Quantized,
+    check_remapped,
     compile_traced,
+    map_quantized,
     quantize_traced,
 )
-from nmcompile.registry import frontends
-from nmcompile.report import Figures, run_figures
+from nmcompile.registry import backend, frontends
+from nmcompile.report import Figures, mapping_figures, run_figures
 from nmcompile.simulator import Run
 from nmcompile.simulator import simulate as run_program
-from nmcompile.target import Target, load_target
+from nmcompile.target import Target, load_target, with_chips
 
 VARIABLES = ("spikes", "v", "u")
 
@@ -54,6 +59,19 @@ class QuantizeResult:
 
     stage: Quantized
     formats: tuple[FormatRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """Whether a network fits a target.
+
+    figures  how it lies on the chip (`report.mapping_figures`); empty where it does not fit
+    problem  why it does not
+    """
+
+    target: str
+    figures: Figures = field(default_factory=dict)
+    problem: str = ""
 
 
 def load(request: Request) -> Traced:
@@ -92,6 +110,8 @@ def compile(
     memory: int | None = None,
     legalise: bool = False,
     relay_delays: bool = False,
+    chips: int | None = None,
+    constraints: Path | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
@@ -113,9 +133,11 @@ def compile(
     memory       most bytes of all weights together, for bits "auto"
     legalise     take the nearest value that the chip holds where it cannot hold the model's
     relay_delays make delays beyond the chip's of relay neurons
+    chips        of the board; default: the target's own
+    constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     seed         of the rate encoding of values for chips with binary spikes
     """
-    chip = target if isinstance(target, Target) else load_target(target)
+    chip = _board(target, chips)
     progress("load")
     traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
     return compile_traced(
@@ -123,7 +145,7 @@ def compile(
         chip,
         _calibration(traced, calibration, seed),
         Options(conversion=_conversion(convert, steps, balance, tolerance),
-                precision=_precision(bits, memory), seed=seed,
+                precision=_precision(bits, memory), seed=seed, constraints=constraints,
                 legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
     )
@@ -161,6 +183,66 @@ def quantize(
         stage=stage, formats=compare_formats(stage, chip, progress) if compare else ())
 
 
+def check(
+    model: object,
+    *,
+    targets: tuple[str | Target, ...],
+    chips: int | None = None,
+    sample: Array | None = None,
+    calibration: DataFile | None = None,
+    code: str | None = None,
+    trust_pickle: bool = False,
+    steps: int | None = None,
+    bits: str | None = None,
+    legalise: bool = False,
+    constraints: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> tuple[Fit, ...]:
+    """Whether a trained model fits each of `targets`, without writing anything.
+
+    chips  of the board of each; default: the target's own
+    The other parameters are those of `compile`.
+    """
+    boards = [_board(target, chips) for target in targets]
+    progress("load")
+    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
+    data = _calibration(traced, calibration, seed)
+    options = Options(conversion=Conversion(steps=steps or STEPS), precision=_precision(bits, None),
+                      legalisation=Legalisation(nearest=legalise), seed=seed)
+    fits = []
+    for target in boards:
+        try:
+            stage = quantize_traced(
+                traced, target, data, options, lambda told, t=target: progress(f"{t.name}: {told}"))
+            figures = mapping_figures(*map_quantized(stage, target, constraints))
+            fits.append(Fit(target=target.name, figures=figures))
+        except NmcError as error:
+            fits.append(Fit(target=target.name, problem=str(error)))
+    return tuple(fits)
+
+
+def explain(build: Build) -> Figures:
+    """How a build lies on its chip: see `report.mapping_figures`."""
+    program = build.program
+    chip = backend(program.target.family)
+    return mapping_figures(
+        program, demand(program.network, program.mapping, program.target, chip))
+
+
+def remap(build: Build, output: Path, *, constraints: Path | None = None) -> Build:
+    """Partition, route and place the network of `build` anew, and write it to `output`.
+
+    The new program is checked against the earlier one, on random spikes at its own rates.
+    """
+    program, target = build.program, build.program.target
+    asked = constraints and read_constraints(constraints, program.network, target)
+    mapping, needs = map_network(
+        program.network, target, backend(target.family), program.mapping.rates, asked)
+    moved = replace(program, mapping=mapping)
+    return write_remapped(build, moved, needs, check_remapped(program, moved), output)
+
+
 def simulate(
     build: Build,
     data: DataFile,
@@ -192,6 +274,11 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return {"model": model.name, "model_sha256": digest, "options": options}
+
+
+def _board(target: str | Target, chips: int | None) -> Target:
+    found = target if isinstance(target, Target) else load_target(target)
+    return found if chips is None else with_chips(found, chips)
 
 
 def _request(
@@ -279,14 +366,18 @@ __all__ = [
     "Build",
     "Compiled",
     "DataFile",
+    "Fit",
     "QuantizeResult",
     "Result",
+    "check",
     "compile",
+    "explain",
     "load",
     "origin",
     "quantize",
     "read_build",
     "read_data",
+    "remap",
     "save_run_figures",
     "simulate",
     "write_build",

@@ -122,6 +122,14 @@ class Backend(Protocol):
         indexed  each weight stands with the number of its target
         """
 
+    def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
+        """Where the cores of a board differ: layer -> (n_cores,) bool, those that hold it.
+
+        network  in the chip's integers
+
+        Raises NmcError naming a layer that no core holds. Layers without an entry fit all cores.
+        """
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write the chip's configuration into the empty `folder`: file name -> what it is.
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from nmcompile import __version__
+from nmcompile.checks import Check
 from nmcompile.errors import NmcError, reading
 from nmcompile.files import read_json, why, write_json
 from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import load_program, program_family, save_program
 from nmcompile.pipeline import Compiled
 from nmcompile.registry import backend
@@ -41,30 +43,46 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
 
     origin  what the manifest says of where the program came from: model, hashes, seed
     """
-    program = compiled.program
+    told = {
+        "nmcompile": __version__,
+        **origin,
+        "target": compiled.program.target.name,
+        "notes": list(compiled.notes),
+        "layers": [
+            {
+                "name": e.population, "weight_bits": e.width, "units_per_real": e.scale,
+                "membrane_error": e.error, "kept": e.kept,
+                "trials": {t.method: t.error for t in e.trials},
+                "clipped_weights": e.clipped, "overflows": e.overflows,
+            }
+            for e in compiled.layer_errors
+        ],
+    }
+    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks)
+    return _write(folder, compiled.program, figures, told)
+
+
+def write_remapped(
+    build: Build, program: Program, needs: Demand, check: Check, folder: Path
+) -> Build:
+    """Write `build` with the mapping of `program` to `folder`.
+
+    needs, check  of the new mapping; the check takes the place of the earlier one
+    """
+    checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
+    figures = compiled_figures(program, needs, (*checks, check))
+    told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
+    return _write(folder, program, figures, told)
+
+
+def _write(folder: Path, program: Program, figures: Figures, told: dict[str, Any]) -> Build:
+    """Write the folder; `told` is the manifest without what the folder itself adds."""
     with replaced_folder(folder) as fresh:
         save_program(program, fresh / PROGRAM)
         (fresh / CONFIG).mkdir()
         described = backend(program.target.family).emit(program, fresh / CONFIG)
-        figures = compiled_figures(program, compiled.demand, compiled.checks)
         write_json(fresh / REPORT, figures)
-        manifest = {
-            "nmcompile": __version__,
-            **origin,
-            "target": program.target.name,
-            "notes": list(compiled.notes),
-            "layers": [
-                {
-                    "name": e.population, "weight_bits": e.width, "units_per_real": e.scale,
-                    "membrane_error": e.error, "kept": e.kept,
-                    "trials": {t.method: t.error for t in e.trials},
-                    "clipped_weights": e.clipped, "overflows": e.overflows,
-                }
-                for e in compiled.layer_errors
-            ],
-            "config": described,
-            "sha256": _hashes(fresh),
-        }
+        manifest = {**told, "config": described, "sha256": _hashes(fresh)}
         write_json(fresh / MANIFEST, manifest)
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation, lower
-from nmcompile.mapping import Mapping, Program
-from nmcompile.mapping.capacity import Demand, demand, require_fit
+from nmcompile.mapper import map_network
+from nmcompile.mapping import Program, rates_by_name
+from nmcompile.mapping.capacity import Demand
+from nmcompile.mapping.constraints import read_constraints
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
-from nmcompile.passes.partition import partition
-from nmcompile.passes.place import place
 from nmcompile.passes.quantize import (
     Calibration,
     LayerError,
@@ -28,11 +29,11 @@ from nmcompile.passes.quantize import (
     payloads,
     quantize,
 )
-from nmcompile.passes.route import route
 from nmcompile.registry import backend as backend_of
 from nmcompile.simulator import simulate
 from nmcompile.target import Target
 
+RANDOM_SAMPLES, RANDOM_STEPS = 4, 32  # of the check of a new mapping
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
 Progress = Callable[[str], None]
 Figures = dict[str, float | int | str | None]
@@ -88,12 +89,14 @@ class Options:
     precision   how wide weights are
     legalisation  what may be changed where the chip's formats cannot hold the network
     seed        of the rate encoding of values where the chip's spikes are binary
+    constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     """
 
     conversion: Conversion = field(default_factory=Conversion)
     precision: Precision = field(default_factory=Precision)
     legalisation: Legalisation = field(default_factory=Legalisation)
     seed: int = 0
+    constraints: Path | None = None
 
 
 def compile_traced(
@@ -110,7 +113,7 @@ def compile_traced(
     """
     stage = quantize_traced(traced, target, calibration, options, progress)
     progress("map")
-    program, needs = _map(stage, target)
+    program, needs = map_quantized(stage, target, (options or Options()).constraints)
     checks = (*stage.checks, _check_map(program, stage.sample))
     return Compiled(program=program, checks=checks, layer_errors=stage.errors, demand=needs,
                     notes=stage.notes)
@@ -256,21 +259,24 @@ def _for_spikes(
     return encoded[0], encoded[1], (*notes, note)
 
 
-def _map(stage: Quantized, target: Target) -> tuple[Program, Demand]:
-    backend, network = backend_of(target.family), stage.network
-    slices = partition(network, target, backend)
-    axons = route(network, slices)
-    rates = {
-        name: record["spikes"].astype(np.float64).mean(axis=(0, 1))
-        for name, record in stage.seen.trace.records.items()
-    }
-    rates |= {port.name: np.ones(port.size) for port in network.inputs}
-    placed = place(network, slices, axons, target, rates)
-    mapping = Mapping(slices=placed, axons=axons)
-    needs = demand(network, mapping, target, backend)
-    require_fit(network, mapping, target, needs)
-    latency = stage.seen.latency
-    return Program(network=network, mapping=mapping, target=target, latency=latency), needs
+def map_quantized(
+    stage: Quantized, target: Target, constraints: Path | None
+) -> tuple[Program, Demand]:
+    """The program of a quantized network, and what its slices need."""
+    asked = constraints and read_constraints(constraints, stage.network, target)
+    mapping, needs = map_network(
+        stage.network, target, backend_of(target.family), _rates(stage), asked)
+    return Program(network=stage.network, mapping=mapping, target=target,
+                   latency=stage.seen.latency), needs
+
+
+def _rates(stage: Quantized) -> Array:
+    """Mean spikes in a step of every input line and neuron, as in `Mapping`."""
+    sent = {port.name: np.abs(payloads(port, stage.seen.inputs[port.name])) > 0
+            for port in stage.network.inputs}
+    sent |= {name: record["spikes"] != 0 for name, record in stage.seen.trace.records.items()}
+    return np.concatenate([sent[node.name].mean(axis=(0, 1), dtype=np.float32).reshape(-1)
+                           for node in stage.network.nodes])
 
 
 def _check_trace(traced: Traced) -> Check:
@@ -327,17 +333,37 @@ def _check_map(program: Program, sample: Data) -> Check:
     network = program.network
     sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
     wanted = run_aligned(network, program.latency, sent)
-    states = {name for p in network.populations for name in p.neuron.state_names}
-    found = simulate(program, sent, record=("spikes", *sorted(states)))
+    return _same_as(wanted.records, program, sent)
+
+
+def check_remapped(program: Program, moved: Program) -> Check:
+    """`moved` does what `program` did, on random spikes at the rates of its inputs."""
+    network, rng = program.network, np.random.default_rng(0)
+    rates = rates_by_name(network, program.mapping.rates)
+    sent = {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
+                        < rates[port.name].reshape(port.shape)).astype(np.int32)
+            for port in network.inputs}
+    return _same_as(simulate(program, sent, record=_variables(network)).records, moved, sent)
+
+
+def _variables(network: Network) -> tuple[str, ...]:
+    return ("spikes", *sorted({name for p in network.populations for name in p.neuron.state_names}))
+
+
+def _same_as(
+    wanted: dict[str, dict[str, Array]], program: Program, sent: dict[str, Array]
+) -> Check:
+    """The check that `program` gives the records `wanted` for `sent`, bit for bit."""
+    found = simulate(program, sent, record=_variables(program.network))
     differing = {"spikes": 0, "states": 0}
-    for name, record in wanted.records.items():
+    for name, record in wanted.items():
         for variable, values in record.items():
             unequal = np.count_nonzero(values != found.records[name][variable])
             differing["spikes" if variable == "spikes" else "states"] += int(unequal)
     if any(differing.values()):
         raise RuntimeError(f"the mapped program differs from its network: {differing}")
     cores = len(np.unique(program.mapping.slices.core))
-    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.records.values())
+    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())
     return Check(
         arrow="map",
         text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores",

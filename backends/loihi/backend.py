@@ -71,6 +71,10 @@ class LoihiBackend:
         full, rest = np.divmod(np.asarray(n_synapses, np.int64), BLOCK)
         return full * _block_bits(bits, BLOCK) + (rest > 0) * _block_bits(bits, rest)
 
+    def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
+        """All cores are alike."""
+        return {}
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.loihi.emit`."""
         return emit.emit(program, folder)

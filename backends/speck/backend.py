@@ -10,7 +10,7 @@ import numpy as np
 from nmcompile_backends.speck import encode, legalize, misfits
 from nmcompile_backends.speck.configuration import configuration
 from nmcompile_backends.speck.cores import WEIGHT_BITS
-from nmcompile_backends.speck.limits import assign, memory
+from nmcompile_backends.speck.limits import fitting, memory
 from nmcompile_backends.speck.neuron import SpeckNeuron
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
@@ -63,16 +63,24 @@ class SpeckBackend:
         """Bits of the weights alone; what addresses add is `limits.memory`, checked by legalize."""
         return np.asarray(n_synapses, np.int64) * WEIGHT_BITS
 
+    def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
+        """The cores whose memories hold a layer: see `nmcompile_backends.speck.limits`."""
+        suited = {}
+        for population, core in zip(network.populations, encode.cores(network).cores, strict=True):
+            need = memory(core.weight.shape, core.out_shape, core.leak is not None)
+            suited[population.name] = np.isin(np.arange(target.n_cores), fitting(need))
+        return suited
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
-        """Write samna's fields as JSON; layers stand on the cores that `limits.assign` found."""
+        """Write samna's fields as JSON; layers stand on the cores that the mapping gives them."""
         network = encode.cores(program.network)
         network.verify()
         names = [p.name for p in program.network.populations]
-        places = assign({
-            name: memory(core.weight.shape, core.out_shape, core.leak is not None)
-            for name, core in zip(names, network.cores, strict=True)})
+        slices = program.mapping.slices
+        place_of = dict(zip(slices.population.tolist(), slices.core.tolist(), strict=True))
+        places = {name: place_of[index] for index, name in enumerate(names)}
         shown = {names.index(output.population) for output in program.network.outputs}
-        fields = configuration(network, tuple(places[name] for name in names), tuple(shown))
+        fields = configuration(network, tuple(places.values()), tuple(shown))
         text = json.dumps({"layers": places, **fields}, separators=(",", ":"))
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
         leaks = [name for name, core in zip(names, network.cores, strict=True)

@@ -65,6 +65,10 @@ class TrueNorthBackend:
         lines = np.asarray(n_synapses, np.int64) > 0
         return lines * np.int64(encode.AXONS_PER_LINE * CROSSBAR_ROW)
 
+    def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
+        """All cores are alike."""
+        return {}
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.truenorth.cores`."""
         return cores.write_cores(program, folder)

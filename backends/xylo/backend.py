@@ -59,6 +59,10 @@ class XyloBackend:
         """Bits of the weights alone."""
         return np.asarray(n_synapses, np.int64) * WEIGHT_BITS
 
+    def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
+        """All cores are alike."""
+        return {}
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.xylo.emit`."""
         return emit.emit(program, folder)

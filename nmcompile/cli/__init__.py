@@ -14,6 +14,8 @@ from nmcompile.errors import NmcError, one_line
 VERBS = {
     "compile": "Compile a trained network for a chip.",
     "quantize": "Show what a chip's integers cost, layer by layer and format by format.",
+    "check": "Say whether a network fits a target, without writing anything.",
+    "map": "Show how a build lies on its chip, or place it anew.",
     "simulate": "Run a compiled network on the model of its chip.",
     "report": "Show the figures of a build.",
     "inspect": "Show the network in a model file or a build.",
@@ -51,9 +53,9 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run `nmc`: exit 0 done, 1 our fault, 2 the user's input, 130 interrupted."""
+    """Run `nmc`: exit 0 done, 1 no (or our fault), 2 the user's input, 130 interrupted."""
     try:
-        group(prog_name="nmc", standalone_mode=False)
+        code = group(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
         sys.exit(exit_request.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -75,4 +77,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("nmc: interrupted, nothing was written", err=True)
         sys.exit(130)
+    if isinstance(code, int) and code:
+        sys.exit(code)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done

@@ -76,6 +76,12 @@ import click
     is_flag=True,
     help="Make delays beyond the chip's of relay neurons; the spikes stay the same.",
 )
+@click.option("--chips", type=click.IntRange(1), help="Chips of the board.  [default: its own]")
+@click.option(
+    "--constraints",
+    type=click.Path(path_type=Path),
+    help="Where layers may go, what stays free, and what is dead (.toml).",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -100,6 +106,8 @@ def command(
     memory: int | None,
     legalise: bool,
     relay_delays: bool,
+    chips: int | None,
+    constraints: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -124,6 +132,8 @@ def command(
             memory=memory,
             legalise=legalise,
             relay_delays=relay_delays,
+            chips=chips,
+            constraints=constraints,
             seed=seed,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
@@ -132,7 +142,7 @@ def command(
         bar.update(task, description="write")
         options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
                    "tolerance": tolerance, "bits": bits, "memory": memory,
-                   "legalise": legalise, "relay_delays": relay_delays}
+                   "legalise": legalise, "relay_delays": relay_delays, "chips": chips}
         build = api.write_build(compiled, output, api.origin(model, **options))
     if as_json:
         print_json(build.figures)

@@ -1,5 +1,16 @@
 """What a placed network is: slices, axons, the Program and its file."""
 
-from nmcompile.mapping.mapping import Axons, Box, Mapping, Program, Slices, view
+from nmcompile.mapping.mapping import (
+    Axons,
+    Box,
+    Faults,
+    Mapping,
+    Program,
+    Slices,
+    rates_by_name,
+    view,
+)
 
-__all__ = ["Axons", "Box", "Mapping", "Program", "Slices", "view"]
+__all__ = [
+    "Axons", "Box", "Faults", "Mapping", "Program", "Slices", "rates_by_name", "view",
+]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import scipy.sparse
 
 from nmcompile.backend import Backend
 from nmcompile.errors import NmcError
@@ -15,14 +16,25 @@ from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping.mapping import Axons, Mapping, Slices, view
 from nmcompile.target import Target
 
+
+class CapacityError(NmcError):
+    """A network needs more of a limit than a target has.
+
+    layer  the population, "" for the whole network
+    limit  a constant of the target's [core] table, or "cores"
+    """
+
+    def __init__(self, layer: str, limit: str, what: str, hint: str = "") -> None:
+        super().__init__(layer or "network", what, hint)
+        self.layer = layer
+        self.limit = limit
+
+    def with_hint(self, hint: str) -> CapacityError:
+        """The same, with what to do."""
+        return CapacityError(self.layer, self.limit, self.what, hint)
+
+
 LIMITS = ("neurons", "synapse_bits", "input_axons", "output_axons")
-SMALLER_INPUT = "Make the layer before it smaller, or split its inputs over two layers."
-HINTS = {
-    "neurons": "Spread the layer over more cores.",
-    "synapse_bits": SMALLER_INPUT,
-    "input_axons": SMALLER_INPUT,
-    "output_axons": "Make the layers that it feeds smaller, or use a target with larger cores.",
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,19 +49,34 @@ class Demand:
 
 def demand(network: Network, mapping: Mapping, target: Target, backend: Backend) -> Demand:
     """What each slice of a routed mapping needs."""
-    slices = mapping.slices
-    bits, received = np.zeros(len(slices), np.int64), np.zeros(len(slices), np.int64)
-    sent = np.zeros(len(slices), np.int64)
+    slices, n = mapping.slices, len(mapping.slices)
+    bits, received, sent = np.zeros((3, n), np.int64)
     index = {p.name: i for i, p in enumerate(network.populations)}
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
-        received += np.bincount(axons.slice, minlength=len(slices))
         bits += _projection_bits(projection, axons, slices, target, backend)
-        if projection.source in index:
-            owner = slice_of_neurons(network, slices, index[projection.source])
-            sent += np.bincount(owner, np.diff(axons.start), len(slices)).astype(np.int64)
+        number = index.get(projection.source)
+        owner = (np.full(len(axons.start) - 1, -1) if number is None
+                 else slice_of_neurons(network, slices, number))
+        starts, ends, count = _ways(np.repeat(owner, np.diff(axons.start)), axons.slice, n)
+        used = -(-count // sources_of_an_axon(projection, target))
+        received += np.bincount(ends, used, n).astype(np.int64)
+        sent += np.bincount(starts + 1, used, n + 1).astype(np.int64)[1:]
     return Demand(
         neurons=compartments(network, slices), synapse_bits=bits, input_axons=received,
         output_axons=sent)
+
+
+def sources_of_an_axon(projection: Projection, target: Target) -> int:
+    """How many neurons of a slice may share an axon of `projection` into another slice."""
+    shared = isinstance(projection.map, Conv) and target.core.shared_kernels.value
+    return target.core.axon_sources.value if shared or isinstance(projection.map, Dense) else 1
+
+
+def _ways(starts: Array, ends: Array, n: int) -> tuple[Array, Array, Array]:
+    """The pairs of slices among `starts` (-1 for an input) and `ends`, and how often each is."""
+    pairs = scipy.sparse.coo_array(
+        (np.ones(len(ends), np.int64), (starts + 1, ends)), shape=(n + 1, n)).tocsr().tocoo()
+    return pairs.row - 1, pairs.col, pairs.data
 
 
 def compartments(network: Network, slices: Slices) -> Array:
@@ -71,15 +98,13 @@ def require_fit(network: Network, mapping: Mapping, target: Target, needs: Deman
             raise too_large(names, limit, int(per_core[worst]), target)
 
 
-def too_large(name: str, limit: str, need: int, target: Target) -> NmcError:
+def too_large(name: str, limit: str, need: int, target: Target) -> CapacityError:
     """The error for a layer of which even the smallest slice breaks a limit of a core."""
     constant = getattr(target.core, limit)
-    return NmcError(
-        name,
+    return CapacityError(
+        name, limit,
         f"needs {need:,} {limit.replace('_', ' ')} on one core, {target.name} has "
-        f"{constant.value:,} ({constant.kind}: core.{limit})",
-        HINTS[limit],
-    )
+        f"{constant.value:,} ({constant.kind}: core.{limit})")
 
 
 def slice_of_neurons(network: Network, slices: Slices, population: int) -> Array:

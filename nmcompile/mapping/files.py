@@ -18,11 +18,11 @@ from nmcompile.hdf5 import require_plain
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, SynapseFormat
 from nmcompile.ir.maps import MAPS, Grid
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
-from nmcompile.mapping.mapping import Axons, Mapping, Program, Slices
+from nmcompile.mapping.mapping import Axons, Faults, Mapping, Program, Slices
 from nmcompile.mapping.verify import verify_program
 from nmcompile.target import Target
 
-FORMAT = "nmcompile-program-1"
+FORMAT = "nmcompile-program-2"
 VALUES = (
     Network,
     Input,
@@ -34,6 +34,7 @@ VALUES = (
     Mapping,
     Slices,
     Axons,
+    Faults,
     Grid,
     *MAPS,
     *FLOAT_NEURONS,

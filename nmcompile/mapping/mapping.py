@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
+
+import numpy as np
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
@@ -52,12 +54,35 @@ class Axons:
     order: Array
 
 
+def _none() -> Array:
+    return np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Faults:
+    """Dead parts of a board, rising and each once.
+
+    cores  (k,) int32 global core numbers
+    links  (k,) int32 link numbers, tile * 4 + direction, of the ways out of a tile
+    """
+
+    cores: Array = field(default_factory=_none)
+    links: Array = field(default_factory=_none)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mapping:
-    """A placed and routed network: its slices, and one Axons for each projection, in order."""
+    """A placed and routed network: its slices, and one Axons for each projection, in order.
+
+    rates   (n,) float32 mean spikes in a step of the lines of all inputs and then of the neurons
+            of all populations, as calibration data made them; what the placement counted with
+    faults  what of the board was not to be used
+    """
 
     slices: Slices
     axons: tuple[Axons, ...]
+    rates: Array
+    faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +96,13 @@ class Program:
     mapping: Mapping
     target: Target
     latency: dict[str, int]
+
+
+def rates_by_name(network: Network, rates: Array) -> dict[str, Array]:
+    """The part of a mapping's `rates` of each input and population, (n,) each."""
+    ends = np.cumsum([node.size for node in network.nodes])
+    parts = np.split(rates, ends[:-1])
+    return {node.name: part for node, part in zip(network.nodes, parts, strict=True)}
 
 
 def view(shape: tuple[int, ...]) -> Box:

@@ -11,8 +11,9 @@ from nmcompile.ir import Network, Projection, verify
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
-from nmcompile.mapping.mapping import Axons, Program, Slices, view
+from nmcompile.mapping.mapping import Axons, Faults, Program, Slices, view
 from nmcompile.target import Target
+from nmcompile.target.topology import board_width
 
 
 def verify_program(program: Program) -> Program:
@@ -25,6 +26,8 @@ def verify_program(program: Program) -> Program:
     _verify_slices(network, mapping.slices, program.target)
     if len(mapping.axons) != len(network.projections):
         raise NmcError("mapping", "projections and axons differ in number")
+    _verify_rates(network, mapping.rates)
+    _verify_faults(mapping.faults, mapping.slices, program.target)
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
         _verify_projection(projection, program.target)
         _verify_axons(projection, axons, network, mapping.slices)
@@ -64,6 +67,24 @@ def _verify_slices(network: Network, slices: Slices, target: Target) -> None:
         inside = not np.any(slices.high[mine] > shape) and held == population.size
         if not inside or slice_of_neurons(network, slices, index).min() < 0:
             raise NmcError(population.name, "its slices do not hold each neuron once")
+
+
+def _verify_rates(network: Network, rates: Array) -> None:
+    if rates.dtype != np.float32 or rates.shape != (sum(n.size for n in network.nodes),):
+        raise NmcError("mapping", "rates and neurons differ in number")
+    if not np.all(np.isfinite(rates)) or np.any(rates < 0):
+        raise NmcError("mapping", "a rate is negative or no number")
+
+
+def _verify_faults(faults: Faults, slices: Slices, target: Target) -> None:
+    _require_integers("faults", faults.cores, faults.links)
+    n_links = 4 * board_width(target) * target.board.mesh_height.value
+    for numbers, end in ((faults.cores, target.n_cores), (faults.links, n_links)):
+        _require_range("faults", numbers, 0, end)
+        if np.any(np.diff(numbers) <= 0):
+            raise NmcError("mapping", "its dead parts are not listed once and rising")
+    if np.any(np.isin(slices.core, faults.cores)):
+        raise NmcError("mapping", "a slice lies on a dead core")
 
 
 def _verify_projection(projection: Projection, target: Target) -> None:

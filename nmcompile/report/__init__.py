@@ -8,8 +8,10 @@ from nmcompile.report.figures import (
     run_figures,
 )
 from nmcompile.report.graph import to_svg
+from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import ReportFile
 from nmcompile.report.structure import structure
 
-__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions", "run_figures",
+__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions",
+           "mapping_figures", "run_figures",
            "structure", "to_svg"]

@@ -2,5 +2,6 @@
 
 from nmcompile.simulator.energy import KINDS, energy_by_slice
 from nmcompile.simulator.run import Counts, Run, simulate
+from nmcompile.simulator.traffic import Expected, expected_traffic
 
-__all__ = ["KINDS", "Counts", "Run", "energy_by_slice", "simulate"]
+__all__ = ["KINDS", "Counts", "Expected", "Run", "energy_by_slice", "expected_traffic", "simulate"]

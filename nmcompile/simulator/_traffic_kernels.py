@@ -1,8 +1,68 @@
 """Count packets, hops, link loads and synaptic events of one step."""
 
+import numpy as np
 from numba import prange
 
-from nmcompile.arithmetic.jit import parallel_kernel
+from nmcompile.arithmetic.jit import kernel, parallel_kernel
+
+
+@kernel
+def between(x0, y0, x1, y1, tiles, columns, ways):
+    """The tile that a route goes through, or -1 where it goes straight."""
+    pairs, via = ways
+    if len(pairs) == 0:
+        return -1
+    pair = np.int64(y0 * columns + x0) * tiles + y1 * columns + x1
+    place = np.searchsorted(pairs, pair)
+    return via[place] if place < len(pairs) and pairs[place] == pair else -1
+
+
+@kernel
+def walk(x, y, end_x, end_y, packets, widths, ways, hop_time, loads, hops):
+    """Add `packets` to the links and hops of their route; its seconds.
+
+    loads  (links,) packets over each link
+    hops   (3,) packets times hops along x, along y, and between chips
+    """
+    columns, seconds = widths[0], 0.0
+    via = between(x, y, end_x, end_y, len(loads) // 4, columns, ways)
+    for leg in range(2):
+        to_x, to_y = end_x, end_y
+        if leg == 0:
+            if via < 0:
+                continue
+            to_x, to_y = via % columns, via // columns
+        while x != to_x:
+            east = to_x > x
+            ahead = x + 1 if east else x - 1
+            kind = 2 if ahead // widths[1] != x // widths[1] else 0
+            loads[(y * columns + x) * 4 + (0 if east else 1)] += packets
+            hops[kind] += packets
+            seconds += hop_time[kind]
+            x = ahead
+        while y != to_y:
+            south = to_y > y
+            loads[(y * columns + x) * 4 + (3 if south else 2)] += packets
+            hops[1] += packets
+            seconds += hop_time[1]
+            y = y + 1 if south else y - 1
+    return seconds
+
+
+@kernel
+def spread(start, ends, packets, position, widths, ways, hop_time, loads, hops):
+    """Add the packets between slices, (n + 1, n) in rows `start`, the last from the input port.
+
+    hops  (n + 1, 3) of each row
+    """
+    for home in range(len(start) - 1):
+        x, y = 0, 0
+        if home < len(position):
+            x, y = position[home, 0], position[home, 1]
+        for k in range(start[home], start[home + 1]):
+            box = ends[k]
+            walk(x, y, position[box, 0], position[box, 1], packets[k], widths, ways, hop_time,
+                 loads, hops[home])
 
 
 @parallel_kernel
@@ -15,6 +75,7 @@ def count(
     position,
     origin,
     widths,
+    ways,
     hop_time,
     events,
     packets_in,
@@ -28,6 +89,7 @@ def count(
     owner        (n_sources,) slice of each source, -1 for an input
     position     (n_slices, 2) tile of each slice; `origin` is the tile where inputs enter
     widths       tile columns of the board and of one chip
+    ways         pairs of tiles, rising, and the tiles that the routes of these go through
     hop_time     seconds of a hop along x, along y, and between chips
     events, packets_in (samples, n_slices) where packets end; packets_out where they begin, the
                  inputs in the last column
@@ -49,21 +111,8 @@ def count(
                 x, y = origin
                 if home != outside:
                     x, y = position[home, 0], position[home, 1]
-                route = 0.0
-                while x != position[box, 0]:
-                    east = position[box, 0] > x
-                    ahead = x + 1 if east else x - 1
-                    kind = 2 if ahead // widths[1] != x // widths[1] else 0
-                    loads[sample, (y * widths[0] + x) * 4 + (0 if east else 1)] += 1
-                    hops[sample, home, kind] += 1
-                    route += hop_time[kind]
-                    x = ahead
-                while y != position[box, 1]:
-                    south = position[box, 1] > y
-                    loads[sample, (y * widths[0] + x) * 4 + (3 if south else 2)] += 1
-                    hops[sample, home, 1] += 1
-                    route += hop_time[1]
-                    y = y + 1 if south else y - 1
+                route = walk(x, y, position[box, 0], position[box, 1], 1, widths, ways, hop_time,
+                             loads[sample], hops[sample, home])
                 longest[sample] = max(longest[sample], route)
 
 

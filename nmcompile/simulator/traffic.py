@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
 
+from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Mapping, Program, rates_by_name
 from nmcompile.mapping.capacity import slice_of_neurons
-from nmcompile.simulator._traffic_kernels import count
-from nmcompile.target.topology import board_width, tile_position
+from nmcompile.mapping.faults import detours
+from nmcompile.simulator._traffic_kernels import count, spread
+from nmcompile.target.topology import board_width, tile_number, tile_position
 
 INPUT_TILE = (0, 0)  # where the host's spikes enter; no chip documents it, so the corner
 
@@ -52,11 +55,8 @@ class Traffic:
             else np.full(node.size, -1, np.int32)
             for node in network.nodes
         }
-        self._position = tile_position(target, slices.core)
-        self._widths = (board_width(target), target.board.mesh_width.value)
+        self._position, self._routes = tile_position(target, slices.core), _routes(program)
         self._links = board_width(target) * target.board.mesh_height.value * 4
-        cost = target.time_s
-        self._hop_time = (cost.hop_x.value, cost.hop_y.value, cost.hop_chip.value)
 
     def tally(self, spikes: dict[str, Array], samples: int) -> Tally:
         """Counts for the spikes that all sources send in one step, (samples, n) int32 each."""
@@ -78,8 +78,7 @@ class Traffic:
                 self._owner[source],
                 self._position,
                 INPUT_TILE,
-                self._widths,
-                self._hop_time,
+                *self._routes,
                 result.events,
                 result.packets_in,
                 result.packets_out,
@@ -88,3 +87,53 @@ class Traffic:
                 result.longest,
             )
         return result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Expected:
+    """Traffic of a step at the rates that a mapping was made for.
+
+    packets  (slices + 1, slices) CSR float64; the last row is that of the inputs
+    hops     (slices + 1, 3) along x, along y, between chips, where packets begin
+    loads    (links,) packets over each link; link = tile * 4 + direction
+    """
+
+    packets: scipy.sparse.csr_array
+    hops: Array
+    loads: Array
+
+
+def expected_traffic(program: Program) -> Expected:
+    """What the spikes of a step cost on average."""
+    slices, target = program.mapping.slices, program.target
+    packets = packets_between(program.network, program.mapping)
+    loads = np.zeros(4 * board_width(target) * target.board.mesh_height.value)
+    hops = np.zeros((packets.shape[0], 3))
+    spread(packets.indptr, packets.indices, packets.data, tile_position(target, slices.core),
+           *_routes(program), loads, hops)
+    return Expected(packets=packets, hops=hops, loads=loads)
+
+
+def packets_between(network: Network, mapping: Mapping) -> scipy.sparse.csr_array:
+    """(slices + 1, slices) packets in a step from row to column; the last row is the inputs."""
+    slices, index = mapping.slices, {p.name: i for i, p in enumerate(network.populations)}
+    rates, n = rates_by_name(network, mapping.rates), len(mapping.slices)
+    total = scipy.sparse.csr_array((n + 1, n))
+    for projection, axons in zip(network.projections, mapping.axons, strict=True):
+        rate, counts = rates[projection.source], np.diff(axons.start)
+        owner = (slice_of_neurons(network, slices, index[projection.source])
+                 if projection.source in index else np.full(len(rate), n))
+        pairs = (np.repeat(owner, counts), axons.slice)
+        each = np.repeat(rate.astype(np.float64), counts)
+        total = total + scipy.sparse.coo_array((each, pairs), shape=total.shape).tocsr()
+    return total
+
+
+def _routes(program: Program) -> tuple[tuple[int, int], tuple[Array, Array], tuple[float, ...]]:
+    """What kernels take of routes: widths of board and chip, ways around, seconds of a hop."""
+    target, cost = program.target, program.target.time_s
+    tile = tile_number(target, program.mapping.slices.core)
+    origin = INPUT_TILE[1] * board_width(target) + INPUT_TILE[0]
+    ways = detours(target, program.mapping.faults, np.append(tile, origin), tile)
+    return ((board_width(target), target.board.mesh_width.value), (ways.pair, ways.via),
+            (cost.hop_x.value, cost.hop_y.value, cost.hop_chip.value))

@@ -1,6 +1,14 @@
 """What a chip is: the schema of a target file and how targets are found."""
 
-from nmcompile.target.load import installed, load_target, parse_target, read_target
+from nmcompile.target.load import (
+    installed,
+    load_target,
+    parse_target,
+    read_target,
+    with_chips,
+)
 from nmcompile.target.schema import Constant, Target
 
-__all__ = ["Constant", "Target", "installed", "load_target", "parse_target", "read_target"]
+__all__ = [
+    "Constant", "Target", "installed", "load_target", "parse_target", "read_target", "with_chips",
+]

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import sys
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import ValidationError
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.target.schema import MAX_CORES, Constant, Target
+from nmcompile.toml import parse_toml, read_toml
 
-from nmcompile.errors import NmcError, reading, unknown_name
-from nmcompile.files import require_file
-from nmcompile.target.schema import Target
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-MAX_BYTES = 128 << 10
-MAX_DOTS = 200  # of one line: each in a key is a table in a table
+KIND = "target file"
 
 
 def load_target(name: str) -> Target:
@@ -59,14 +48,7 @@ def installed() -> dict[str, str]:
 
 def read_target(path: Path) -> Target:
     """The target in the TOML file `path`."""
-    with require_file(path).open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise NmcError(str(path), f"a target file has at most {MAX_BYTES} bytes")
-    try:
-        return parse_target(data.decode("utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise NmcError(str(path), "is not a text file in UTF-8") from error
+    return read_toml(path, Target, KIND)
 
 
 def parse_target(text: str, where: str) -> Target:
@@ -74,32 +56,19 @@ def parse_target(text: str, where: str) -> Target:
 
     Raises NmcError with the file, the first wrong field, and what is expected there.
     """
-    try:
-        if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
-            raise NmcError(where, f"has a line with more than {MAX_DOTS} dots")
-        with reading(where, "is not TOML"):
-            content = _as_json(text)
-        return Target.model_validate_json(content)
-    except ValidationError as error:
-        raise _field_error(where, error) from error
+    return parse_toml(text, Target, where, KIND)
 
 
-def _as_json(text: str) -> str:
-    return json.dumps(tomllib.loads(text), default=str)
+def with_chips(target: Target, chips: int) -> Target:
+    """`target` on a board of `chips` of its chips.
 
-
-def _field_error(where: str, error: ValidationError) -> NmcError:
-    """The first wrong field in words; unknown fields come before missing ones."""
-    found = error.errors(include_url=False)
-    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        missing = [str(e["loc"][-1]) for e in found if e["type"] == "missing"]
-        nearest = difflib.get_close_matches(str(first["loc"][-1]), missing, n=1)
-        hint = f"Did you mean '{nearest[0]}'?" if nearest else ""
-        return NmcError(f"{where}: {field}", "is not a field of a target file", hint)
-    expected = first["msg"].replace("Value error, ", "")
-    if not field:
-        return NmcError(where, expected)
-    given = "" if isinstance(first["input"], dict) else f", found {str(first['input'])[:40]!r}"
-    return NmcError(f"{where}: {field}", f"{expected}{given}")
+    Raises NmcError where that is more cores than a board may have.
+    """
+    constant = Constant[int](value=chips, unit="chips", kind=target.board.chips.kind,
+                             source=f"chosen by the user; {target.board.chips.source}")
+    board = target.board.model_copy(update={"chips": constant})
+    cores = target.cores_per_chip * chips
+    if not 1 <= chips or cores > MAX_CORES:
+        raise NmcError(target.name, f"a board of {chips:,} chips has {cores:,} cores, expected 1 "
+                       f"to {MAX_CORES:,}")
+    return target.model_copy(update={"board": board})

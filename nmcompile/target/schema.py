@@ -51,6 +51,8 @@ class Board(Strict):
 class Core(Strict):
     """What one core holds.
 
+    axon_sources    neurons of one slice that may share an axon where rows are dense or a kernel is
+                    shared; 1 where each has its own
     shared_kernels  true where a convolution stores its kernel once for each core
     """
 
@@ -58,6 +60,7 @@ class Core(Strict):
     synapse_bits: Constant[Count]
     input_axons: Constant[Count]
     output_axons: Constant[Count]
+    axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
 
 

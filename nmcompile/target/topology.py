@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from nmcompile.target.schema import Target
 
 EAST, WEST, NORTH, SOUTH = range(4)  # links of a tile: link number = tile * 4 + direction
+DIRECTIONS = ("east", "west", "north", "south")
 
 
 def tile_position(target: Target, core: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -22,3 +23,14 @@ def tile_position(target: Target, core: NDArray[np.int32]) -> NDArray[np.int32]:
 def board_width(target: Target) -> int:
     """Tile columns of the whole board."""
     return target.board.mesh_width.value * target.board.chips.value
+
+
+def opposite(direction: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The direction that leads back."""
+    return direction ^ 1
+
+
+def tile_number(target: Target, core: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Number of each core's tile on the board, row by row."""
+    position = tile_position(target, core).astype(np.int64)
+    return position[..., 1] * board_width(target) + position[..., 0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
+from helpers.networks import every_step
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
@@ -190,7 +191,7 @@ def program(net: Network, target: str = "loihi2", cut: int = 1, rng_seed: int = 
     latency = {p.name: p.start for p in net.populations}
     return Program(
         network=net,
-        mapping=Mapping(slices=slices, axons=axons),
+        mapping=Mapping(slices=slices, axons=axons, rates=every_step(net)),
         target=small(chip),
         latency=latency,
     )

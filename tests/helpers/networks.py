@@ -92,3 +92,8 @@ def small_target(**core):
         for name, value in core.items()
     }
     return target.model_copy(update={"core": target.core.model_copy(update=changed)})
+
+
+def every_step(network):
+    """Rates of a mapping whose every input and neuron fires in each step."""
+    return np.ones(sum(node.size for node in network.nodes), np.float32)

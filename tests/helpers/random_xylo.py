@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from helpers.networks import every_step
 from nmcompile_backends.xylo.arithmetic import (
     HIDDEN_SPIKES,
     NO_ALIAS,
@@ -99,7 +100,7 @@ def program_of(given: Specification) -> Program:
         high=np.array([(1, 1, part[-1] + 1) for _, part in boxes], np.int32),
         core=np.arange(len(boxes), dtype=np.int32))
     return verify_program(Program(
-        network=net, mapping=Mapping(slices=slices, axons=route(net, slices)),
+        network=net, mapping=Mapping(slices=slices, axons=route(net, slices), rates=every_step(net)),
         target=load_target("loihi2"), latency={"in": 0, "hidden": 1, "out": 1}))
 
 

@@ -1,5 +1,6 @@
 """Passes that cut populations into core-sized slices."""
 
 from nmcompile.passes.partition.partition import partition
+from nmcompile.passes.partition.suggest import suggestions
 
-__all__ = ["partition"]
+__all__ = ["partition", "suggestions"]

@@ -7,17 +7,20 @@ from math import prod
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
-from nmcompile.mapping.capacity import too_large
+from nmcompile.mapping.capacity import CapacityError, too_large
 from nmcompile.passes.partition.sizes import Grid, Sizes, grid_demand
 from nmcompile.target import Target
 
 
-def partition(network: Network, target: Target, backend: Backend) -> Slices:
+def partition(
+    network: Network, target: Target, backend: Backend, cores: int | None = None
+) -> Slices:
     """Slices of all populations, not yet placed (core -1). Those of a board of one core share it.
+
+    cores  that may be used; default: all of the board
 
     Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
     one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
@@ -28,7 +31,7 @@ def partition(network: Network, target: Target, backend: Backend) -> Slices:
     while True:
         finer = {p.name: _coarsest(network, p, target, backend, grids) for p in network.populations}
         if finer == grids:
-            return _slices(network, grids, target)
+            return _slices(network, grids, target, target.n_cores if cores is None else cores)
         grids = finer
 
 
@@ -60,12 +63,9 @@ def _coarsest(
             return before
         fits &= boxes > prod(before)
     if not fits.any():
-        raise NmcError(
-            population.name,
-            f"no slice of it fits a core of {target.name} in neurons, synapse "
-            "memory and axons at once",
-            "Make the layer smaller.",
-        )
+        raise CapacityError(
+            population.name, "synapse_bits", f"no slice of it fits a core of {target.name} in "
+            "neurons, synapse memory and axons at once")
     halo = boxes * needs["input_axons"]
     best = np.lexsort((parts[:, 2], parts[:, 1], halo, boxes, ~fits))[0]
     return (int(parts[best, 0]), int(parts[best, 1]), int(parts[best, 2]))
@@ -81,10 +81,12 @@ def _candidates(shape: Grid) -> Sizes:
     return np.stack([axis.reshape(-1) for axis in grid], axis=1).astype(np.int64)
 
 
-def _slices(network: Network, grids: dict[str, Grid], target: Target) -> Slices:
+def _slices(
+    network: Network, grids: dict[str, Grid], target: Target, cores: int
+) -> Slices:
     total = sum(prod(grid) for grid in grids.values())
-    if total > target.n_cores > 1:
-        raise _too_many(grids, total, target)
+    if total > cores and target.n_cores > 1:
+        raise _too_many(grids, total, target, cores)
     low, high, owner = [], [], []
     for index, population in enumerate(network.populations):
         corners = _boxes(view(population.shape), grids[population.name])
@@ -110,12 +112,11 @@ def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
     return (np.stack([a.reshape(-1) for a in lows], 1), np.stack([a.reshape(-1) for a in highs], 1))
 
 
-def _too_many(grids: dict[str, Grid], total: int, target: Target) -> NmcError:
+def _too_many(grids: dict[str, Grid], total: int, target: Target, cores: int) -> CapacityError:
     largest = sorted(grids.items(), key=lambda item: -prod(item[1]))[:3]
     listed = ", ".join(f"{name} {prod(grid):,}" for name, grid in largest)
-    return NmcError(
-        "network",
-        f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
-        f"({target.board.chips.value} chips of {target.cores_per_chip}); largest layers: {listed}",
-        "Use a target with more chips, or make these layers smaller.",
-    )
+    free = "" if cores == target.n_cores else f", of which {cores:,} are free"
+    return CapacityError(
+        "", "cores", f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
+        f"({target.board.chips.value} chips of {target.cores_per_chip}){free}; largest layers: "
+        f"{listed}")

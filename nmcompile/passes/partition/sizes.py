@@ -11,6 +11,7 @@ from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
+from nmcompile.mapping.capacity import sources_of_an_axon
 from nmcompile.target import Target
 
 Grid = tuple[int, int, int]
@@ -30,14 +31,18 @@ def grid_demand(
     grids  boxes of each target population; what leaves towards a missing one is not counted
     """
     neurons = sizes.prod(axis=1)
-    axons, bits = np.zeros_like(neurons), np.zeros_like(neurons)
+    axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
     for projection in network.incoming(population.name):
         reached, stored = _incoming(projection, view(population.shape), sizes, target, backend)
-        axons += reached
+        share = sources_of_an_axon(projection, target)
+        axons += reached if share == 1 else -(-reached // share) + _boxes_met(
+            projection, sizes, grids)
         bits += stored
-    sent = np.zeros_like(neurons)
     for projection in network.outgoing(population.name):
-        sent += neurons * _reached(projection, grids)
+        share = sources_of_an_axon(projection, target)
+        leaving = neurons * _reached(projection, grids)
+        sent += leaving if share == 1 else -(-leaving // share) + prod(
+            grids.get(projection.target, (0,)))
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
             "input_axons": axons, "output_axons": sent}
 
@@ -68,10 +73,8 @@ def _conv(
     assert projection.format is not None
     fields, taps = [], []
     for axis in (0, 1):
-        kernel = conv.weight.shape[2 + axis]
-        span = (sizes[:, 1 + axis] - 1) * conv.stride[axis] + conv.dilation[axis] * (kernel - 1) + 1
-        fields.append(np.minimum(span, conv.in_shape[1 + axis]))
-        taps.append(np.minimum(kernel, sizes[:, 1 + axis]))
+        fields.append(_field(conv, axis, sizes))
+        taps.append(np.minimum(conv.weight.shape[2 + axis], sizes[:, 1 + axis]))
     per_group = conv.weight.shape[0] // conv.groups
     groups = np.minimum(conv.groups, -(-(sizes[:, 0] - 1) // per_group) + 1)
     axons = groups * conv.weight.shape[1] * fields[0] * fields[1]
@@ -80,6 +83,25 @@ def _conv(
         return axons, backend.row_bits(projection.format, stored)
     row = np.minimum(sizes[:, 0], per_group) * taps[0] * taps[1]
     return axons, axons * backend.row_bits(projection.format, row, indexed=True)
+
+
+def _boxes_met(projection: Projection, sizes: Sizes, grids: dict[str, Grid]) -> Array:
+    """Most boxes of its source that the sources of one box lie in, (k,); 1 for an uncut source."""
+    grid, linear = grids.get(projection.source, (1, 1, 1)), projection.map
+    if not isinstance(linear, Conv):
+        return np.full(len(sizes), prod(grid))
+    met = np.full(len(sizes), grid[0])
+    for axis in (0, 1):
+        parts, smallest = grid[1 + axis], linear.in_shape[1 + axis] // grid[1 + axis]
+        met *= np.minimum(parts, (_field(linear, axis, sizes) + smallest - 2) // smallest + 1)
+    return met
+
+
+def _field(conv: Conv, axis: int, sizes: Sizes) -> Array:
+    """Source positions along an axis that a box of each size reads, (k,)."""
+    kernel = conv.weight.shape[2 + axis]
+    span = (sizes[:, 1 + axis] - 1) * conv.stride[axis] + conv.dilation[axis] * (kernel - 1) + 1
+    return np.minimum(span, conv.in_shape[1 + axis])
 
 
 def _sparse(

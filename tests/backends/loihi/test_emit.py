@@ -23,16 +23,15 @@ from helpers.loihi_programs import (
     sparse,
     weights,
 )
+from helpers.networks import every_step
 from helpers.random_loihi import random_chain, random_network
 from nmcompile_backends.loihi import BACKEND
 from nmcompile_backends.loihi.emit import emit
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population, run
-from nmcompile.mapping import Mapping, Program
-from nmcompile.passes.partition import partition
-from nmcompile.passes.place import place
-from nmcompile.passes.route import route
+from nmcompile.mapper import map_network
+from nmcompile.mapping import Program
 from nmcompile.target import Target, load_target
 
 STEPS = 12
@@ -55,11 +54,8 @@ def crowded(target: Target, **limits: int) -> Target:
 
 def mapped(net: Network, target: Target) -> Program:
     """`net` through the mapping passes."""
-    slices = partition(net, target, BACKEND)
-    axons = route(net, slices)
-    rates = {node.name: np.ones(node.size) for node in (*net.inputs, *net.populations)}
-    placed = place(net, slices, axons, target, rates)
-    return Program(network=net, mapping=Mapping(slices=placed, axons=axons), target=target,
+    mapping, _ = map_network(net, target, BACKEND, every_step(net))
+    return Program(network=net, mapping=mapping, target=target,
                    latency={p.name: p.start for p in net.populations})
 
 

@@ -1,0 +1,51 @@
+"""How a network lies on a chip, as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+LEFT = ("layer", "limited by", "from", "to", "target", "answer", "limit", "link")
+
+
+def print_mapping(figures: dict[str, Any]) -> None:
+    """Cores, limits, layers, traffic and links of `report.mapping_figures`."""
+    dead = ""
+    if figures["dead_cores"] or figures["dead_links"]:
+        dead = f"; dead: {figures['dead_cores']} cores, {figures['dead_links']} links"
+    click.echo(f"target    {figures['target']}, {figures['cores']:,} of {figures['cores_of']:,} "
+               f"cores on {figures['chips']} of {figures['chips_of']} chip(s){dead}")
+    print_table(("limit", "fullest core", "a core has", "used"), [
+        (row["limit"], f"{row['need']:,}", f"{row['have']:,} ({row['kind']})",
+         _share(row["need"] / row["have"])) for row in figures["limits"]])
+    print_table(("layer", "neurons", "cores", "limited by", "need", "used", "copies", "weights"), [
+        (row["name"], f"{row['neurons']:,}", f"{row['cores']:,}", row["limit"],
+         f"{row['need']:,}", _share(row["used"]), f"{row['copies']:.2f}",
+         f"{row['stored_bits'] / 8192:,.0f} KiB") for row in figures["layers"]])
+    click.echo(f"traffic   {figures['packets']:,.1f} packets and {figures['hops']:,.1f} hops in a "
+               "step, at the rates of the calibration data")
+    print_table(("from", "to", "packets/step"), [
+        (row["source"], row["target"], f"{row['packets']:,.2f}") for row in figures["traffic"]])
+    print_table(("link", "packets/step"), [
+        (f"{row['column']},{row['row']} {row['direction']}", f"{row['packets']:,.2f}")
+        for row in figures["links"]])
+
+
+def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A plain table, nothing where there are no rows."""
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in LEFT else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _share(used: float) -> str:
+    return f"{100 * used:.0f} %"

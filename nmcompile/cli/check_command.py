@@ -1,0 +1,74 @@
+"""`nmc check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("check")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", "targets", multiple=True, help="Name of a target, or a target file.")
+@click.option("--all-targets", is_flag=True, help="Every installed target.")
+@click.option("--chips", type=click.IntRange(1), help="Chips of the board.  [default: its own]")
+@click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto.  [default: the chip's]")
+@click.option("--constraints", type=click.Path(path_type=Path),
+              help="Where layers may go, and what is dead (.toml).")
+@click.option("--legalise", is_flag=True,
+              help="Take the nearest value where the chip cannot hold the model's.")
+@click.option("--sample", type=click.Path(path_type=Path),
+              help="Data to trace the model on (.npz with x, .npy, .pt).")
+@click.option("--calibrate", type=click.Path(path_type=Path),
+              help="Data to choose integer scales by; with labels y also the accuracy.")
+@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
+@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a sample.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of random encodings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def command(
+    context: click.Context,
+    model: Path,
+    targets: tuple[str, ...],
+    all_targets: bool,
+    chips: int | None,
+    bits: str | None,
+    constraints: Path | None,
+    legalise: bool,
+    sample: Path | None,
+    calibrate: Path | None,
+    code: str | None,
+    trust_pickle: bool,
+    steps: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Say whether the network in MODEL fits a target: exit code 0 if it does, 1 if not."""
+    from nmcompile import api
+    from nmcompile.cli._mapping_tables import print_mapping, print_table
+    from nmcompile.cli._render import print_json, progress_bar
+    from nmcompile.target import installed
+
+    if bool(targets) == all_targets:
+        raise click.UsageError("give --target T, several times if you like, or --all-targets")
+    with progress_bar() as bar:
+        task = bar.add_task("load", total=None)
+        fits = api.check(
+            model, targets=tuple(installed()) if all_targets else targets, chips=chips, code=code,
+            trust_pickle=trust_pickle, steps=steps, bits=bits, legalise=legalise, seed=seed,
+            constraints=constraints,
+            sample=None if sample is None else api.read_data(sample).x,
+            calibration=None if calibrate is None else api.read_data(calibrate),
+            progress=lambda stage: bar.update(task, description=stage),
+        )
+    if as_json:
+        print_json({fit.target: fit.figures or {"does_not_fit": fit.problem} for fit in fits})
+    elif len(fits) == 1 and fits[0].figures:
+        print_mapping(fits[0].figures)
+    else:
+        print_table(("target", "cores", "answer"), [
+            (fit.target, f"{fit.figures['cores']:,} of {fit.figures['cores_of']:,}", "fits")
+            if fit.figures else (fit.target, "", fit.problem) for fit in fits])
+    context.exit(0 if all(fit.figures for fit in fits) else 1)

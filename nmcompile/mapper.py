@@ -1,0 +1,60 @@
+"""From an integer network to a mapping: partition, route and place under a user's constraints."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.errors import NmcError
+from nmcompile.ir import Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Mapping, Slices, rates_by_name
+from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
+from nmcompile.mapping.constraints import Constraints
+from nmcompile.passes.partition import partition, suggestions
+from nmcompile.passes.place import allowed, place
+from nmcompile.passes.route import route
+from nmcompile.target import Target
+
+
+def map_network(
+    network: Network,
+    target: Target,
+    backend: Backend,
+    rates: Array,
+    constraints: Constraints | None = None,
+) -> tuple[Mapping, Demand]:
+    """A mapping of `network` that no core of `target` is too small for, and what its slices need.
+
+    rates  (n,) float32 as in `Mapping`
+
+    Raises NmcError where there is none: which layer, which limit, need and allowance.
+    """
+    constraints = constraints or Constraints()
+    free = constraints.free(target)
+    cores = int(np.count_nonzero(free))
+    try:
+        slices = partition(network, target, backend, cores)
+    except CapacityError as found:
+        ways = ". ".join(suggestions(network, target, backend, cores, found))
+        hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
+        raise found.with_hint(hint) from found
+    _require_few(network, slices, constraints)
+    axons = route(network, slices)
+    suited = backend.suited_cores(network, target)
+    where = allowed(network, slices, constraints, suited, target)
+    placed = place(
+        network, slices, axons, target, rates_by_name(network, rates), free=free, allowed=where)
+    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
+    needs = demand(network, mapping, target, backend)
+    require_fit(network, mapping, target, needs)
+    return mapping, needs
+
+
+def _require_few(network: Network, slices: Slices, constraints: Constraints) -> None:
+    for index, population in enumerate(network.populations):
+        need = int(np.count_nonzero(slices.population == index))
+        most = constraints.most_cores.get(population.name, need)
+        if need > most:
+            raise NmcError(population.name, f"needs {need:,} cores, its most_cores is {most:,}",
+                           "Allow it more, or give it fewer bits (--bits).")

@@ -1,0 +1,148 @@
+"""What a user asks of the mapping, from a TOML file.
+
+reserve = ["0-3", "chip 7"]         # cores that stay free
+together = [["conv1", "conv2"]]     # all on one chip
+apart = [["conv1", "out"]]          # no chip holds both
+
+[layers.conv1]
+on = ["chip 0", "130-140"]          # where alone its cores may be
+most_cores = 8
+
+[faults]
+cores = ["17", "200-203"]           # dead ones
+links = ["3,1 east"]                # column and row of a tile; dead both ways
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.ir import Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.faults import both_ways, links_out
+from nmcompile.mapping.mapping import Faults
+from nmcompile.target import Target
+from nmcompile.target.topology import DIRECTIONS, board_width
+from nmcompile.toml import read_toml
+
+KIND = "constraints file"
+Groups = tuple[tuple[str, ...], ...]
+Names = list[Annotated[list[str], Field(min_length=2)]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Constraints:
+    """What the mapping must keep; layers are populations by name.
+
+    on           layer -> (n_cores,) bool, where its slices may be
+    together     groups of layers that share one chip
+    apart        groups of layers of which no two share a chip
+    most_cores   layer -> cores that it may take
+    reserved     (k,) int32 cores that stay free
+    faults       dead parts
+    """
+
+    on: dict[str, Array] = field(default_factory=dict)
+    together: Groups = ()
+    apart: Groups = ()
+    most_cores: dict[str, int] = field(default_factory=dict)
+    reserved: Array = field(default_factory=lambda: np.zeros(0, np.int32))
+    faults: Faults = field(default_factory=Faults)
+
+    def free(self, target: Target) -> Array:
+        """(n_cores,) bool: neither dead nor reserved."""
+        free = np.ones(target.n_cores, bool)
+        free[self.faults.cores] = free[self.reserved] = False
+        return free
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Layer(_Table):
+    on: list[str] = []
+    most_cores: Annotated[int, Field(ge=1)] | None = None
+
+
+class _Faults(_Table):
+    cores: list[str] = []
+    links: list[str] = []
+
+
+class _File(_Table):
+    reserve: list[str] = []
+    together: Names = []
+    apart: Names = []
+    layers: dict[str, _Layer] = {}
+    faults: _Faults = _Faults()
+
+
+def read_constraints(path: Path, network: Network, target: Target) -> Constraints:
+    """The constraints in `path` on `network` and `target`.
+
+    Raises NmcError for a file that is none, and for layers, cores, chips, and tiles that do not
+    exist.
+    """
+    content = read_toml(path, _File, KIND)
+    names = [p.name for p in network.populations]
+    for name in (*content.layers, *(n for group in (*content.together, *content.apart)
+                                    for n in group)):
+        if name not in names:
+            raise unknown_name(f"{path}: layer", name, names)
+    on = {}
+    for name, layer in content.layers.items():
+        if layer.on:
+            on[name] = np.zeros(target.n_cores, bool)
+            on[name][_cores(layer.on, target, f"{path}: layers.{name}.on")] = True
+    return Constraints(
+        on=on, together=tuple(map(tuple, content.together)),
+        apart=tuple(map(tuple, content.apart)),
+        most_cores={name: layer.most_cores for name, layer in content.layers.items()
+                    if layer.most_cores is not None},
+        reserved=_cores(content.reserve, target, f"{path}: reserve"),
+        faults=Faults(cores=_cores(content.faults.cores, target, f"{path}: faults.cores"),
+                      links=_links(content.faults.links, target, f"{path}: faults.links")))
+
+
+def _cores(texts: list[str], target: Target, where: str) -> Array:
+    """Core numbers of texts such as "4", "4-7", and "chip 2", rising."""
+    found: list[Array] = [np.zeros(0, np.int64)]
+    for text in texts:
+        match = re.fullmatch(r"(chips? )?(\d{1,9})(?:-(\d{1,9}))?", text.strip())
+        if not match:
+            raise NmcError(where, f"'{text}' names no cores",
+                           "Write a core as \"4\", a range as \"4-7\", a chip as \"chip 2\".")
+        first, last = int(match[2]), int(match[3] or match[2])
+        each = target.cores_per_chip if match[1] else 1
+        n = target.n_cores // each
+        if not first <= last < n:
+            raise NmcError(where, f"'{text}' is not within 0 to {n - 1}, the "
+                           f"{'chips' if match[1] else 'cores'} of {target.name}")
+        found.append(np.arange(first * each, (last + 1) * each))
+    return np.unique(np.concatenate(found)).astype(np.int32)
+
+
+def _links(texts: list[str], target: Target, where: str) -> Array:
+    """Link numbers of texts such as "3,1 east", both ways, rising."""
+    found, known = [], both_ways(target, links_out(target))
+    for text in texts:
+        match = re.fullmatch(rf"(\d{{1,9}}),(\d{{1,9}}) ({'|'.join(DIRECTIONS)})", text.strip())
+        if not match:
+            raise NmcError(where, f"'{text}' names no link", "Write column, row and direction of "
+                           "a tile's way out: \"3,1 east\".")
+        column, row = int(match[1]), int(match[2])
+        inside = column < board_width(target) and row < target.board.mesh_height.value
+        link = (row * board_width(target) + column) * 4 + DIRECTIONS.index(match[3])
+        if not inside or link not in known:
+            raise NmcError(where, f"'{text}' leads from or to no tile of {target.name}, which has "
+                           f"{board_width(target)} x {target.board.mesh_height.value}")
+        found.append(link)
+    return both_ways(target, np.array(found, np.int64)) if found else np.zeros(0, np.int32)
