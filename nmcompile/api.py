@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nmcompile.build import Build, read_build, write_build, write_remapped
+from nmcompile.dump import dump, is_stage, load_stage
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
 from nmcompile.files import require_file, write_json
@@ -20,6 +21,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
+from nmcompile.map_check import check_remapped
 from nmcompile.mapper import map_network
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
@@ -27,19 +29,17 @@ from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
 from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
 from nmcompile.pipeline import (
-    Compiled,
-    Data,
     Options,
-    Quantized,
-    check_remapped,
-    compile_traced,
-    map_quantized,
+    compile_stage,
+    integer_stage,
+    map_stage,
     quantize_traced,
 )
 from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, mapping_figures, run_figures
 from nmcompile.simulator import Run
 from nmcompile.simulator import simulate as run_program
+from nmcompile.stages import Compiled, Data, Quantized, Stage
 from nmcompile.target import Target, load_target, with_chips
 
 VARIABLES = ("spikes", "v", "u")
@@ -113,11 +113,12 @@ def compile(
     chips: int | None = None,
     constraints: Path | None = None,
     seed: int = 0,
+    dump_to: Path | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Compiled:
     """Compile a trained model for a chip.
 
-    model        a path, or a Python object (a torch module, a NIR graph)
+    model        a path, or a Python object (a torch module, a NIR graph); or a file of `dump_to`
     target       a target's name, its file, or a Target
     sample       (samples, steps, ...) or (samples, ...) values that the model is traced on;
                  default: what the model brings, or the first of `calibration`
@@ -136,18 +137,21 @@ def compile(
     chips        of the board; default: the target's own
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     seed         of the rate encoding of values for chips with binary spikes
+    dump_to      folder for the result of each pass, which may take the place of the model
     """
     chip = _board(target, chips)
     progress("load")
-    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
-    return compile_traced(
-        traced,
+    stage = _stage(model, chip) or load(
+        _request(model, sample, calibration, code, trust_pickle, steps))
+    return compile_stage(
+        stage,
         chip,
-        _calibration(traced, calibration, seed),
+        _calibration(stage, calibration, seed) if isinstance(stage, Traced) else None,
         Options(conversion=_conversion(convert, steps, balance, tolerance),
                 precision=_precision(bits, memory), seed=seed, constraints=constraints,
                 legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
+        keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
     )
 
 
@@ -213,9 +217,9 @@ def check(
     fits = []
     for target in boards:
         try:
-            stage = quantize_traced(
-                traced, target, data, options, lambda told, t=target: progress(f"{t.name}: {told}"))
-            figures = mapping_figures(*map_quantized(stage, target, constraints))
+            progress(target.name)
+            stage = quantize_traced(traced, target, data, options)
+            figures = mapping_figures(*map_stage(integer_stage(stage), target, constraints))
             fits.append(Fit(target=target.name, figures=figures))
         except NmcError as error:
             fits.append(Fit(target=target.name, problem=str(error)))
@@ -236,7 +240,7 @@ def remap(build: Build, output: Path, *, constraints: Path | None = None) -> Bui
     The new program is checked against the earlier one, on random spikes at its own rates.
     """
     program, target = build.program, build.program.target
-    asked = constraints and read_constraints(constraints, program.network, target)
+    asked = read_constraints(constraints, program.network, target) if constraints else None
     mapping, needs = map_network(
         program.network, target, backend(target.family), program.mapping.rates, asked)
     moved = replace(program, mapping=mapping)
@@ -274,6 +278,13 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return {"model": model.name, "model_sha256": digest, "options": options}
+
+
+def _stage(model: object, target: Target) -> Stage | None:
+    """What an earlier compilation kept in the file `model`; None where it is none of its files."""
+    if not isinstance(model, str | Path) or not is_stage(Path(model)):
+        return None
+    return load_stage(Path(model), target)
 
 
 def _board(target: str | Target, chips: int | None) -> Target:

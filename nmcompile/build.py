@@ -19,9 +19,9 @@ from nmcompile.files import read_json, why, write_json
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import load_program, program_family, save_program
-from nmcompile.pipeline import Compiled
 from nmcompile.registry import backend
 from nmcompile.report import Figures, ReportFile, compiled_figures
+from nmcompile.stages import Compiled
 
 ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"

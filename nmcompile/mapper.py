@@ -30,9 +30,16 @@ def map_network(
 
     Raises NmcError where there is none: which layer, which limit, need and allowance.
     """
+    slices = cut(network, target, backend, constraints)
+    return lay(network, slices, target, backend, rates, constraints)
+
+
+def cut(
+    network: Network, target: Target, backend: Backend, constraints: Constraints | None = None
+) -> Slices:
+    """Slices of `network`, or CapacityError with what would make it fit."""
     constraints = constraints or Constraints()
-    free = constraints.free(target)
-    cores = int(np.count_nonzero(free))
+    cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
     except CapacityError as found:
@@ -40,11 +47,24 @@ def map_network(
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         raise found.with_hint(hint) from found
     _require_few(network, slices, constraints)
+    return slices
+
+
+def lay(
+    network: Network,
+    slices: Slices,
+    target: Target,
+    backend: Backend,
+    rates: Array,
+    constraints: Constraints | None = None,
+) -> tuple[Mapping, Demand]:
+    """Slices routed and placed, and what they need; parameters as of `map_network`."""
+    constraints = constraints or Constraints()
     axons = route(network, slices)
     suited = backend.suited_cores(network, target)
     where = allowed(network, slices, constraints, suited, target)
-    placed = place(
-        network, slices, axons, target, rates_by_name(network, rates), free=free, allowed=where)
+    placed = place(network, slices, axons, target, rates_by_name(network, rates),
+                   free=constraints.free(target), allowed=where)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)

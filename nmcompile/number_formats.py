@@ -11,8 +11,8 @@ import numpy as np
 from nmcompile.ir import Network, Projection, Trace, WeightWidth, decisions, run_aligned
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.quantize import NAMES, payloads, quantize
-from nmcompile.pipeline import Quantized
 from nmcompile.registry import backend as backend_of
+from nmcompile.stages import Quantized
 from nmcompile.target import Target
 
 # 8-bit floats of Micikevicius et al. 2022 (arXiv 2209.05433, table 1): E4M3 without infinities.

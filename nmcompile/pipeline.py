@@ -16,69 +16,35 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation, lower
-from nmcompile.mapper import map_network
-from nmcompile.mapping import Program, rates_by_name
+from nmcompile.map_check import check_map
+from nmcompile.mapper import cut, lay, map_network
+from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
 from nmcompile.passes.quantize import (
     Calibration,
-    LayerError,
     Precision,
     choose_widths,
     payloads,
     quantize,
 )
 from nmcompile.registry import backend as backend_of
-from nmcompile.simulator import simulate
+from nmcompile.stages import (
+    Compiled,
+    CutStage,
+    Data,
+    IntegerStage,
+    Quantized,
+    RealStage,
+    Stage,
+)
 from nmcompile.target import Target
 
-RANDOM_SAMPLES, RANDOM_STEPS = 4, 32  # of the check of a new mapping
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
 Progress = Callable[[str], None]
+Keep = Callable[[str, Stage], None]
 Figures = dict[str, float | int | str | None]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Data:
-    """Labelled or unlabelled data in the network's own form.
-
-    inputs  name -> (samples, steps, *shape) real values
-    labels  (samples,) or None
-    """
-
-    inputs: dict[str, Array]
-    labels: Array | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Compiled:
-    """A program with the figures of its making."""
-
-    program: Program
-    checks: tuple[Check, ...]
-    layer_errors: tuple[LayerError, ...]
-    demand: Demand
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Quantized:
-    """A network in a chip's integers, with what it was compared with.
-
-    real, network   before and after, both as the chip runs them
-    seen            the calibration data, and what `real` does on them
-    sample, labels  what the model was traced on; of the calibration data
-    """
-
-    real: Network
-    network: Network
-    seen: Calibration
-    sample: Data
-    labels: Array | None
-    checks: tuple[Check, ...]
-    errors: tuple[LayerError, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,24 +65,62 @@ class Options:
     constraints: Path | None = None
 
 
-def compile_traced(
+def compile_stage(
+    stage: Stage,
+    target: Target,
+    calibration: Data | None = None,
+    options: Options | None = None,
+    progress: Progress = lambda stage: None,
+    keep: Keep = lambda name, stage: None,
+) -> Compiled:
+    """Lower, quantize, partition, route and place for `target`, checking every arrow.
+
+    stage        a traced network, or what a later pass made: the passes before it are left out
+    calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
+                 default: the sample that the model was traced on
+    keep         is given the name of each pass that ends, and its result
+    """
+    options = options or Options()
+    if isinstance(stage, Traced):
+        keep("trace", stage)
+        stage = lower_traced(stage, target, calibration, options, progress)
+    if isinstance(stage, RealStage):
+        keep("lower", stage)
+        stage = integer_stage(quantize_stage(stage, target, options, progress))
+    backend, asked = backend_of(target.family), None
+    network = stage.network
+    if options.constraints:
+        asked = read_constraints(options.constraints, network, target)
+    if isinstance(stage, IntegerStage):
+        keep("quantize", stage)
+        progress("partition")
+        stage = CutStage(integer=stage, slices=cut(network, target, backend, asked))
+    keep("partition", stage)
+    progress("map")
+    integer = stage.integer
+    mapping, needs = lay(network, stage.slices, target, backend, integer.rates, asked)
+    program = Program(network=network, mapping=mapping, target=target, latency=integer.latency)
+    checks = (*integer.checks, check_map(program, integer.sample))
+    return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
+                    notes=integer.notes)
+
+
+def lower_traced(
     traced: Traced,
     target: Target,
     calibration: Data | None = None,
     options: Options | None = None,
     progress: Progress = lambda stage: None,
-) -> Compiled:
-    """Lower, quantize, partition, route and place `traced` for `target`, checking every arrow.
-
-    calibration  data whose statistics choose the scales, and whose labels measure the accuracy;
-                 default: the sample that the model was traced on
-    """
-    stage = quantize_traced(traced, target, calibration, options, progress)
-    progress("map")
-    program, needs = map_quantized(stage, target, (options or Options()).constraints)
-    checks = (*stage.checks, _check_map(program, stage.sample))
-    return Compiled(program=program, checks=checks, layer_errors=stage.errors, demand=needs,
-                    notes=stage.notes)
+) -> RealStage:
+    """`traced` as `target` runs it, still in real numbers; parameters as of `compile_stage`."""
+    options = options or Options()
+    checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
+    progress("lower")
+    lowered = lower(
+        source, target, backend_of(target.family), sample.inputs, options.legalisation)
+    return RealStage(
+        network=lowered.network, latency=lowered.latency, sample=sample, data=data,
+        checks=(*checks, *lowered.checks), notes=(*notes, *lowered.notes))
 
 
 def quantize_traced(
@@ -126,28 +130,53 @@ def quantize_traced(
     options: Options | None = None,
     progress: Progress = lambda stage: None,
 ) -> Quantized:
-    """`traced` in the integers of `target`; parameters as of `compile_traced`."""
-    options = options or Options()
-    checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
-    progress("lower")
-    backend = backend_of(target.family)
-    lowered = lower(source, target, backend, sample.inputs, options.legalisation)
-    network, latency = lowered.network, lowered.latency
-    checks += lowered.checks
+    """`traced` in the integers of `target`; parameters as of `compile_stage`."""
+    stage = lower_traced(traced, target, calibration, options, progress)
+    return quantize_stage(stage, target, options or Options(), progress)
+
+
+def quantize_stage(
+    stage: RealStage, target: Target, options: Options, progress: Progress = lambda stage: None
+) -> Quantized:
+    """A lowered network in the integers of `target`."""
     progress("quantize")
-    few = _few(network, data.inputs)
+    backend, network, latency = backend_of(target.family), stage.network, stage.latency
+    few = _few(network, stage.data.inputs)
     trace = run_aligned(network, latency, few)
     seen = Calibration(inputs=few, trace=trace, latency=latency)
     chosen = choose_widths(options.precision, network, target, backend, seen)
     integer, errors = quantize(network, target, backend, seen, chosen.widths,
                                lambda name: progress(f"quantize {name}"))
     _require_weights(network, verify(integer), target)
-    checks.append(_check_quantize(network, integer, seen, data.labels))
-    told = (*notes, *lowered.notes, *filter(None, [chosen.note]))
+    check = _check_quantize(network, integer, seen, stage.data.labels)
+    told = (*stage.notes, *filter(None, [chosen.note]))
     return Quantized(
-        real=network, network=integer, seen=seen, sample=sample, labels=data.labels,
-        checks=tuple(checks), errors=errors,
+        real=network, network=integer, seen=seen, sample=stage.sample, labels=stage.data.labels,
+        checks=(*stage.checks, check), errors=errors,
         notes=(*told, *(note for note in network.notes if note not in told)))
+
+
+def integer_stage(found: Quantized) -> IntegerStage:
+    """What mapping needs of a quantized network."""
+    network, seen = found.network, found.seen
+    fired = {port.name: payloads(port, seen.inputs[port.name]) != 0 for port in network.inputs}
+    fired |= {name: record["spikes"] != 0 for name, record in seen.trace.records.items()}
+    rates = [fired[node.name].mean(axis=(0, 1), dtype=np.float32).reshape(-1)
+             for node in network.nodes]
+    return IntegerStage(
+        network=network, latency=seen.latency, sample=found.sample, rates=np.concatenate(rates),
+        checks=found.checks, errors=found.errors, notes=found.notes)
+
+
+def map_stage(
+    stage: IntegerStage, target: Target, constraints: Path | None
+) -> tuple[Program, Demand]:
+    """The program of an integer network, without its check, and what its slices need."""
+    asked = read_constraints(constraints, stage.network, target) if constraints else None
+    mapping, needs = map_network(
+        stage.network, target, backend_of(target.family), stage.rates, asked)
+    return Program(network=stage.network, mapping=mapping, target=target,
+                   latency=stage.latency), needs
 
 
 def _require_weights(real: Network, integer: Network, target: Target) -> None:
@@ -259,26 +288,6 @@ def _for_spikes(
     return encoded[0], encoded[1], (*notes, note)
 
 
-def map_quantized(
-    stage: Quantized, target: Target, constraints: Path | None
-) -> tuple[Program, Demand]:
-    """The program of a quantized network, and what its slices need."""
-    asked = constraints and read_constraints(constraints, stage.network, target)
-    mapping, needs = map_network(
-        stage.network, target, backend_of(target.family), _rates(stage), asked)
-    return Program(network=stage.network, mapping=mapping, target=target,
-                   latency=stage.seen.latency), needs
-
-
-def _rates(stage: Quantized) -> Array:
-    """Mean spikes in a step of every input line and neuron, as in `Mapping`."""
-    sent = {port.name: np.abs(payloads(port, stage.seen.inputs[port.name])) > 0
-            for port in stage.network.inputs}
-    sent |= {name: record["spikes"] != 0 for name, record in stage.seen.trace.records.items()}
-    return np.concatenate([sent[node.name].mean(axis=(0, 1), dtype=np.float32).reshape(-1)
-                           for node in stage.network.nodes])
-
-
 def _check_trace(traced: Traced) -> Check:
     if not traced.expected:
         return Check(arrow="trace", text="the file holds no runnable model to compare with")
@@ -327,48 +336,6 @@ def _check_quantize(
         figures |= {"accuracy_float": real, "accuracy_integer": whole}
         text += f"; accuracy {100 * real:.2f} % -> {100 * whole:.2f} %"
     return Check(arrow="quantize", text=text, figures=figures)
-
-
-def _check_map(program: Program, sample: Data) -> Check:
-    network = program.network
-    sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
-    wanted = run_aligned(network, program.latency, sent)
-    return _same_as(wanted.records, program, sent)
-
-
-def check_remapped(program: Program, moved: Program) -> Check:
-    """`moved` does what `program` did, on random spikes at the rates of its inputs."""
-    network, rng = program.network, np.random.default_rng(0)
-    rates = rates_by_name(network, program.mapping.rates)
-    sent = {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
-                        < rates[port.name].reshape(port.shape)).astype(np.int32)
-            for port in network.inputs}
-    return _same_as(simulate(program, sent, record=_variables(network)).records, moved, sent)
-
-
-def _variables(network: Network) -> tuple[str, ...]:
-    return ("spikes", *sorted({name for p in network.populations for name in p.neuron.state_names}))
-
-
-def _same_as(
-    wanted: dict[str, dict[str, Array]], program: Program, sent: dict[str, Array]
-) -> Check:
-    """The check that `program` gives the records `wanted` for `sent`, bit for bit."""
-    found = simulate(program, sent, record=_variables(program.network))
-    differing = {"spikes": 0, "states": 0}
-    for name, record in wanted.items():
-        for variable, values in record.items():
-            unequal = np.count_nonzero(values != found.records[name][variable])
-            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
-    if any(differing.values()):
-        raise RuntimeError(f"the mapped program differs from its network: {differing}")
-    cores = len(np.unique(program.mapping.slices.core))
-    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())
-    return Check(
-        arrow="map",
-        text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores",
-        figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes, "cores": cores},
-    )
 
 
 def _few(

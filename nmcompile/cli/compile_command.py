@@ -8,7 +8,9 @@ import click
 
 
 @click.command("compile")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--from", "begin", metavar="FILE", type=click.Path(path_type=Path),
+              help="In place of MODEL: a file of --dump, from whose pass to go on.")
 @click.option("--target", required=True, help="Name of a target, or a target file (.toml).")
 @click.option(
     "-o",
@@ -89,9 +91,12 @@ import click
     show_default=True,
     help="Seed of random encodings.",
 )
+@click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
+              help="Keep the result of each pass here, as .h5 to go on from and as .txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    model: Path,
+    model: Path | None,
+    begin: Path | None,
     target: str,
     output: Path,
     sample: Path | None,
@@ -109,6 +114,7 @@ def command(
     chips: int | None,
     constraints: Path | None,
     seed: int,
+    dump_to: Path | None,
     as_json: bool,
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
@@ -116,11 +122,14 @@ def command(
     from nmcompile.cli._render import print_checks, print_json, print_summary, progress_bar
     from nmcompile.target import load_target
 
+    source = model or begin
+    if source is None or (model and begin):
+        raise click.UsageError("give a MODEL, or a file of --dump with --from")
     chip = load_target(target)
     with progress_bar() as bar:
         task = bar.add_task("load", total=None)
         compiled = api.compile(
-            model,
+            source,
             target=chip,
             code=code,
             trust_pickle=trust_pickle,
@@ -135,6 +144,7 @@ def command(
             chips=chips,
             constraints=constraints,
             seed=seed,
+            dump_to=dump_to,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),
@@ -143,11 +153,11 @@ def command(
         options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
                    "tolerance": tolerance, "bits": bits, "memory": memory,
                    "legalise": legalise, "relay_delays": relay_delays, "chips": chips}
-        build = api.write_build(compiled, output, api.origin(model, **options))
+        build = api.write_build(compiled, output, api.origin(source, **options))
     if as_json:
         print_json(build.figures)
         return
-    click.echo(f"{model.name} -> {chip.name}")
+    click.echo(f"{source.name} -> {chip.name}")
     print_checks(build.figures)
     for note in compiled.notes:
         click.echo(f"  note      {note}")

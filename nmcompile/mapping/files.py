@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import h5py
-import numpy as np
-from pydantic import TypeAdapter
 
 from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import require_plain
@@ -21,6 +15,7 @@ from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Faults, Mapping, Program, Slices
 from nmcompile.mapping.verify import verify_program
 from nmcompile.target import Target
+from nmcompile.values_file import read_value, write_value
 
 FORMAT = "nmcompile-program-2"
 VALUES = (
@@ -38,9 +33,9 @@ VALUES = (
     Grid,
     *MAPS,
     *FLOAT_NEURONS,
+    Reset,
+    ResetAt,
 )
-ENUMS: dict[str, type[Enum]] = {"Reset": Reset, "ResetAt": ResetAt}
-TIMELESS = {"track_times": False}
 OTHER = ("is not a program of this version", "Compile the model again.")
 
 
@@ -50,8 +45,8 @@ def save_program(program: Program, path: Path) -> None:
         file.attrs["format"] = FORMAT
         file.attrs["target"] = program.target.model_dump_json()
         file.attrs["latency"] = json.dumps(program.latency)
-        _write(file, "network", program.network)
-        _write(file, "mapping", program.mapping)
+        write_value(file, "network", program.network)
+        write_value(file, "mapping", program.mapping)
 
 
 def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
@@ -62,8 +57,8 @@ def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
             require_plain(path, file)
             target = read_target_name(file, path)
             program = Program(
-                network=_read(file["network"], classes),
-                mapping=_read(file["mapping"], classes),
+                network=read_value(file["network"], classes),
+                mapping=read_value(file["mapping"], classes),
                 target=target,
                 latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
             )
@@ -84,73 +79,3 @@ def read_target_name(file: h5py.File, path: Path) -> Target:
     if file.attrs.get("format") != FORMAT:
         raise NmcError(str(path), f"is not a {FORMAT} file", "Compile the model again.")
     return Target.model_validate_json(file.attrs["target"])
-
-
-def _write(parent: h5py.Group, name: str, value: Any) -> None:
-    if isinstance(value, np.ndarray | np.generic):
-        parent.create_dataset(name, data=value, **TIMELESS)
-    elif isinstance(value, Enum):
-        parent.attrs[name] = json.dumps({"enum": type(value).__name__, "value": value.value})
-    elif is_dataclass(value):
-        group = parent.create_group(name, track_order=True, **TIMELESS)
-        group.attrs[":class"] = type(value).__name__
-        for field in fields(value):
-            _write(group, field.name, getattr(value, field.name))
-    elif isinstance(value, tuple) and any(is_dataclass(item) for item in value):
-        group = parent.create_group(name, track_order=True, **TIMELESS)
-        group.attrs[":items"] = len(value)
-        for number, item in enumerate(value):
-            _write(group, str(number), item)
-    else:
-        parent.attrs[name] = json.dumps(value)
-
-
-def _read(node: h5py.Group, classes: dict[str, type]) -> Any:
-    if isinstance(node, h5py.Dataset):
-        if node.id.get_storage_size() != node.size * node.dtype.itemsize:
-            raise ValueError(f"{node.name} claims more data than it has")
-        if not node.dtype.isnative:
-            raise ValueError(f"{node.name} is of another byte order")
-        return np.asarray(node[()])
-    if ":items" in node.attrs:
-        return tuple(_read(node[str(i)], classes) for i in range(int(node.attrs[":items"])))
-    cls = classes[node.attrs[":class"]]
-    values = {name: _read(child, classes) for name, child in node.items()}
-    for name, text in node.attrs.items():
-        if name != ":class":
-            values[name] = _plain(json.loads(text))
-    _require_types(cls, values)
-    return cls(**values)
-
-
-def _require_types(cls: type, values: dict[str, Any]) -> None:
-    """Raise where a field is not of its declared type; values inside it are verified later."""
-    for name, hint in get_type_hints(cls).items():
-        if name not in values:
-            continue
-        value = values[name]
-        if get_origin(hint) is ClassVar or is_dataclass(value):
-            continue
-        if isinstance(value, tuple) and all(map(is_dataclass, value)):
-            continue
-        if any(map(is_dataclass, get_args(hint))):
-            if value is not None:
-                raise TypeError(f"{cls.__name__}.{name} is no group")
-            continue
-        if get_origin(hint) is np.ndarray:
-            if not isinstance(value, np.ndarray):
-                raise TypeError(f"{cls.__name__}.{name} is no array")
-        else:
-            with reading(f"{cls.__name__}.{name}"):
-                _adapter(hint).validate_python(value, strict=True)
-
-
-@cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"enum", "value"}:
-        return ENUMS[value["enum"]](value["value"])
-    return tuple(_plain(item) for item in value) if isinstance(value, list) else value

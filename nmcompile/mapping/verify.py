@@ -23,10 +23,10 @@ def verify_program(program: Program) -> Program:
     """
     network, mapping = verify(program.network), program.mapping
     _verify_latency(program)
-    _verify_slices(network, mapping.slices, program.target)
+    verify_slices(network, mapping.slices, program.target)
     if len(mapping.axons) != len(network.projections):
         raise NmcError("mapping", "projections and axons differ in number")
-    _verify_rates(network, mapping.rates)
+    verify_rates(network, mapping.rates)
     _verify_faults(mapping.faults, mapping.slices, program.target)
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
         _verify_projection(projection, program.target)
@@ -49,13 +49,16 @@ def _verify_latency(program: Program) -> None:
             raise NmcError(port.name, "its values have no integer format")
 
 
-def _verify_slices(network: Network, slices: Slices, target: Target) -> None:
+def verify_slices(
+    network: Network, slices: Slices, target: Target, placed: bool = True
+) -> None:
+    """Raise NmcError where slices do not hold each neuron once, or lie on no core."""
     n = len(slices.population)
     _require_integers("slices", slices.population, slices.low, slices.high, slices.core)
     if slices.low.shape != (n, 3) or slices.high.shape != (n, 3) or slices.core.shape != (n,):
         raise NmcError("mapping", "populations, corners and cores of slices differ in number")
     _require_range("slices", slices.population, 0, len(network.populations))
-    _require_range("slices", slices.core, 0, target.n_cores)
+    _require_range("slices", slices.core, 0 if placed else -1, target.n_cores if placed else 0)
     if np.any(slices.low < 0) or np.any(slices.low >= slices.high):
         raise NmcError("mapping", "a slice is empty or begins outside its population")
     for index, population in enumerate(network.populations):
@@ -69,7 +72,8 @@ def _verify_slices(network: Network, slices: Slices, target: Target) -> None:
             raise NmcError(population.name, "its slices do not hold each neuron once")
 
 
-def _verify_rates(network: Network, rates: Array) -> None:
+def verify_rates(network: Network, rates: Array) -> None:
+    """Raise NmcError where `rates` are not those of `network`."""
     if rates.dtype != np.float32 or rates.shape != (sum(n.size for n in network.nodes),):
         raise NmcError("mapping", "rates and neurons differ in number")
     if not np.all(np.isfinite(rates)) or np.any(rates < 0):

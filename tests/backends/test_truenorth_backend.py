@@ -12,7 +12,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, run_aligned, verify
 from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.target import load_target
 
@@ -52,7 +52,7 @@ def inputs(seed=1, samples=8, steps=25):
 
 def compiled(net):
     given = inputs()
-    return compile_traced(Traced(network=net, inputs=given, expected=run(net, given).records),
+    return compile_stage(Traced(network=net, inputs=given, expected=run(net, given).records),
                           TARGET)
 
 

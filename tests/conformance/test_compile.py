@@ -11,7 +11,7 @@ from helpers.conformance.rows import with_lively_weights
 
 from nmcompile import api
 from nmcompile.errors import NmcError
-from nmcompile.pipeline import Compiled
+from nmcompile.stages import Compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 REFUSALS = (

@@ -16,7 +16,7 @@ from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run, run_aligned
 from nmcompile.ir.neurons import CubaLIF
 from nmcompile.passes.quantize import payloads
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.target import load_target
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
@@ -124,7 +124,7 @@ def test_a_file_s_integers_go_to_the_chip_as_they_are(tmp_path: Path) -> None:
     path = written(tmp_path / "m.net", dense(6, 20, neuron=quick, bias=np.arange(20) * 2),
                    dense(20, 12, neuron=quick), dense(12, 5, neuron=quick))
     inputs = (np.random.default_rng(2).random((6, 40, 6)) < 0.5).astype(np.float32)
-    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=inputs)),
+    compiled = compile_stage(FRONTEND.load(Request(path=path, sample=inputs)),
                               load_target("loihi2"))
     program, found = compiled.program, network(path)
     sent = {"input": inputs.astype(np.int32)}
@@ -142,7 +142,7 @@ def test_messages_of_a_sigma_delta_file_go_to_the_chip_as_they_are(tmp_path: Pat
         dense(6, 9, neuron=cell, bias=np.arange(9) * 2), dense(9, 7, neuron=cell),
         dense(7, 4, neuron={**cell, "sigma_output": True}))
     values = np.random.default_rng(2).integers(-60, 60, (3, 30, 6)).astype(np.float32) / 64
-    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=values)),
+    compiled = compile_stage(FRONTEND.load(Request(path=path, sample=values)),
                               load_target("loihi2"))
     program = compiled.program
     sent = {"input": payloads(program.network.inputs[0], values)}
@@ -164,7 +164,7 @@ def test_resonators_of_a_file_go_to_the_chip_as_they_are(tmp_path: Path, kind: b
 
     path = written(tmp_path / "m.net", layer(12, 20), layer(20, 10), layer(10, 6))
     inputs = (rng.random((4, 50, 12)) < 0.3).astype(np.float32)
-    compiled = compile_traced(FRONTEND.load(Request(path=path, sample=inputs)),
+    compiled = compile_stage(FRONTEND.load(Request(path=path, sample=inputs)),
                               load_target("loihi2"))
     program, wanted = compiled.program, run(network(path), {"input": inputs}).records
     chip = run_aligned(program.network, program.latency, {"input": inputs.astype(np.int32)})
@@ -174,7 +174,7 @@ def test_resonators_of_a_file_go_to_the_chip_as_they_are(tmp_path: Path, kind: b
         for state in ("re", "v"):
             np.testing.assert_array_equal(chip.records[name][state], record[state] * 64)
     with pytest.raises(NmcError) as error:
-        compile_traced(FRONTEND.load(Request(path=path, sample=inputs)), load_target("loihi1"))
+        compile_stage(FRONTEND.load(Request(path=path, sample=inputs)), load_target("loihi1"))
     assert str(error.value) == "dense_0: loihi1 has no 'resonate-and-fire' neuron."
 
 

@@ -16,7 +16,7 @@ from nmcompile.errors import NmcError
 from nmcompile.files import replaced_file
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def whole(tmp_path_factory):
     inputs = spikes(network)
     traced = Traced(network=network, inputs=inputs, expected=run(network, inputs).records)
     folder = tmp_path_factory.mktemp("builds") / "whole"
-    write_build(compile_traced(traced, small_target(neurons=40)), folder, {})
+    write_build(compile_stage(traced, small_target(neurons=40)), folder, {})
     return folder
 
 

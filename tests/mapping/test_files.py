@@ -9,7 +9,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.mapping.files import load_program, program_family, save_program
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 
@@ -19,7 +19,7 @@ def program():
     network = conv_network()
     inputs = spikes(network)
     traced = Traced(network=network, inputs=inputs, expected=run(network, inputs).records)
-    return compile_traced(traced, small_target(neurons=40)).program
+    return compile_stage(traced, small_target(neurons=40)).program
 
 
 def test_a_program_loads_back_equal(program, tmp_path):
@@ -38,7 +38,7 @@ def test_the_same_compilation_gives_the_same_bytes(program, tmp_path):
     network = conv_network()
     inputs = spikes(network)
     traced = Traced(network=network, inputs=inputs, expected=run(network, inputs).records)
-    again = compile_traced(traced, small_target(neurons=40)).program
+    again = compile_stage(traced, small_target(neurons=40)).program
     save_program(program, tmp_path / "a.h5")
     save_program(again, tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()

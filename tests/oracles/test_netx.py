@@ -22,7 +22,7 @@ from nmcompile_backends.loihi.net_file import write_net
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
 from nmcompile.ir import Network, run
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.target import load_target
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
@@ -82,7 +82,7 @@ def test_netx_runs_the_tutorials_mnist_network_on_twenty_digits_the_same(tmp_pat
     (tmp_path / "network.net").write_bytes((DATA / "mnist_128_64_10.net").read_bytes())
     found = run_file(tmp_path, rows, {})
     request = Request(path=DATA / "mnist_128_64_10.net", sample=rows[None].astype(np.float32))
-    program = compile_traced(FRONTEND.load(request), load_target("loihi2")).program
+    program = compile_stage(FRONTEND.load(request), load_target("loihi2")).program
     wanted = run(program.network, {"input": rows[None]}).records
     for number, layer in enumerate(program.network.populations):
         for variable in ("spikes", "v"):

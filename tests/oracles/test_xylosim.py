@@ -21,7 +21,7 @@ from nmcompile_backends.xylo.emit import FILE, emit
 import nmcompile as nmc
 from nmcompile.ir import Network, run, verify
 from nmcompile.passes.quantize import payloads
-from nmcompile.pipeline import Compiled
+from nmcompile.stages import Compiled
 from nmcompile.simulator import simulate
 
 PYTHON = os.environ.get("NMC_XYLO_PYTHON")

@@ -19,7 +19,7 @@ from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
 from nmcompile.ir.neurons.lif import UNBOUNDED
 from nmcompile.lowering import Legalisation, Lowered, lower
 from nmcompile.passes.quantize import Calibration, quantize
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.target import load_target
 
@@ -200,7 +200,7 @@ def test_a_layer_whose_weights_all_vanish_for_another_reason_is_refused() -> Non
     network = replace(network, populations=(replace(first, neuron=start), network.populations[1]))
     traced = Traced(network=network, inputs=sent, expected=run(network, sent).records)
     with pytest.raises(NmcError) as error:
-        compile_traced(traced, load_target("speck2f"))
+        compile_stage(traced, load_target("speck2f"))
     assert str(error.value) == (
         "a: all of its 96 weights, of up to 0.6975, become 0 at the scale that its other values "
         "leave on speck2f. Bring them nearer to its threshold, bias and first states, or set them "

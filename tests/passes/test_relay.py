@@ -18,7 +18,7 @@ from nmcompile.ir.neurons import LIF
 from nmcompile.passes.relay import rates_of, relay
 from nmcompile.passes.relay.relay import rewired
 from nmcompile.passes.relay.sums import arriving, shared
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.target import load_target
 
 SHAPE = (3, 6, 6)
@@ -139,7 +139,7 @@ def test_a_network_without_shared_sums_stays_as_it_is():
 def test_a_relayed_network_runs_on_loihi2_bit_for_bit(tmp_path: Path):
     network, inputs = residual(5, threshold=0.15), spikes_in(5, samples=8)
     assert max(rates_of(network, inputs).values()) > 0.2
-    compiled = compile_traced(
+    compiled = compile_stage(
         Traced(network=network, inputs=inputs, expected={}), load_target("loihi2"))
     kinds = {p.neuron.kind for p in compiled.program.network.populations}
     assert kinds == {"loihi", "loihi-relay"}

@@ -6,7 +6,7 @@ from helpers.mnist import SHARED, decided, digits, rate_code
 
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.simulator import simulate
 from nmcompile.target import load_target
 
@@ -19,7 +19,7 @@ def test_the_tutorials_network_decides_96_of_100_digits_with_the_integers_of_its
     images, labels = digits(2000)
     sent = rate_code(images)
     request = Request(path=FILE, sample=sent[:8].astype(np.float32))
-    compiled = compile_traced(FRONTEND.load(request), load_target("loihi2"))
+    compiled = compile_stage(FRONTEND.load(request), load_target("loihi2"))
     assert compiled.checks[2].figures["decisions_equal"] == 1.0
     records = simulate(compiled.program, {"input": sent}, record=("spikes",)).records
     assert np.mean(decided(records["dense_2"]["spikes"]) == labels) == 0.961

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from nmcompile.backend import Backend
 from nmcompile.ir import Network, Population, Projection
-from nmcompile.ir.maps import Conv, Dense
+from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import LIMITS, CapacityError
 from nmcompile.passes.partition.partition import partition
@@ -20,6 +20,7 @@ from nmcompile.target import Target
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
 MOST_PARTS = 64
+ANY = 1 << 30
 
 
 def suggestions(
@@ -32,7 +33,7 @@ def suggestions(
     """
     for bits in NARROWER:
         narrow = _narrowed(network, bits)
-        if narrow and (need := _cores(lambda n=narrow: partition(n, target, backend, cores))):
+        if narrow and (need := _cores(narrow, target, backend, cores)):
             yield f"With --bits {bits} it takes {need:,} of {cores:,} cores"
             break
     if found.limit == "cores":
@@ -48,10 +49,10 @@ def suggestions(
         yield from _strided(network, population, target, backend)
 
 
-def _cores(attempt: Callable[[], object]) -> int:
-    """How many cores a partition takes; 0 where there is none."""
+def _cores(network: Network, target: Target, backend: Backend, cores: int) -> int:
+    """How many of `cores` a partition takes; 0 where there is none."""
     try:
-        return len(attempt())  # type: ignore[arg-type]
+        return len(partition(network, target, backend, cores))
     except CapacityError:
         return 0
 
@@ -68,7 +69,7 @@ def _narrowed(network: Network, bits: int) -> Network | None:
 
 def _chips(network: Network, target: Target, backend: Backend, taken: int) -> int:
     """The fewest chips whose cores are enough; 0 where a chip alone stands for the machine."""
-    need = _cores(lambda: partition(network, target, backend, 1 << 30))
+    need = _cores(network, target, backend, ANY)
     chips = -(-(need + taken) // target.cores_per_chip)
     return chips if need and target.board.chips.value < chips <= MOST_CHIPS else 0
 
@@ -95,6 +96,12 @@ def _share(projection: Projection, parts: int) -> Projection:
         n = -(-linear.weight.shape[1] // parts)
         return replace(projection, map=replace(
             linear, weight=linear.weight[:, :n], in_shape=(n, *linear.in_shape[1:])))
+    if isinstance(linear, Sparse):
+        n = -(-(len(linear.start) - 1) // parts)
+        end = linear.start[n]
+        return replace(projection, map=Sparse(
+            start=linear.start[: n + 1], target=linear.target[:end], weight=linear.weight[:end],
+            in_shape=(n,), out_shape=linear.out_shape))
     return projection
 
 
@@ -105,7 +112,8 @@ def _strided(
     incoming = network.incoming(population.name)
     if len(incoming) != 1 or not isinstance(incoming[0].map, Conv):
         return
-    conv = replace(incoming[0].map, stride=tuple(2 * s for s in incoming[0].map.stride))
+    along_y, along_x = incoming[0].map.stride
+    conv = replace(incoming[0].map, stride=(2 * along_y, 2 * along_x))
     smaller = replace(population, shape=conv.out_shape)
     changed = replace(
         network, populations=tuple(smaller if p is population else p for p in network.populations),

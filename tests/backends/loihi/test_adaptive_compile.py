@@ -19,7 +19,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Output, Population, Projection, WeightWidth
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import ALIF, ATRLIF, Reset
-from nmcompile.pipeline import Compiled
+from nmcompile.stages import Compiled
 from nmcompile.target import load_target
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -24,7 +24,8 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset, ResetAt
-from nmcompile.pipeline import Compiled, compile_traced
+from nmcompile.pipeline import compile_stage
+from nmcompile.stages import Compiled
 from nmcompile.report.figures import compiled_figures
 from nmcompile.simulator import energy_by_slice, simulate
 from nmcompile.target import load_target
@@ -133,7 +134,7 @@ def traced(**fields: object) -> Traced:
 
 
 def compiled(target: str = "loihi1", **fields: object) -> Compiled:
-    return compile_traced(traced(**fields), load_target(target))
+    return compile_stage(traced(**fields), load_target(target))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
 from nmcompile.ir.maps import Dense, Sparse
 from nmcompile.ir.neurons import LIF, CubaLI, CubaLIF, Reset, ResetAt
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.target import load_target
 
 A2 = load_target("xylo_a2")
@@ -76,7 +76,7 @@ def compiled(net, target=A2, steps=30, samples=4):
     rng = np.random.default_rng(1)
     sent = {p.name: (rng.random((samples, steps, *p.shape)) < 0.4).astype(np.float32)
             for p in net.inputs}
-    return compile_traced(Traced(network=net, inputs=sent, expected=run(net, sent).records), target)
+    return compile_stage(Traced(network=net, inputs=sent, expected=run(net, sent).records), target)
 
 
 def test_decays_that_are_shifts_compile_with_the_models_spikes_and_without_a_note():

@@ -12,7 +12,7 @@ from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.passes.partition import partition
 from nmcompile.passes.place import place
 from nmcompile.passes.route import route
-from nmcompile.pipeline import compile_traced
+from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.target.topology import tile_position
 
@@ -39,7 +39,7 @@ def routed():
     inputs = spikes(network)
     expected = run(network, inputs).records
     traced = Traced(network=network, inputs=inputs, expected=expected)
-    integer = compile_traced(traced, target).program.network
+    integer = compile_stage(traced, target).program.network
     slices = partition(integer, target, backend(target.family))
     rng = np.random.default_rng(3)
     rates = {p.name: rng.uniform(0, 1, p.shape) for p in (*integer.inputs, *integer.populations)}

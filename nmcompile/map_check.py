@@ -1,0 +1,58 @@
+"""A mapped program does what it did before it was mapped, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.checks import Check
+from nmcompile.ir import Network, run_aligned
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program, rates_by_name
+from nmcompile.passes.quantize import payloads
+from nmcompile.simulator import simulate
+from nmcompile.stages import Data
+
+RANDOM_SAMPLES, RANDOM_STEPS = 4, 32  # of the check of a new mapping
+
+
+def check_map(program: Program, sample: Data) -> Check:
+    """`program` does what its network does on `sample`."""
+    network = program.network
+    sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
+    wanted = run_aligned(network, program.latency, sent)
+    return _same_as(wanted.records, program, sent)
+
+
+def check_remapped(program: Program, moved: Program) -> Check:
+    """`moved` does what `program` did, on random spikes at the rates of its inputs."""
+    network, rng = program.network, np.random.default_rng(0)
+    rates = rates_by_name(network, program.mapping.rates)
+    sent = {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
+                        < rates[port.name].reshape(port.shape)).astype(np.int32)
+            for port in network.inputs}
+    return _same_as(simulate(program, sent, record=_variables(network)).records, moved, sent)
+
+
+def _variables(network: Network) -> tuple[str, ...]:
+    return ("spikes", *sorted({name for p in network.populations for name in p.neuron.state_names}))
+
+
+def _same_as(
+    wanted: dict[str, dict[str, Array]], program: Program, sent: dict[str, Array]
+) -> Check:
+    """The check that `program` gives the records `wanted` for `sent`, bit for bit."""
+    found = simulate(program, sent, record=_variables(program.network))
+    differing = {"spikes": 0, "states": 0}
+    for name, record in wanted.items():
+        for variable, values in record.items():
+            unequal = np.count_nonzero(values != found.records[name][variable])
+            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
+    if any(differing.values()):
+        raise RuntimeError(f"the mapped program differs from its network: {differing}")
+    cores = len(np.unique(program.mapping.slices.core))
+    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())
+    return Check(
+        arrow="map",
+        text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores",
+        figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes, "cores": cores},
+    )
