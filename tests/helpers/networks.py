@@ -97,3 +97,11 @@ def small_target(**core):
 def every_step(network):
     """Rates of a mapping whose every input and neuron fires in each step."""
     return np.ones(sum(node.size for node in network.nodes), np.float32)
+
+
+def board(chips, width, height, **core):
+    """Loihi 2 as `chips` chips of width x height tiles, with cores as small as `core` says."""
+    target = small_target(**core)
+    values = {"chips": chips, "mesh_width": width, "mesh_height": height}
+    changed = {k: getattr(target.board, k).model_copy(update={"value": v}) for k, v in values.items()}
+    return target.model_copy(update={"board": target.board.model_copy(update=changed)})
