@@ -83,26 +83,27 @@ def _is_group(value: Any) -> bool:
 def _require_types(cls: type, values: dict[str, Any]) -> None:
     """Raise where a field is not of its declared type; values inside it are verified later."""
     for name, hint in get_type_hints(cls).items():
-        if name not in values:
-            continue
-        value = values[name]
-        if get_origin(hint) is ClassVar or is_dataclass(value):
-            continue
-        if isinstance(value, tuple) and all(map(is_dataclass, value)):
-            continue
-        if isinstance(value, dict) and any(map(_is_group, value.values())):
-            continue
-        if any(map(is_dataclass, get_args(hint))):
-            if value is not None:
-                raise TypeError(f"{cls.__name__}.{name} is no group")
-            continue
-        if np.ndarray in (get_origin(hint), *map(get_origin, get_args(hint))):
-            optional = get_origin(hint) is not np.ndarray
-            if not isinstance(value, np.ndarray) and not (optional and value is None):
-                raise TypeError(f"{cls.__name__}.{name} is no array")
-        else:
-            with reading(f"{cls.__name__}.{name}"):
-                _adapter(hint).validate_python(value, strict=True)
+        if name in values and get_origin(hint) is not ClassVar:
+            _require_type(f"{cls.__name__}.{name}", hint, values[name])
+
+
+def _require_type(name: str, hint: Any, value: Any) -> None:
+    inside = get_args(hint)
+    if isinstance(value, dict) and all(map(_is_group, value.values())):
+        if get_origin(hint) is not dict:
+            raise TypeError(f"{name} is a table")
+    elif is_dataclass(value) or (isinstance(value, tuple) and all(map(is_dataclass, value))):
+        return
+    elif any(map(is_dataclass, inside)):
+        if value is not None:
+            raise TypeError(f"{name} is no group")
+    elif np.ndarray in (get_origin(hint), *map(get_origin, inside)):
+        optional = get_origin(hint) is not np.ndarray
+        if not isinstance(value, np.ndarray) and not (optional and value is None):
+            raise TypeError(f"{name} is no array")
+    else:
+        with reading(name):
+            _adapter(hint).validate_python(value, strict=True)
 
 
 @cache

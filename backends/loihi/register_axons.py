@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array, compartments_of
-from nmcompile.mapping import Program, Slices, capacity, view
+from nmcompile.mapping import Program, Slices, capacity
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,17 +79,15 @@ def compartments(network: Network, slices: Slices, population: int) -> tuple[Arr
 
     Of several compartments of a neuron, which lie side by side, that is the last.
     """
-    shape = view(network.populations[population].shape)
-    each = compartments_of(network.populations[population].neuron)
-    core, compartment = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    neurons = network.populations[population]
+    each = compartments_of(neurons.neuron)
+    core, compartment = np.empty((2, neurons.size), np.int64)
     first = first_compartments(network, slices)
     for i in np.flatnonzero(slices.population == population):
-        (c0, y0, x0), (c1, y1, x1) = slices.low[i], slices.high[i]
-        extent = (c1 - c0, y1 - y0, x1 - x0)
-        core[c0:c1, y0:y1, x0:x1] = slices.core[i]
-        numbers = first[i] + np.arange(prod(extent)) * each + each - 1
-        compartment[c0:c1, y0:y1, x0:x1] = numbers.reshape(extent)
-    return core.reshape(-1), compartment.reshape(-1)
+        members = slices.members(neurons.shape, i)
+        core[members] = slices.core[i]
+        compartment[members] = first[i] + np.arange(len(members)) * each + each - 1
+    return core, compartment
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

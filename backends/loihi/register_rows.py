@@ -18,6 +18,7 @@ class Box:
 
     low, high    (3,) corners in the population's (channel, row, column) view
     shape        that view
+    members      (size,) flat neuron numbers in the population, in the order of the compartments
     first        first compartment of its first neuron
     step         compartments of each neuron; synapses end in the first of them
     """
@@ -25,23 +26,18 @@ class Box:
     low: Array
     high: Array
     shape: tuple[int, int, int]
+    members: Array
     first: int
     step: int = 1
 
     @property
     def size(self) -> int:
         """Number of neurons."""
-        return int((self.high - self.low).prod())
-
-    def neurons(self) -> Array:
-        """(size,) flat neuron numbers in the population, in the order of the compartments."""
-        numbers = np.arange(int(np.prod(self.shape))).reshape(self.shape)
-        return self.cut(numbers)
+        return len(self.members)
 
     def cut(self, values: Array) -> Array:
-        """(size,) the part of `values` (of shape `shape`) that lies in the box."""
-        (c0, y0, x0), (c1, y1, x1) = self.low, self.high
-        return values[c0:c1, y0:y1, x0:x1].reshape(-1)
+        """(size,) those of the population's `values` that lie in the box."""
+        return values.reshape(-1)[self.members]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +65,7 @@ def rows(linear: LinearMap, box: Box, axons: Axons, mine: Array, shared: bool) -
     sources = np.searchsorted(axons.start, mine, "right") - 1
     length = axons.synapses[mine]
     if isinstance(linear, Dense):
-        weight = linear.weight[np.ix_(box.neurons(), sources)].T
+        weight = linear.weight[np.ix_(box.members, sources)].T
         pointer = np.arange(len(mine)) * box.size
         return Rows(pointer=pointer, length=length, weight=weight.reshape(-1))
     if isinstance(linear, Conv) and shared:
@@ -86,8 +82,7 @@ def _sparse(linear: Sparse, box: Box, axons: Axons, mine: Array) -> Rows:
     pointer = np.cumsum(lengths) - lengths
     within = np.arange(int(lengths.sum())) - np.repeat(pointer, lengths)
     synapses = axons.order[np.repeat(axons.first[mine], lengths) + within]
-    neurons = box.neurons()
-    local = np.searchsorted(neurons, linear.target[synapses])
+    local = np.searchsorted(box.members, linear.target[synapses])
     return Rows(pointer=pointer, length=axons.synapses[mine], weight=linear.weight[synapses],
                 compartment=(box.first + local * box.step).astype(np.int32))
 

@@ -32,7 +32,7 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
-from nmcompile.mapping import Program, view
+from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import compartments
 from nmcompile.target.topology import tile_position
 
@@ -172,8 +172,12 @@ def _compartments(source: Source, path: str, number: int) -> Json:
     neuron = population.neuron
     place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
              "first": box.first, "count": box.size * box.step, "start": population.start}
+    slices = source.program.mapping.slices
+    if str(slices.population[number]) in slices.orders:
+        place["neurons"] = source.store(f"{path}/neurons", box.members.astype(np.int64))
+
     def register(name: str) -> Json | int:
-        values = np.broadcast_to(getattr(neuron, name), population.shape).reshape(box.shape)
+        values = np.broadcast_to(getattr(neuron, name), population.shape)
         return source.each(f"{path}/{name}", box.cut(values))
 
     if isinstance(neuron, LoihiRelay):
@@ -210,9 +214,12 @@ def _compartments(source: Source, path: str, number: int) -> Json:
 
 def _slice(source: Source, number: int) -> tuple[Population, Box]:
     slices = source.program.mapping.slices
-    population = source.program.network.populations[int(slices.population[number])]
+    index = int(slices.population[number])
+    population = source.program.network.populations[index]
     return population, Box(low=slices.low[number], high=slices.high[number],
-                           shape=view(population.shape), first=int(source.first[number]),
+                           shape=slices.view(population.shape, index),
+                           members=slices.members(population.shape, number),
+                           first=int(source.first[number]),
                            step=compartments_of(population.neuron))
 
 

@@ -13,7 +13,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
-from nmcompile.mapping.mapping import Axons, Mapping, Slices, view
+from nmcompile.mapping.mapping import Axons, Mapping, Slices
 from nmcompile.target import Target
 
 
@@ -109,12 +109,17 @@ def too_large(name: str, limit: str, need: int, target: Target) -> CapacityError
 
 def slice_of_neurons(network: Network, slices: Slices, population: int) -> Array:
     """(n,) int32, for each neuron of population number `population`, its slice."""
-    box = view(network.populations[population].shape)
+    box = slices.view(network.populations[population].shape, population)
     owner = np.full(box, -1, np.int32)
     for i in np.flatnonzero(slices.population == population):
         (c0, y0, x0), (c1, y1, x1) = slices.low[i], slices.high[i]
         owner[c0:c1, y0:y1, x0:x1] = i
-    return owner.reshape(-1)
+    order = slices.orders.get(str(population))
+    if order is None:
+        return owner.reshape(-1)
+    by_neuron = np.empty(owner.size, np.int32)
+    by_neuron[order] = owner.reshape(-1)
+    return by_neuron
 
 
 def _projection_bits(

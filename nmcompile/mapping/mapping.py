@@ -18,18 +18,37 @@ Box = tuple[int, int, int]
 class Slices:
     """Core-sized parts of populations: boxes in each population's (channel, row, column) view.
 
+    A population whose neurons know no neighbours by their numbers may be cut in another order: its
+    boxes are then runs of places along the columns, and the order says which neuron has each place.
+
     population  (s,) int32, index into the network's populations
     low, high   (s, 3) int32, half-open corners of the box
     core        (s,) int32, global core number; -1 before placement
+    orders      population number in digits -> (n,) int32 neuron of each place; they rise in a slice
     """
 
     population: Array
     low: Array
     high: Array
     core: Array
+    orders: dict[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.population)
+
+    def view(self, shape: tuple[int, ...], population: int) -> Box:
+        """The view of population number `population`, of `shape`, that its boxes lie in."""
+        return (1, 1, prod(shape)) if str(population) in self.orders else view(shape)
+
+    def members(self, shape: tuple[int, ...], number: int) -> Array:
+        """(k,) flat numbers of the neurons of slice `number`, whose population has `shape`."""
+        population = int(self.population[number])
+        (c0, y0, x0), (c1, y1, x1) = self.low[number], self.high[number]
+        if str(population) in self.orders:
+            return self.orders[str(population)][x0:x1]
+        _, height, width = view(shape)
+        rows = np.arange(c0, c1)[:, None] * height + np.arange(y0, y1)
+        return (rows[:, :, None] * width + np.arange(x0, x1)).reshape(-1)
 
     def sizes(self) -> Array:
         """(s,) neurons of each slice."""

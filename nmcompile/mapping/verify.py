@@ -61,15 +61,33 @@ def verify_slices(
     _require_range("slices", slices.core, 0 if placed else -1, target.n_cores if placed else 0)
     if np.any(slices.low < 0) or np.any(slices.low >= slices.high):
         raise NmcError("mapping", "a slice is empty or begins outside its population")
+    _verify_orders(network, slices)
     for index, population in enumerate(network.populations):
         if not hasattr(population.neuron, "stepper"):
             raise NmcError(population.name, f"'{population.neuron.kind}' is no chip's neuron")
         mine = slices.population == index
-        shape = np.array(view(population.shape))
+        shape = np.array(slices.view(population.shape, index))
         held = (slices.high[mine] - slices.low[mine]).astype(np.int64).prod(axis=1).sum()
         inside = not np.any(slices.high[mine] > shape) and held == population.size
         if not inside or slice_of_neurons(network, slices, index).min() < 0:
             raise NmcError(population.name, "its slices do not hold each neuron once")
+
+
+def _verify_orders(network: Network, slices: Slices) -> None:
+    for key, order in slices.orders.items():
+        if not key.isdecimal() or int(key) >= len(network.populations) or key != str(int(key)):
+            raise NmcError("mapping", "an order is of no population")
+        population = network.populations[int(key)]
+        _require_integers(population.name, order)
+        _require_range(population.name, order, 0, population.size)
+        if order.shape != (population.size,) or len(np.unique(order)) != len(order):
+            raise NmcError(population.name, "its order does not hold each neuron once")
+        firsts = slices.low[slices.population == int(key), 2]
+        falls = np.flatnonzero(np.diff(order) < 0) + 1
+        if not np.all(np.isin(falls, firsts)):
+            raise NmcError(population.name, "its order does not rise within a slice")
+        if any(not isinstance(p.map, Sparse) for p in network.incoming(population.name)):
+            raise NmcError(population.name, "only sparse maps reach neurons in another order")
 
 
 def verify_rates(network: Network, rates: Array) -> None:

@@ -225,7 +225,7 @@ def _view(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _record(records: dict, core: Core, t: int) -> None:
-    for group in core.entry["compartment_groups"]:
+    for group in core.registers:
         part = slice(group["first"], group["first"] + group["count"])
         (a, b, c), (d, e, f) = group["low"], group["high"]
         places = {"spikes": part, "v": part}
@@ -233,5 +233,9 @@ def _record(records: dict, core: Core, t: int) -> None:
             places = {"spikes": slice(part.start + 1, part.stop, 2),
                       "v": slice(part.start, part.stop, 2)}
         for key, values in (("spikes", core.spikes), ("v", core.v)):
+            if "neurons" in group:
+                flat = records[group["population"]][key][t].reshape(-1)
+                flat[group["neurons"]] = values[places[key]]
+                continue
             box = records[group["population"]][key][t, a:d, b:e, c:f]
             box[...] = values[places[key]].reshape(box.shape)

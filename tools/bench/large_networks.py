@@ -69,7 +69,7 @@ def vgg16(seed: int = 0) -> Network:
             layers.pool()
         else:
             layers.conv(int(channels))
-    for n in VGG16_DENSE[2:] if __import__("os").environ.get("GAP") else VGG16_DENSE:
+    for n in VGG16_DENSE:
         layers.dense(n)
     return layers.build()
 

@@ -124,9 +124,9 @@ def _sparse(
 
 def _worst_box(sums: Array, size: Array) -> int:
     """Largest total of any box of `size`, from the prefix sums of the whole view."""
-    for axis, extent in enumerate(size):
-        high = np.take(sums, np.arange(extent, sums.shape[axis]), axis)
-        sums = high - np.take(sums, np.arange(0, sums.shape[axis] - extent), axis)
+    for axis, extent in enumerate(size.tolist()):
+        along = np.moveaxis(sums, axis, 0)
+        sums = np.moveaxis(along[extent:] - along[:-extent], 0, axis)
     return int(sums.max())
 
 

@@ -11,6 +11,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Slices
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.fields import box_synapses
+from nmcompile.passes.route._sparse_kernels import fill_axons, sort_rows
 
 NONE = np.zeros(0, np.int64)
 
@@ -68,19 +69,12 @@ def _conv(linear: Conv, slices: Slices, mine: Array) -> Axons:
 
 
 def _sparse(linear: Sparse, owner: Array) -> Axons:
-    n_sources = len(linear.start) - 1
-    source = np.repeat(np.arange(n_sources), np.diff(linear.start))
-    ends = owner[linear.target]
-    order = np.lexsort((ends, source))
-    pair = source[order] * (int(owner.max()) + 1) + ends[order]
-    first = np.flatnonzero(np.diff(pair, prepend=-1))
-    return Axons(
-        start=_starts(source[order][first], n_sources),
-        slice=ends[order][first].astype(np.int32),
-        synapses=np.diff(first, append=len(order)).astype(np.int32),
-        first=first.astype(np.int64),
-        order=order.astype(np.int64),
-    )
+    order = np.empty(len(linear.target), np.int64)
+    n = sort_rows(linear.start, linear.target, owner, order)
+    start = np.empty(len(linear.start), np.int64)
+    ends, synapses, first = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64)
+    fill_axons(linear.start, linear.target, owner, order, start, ends, synapses, first)
+    return Axons(start=start, slice=ends, synapses=synapses, first=first, order=order)
 
 
 def _starts(source: Array, n_sources: int) -> Array:

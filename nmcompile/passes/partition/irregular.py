@@ -1,0 +1,124 @@
+"""Slices of populations whose synapses follow no shape: neurons that share sources lie together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.ir import Network
+from nmcompile.ir.maps import Sparse
+from nmcompile.ir.neurons.base import Array, compartments_of
+from nmcompile.mapping import Mapping, Slices
+from nmcompile.mapping.capacity import LIMITS, demand
+from nmcompile.passes.partition.hypergraph import Hypergraph
+from nmcompile.passes.partition.hypergraph.cut import cut
+from nmcompile.passes.route import route
+from nmcompile.target import Target
+
+PINS = 4_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
+IMBALANCE = 0.05
+ROUNDS = 8
+WHOLE = 1_000_000  # weight of vertices that fill a core
+
+
+def is_irregular(network: Network, population: int) -> bool:
+    """Whether all that arrives at population number `population` comes through sparse maps.
+
+    One of them must have several synapses at most neurons.
+    """
+    incoming = network.incoming(network.populations[population].name)
+    return bool(incoming) and all(isinstance(p.map, Sparse) for p in incoming) and any(
+        len(p.map.weights()) > 2 * max(p.map.out_shape[-1], 1) for p in incoming)
+
+
+def regroup(network: Network, slices: Slices, target: Target, backend: Backend) -> Slices:
+    """`slices` with every irregular population of several cut anew, where that takes fewer cores.
+
+    A net is a source with the neurons that it reaches, so that few cores hear of a spike. The
+    number of parts grows until each fits a core under all limits at once.
+    """
+    for index in range(len(network.populations)):
+        if np.count_nonzero(slices.population == index) > 1 and is_irregular(network, index):
+            slices = _regrouped(network, slices, index, target, backend)
+    return slices
+
+
+def _regrouped(
+    network: Network, slices: Slices, index: int, target: Target, backend: Backend
+) -> Slices:
+    graph = _hypergraph(network, index, target)
+    before = int(np.count_nonzero(slices.population == index))
+    name = network.populations[index].name
+    near = replace(network, projections=tuple(
+        p for p in network.projections if name in (p.source, p.target)))
+    parts = max(2, ceil(graph.vertex_weight.sum() / WHOLE))
+    for _ in range(ROUNDS):
+        if parts >= before:
+            return slices
+        found = _in_parts(network, slices, index, cut(graph, parts, imbalance=IMBALANCE))
+        over = _fullest(near, found, index, target, backend)
+        if over <= 1:
+            return found
+        parts = ceil(parts * min(max(over, 1 + IMBALANCE), 2))
+    return slices
+
+
+def _hypergraph(network: Network, index: int, target: Target) -> Hypergraph:
+    """Sources as nets over the neurons of population number `index`, which weigh what they need."""
+    population = network.populations[index]
+    rng, fan_in = np.random.default_rng(0), np.zeros(population.size, np.int64)
+    starts, pins, bits = [np.zeros(1, np.int64)], [], 0
+    total = sum(len(p.map.weights()) for p in network.incoming(population.name))
+    for projection in network.incoming(population.name):
+        linear = projection.map
+        assert isinstance(linear, Sparse)
+        assert projection.format is not None
+        fan_in += np.bincount(linear.target, minlength=population.size)
+        bits = max(bits, projection.format.bits)
+        kept = np.ones(len(linear.target), bool)
+        if total > PINS:
+            kept = rng.random(len(kept), np.float32) < PINS / total
+        ends = np.concatenate([[0], np.cumsum(kept)])[linear.start]
+        starts.append(starts[-1][-1] + ends[1:])
+        pins.append(linear.target[kept])
+    core = target.core
+    share = (fan_in * bits / core.synapse_bits.value
+             + compartments_of(population.neuron) / core.neurons.value)
+    start = np.concatenate(starts)
+    return Hypergraph(
+        start=start, pins=np.concatenate(pins).astype(np.int32),
+        net_weight=np.ones(len(start) - 1, np.int64),
+        vertex_weight=np.maximum(1, np.rint(share * WHOLE)).astype(np.int64))
+
+
+def _in_parts(network: Network, slices: Slices, index: int, part: Array) -> Slices:
+    """`slices` with population number `index` in the parts `part` (n,)."""
+    order = np.argsort(part, kind="stable").astype(np.int32)
+    ends = np.unique(part[order], return_index=True)[1]
+    first, last = ends, np.append(ends[1:], len(part))
+    zero, one = np.zeros(len(first), np.int32), np.ones(len(first), np.int32)
+    before, after = slices.population < index, slices.population > index
+
+    def joined(mine: Array, values: Array) -> Array:
+        return np.concatenate([values[before], mine, values[after]]).astype(np.int32)
+
+    return Slices(
+        population=joined(np.full(len(first), index), slices.population),
+        low=joined(np.stack([zero, zero, first], axis=1), slices.low),
+        high=joined(np.stack([one, one, last], axis=1), slices.high),
+        core=joined(np.full(len(first), -1), slices.core),
+        orders={**slices.orders, str(index): order})
+
+
+def _fullest(
+    network: Network, slices: Slices, index: int, target: Target, backend: Backend
+) -> float:
+    """The largest need of a slice of population `index` over what a core has."""
+    mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
+    needs = demand(network, mapping, target, backend)
+    mine = slices.population == index
+    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
+               for limit in LIMITS)
