@@ -1,0 +1,177 @@
+"""Fewest prefixes for the blocks of keys that reach a chip."""
+
+import numpy as np
+
+from nmcompile.arithmetic.jit import kernel
+
+
+@kernel
+def high_bit(value):
+    """Number of the highest bit set in `value`, above 0."""
+    number = 0
+    while value > 1:
+        value >>= 1
+        number += 1
+    return number
+
+
+@kernel
+def prefix_tree(key, bits, left, right, top):
+    """Binary tree of n ascending blocks (leaves 0..n-1, inner nodes n..2n-2); its root.
+
+    top  filled with the free bits of each node: its keys agree above them
+    Built like a Cartesian tree of the highest bits in which neighbours differ.
+    """
+    n = len(key)
+    stack = np.empty(n, np.int64)
+    depth = 0
+    node = n
+    for i in range(n):
+        top[i] = bits[i]
+        last = i
+        if i > 0:
+            split = high_bit(np.int64(key[i - 1]) ^ np.int64(key[i])) + 1
+            below = i - 1
+            while depth > 0 and top[stack[depth - 1]] < split:
+                depth -= 1
+                below = stack[depth]
+            left[node], right[node], top[node] = below, i, split
+            if depth > 0:
+                right[stack[depth - 1]] = node
+            stack[depth] = node
+            depth += 1
+            node += 1
+        else:
+            last = 0
+    return stack[0] if depth > 0 else last
+
+
+@kernel
+def number_routes(route, rank):
+    """Number the different routes from 0 in `rank`; how many there are."""
+    order = np.argsort(route)
+    count = 0
+    for i in range(len(order)):
+        if i > 0 and route[order[i]] != route[order[i - 1]]:
+            count += 1
+        rank[order[i]] = count
+    return count + 1
+
+
+@kernel
+def first_bit(words):
+    """The lowest bit set in `words`."""
+    for w in range(len(words)):
+        if words[w]:
+            for b in range(64):
+                if words[w] >> np.uint64(b) & np.uint64(1):
+                    return 64 * w + b
+    return -1
+
+
+@kernel
+def count_changes(straight, left, right, order, sets, covered, bare):
+    """Fill `sets` (routes that a node may hand down), and entries below a node, from the leaves up.
+
+    covered  entries below a node that has one of its own
+    bare     entries at and below a node with none above it
+    """
+    n = len(straight)
+    for i in range(n):
+        covered[i] = 0
+        bare[i] = 0 if straight[i] else 1
+    for node in order:
+        a, b = left[node], right[node]
+        common = False
+        for w in range(sets.shape[1]):
+            if sets[a, w] & sets[b, w]:
+                common = True
+        for w in range(sets.shape[1]):
+            sets[node, w] = sets[a, w] & sets[b, w] if common else sets[a, w] | sets[b, w]
+        covered[node] = covered[a] + covered[b] + (0 if common else 1)
+        bare[node] = min(bare[a] + bare[b], covered[node] + 1)
+
+
+@kernel
+def prefixes(key, bits, route, straight, out_key, out_top, out_route):
+    """The fewest prefix entries, longest first on every path; how many there are.
+
+    key, bits  ascending blocks; route, straight  what each needs
+    """
+    n = len(key)
+    if n == 0:
+        return 0
+    left, right = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
+    top = np.zeros(2 * n, np.int64)
+    root = prefix_tree(key, bits, left, right, top)
+    order = np.empty(n - 1, np.int64)  # inner nodes, children first
+    stack = np.empty(2 * n, np.int64)
+    stack[0], depth, at = root, 1, n - 1
+    while depth > 0:
+        depth -= 1
+        node = stack[depth]
+        if node >= n:
+            at -= 1
+            order[at] = node
+            stack[depth], stack[depth + 1] = left[node], right[node]
+            depth += 2
+    rank = np.empty(n, np.int64)
+    n_routes = number_routes(route, rank)
+    routes = np.zeros(n_routes, np.uint32)
+    sets = np.zeros((2 * n, (n_routes + 63) // 64), np.uint64)
+    lowest = np.empty(2 * n, np.uint32)
+    for i in range(n):
+        routes[rank[i]] = route[i]
+        sets[i, rank[i] // 64] = np.uint64(1) << np.uint64(rank[i] % 64)
+        lowest[i] = key[i]
+    for node in order:
+        lowest[node] = lowest[left[node]]
+    covered, bare = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
+    count_changes(straight, left, right, order, sets, covered, bare)
+    size = 0
+    given = np.empty(2 * n, np.int64)  # route that a node gets from above, -1 none
+    stack[0], depth = root, 1
+    given[root] = -1
+    while depth > 0:
+        depth -= 1
+        node = stack[depth]
+        above = given[node]
+        mine = above
+        if above < 0:
+            split = node >= n and bare[left[node]] + bare[right[node]] <= covered[node]
+            if not split and bare[node] > 0:
+                mine = first_bit(sets[node])
+        elif not sets[node, above // 64] >> np.uint64(above % 64) & np.uint64(1):
+            mine = first_bit(sets[node])
+        if mine != above:
+            out_key[size] = lowest[node] >> top[node] << top[node] if top[node] < 32 else 0
+            out_top[size] = top[node]
+            out_route[size] = routes[mine]
+            size += 1
+        if node >= n:
+            given[left[node]] = given[right[node]] = mine
+            stack[depth], stack[depth + 1] = left[node], right[node]
+            depth += 2
+    for i in range(size // 2):
+        j = size - 1 - i
+        out_key[i], out_key[j] = out_key[j], out_key[i]
+        out_top[i], out_top[j] = out_top[j], out_top[i]
+        out_route[i], out_route[j] = out_route[j], out_route[i]
+    return size
+
+
+@kernel
+def compress_chips(start, key, bits, route, straight):
+    """Prefix entries of all chips: starts, key, free bits and route of each."""
+    n = len(start) - 1
+    out_start = np.zeros(n + 1, np.int64)
+    out_key = np.empty(len(key), np.uint32)
+    out_top = np.empty(len(key), np.int64)
+    out_route = np.empty(len(key), np.uint32)
+    for c in range(n):
+        low, high, at = start[c], start[c + 1], out_start[c]
+        size = prefixes(key[low:high], bits[low:high], route[low:high], straight[low:high],
+                        out_key[at:], out_top[at:], out_route[at:])
+        out_start[c + 1] = at + size
+    end = out_start[n]
+    return out_start, out_key[:end], out_top[:end], out_route[:end]
