@@ -1,8 +1,9 @@
-"""Fewest prefixes for the blocks of keys that reach a chip."""
+"""Short tables for the blocks of keys that reach each chip: fewest prefixes, then merges."""
 
 import numpy as np
 
 from nmcompile.arithmetic.jit import kernel
+from nmcompile.passes.route.multicast._merge_kernels import merge_entries
 
 
 @kernel
@@ -161,17 +162,27 @@ def prefixes(key, bits, route, straight, out_key, out_top, out_route):
 
 
 @kernel
-def compress_chips(start, key, bits, route, straight):
-    """Prefix entries of all chips: starts, key, free bits and route of each."""
+def compress_chips(start, key, mask, route, straight):
+    """The table of each chip: starts, key, mask and route of each entry."""
     n = len(start) - 1
     out_start = np.zeros(n + 1, np.int64)
-    out_key = np.empty(len(key), np.uint32)
-    out_top = np.empty(len(key), np.int64)
+    out_key, out_mask = np.empty(len(key), np.uint32), np.empty(len(key), np.uint32)
     out_route = np.empty(len(key), np.uint32)
+    top, bits = np.empty(len(key), np.int64), np.empty(len(key), np.int64)
+    for i in range(len(key)):
+        bits[i] = high_bit(np.int64(~mask[i])) + 1 if ~mask[i] else 0
     for c in range(n):
         low, high, at = start[c], start[c + 1], out_start[c]
         size = prefixes(key[low:high], bits[low:high], route[low:high], straight[low:high],
-                        out_key[at:], out_top[at:], out_route[at:])
+                        out_key[at:], top[at:], out_route[at:])
+        for e in range(at, at + size):
+            out_mask[e] = np.uint32((np.int64(-1) << top[e]) & 0xFFFFFFFF)
+        rank = np.empty(size, np.int64)
+        if size > 1 and number_routes(out_route[at:at + size], rank) < size:
+            blocks = np.empty((high - low, 4), np.uint32)
+            blocks[:, 0], blocks[:, 1] = key[low:high], mask[low:high]
+            blocks[:, 2], blocks[:, 3] = route[low:high], straight[low:high]
+            size = merge_entries(out_key[at:], out_mask[at:], out_route[at:], size, blocks)
         out_start[c + 1] = at + size
     end = out_start[n]
-    return out_start, out_key[:end], out_top[:end], out_route[:end]
+    return out_start, out_key[:end], out_mask[:end], out_route[:end]

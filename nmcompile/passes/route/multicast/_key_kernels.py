@@ -73,10 +73,14 @@ def choose(masks, bits, alive, n, i, best, cost):
 
 @kernel
 def place_blocks(children, bits, n):
-    """The first key of each of `n` leaves: the left child of a node keeps the node's key."""
-    key = np.zeros(len(bits), np.int64)
+    """First key and rank of each of `n` leaves: the left child of a node keeps the node's key."""
+    leaves = np.ones(2 * n - 1, np.int64)
+    for step in range(n - 1):
+        leaves[n + step] = leaves[children[step, 0]] + leaves[children[step, 1]]
+    key, rank = np.zeros(2 * n - 1, np.int64), np.zeros(2 * n - 1, np.int64)
     for step in range(n - 2, -1, -1):
-        node = n + step
-        key[children[step, 0]] = key[node]
-        key[children[step, 1]] = key[node] + (np.int64(1) << (bits[node] - 1))
-    return key[:n]
+        node, left, right = n + step, children[step, 0], children[step, 1]
+        key[left], rank[left] = key[node], rank[node]
+        key[right] = key[node] + (np.int64(1) << min(bits[node] - 1, np.int64(40)))
+        rank[right] = rank[node] + leaves[left]
+    return key[:n], rank[:n]

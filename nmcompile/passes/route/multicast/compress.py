@@ -11,17 +11,20 @@ from nmcompile.passes.route.multicast.tables import Arrivals, Tables
 
 
 def compress(machine: Machine, arriving: Arrivals) -> Tables:
-    """The fewest prefixes that route what arrives at each chip, the longest first.
+    """A short table for each chip, in which order counts.
 
-    Draves, King, Venkatachary and Zill 1999 (Constructing optimal IP routing tables), with two
-    freedoms of this router: keys that never arrive may match anything, and a packet that goes
-    straight on may match nothing. Raises NmcError where a chip has too few entries.
+    First the fewest prefixes, the longest first (Draves, King, Venkatachary and Zill 1999,
+    Constructing optimal IP routing tables), with two freedoms of this router: keys that never
+    arrive may match anything, and a packet that goes straight on may match nothing. Where a route
+    still has several entries, pairs merge into one wider entry, which may cover keys of others as
+    long as entries before it catch them (after Mundy, Heathcote and Garside 2016, On-chip
+    order-exploiting routing table minimization for a multicast supercomputer network); a merge
+    is taken only if every arriving block is still routed as before. Raises NmcError where a chip
+    has too few entries.
     """
-    bits = np.frexp(~arriving.mask)[1].astype(np.int64)
-    start, key, top, route = compress_chips(arriving.start, arriving.key, bits, arriving.route,
-                                            arriving.straight)
-    made = Tables(start=start, key=key, mask=((-1 << top) & 0xFFFFFFFF).astype(np.uint32),
-                  route=route)
+    start, key, mask, route = compress_chips(arriving.start, arriving.key, arriving.mask,
+                                             arriving.route, arriving.straight)
+    made = Tables(start=start, key=key, mask=mask, route=route)
     check_room(machine, made)
     return made
 

@@ -43,8 +43,11 @@ def keys(demand: Demand, trees: Trees, spare_bits: int = 0) -> Keys:
     (compress.py). Raises NmcError if 32 bits do not hold all blocks.
     """
     bits = _bits(demand.neurons) + spare_bits
-    masks = _classes(trees, len(demand))
-    key = _clustered(masks, bits)
+    column, word = _classes(trees)
+    source = np.repeat(np.arange(len(demand)), np.diff(trees.start))
+    key, rank, total = _blocks(source, column, word, bits)
+    if total > KEY_BITS:
+        key = _packed(bits, rank)
     mask = (-1 << bits) & 0xFFFFFFFF
     return Keys(key=key.astype(np.uint32), mask=mask.astype(np.uint32))
 
@@ -54,26 +57,61 @@ def _bits(neurons: Array) -> Array:
     return np.frexp(np.maximum(neurons, 1) - 1)[1].astype(np.int64)
 
 
-def _classes(trees: Trees, n: int) -> Array:
-    """(n, chips) uint64: the route of each slice on the chips that have to choose."""
-    source = np.repeat(np.arange(n), np.diff(trees.start))
+def _classes(trees: Trees) -> tuple[Array, Array]:
+    """Of each node: a number for its chip among those that must choose, -1 for others; its route.
+
+    Routes are bits of a uint64.
+    """
     pair = trees.chip.astype(np.int64) << 32 | trees.route
     order = np.argsort(pair, kind="stable")
-    new = np.diff(pair[order], prepend=-1) != 0
     chip = trees.chip[order]
-    rank = np.cumsum(new)
-    _, begin, column = np.unique(chip, return_index=True, return_inverse=True)
-    inside = rank - rank[begin][column]
-    masks = np.zeros((2 * n - 1, len(begin)), np.uint64)
-    masks[source[order], column] = np.left_shift(np.uint64(1), (inside % CLASSES).astype(np.uint64))
-    many = np.maximum.reduceat(inside, begin) > 0 if len(begin) else np.zeros(0, bool)
-    return np.ascontiguousarray(masks[:, many])
+    rank = np.cumsum(np.diff(pair[order], prepend=-1) != 0)
+    begin = np.flatnonzero(np.diff(chip, prepend=-1))
+    own = np.cumsum(np.diff(chip, prepend=-1) != 0) - 1
+    inside = rank - rank[begin][own]
+    chooses = np.maximum.reduceat(inside, begin) > 0 if len(begin) else begin > 0
+    number = np.where(chooses, np.cumsum(chooses) - 1, -1)
+    column, word = np.empty(len(order), np.int64), np.empty(len(order), np.uint64)
+    column[order] = number[own]
+    word[order] = np.left_shift(np.uint64(1), (inside % CLASSES).astype(np.uint64))
+    return column, word
 
 
-def _clustered(masks: Array, bits: Array) -> Array:
-    n = len(bits)
-    sizes = np.concatenate([bits, np.zeros(n - 1, np.int64)])
-    key = place_blocks(cluster(masks, sizes), sizes, n)
-    if sizes[-1] > KEY_BITS:
-        raise NmcError("keys", f"the slices need {sizes[-1]} key bits, a packet has {KEY_BITS}")
+def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Array, Array, int]:
+    """First key and rank of each slice in one tree, and the bits of its root.
+
+    source, column, word  of each route that matters: slice (ascending), chip, bit
+    """
+    n, width = len(bits), int(column.max(initial=-1)) + 1
+    keys, ranks, roots, tops = [], [], [], []
+    for low in range(0, n, MOST):
+        size = min(MOST, n - low)
+        rows = slice(*np.searchsorted(source, [low, low + size]))
+        kept = column[rows] >= 0
+        masks = np.zeros((2 * size - 1, width), np.uint64)
+        masks[source[rows][kept] - low, column[rows][kept]] = word[rows][kept]
+        sizes = np.concatenate([bits[low:low + size], np.zeros(size - 1, np.int64)])
+        key, rank = place_blocks(cluster(masks, sizes), sizes, size)
+        keys.append(key)
+        ranks.append(rank)
+        roots.append(masks[-1])
+        tops.append(sizes[-1])
+    if len(tops) < 2:
+        return (*(np.concatenate([*part, []]).astype(np.int64) for part in (keys, ranks)),
+                int(max(tops, default=0)))
+    above, chip = np.nonzero(roots)
+    base, order, total = _blocks(above, chip, np.array(roots)[above, chip], np.array(tops))
+    counts = np.array([len(key) for key in keys])
+    return (np.concatenate(keys) + np.repeat(base, counts),
+            np.concatenate(ranks) + MOST * np.repeat(order, counts), total)
+
+
+def _packed(bits: Array, rank: Array) -> Array:
+    """Blocks without gaps, large before small, else by rank: where a tree takes too many bits."""
+    order = np.lexsort((rank, -bits))
+    if bits.max() > KEY_BITS or (size := np.left_shift(1, bits)).sum() > 1 << KEY_BITS:
+        raise NmcError("keys", f"the slices need more than the 2^{KEY_BITS} keys of a packet",
+                       "Use fewer spare bits.")
+    key = np.empty(len(bits), np.int64)
+    key[order] = np.cumsum(size[order]) - size[order]
     return key
