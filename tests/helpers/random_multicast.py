@@ -7,31 +7,23 @@ from hypothesis import strategies as st
 
 from nmcompile.passes.route import multicast
 
-LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
-
 
 @st.composite
 def machines(draw):
     """Grids of up to 5 x 5 chips with some dead chips, links and cores, or the 48-chip board."""
     def some(*parts):
-        return draw(st.lists(st.tuples(*parts), max_size=6))
+        return tuple(draw(st.lists(st.tuples(*parts), max_size=6)))
 
-    if draw(st.booleans()):
-        width = height = 8
-        faults = {"links": "triangular"}
-        build = multicast.spin5
-    else:
-        width, height = draw(st.integers(1, 5)), draw(st.integers(1, 5))
-        faults = {"wrap": draw(st.booleans()),
-                  "links": draw(st.sampled_from(["triangular", "mesh"]))}
-
-        def build(**named):
-            return multicast.grid(width, height, **{**faults, **named})
-
+    on_board = draw(st.booleans())
+    width, height = (8, 8) if on_board else (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
     x, y = st.integers(0, width - 1), st.integers(0, height - 1)
-    return build(dead_chips=some(x, y)[:width * height - 1],
-                 dead_links=some(x, y, st.integers(0, 5)),
-                 dead_cores=some(x, y, st.integers(1, 17)))
+    faults = multicast.Faults(chips=some(x, y)[:width * height - 1],
+                              links=some(x, y, st.integers(0, 5)),
+                              cores=some(x, y, st.integers(1, 17)))
+    if on_board:
+        return multicast.spin5(faults)
+    return multicast.grid(width, height, faults=faults, wrap=draw(st.booleans()),
+                          links=draw(st.sampled_from(["triangular", "mesh"])))
 
 
 @st.composite

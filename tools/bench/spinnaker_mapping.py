@@ -1,4 +1,4 @@
-"""Map the same networks with sPyNNaker and with ours, and print time, entries and hops side by side.
+"""Map the same networks with sPyNNaker and with ours; print time, entries and hops side by side.
 
     python tools/oracles/make_env.py spinnaker DIR
     python tools/bench/spinnaker_mapping.py DIR/bin/python [--repeats N]
@@ -154,11 +154,12 @@ def same_machine(mapped: dict[str, Array]) -> multicast.Machine:
     """The board, with the cores that sPyNNaker's monitors leave: two fewer on chip (0, 0)."""
     left = {(x, y): n - 1 - (x == y == 0) for x, y, n in mapped["free"].tolist()}
     board = multicast.spin5()
-    dead = [(x, y, core) for (x, y), n in left.items()
-            for core in range(1, multicast.N_CORES - n)]
-    machine = multicast.spin5(dead_cores=dead)
+    dead = tuple((x, y, core) for (x, y), n in left.items()
+                 for core in range(1, multicast.N_CORES - n))
+    machine = multicast.spin5(multicast.Faults(cores=dead))
     there = {(x, y): i for i, (x, y) in enumerate(zip(board.x, board.y, strict=True))}
-    links = sorted((there[a, b], link, there[c, d]) for a, b, link, c, d in mapped["links"].tolist())
+    links = sorted((there[a, b], link, there[c, d])
+                   for a, b, link, c, d in mapped["links"].tolist())
     rows, columns = np.nonzero(board.neighbour >= 0)
     found = zip(rows, columns, board.neighbour[rows, columns], strict=True)
     assert links == sorted(found), "sPyNNaker's board has other links"
@@ -166,7 +167,7 @@ def same_machine(mapped: dict[str, Array]) -> multicast.Machine:
 
 
 def walked(mapped: dict[str, Array], name: str) -> tuple[Array, int, Array]:
-    """Pairs of slices that sPyNNaker's tables connect, sorted; hops of all slices and of all keys."""
+    """Pairs of slices that sPyNNaker's tables connect, sorted; links that packets of all cross."""
     board = multicast.spin5()
     index = np.full((8, 8), -1)
     index[board.x, board.y] = np.arange(len(board))

@@ -53,7 +53,7 @@ def test_a_tree_ends_only_where_a_core_receives(case):
     _, demand, trees = case
     for s in range(len(demand)):
         nodes = slice(trees.start[s], trees.start[s + 1])
-        assert np.all((trees.route[nodes] > 0))
+        assert np.all(trees.route[nodes] > 0)
         reached = {(int(chip), core) for chip, route in zip(trees.chip[nodes], trees.route[nodes],
                                                              strict=True)
                    for core in range(18) if int(route) >> (6 + core) & 1}
@@ -161,7 +161,7 @@ def test_more_keys_than_a_packet_has_are_refused():
 
 
 def test_a_slice_on_a_dead_core_is_refused():
-    machine = multicast.grid(2, 1, dead_cores=[(1, 0, 5)])
+    machine = multicast.grid(2, 1, faults=multicast.Faults(cores=((1, 0, 5),)))
     demand = multicast.demand(np.array([0, 1]), np.array([1, 5]), np.array([1, 1]), np.array([0]),
                               np.array([1]))
     with pytest.raises(NmcError) as error:
@@ -171,7 +171,7 @@ def test_a_slice_on_a_dead_core_is_refused():
 
 
 def test_chips_without_a_way_between_them_are_named():
-    machine = multicast.grid(3, 1, dead_chips=[(1, 0)])
+    machine = multicast.grid(3, 1, faults=multicast.Faults(chips=((1, 0),)))
     demand = multicast.demand(np.array([0, 1]), np.array([1, 1]), np.array([1, 1]), np.array([0]),
                               np.array([1]))
     with pytest.raises(NmcError) as error:
@@ -182,5 +182,5 @@ def test_chips_without_a_way_between_them_are_named():
 
 def test_a_dead_part_outside_of_the_machine_is_refused():
     with pytest.raises(NmcError) as error:
-        multicast.grid(2, 2, dead_links=[(2, 0, 1)])
+        multicast.grid(2, 2, faults=multicast.Faults(links=((2, 0, 1),)))
     assert str(error.value) == "chip (2, 0): is outside of the machine's 2 x 2 chips."

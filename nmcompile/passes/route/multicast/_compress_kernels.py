@@ -24,27 +24,22 @@ def prefix_tree(key, bits, left, right, top):
     Built like a Cartesian tree of the highest bits in which neighbours differ.
     """
     n = len(key)
-    stack = np.empty(n, np.int64)
+    top[:n] = bits
+    stack = np.zeros(n, np.int64)
     depth = 0
-    node = n
-    for i in range(n):
-        top[i] = bits[i]
-        last = i
-        if i > 0:
-            split = high_bit(np.int64(key[i - 1]) ^ np.int64(key[i])) + 1
-            below = i - 1
-            while depth > 0 and top[stack[depth - 1]] < split:
-                depth -= 1
-                below = stack[depth]
-            left[node], right[node], top[node] = below, i, split
-            if depth > 0:
-                right[stack[depth - 1]] = node
-            stack[depth] = node
-            depth += 1
-            node += 1
-        else:
-            last = 0
-    return stack[0] if depth > 0 else last
+    for i in range(1, n):
+        node = n + i - 1
+        split = high_bit(np.int64(key[i - 1]) ^ np.int64(key[i])) + 1
+        below = i - 1
+        while depth > 0 and top[stack[depth - 1]] < split:
+            depth -= 1
+            below = stack[depth]
+        left[node], right[node], top[node] = below, i, split
+        if depth > 0:
+            right[stack[depth - 1]] = node
+        stack[depth] = node
+        depth += 1
+    return stack[0]
 
 
 @kernel
@@ -94,18 +89,9 @@ def count_changes(straight, left, right, order, sets, covered, bare):
 
 
 @kernel
-def prefixes(key, bits, route, straight, out_key, out_top, out_route):
-    """The fewest prefix entries, longest first on every path; how many there are.
-
-    key, bits  ascending blocks; route, straight  what each needs
-    """
-    n = len(key)
-    if n == 0:
-        return 0
-    left, right = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
-    top = np.zeros(2 * n, np.int64)
-    root = prefix_tree(key, bits, left, right, top)
-    order = np.empty(n - 1, np.int64)  # inner nodes, children first
+def inner_nodes(root, left, right, n):
+    """The n - 1 inner nodes of a tree of n leaves, children before their parents."""
+    order = np.empty(n - 1, np.int64)
     stack = np.empty(2 * n, np.int64)
     stack[0], depth, at = root, 1, n - 1
     while depth > 0:
@@ -116,49 +102,76 @@ def prefixes(key, bits, route, straight, out_key, out_top, out_route):
             order[at] = node
             stack[depth], stack[depth + 1] = left[node], right[node]
             depth += 2
+    return order
+
+
+@kernel
+def route_of(node, above, is_leaf, splits, sets, bare):
+    """Number of the route that holds at and below `node`, where `above` (-1 none) holds above."""
+    if above >= 0:
+        if sets[node, above // 64] >> np.uint64(above % 64) & np.uint64(1):
+            return above
+        return first_bit(sets[node])
+    if bare[node] == 0 or (not is_leaf and splits):
+        return -1
+    return first_bit(sets[node])
+
+
+@kernel
+def choose(root, left, right, sets, covered, bare):
+    """The node and the route's number of every entry, parents before children."""
+    n = (len(left) + 1) // 2
+    nodes, numbers = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
+    stack, given = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
+    stack[0], given[root] = root, -1
+    depth, size = 1, 0
+    while depth > 0:
+        depth -= 1
+        node = stack[depth]
+        splits = node >= n and bare[left[node]] + bare[right[node]] <= covered[node]
+        mine = route_of(node, given[node], node < n, splits, sets, bare)
+        if mine != given[node]:
+            nodes[size], numbers[size] = node, mine
+            size += 1
+        if node >= n:
+            given[left[node]] = given[right[node]] = mine
+            stack[depth], stack[depth + 1] = left[node], right[node]
+            depth += 2
+    return nodes[:size], numbers[:size]
+
+
+@kernel
+def prefixes(key, bits, route, straight, out_key, out_top, out_route):
+    """The fewest prefix entries, longest first on every path; how many there are.
+
+    key, bits  ascending blocks; route, straight  what each needs
+    """
+    n = len(key)
+    if n == 0:
+        return 0
+    left, right = np.zeros(2 * n - 1, np.int64), np.zeros(2 * n - 1, np.int64)
+    top, lowest = np.zeros(2 * n - 1, np.int64), np.empty(2 * n - 1, np.int64)
+    covered, bare = np.zeros(2 * n - 1, np.int64), np.zeros(2 * n - 1, np.int64)
+    root = prefix_tree(key, bits, left, right, top)
+    order = inner_nodes(root, left, right, n)
     rank = np.empty(n, np.int64)
     n_routes = number_routes(route, rank)
     routes = np.zeros(n_routes, np.uint32)
-    sets = np.zeros((2 * n, (n_routes + 63) // 64), np.uint64)
-    lowest = np.empty(2 * n, np.uint32)
+    sets = np.zeros((2 * n - 1, (n_routes + 63) // 64), np.uint64)
     for i in range(n):
         routes[rank[i]] = route[i]
         sets[i, rank[i] // 64] = np.uint64(1) << np.uint64(rank[i] % 64)
         lowest[i] = key[i]
     for node in order:
         lowest[node] = lowest[left[node]]
-    covered, bare = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
     count_changes(straight, left, right, order, sets, covered, bare)
-    size = 0
-    given = np.empty(2 * n, np.int64)  # route that a node gets from above, -1 none
-    stack[0], depth = root, 1
-    given[root] = -1
-    while depth > 0:
-        depth -= 1
-        node = stack[depth]
-        above = given[node]
-        mine = above
-        if above < 0:
-            split = node >= n and bare[left[node]] + bare[right[node]] <= covered[node]
-            if not split and bare[node] > 0:
-                mine = first_bit(sets[node])
-        elif not sets[node, above // 64] >> np.uint64(above % 64) & np.uint64(1):
-            mine = first_bit(sets[node])
-        if mine != above:
-            out_key[size] = lowest[node] >> top[node] << top[node] if top[node] < 32 else 0
-            out_top[size] = top[node]
-            out_route[size] = routes[mine]
-            size += 1
-        if node >= n:
-            given[left[node]] = given[right[node]] = mine
-            stack[depth], stack[depth + 1] = left[node], right[node]
-            depth += 2
-    for i in range(size // 2):
-        j = size - 1 - i
-        out_key[i], out_key[j] = out_key[j], out_key[i]
-        out_top[i], out_top[j] = out_top[j], out_top[i]
-        out_route[i], out_route[j] = out_route[j], out_route[i]
-    return size
+    nodes, numbers = choose(root, left, right, sets, covered, bare)
+    for i in range(len(nodes)):
+        node = nodes[len(nodes) - 1 - i]
+        out_key[i] = lowest[node] >> top[node] << top[node]
+        out_top[i] = top[node]
+        out_route[i] = routes[numbers[len(nodes) - 1 - i]]
+    return len(nodes)
 
 
 @kernel

@@ -1,7 +1,5 @@
 """Merges of routing entries that only the order of a table permits."""
 
-import numpy as np
-
 from nmcompile.arithmetic.jit import kernel
 
 

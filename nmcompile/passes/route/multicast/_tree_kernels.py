@@ -59,6 +59,47 @@ def nearest(neighbour, tree, size, wanted, link, search):
 
 
 @kernel
+def join(found, search, link, route, tree, size):
+    """Add the path that `search` found to the tree; its new size."""
+    while link[found] < 0:
+        link[found] = search[found, 2]
+        route[search[found, 1]] |= np.uint32(1) << np.uint32(link[found])
+        tree[size] = found
+        size += 1
+        found = search[found, 1]
+    return size
+
+
+@kernel
+def grow_one(neighbour, root, target, cores, state):
+    """Grow one tree in `state` from chip `root`; its size, and a target without a way or -1.
+
+    state  work space, empty between calls: link into each chip and route of it, whether it is
+           wanted, the tree's chips, and that of `nearest`
+    """
+    link, route, wanted, tree, search = state
+    missing = 0
+    for k in range(len(target)):
+        route[target[k]] |= cores[k] << np.uint32(6)
+        if target[k] != root:
+            wanted[target[k]] = True
+            missing += 1
+    if len(target) == 0:
+        return 0, -1
+    tree[0], size = root, 1
+    link[root] = 6
+    for _ in range(missing):
+        found = nearest(neighbour, tree, size, wanted, link, search)
+        if found < 0:
+            for k in range(len(target)):
+                if wanted[target[k]]:
+                    return size, k
+        wanted[found] = False
+        size = join(found, search, link, route, tree, size)
+    return size, -1
+
+
+@kernel
 def grow(neighbour, chip, start, target, cores):
     """Trees of all sources: starts, and chip, link travelled and route of each node.
 
@@ -66,14 +107,11 @@ def grow(neighbour, chip, start, target, cores):
     """
     n_chips, n = len(neighbour), len(chip)
     tree_start = np.zeros(n + 1, np.int64)
-    node_chip = np.empty(n_chips, np.int32)
-    node_link = np.empty(n_chips, np.int8)
+    node_chip, node_link = np.empty(n_chips, np.int32), np.empty(n_chips, np.int8)
     node_route = np.empty(n_chips, np.uint32)
-    link = np.full(n_chips, -1, np.int8)  # of the tree: link travelled into each chip
-    route = np.zeros(n_chips, np.uint32)
-    wanted = np.zeros(n_chips, np.bool_)
+    link, route = np.full(n_chips, -1, np.int8), np.zeros(n_chips, np.uint32)
     tree = np.empty(n_chips, np.int32)
-    search = np.zeros((n_chips + 1, 4), np.int32)
+    state = (link, route, np.zeros(n_chips, np.bool_), tree, np.zeros((n_chips + 1, 4), np.int32))
     for s in range(n):
         at = tree_start[s]
         if at + n_chips > len(node_chip):
@@ -84,36 +122,15 @@ def grow(neighbour, chip, start, target, cores):
             for k in range(at, at + size):
                 node_chip[k], node_link[k] = node_chip[k - size], node_link[k - size]
                 node_route[k] = node_route[k - size]
-            tree_start[s + 1] = at + size
-            continue
-        missing = 0
-        for k in range(start[s], start[s + 1]):
-            route[target[k]] |= cores[k] << 6
-            if target[k] != chip[s]:
-                wanted[target[k]] = True
-                missing += 1
-        size = 0
-        if start[s + 1] > start[s]:
-            tree[0], size = chip[s], 1
-            link[chip[s]] = 6
-        while missing > 0:
-            found = nearest(neighbour, tree, size, wanted, link, search)
-            if found < 0:
-                for k in range(start[s], start[s + 1]):
-                    if wanted[target[k]]:
-                        return tree_start, node_chip, node_link, node_route, k
-            wanted[found] = False
-            missing -= 1
-            while link[found] < 0:
-                link[found] = search[found, 2]
-                tree[size] = found
-                size += 1
-                found = search[found, 1]
-                route[found] |= np.uint32(1) << np.uint32(link[tree[size - 1]])
-        for k in range(size):
-            node_chip[at + k], node_link[at + k] = tree[k], link[tree[k]]
-            node_route[at + k] = route[tree[k]]
-            link[tree[k]], route[tree[k]] = -1, 0
+        else:
+            low, high = start[s], start[s + 1]
+            size, lost = grow_one(neighbour, chip[s], target[low:high], cores[low:high], state)
+            if lost >= 0:
+                return tree_start, node_chip, node_link, node_route, low + lost
+            for k in range(size):
+                node_chip[at + k], node_link[at + k] = tree[k], link[tree[k]]
+                node_route[at + k] = route[tree[k]]
+                link[tree[k]], route[tree[k]] = -1, 0
         tree_start[s + 1] = at + size
     end = tree_start[n]
     return tree_start, node_chip[:end], node_link[:end], node_route[:end], -1

@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.route.multicast.demand import Demand
 from nmcompile.passes.route.multicast.keys import Keys
-from nmcompile.passes.route.multicast.machine import LOCAL, N_LINKS, Machine
+from nmcompile.passes.route.multicast.machine import LINKS, LOCAL, Machine
 from nmcompile.passes.route.multicast.tables import Tables
 
 
@@ -52,11 +52,11 @@ def walk(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> Reached:
         _must(len(np.unique(seen)) == len(seen), "a packet comes to a chip twice")
         route = _routes(made, key[packet], chip, link)
         _must(bool(np.all(route >= 0)), "a packet is lost in the router of its own chip")
-        cores = route >> N_LINKS
+        cores = route >> len(LINKS)
         _must(not np.any(cores & ~machine.cores[chip]), "a packet goes to a dead core")
         given = cores > 0
         ends.append((packet[given], chip[given], cores[given]))
-        row, out = np.nonzero(route[:, None] >> np.arange(N_LINKS) & 1)
+        row, out = np.nonzero(route[:, None] >> np.arange(len(LINKS)) & 1)
         there = machine.neighbour[chip[row], out]
         _must(bool(np.all(there >= 0)), "a packet takes a link that is dead or missing")
         packet, chip, link = packet[row], there, out.astype(np.int8)
@@ -94,7 +94,7 @@ def check(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> int:
 
 
 def _routes(made: Tables, key: Array, chip: Array, link: Array) -> Array:
-    """Route of each packet: of the first entry that matches, else straight on; -1 if it has no way."""
+    """Route of each packet: of the first match, else straight on; -1 if it has no way."""
     straight = np.where(link == LOCAL, -1, np.left_shift(1, link, dtype=np.int64))
     route = straight.copy()
     order = np.argsort(chip, kind="stable")

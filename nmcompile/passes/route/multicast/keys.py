@@ -97,8 +97,8 @@ def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Arr
         roots.append(masks[-1])
         tops.append(sizes[-1])
     if len(tops) < 2:
-        return (*(np.concatenate([*part, []]).astype(np.int64) for part in (keys, ranks)),
-                int(max(tops, default=0)))
+        none = np.zeros(0, np.int64)
+        return np.concatenate([*keys, none]), np.concatenate([*ranks, none]), int(sum(tops))
     above, chip = np.nonzero(roots)
     base, order, total = _blocks(above, chip, np.array(roots)[above, chip], np.array(tops))
     counts = np.array([len(key) for key in keys])

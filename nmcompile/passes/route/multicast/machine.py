@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
 
-# Link ids and directions, SpiNNMachine `router.py`: E, NE, N, W, SW, S; the opposite is (l + 3) % 6.
+# E, NE, N, W, SW, S: SpiNNMachine `router.py`; the opposite link is (l + 3) % 6.
 LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
-MESH = (0, 2, 3, 5)  # the links of a machine without diagonals
-N_LINKS = 6
+KINDS = {"mesh": (0, 2, 3, 5), "triangular": (0, 1, 2, 3, 4, 5)}
 LOCAL = 6  # in place of a link: the packet comes from a core of the chip
 N_CORES = 18  # SpiNNMachine `version_spin1.py`; core 0 is the monitor
 ENTRIES = 1023  # of 1024, entry 0 is reserved (SpiNNTools `RTR_ALLOC_FIRST 1`)
@@ -44,66 +42,70 @@ class Machine:
         return f"chip ({self.x[chip]}, {self.y[chip]})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """Dead parts of a machine.
+
+    chips  x, y
+    links  x, y, link: nothing leaves the chip by this link
+    cores  x, y, core
+    """
+
+    chips: tuple[tuple[int, int], ...] = ()
+    links: tuple[tuple[int, int, int], ...] = ()
+    cores: tuple[tuple[int, int, int], ...] = ()
+
+
 def grid(
     width: int,
     height: int,
     *,
     wrap: bool = False,
     links: str = "triangular",
-    dead_chips: Iterable[tuple[int, int]] = (),
-    dead_links: Iterable[tuple[int, int, int]] = (),
-    dead_cores: Iterable[tuple[int, int, int]] = (),
+    faults: Faults = Faults(),
     entries: int = ENTRIES,
 ) -> Machine:
-    """Chips in rows, index y * width + x without the dead ones; a torus if it wraps.
+    """Chips in rows, numbered from (0, 0) along x without the dead ones; a torus if it wraps.
 
-    links       "triangular" (six) or "mesh" (four: E, N, W, S)
-    dead_links  x, y, link: nothing leaves the chip by this link
-    dead_cores  x, y, core
+    links  "triangular" (six) or "mesh" (four: E, N, W, S)
     Raises NmcError where a dead part is outside of the machine.
     """
-    if links not in ("triangular", "mesh"):
-        raise NmcError("links", f"'{links}' is not known", "Known: mesh, triangular.")
-    alive = np.ones((width, height), bool)
-    for x, y in dead_chips:
-        _inside(x, y, width, height)
-        alive[x, y] = False
-    x, y = (axis.ravel().astype(np.int32) for axis in np.meshgrid(range(width), range(height)))
-    kept = alive[x, y]
-    x, y = x[kept], y[kept]
-    index = np.full((width, height), -1, np.int32)
-    index[x, y] = np.arange(len(x))
-    neighbour = np.full((len(x), N_LINKS), -1, np.int32)
-    for link in range(N_LINKS) if links == "triangular" else MESH:
-        there_x, there_y = x + LINKS[link][0], y + LINKS[link][1]
-        on = wrap | ((there_x >= 0) & (there_x < width) & (there_y >= 0) & (there_y < height))
-        neighbour[:, link] = np.where(on, index[there_x % width, there_y % height], -1)
-    cores = np.full(len(x), (1 << N_CORES) - 2, np.uint32)
-    for at_x, at_y, link in dead_links:
-        _inside(at_x, at_y, width, height)
-        if index[at_x, at_y] >= 0:
-            neighbour[index[at_x, at_y], link] = -1
-    for at_x, at_y, core in dead_cores:
-        _inside(at_x, at_y, width, height)
-        if index[at_x, at_y] >= 0:
-            cores[index[at_x, at_y]] &= ~np.uint32(1 << core)
-    return Machine(x=x, y=y, neighbour=neighbour, cores=cores,
-                   entries=np.full(len(x), entries, np.int32))
+    if links not in KINDS:
+        raise unknown_name("links", links, KINDS)
+    for x, y, *_ in (*faults.chips, *faults.links, *faults.cores):
+        if not (0 <= x < width and 0 <= y < height):
+            raise NmcError(f"chip ({x}, {y})",
+                           f"is outside of the machine's {width} x {height} chips")
+    index = _index(width, height, faults.chips)
+    at_x, at_y = (axis[index >= 0] for axis in np.indices((width, height)))
+    order = np.argsort(index[at_x, at_y])
+    at_x, at_y = at_x[order], at_y[order]
+    neighbour = np.full((len(at_x), len(LINKS)), -1, np.int32)
+    for link in KINDS[links]:
+        to_x, to_y = at_x + LINKS[link][0], at_y + LINKS[link][1]
+        on = wrap | ((to_x >= 0) & (to_x < width) & (to_y >= 0) & (to_y < height))
+        neighbour[:, link] = np.where(on, index[to_x % width, to_y % height], -1)
+    cores = np.full(len(at_x), (1 << N_CORES) - 2, np.uint32)
+    for x, y, link in faults.links:
+        if index[x, y] >= 0:
+            neighbour[index[x, y], link] = -1
+    for x, y, core in faults.cores:
+        if index[x, y] >= 0:
+            cores[index[x, y]] &= ~np.uint32(1 << core)
+    return Machine(x=at_x.astype(np.int32), y=at_y.astype(np.int32), neighbour=neighbour,
+                   cores=cores, entries=np.full(len(at_x), entries, np.int32))
 
 
-def spin5(
-    *,
-    dead_chips: Iterable[tuple[int, int]] = (),
-    dead_links: Iterable[tuple[int, int, int]] = (),
-    dead_cores: Iterable[tuple[int, int, int]] = (),
-) -> Machine:
+def _index(width: int, height: int, dead: tuple[tuple[int, int], ...]) -> Array:
+    """(width, height) number of each living chip along x, -1 where it is dead."""
+    alive = np.ones((height, width), bool)
+    for x, y in dead:
+        alive[y, x] = False
+    return np.where(alive, np.cumsum(alive).reshape(alive.shape) - 1, -1).T
+
+
+def spin5(faults: Faults = Faults()) -> Machine:
     """One board of 48 chips, whose outer links lead nowhere."""
-    corners = [(x, y) for x in range(BOARD_SIZE) for y in range(BOARD_SIZE)
-               if not max(0, y - 3) <= x <= min(BOARD_SIZE - 1, y + 4)]
-    return grid(BOARD_SIZE, BOARD_SIZE, dead_chips=[*corners, *dead_chips], dead_links=dead_links,
-                dead_cores=dead_cores)
-
-
-def _inside(x: int, y: int, width: int, height: int) -> None:
-    if not (0 <= x < width and 0 <= y < height):
-        raise NmcError(f"chip ({x}, {y})", f"is outside of the machine's {width} x {height} chips")
+    corners = tuple((x, y) for x in range(BOARD_SIZE) for y in range(BOARD_SIZE)
+                    if not max(0, y - 3) <= x <= min(BOARD_SIZE - 1, y + 4))
+    return grid(BOARD_SIZE, BOARD_SIZE, faults=replace(faults, chips=corners + faults.chips))
