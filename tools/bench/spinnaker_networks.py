@@ -100,7 +100,8 @@ def _window(random: np.random.Generator, n: int, fan_in: int, width: int) -> Arr
     """Synapses of `n` targets with `fan_in` sources each, at most `width` / 2 away."""
     target = np.repeat(np.arange(n), fan_in)
     source = target + random.integers(-width // 2, width // 2 + 1, n * fan_in)
-    return np.unique(np.stack([np.clip(source, 0, n - 1), target], axis=1), axis=0)
+    rows = np.unique(np.stack([np.clip(source, 0, n - 1), target], axis=1), axis=0)
+    return np.asfortranarray(rows)
 
 
 NETWORKS: dict[str, Callable[[], Net]] = {

@@ -43,9 +43,7 @@ def keys(demand: Demand, trees: Trees, spare_bits: int = 0) -> Keys:
     (compress.py). Raises NmcError if 32 bits do not hold all blocks.
     """
     bits = _bits(demand.neurons) + spare_bits
-    column, word = _classes(trees)
-    source = np.repeat(np.arange(len(demand)), np.diff(trees.start))
-    key, rank, total = _blocks(source, column, word, bits)
+    key, rank, total = _blocks(*_classes(trees), bits)
     if total > KEY_BITS:
         key = _packed(bits, rank)
     mask = (-1 << bits) & 0xFFFFFFFF
@@ -57,24 +55,26 @@ def _bits(neurons: Array) -> Array:
     return np.frexp(np.maximum(neurons, 1) - 1)[1].astype(np.int64)
 
 
-def _classes(trees: Trees) -> tuple[Array, Array]:
-    """Of each node: a number for its chip among those that must choose, -1 for others; its route.
+def _classes(trees: Trees) -> tuple[Array, Array, Array]:
+    """Slice, chip and route of each node on a chip that must choose, by ascending slice.
 
     Routes are bits of a uint64.
     """
+    source = np.repeat(np.arange(len(trees.start) - 1), np.diff(trees.start))
     pair = trees.chip.astype(np.int64) << 32 | trees.route
     order = np.argsort(pair, kind="stable")
     chip = trees.chip[order]
+    new_chip = np.diff(chip, prepend=-1) != 0
     rank = np.cumsum(np.diff(pair[order], prepend=-1) != 0)
-    begin = np.flatnonzero(np.diff(chip, prepend=-1))
-    own = np.cumsum(np.diff(chip, prepend=-1) != 0) - 1
-    inside = rank - rank[begin][own]
-    chooses = np.maximum.reduceat(inside, begin) > 0 if len(begin) else begin > 0
-    number = np.where(chooses, np.cumsum(chooses) - 1, -1)
-    column, word = np.empty(len(order), np.int64), np.empty(len(order), np.uint64)
-    column[order] = number[own]
+    begin = np.flatnonzero(new_chip)
+    inside = rank - rank[begin][np.cumsum(new_chip) - 1]
+    chooses = np.repeat(np.maximum.reduceat(inside, begin) > 0 if len(begin) else begin > 0,
+                        np.diff(begin, append=len(chip)))
+    word = np.empty(len(order), np.uint64)
+    kept = np.empty(len(order), bool)
     word[order] = np.left_shift(np.uint64(1), (inside % CLASSES).astype(np.uint64))
-    return column, word
+    kept[order] = chooses
+    return source[kept], trees.chip[kept], word[kept]
 
 
 def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Array, Array, int]:
@@ -82,25 +82,25 @@ def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Arr
 
     source, column, word  of each route that matters: slice (ascending), chip, bit
     """
-    n, width = len(bits), int(column.max(initial=-1)) + 1
+    n = len(bits)
     keys, ranks, roots, tops = [], [], [], []
     for low in range(0, n, MOST):
         size = min(MOST, n - low)
-        rows = slice(*np.searchsorted(source, [low, low + size]))
-        kept = column[rows] >= 0
-        masks = np.zeros((2 * size - 1, width), np.uint64)
-        masks[source[rows][kept] - low, column[rows][kept]] = word[rows][kept]
+        kept = slice(*np.searchsorted(source, [low, low + size]))
+        chips, at = np.unique(column[kept], return_inverse=True)
+        masks = np.zeros((2 * size - 1, len(chips)), np.uint64)
+        masks[source[kept] - low, at] = word[kept]
         sizes = np.concatenate([bits[low:low + size], np.zeros(size - 1, np.int64)])
         key, rank = place_blocks(cluster(masks, sizes), sizes, size)
         keys.append(key)
         ranks.append(rank)
-        roots.append(masks[-1])
+        roots.append((np.full(len(chips), len(tops)), chips, masks[-1]))
         tops.append(sizes[-1])
     if len(tops) < 2:
         none = np.zeros(0, np.int64)
         return np.concatenate([*keys, none]), np.concatenate([*ranks, none]), int(sum(tops))
-    above, chip = np.nonzero(roots)
-    base, order, total = _blocks(above, chip, np.array(roots)[above, chip], np.array(tops))
+    above = (np.concatenate(part) for part in zip(*roots, strict=True))
+    base, order, total = _blocks(*above, np.array(tops))
     counts = np.array([len(key) for key in keys])
     return (np.concatenate(keys) + np.repeat(base, counts),
             np.concatenate(ranks) + MOST * np.repeat(order, counts), total)
