@@ -178,9 +178,3 @@ def test_chips_without_a_way_between_them_are_named():
         multicast.trees(machine, demand)
     assert str(error.value) == ("chip (0, 0): no living links lead to chip (2, 0). "
                                 "Place the slices on chips that are connected.")
-
-
-def test_a_dead_part_outside_of_the_machine_is_refused():
-    with pytest.raises(NmcError) as error:
-        multicast.grid(2, 2, faults=multicast.Faults(links=((2, 0, 1),)))
-    assert str(error.value) == "chip (2, 0): is outside of the machine's 2 x 2 chips."

@@ -161,3 +161,29 @@ def test_compression_routes_every_arriving_key_as_before_with_no_more_than_the_f
             assert _first_match(made, key) in ((route, None) if straight else (route,))
     assert not np.any(made.key & ~made.mask)
     assert len(made) <= _fewest(blocks)
+
+
+def test_entries_merge_where_no_prefix_does():
+    blocks = [(0, 0, NORTH, False), (1, 0, CORE_1, False), (2, 0, NORTH, False),
+              (3, 0, CORE_1, False)]
+    made = multicast.compress(multicast.grid(1, 1), _arrivals(blocks))
+    assert len(made) == 2 < _fewest(blocks)
+    assert [_first_match(made, key) for key in range(4)] == [NORTH, CORE_1, NORTH, CORE_1]
+
+
+def test_what_goes_straight_on_is_not_caught_by_a_wider_entry():
+    blocks = [(0, 0, CORE_1, False), (1, 0, EAST, True), (2, 0, CORE_1, False)]
+    made = multicast.compress(multicast.grid(1, 1), _arrivals(blocks))
+    assert len(made) == 1
+    assert [_first_match(made, key) for key in range(3)] == [CORE_1, None, CORE_1]
+
+
+def test_what_only_goes_straight_on_needs_no_table():
+    blocks = [(0, 0, EAST, True), (1, 0, NORTH, True)]
+    assert len(multicast.compress(multicast.grid(1, 1), _arrivals(blocks))) == 0
+
+
+def test_one_route_for_all_that_arrives_is_one_entry():
+    blocks = [(4 * i, 2, CORE_2, False) for i in range(4)]
+    made = multicast.compress(multicast.grid(1, 1), _arrivals(blocks))
+    assert (made.key.tolist(), made.mask.tolist()) == ([0], [0xFFFFFFF0])

@@ -128,7 +128,7 @@ def choose(root, left, right, sets, covered, bare):
     while depth > 0:
         depth -= 1
         node = stack[depth]
-        splits = node >= n and bare[left[node]] + bare[right[node]] <= covered[node]
+        splits = node >= n and bare[left[node]] + bare[right[node]] <= covered[node] + 1
         mine = route_of(node, given[node], node < n, splits, sets, bare)
         if mine != given[node]:
             nodes[size], numbers[size] = node, mine
