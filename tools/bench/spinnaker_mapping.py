@@ -8,12 +8,13 @@ spinnaker_mapping.py). Ours gets the same populations, cuts them into the same s
 that sPyNNaker leaves to applications, and has to reach the cores that sPyNNaker's own tables reach,
 no more and no fewer: a difference is an error. Both tables are then walked with every key.
 
-Time is the least of the repeats in a warm process. `mapping ms` is sPyNNaker's placer, router, key
-allocator and table generator, without its partitioner, which looks at synapses, and without
-its compressor; `ours ms` is everything from the populations to compressed tables. Entries are after
-compression as far as each side can: theirs by the pair compressor, the default of a virtual board,
-or by ordered covering, where its tables are shorter and still reach all (`covering loses` counts
-pairs of slices that they lose). Hops are links that one packet of every slice crosses.
+Time is the least of equally many repeats in a warm process. `mapping ms` is sPyNNaker's placer,
+router, key allocator and table generator, without its partitioner, which looks at synapses, and
+without its compressor; `ours ms` is everything from the populations to compressed tables. Entries
+are after compression as far as each side can: theirs by the pair compressor, the default of a
+virtual board, or by ordered covering, where its tables are shorter and still reach all (`covering
+loses` counts pairs of slices that they lose). Hops are links that one packet of every slice
+crosses. `on their places` is ours with sPyNNaker's placement.
 """
 
 from __future__ import annotations
@@ -127,11 +128,12 @@ def _cores(machine: multicast.Machine, chip: Array, rank: Array) -> Array:
     return by_rank[chip, rank]
 
 
-def ours(net: Net, machine: multicast.Machine) -> Mapped:
-    """Everything from populations to compressed tables."""
+def ours(net: Net, machine: multicast.Machine,
+         places: tuple[Array, Array] | None = None) -> Mapped:
+    """Everything from populations to compressed tables, on `places` if given."""
     slices = partition(net)
     source, target = pairs(net, slices)
-    chip, core = place(machine, slices.population)
+    chip, core = places or place(machine, slices.population)
     demand = multicast.demand(chip, core, slices.high - slices.low, source, target)
     trees = multicast.trees(machine, demand)
     keys = multicast.keys(demand, trees, COLOUR_BITS)
@@ -153,11 +155,10 @@ def theirs(python: str, net: Net, repeats: int) -> dict[str, Array]:
 
 
 def same_machine(mapped: dict[str, Array]) -> multicast.Machine:
-    """The board, with the cores that sPyNNaker's monitors leave: two fewer on chip (0, 0)."""
-    left = {(x, y): n - 1 - (x == y == 0) for x, y, n in mapped["free"].tolist()}
+    """The board with the cores that sPyNNaker leaves: not 1, on chip (0, 0) not 2 (monitors)."""
     board = multicast.spin5()
-    dead = tuple((x, y, core) for (x, y), n in left.items()
-                 for core in range(1, multicast.N_CORES - n))
+    dead = tuple((x, y, core) for x, y, n in mapped["free"].tolist()
+                 for core in (1, *(2,) * (x == y == 0), *range(n + 1, multicast.N_CORES)))
     machine = multicast.spin5(multicast.Faults(cores=dead))
     there = {(x, y): i for i, (x, y) in enumerate(zip(board.x, board.y, strict=True))}
     links = sorted((there[a, b], link, there[c, d])
@@ -168,11 +169,24 @@ def same_machine(mapped: dict[str, Array]) -> multicast.Machine:
     return machine
 
 
-def walked(mapped: dict[str, Array], name: str) -> tuple[Array, int, Array]:
-    """Pairs of slices that sPyNNaker's tables connect, sorted; links that packets of all cross."""
+def their_places(mapped: dict[str, Array]) -> tuple[Array, Array]:
+    """Chip and core of sPyNNaker's slices in the network's order."""
+    order = np.lexsort((mapped["slices"][:, 1], mapped["slices"][:, 0]))
+    x, y, core = mapped["cores"][order].T
+    return _chips()[x, y].astype(np.int32), core
+
+
+def _chips() -> Array:
+    """(8, 8) number of the chip at x, y of a board."""
     board = multicast.spin5()
     index = np.full((8, 8), -1)
     index[board.x, board.y] = np.arange(len(board))
+    return index
+
+
+def walked(mapped: dict[str, Array], name: str) -> tuple[Array, int, Array]:
+    """Pairs of slices that sPyNNaker's tables connect, sorted; links that packets of all cross."""
+    board, index = multicast.spin5(), _chips()
     rows, cores, slices = mapped[name], mapped["cores"], mapped["slices"]
     order = np.argsort(index[rows[:, 0], rows[:, 1]], kind="stable")
     key, mask, route = rows[order, 2:].T.astype(np.uint32)
@@ -213,8 +227,10 @@ def compare(net: Net, peer: dict[str, Array], repeats: int) -> dict[str, float]:
     assert right["pair"], "sPyNNaker's compressed tables connect other slices"
     spent = dict(zip(peer["stages"].tolist(), 1e3 * peer["seconds"], strict=True))
     mapping = sum(spent[stage] for stage in ("place", "route", "keys", "tables"))
-    took = 1e3 * min(_seconds(net, machine) for _ in range(5 * repeats))
+    took = 1e3 * min(_seconds(net, machine) for _ in range(repeats))
     theirs_hops = found["plain"][1]
+    alike = ours(net, machine, their_places(peer))
+    multicast.check(machine, alike.demand, alike.keys, alike.tables)
     entries = min(len(peer[name]) for name in ("pair", "covering") if right[name])
     return {
         "slices": len(slices.low), "partition ms": spent["partition"], "mapping ms": mapping,
@@ -222,6 +238,8 @@ def compare(net: Net, peer: dict[str, Array], repeats: int) -> dict[str, float]:
         "entries": len(peer["plain"]), "compressed": entries, "our entries": len(mine.tables),
         "entry ratio": len(mine.tables) / entries, "hops": theirs_hops, "our hops": hops,
         "hop ratio": hops / theirs_hops if theirs_hops else 1.0,
+        "entries on their places": len(alike.tables),
+        "hops on their places": int(alike.trees.hops().sum()),
         "covering loses": len(np.setdiff1d(wanted, found["covering"][0])),
     }
 

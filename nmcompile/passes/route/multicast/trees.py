@@ -42,10 +42,10 @@ def trees(machine: Machine, demand: Demand) -> Trees:
 
     A tree takes up its nearest missing target by a shortest path until it has all (Takahashi and
     Matsuyama 1980, An approximate solution for the Steiner problem in graphs: at most twice the
-    fewest links). Distances are those of the machine as it is, so dead parts need no repair; the
-    paths equal those of Navaridas et al. 2015 (SpiNNaker: Enhanced multicast routing) in kind, as
-    a target joins the nearest part of the tree. Of equal paths the straighter one is taken, which
-    needs no entries. Raises NmcError where a target cannot be reached or a core is dead.
+    fewest links where links work both ways). As in Navaridas et al. 2015 (SpiNNaker: Enhanced
+    multicast routing) a target joins the nearest part of the tree; here distances are those over
+    the links that work, so dead parts need no repair. Of equal paths the straighter one is taken,
+    which needs fewer entries. Raises NmcError where a target cannot be reached or a core is dead.
     """
     _check_cores(machine, demand)
     start, chip, link, route, lost = grow(machine.neighbour, demand.chip, demand.start,
