@@ -79,8 +79,9 @@ def pairs(net: Net, slices: Slices) -> tuple[Array, Array]:
     for number, (pre, post, kind, _) in enumerate(net.projections):
         a, b = np.arange(*first[pre:pre + 2]), np.arange(*first[post:post + 2])
         if kind in (ALL_TO_ALL, PROBABILITY):
-            meets = np.ones((len(a), len(b)), bool)
-        elif kind == ONE_TO_ONE:
+            found.append((np.repeat(a, len(b)), np.tile(b, len(a))))
+            continue
+        if kind == ONE_TO_ONE:
             meets = (slices.low[a][:, None] < slices.high[b]) & (
                 slices.low[b] < slices.high[a][:, None])
         else:
@@ -88,8 +89,8 @@ def pairs(net: Net, slices: Slices) -> tuple[Array, Array]:
             cell = rows[:, 0] // LARGEST[net.inputs[pre]] * len(b) + rows[:, 1] // LARGEST[0]
             meets = np.bincount(cell, minlength=len(a) * len(b)).reshape(len(a), len(b)) > 0
         here, there = np.nonzero(meets)
-        found.append(a[here] * len(slices.low) + b[there])
-    source, target = np.divmod(np.concatenate(found), len(slices.low))
+        found.append((a[here], b[there]))
+    source, target = (np.concatenate(part) for part in zip(*found, strict=True))
     return source, target
 
 

@@ -178,3 +178,13 @@ def test_chips_without_a_way_between_them_are_named():
         multicast.trees(machine, demand)
     assert str(error.value) == ("chip (0, 0): no living links lead to chip (2, 0). "
                                 "Place the slices on chips that are connected.")
+
+
+def test_nothing_to_route_needs_no_tables():
+    machine, none = multicast.spin5(), np.zeros(0, np.int64)
+    demand = multicast.demand(none, none, none, none, none)
+    trees = multicast.trees(machine, demand)
+    keys = multicast.keys(demand, trees)
+    made = multicast.compress(machine, multicast.arrivals(machine, trees, keys))
+    assert len(made) == 0
+    assert multicast.check(machine, demand, keys, made) == 0

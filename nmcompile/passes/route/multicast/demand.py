@@ -36,18 +36,16 @@ def demand(chip: Array, core: Array, neurons: Array, source: Array, target: Arra
     chip, core, neurons  (s,) place and size of each slice
     source, target       (pairs,) slices of which the first sends to the second
     """
-    n_chips = int(chip.max()) + 1 if len(chip) else 1
-    pair = source.astype(np.int64) * n_chips + chip[target]
-    order = np.argsort(pair, kind="stable")
+    pair = source.astype(np.int64) << 32 | chip[target]
+    order = np.argsort(pair)
     pair = pair[order]
     first = np.flatnonzero(np.diff(pair, prepend=-1))
-    bits = np.left_shift(1, core[target[order]], dtype=np.int64)
+    bits = np.left_shift(1, core, dtype=np.int64)[target[order]]
     cores = np.bitwise_or.reduceat(bits, first) if len(first) else bits
-    sender, place = np.divmod(pair[first], n_chips)
     return Demand(
         chip=chip.astype(np.int32),
         neurons=neurons.astype(np.int64),
-        start=np.searchsorted(sender, np.arange(len(chip) + 1)),
-        target=place.astype(np.int32),
+        start=np.searchsorted(pair[first] >> 32, np.arange(len(chip) + 1)),
+        target=pair[first].astype(np.int32),
         cores=cores.astype(np.uint32),
     )

@@ -14,6 +14,7 @@ from nmcompile.passes.route.multicast.trees import Trees
 
 KEY_BITS = 32
 CLASSES = 64  # bits of a word; on chips with more routes some share a bit
+MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
 MOST = 512  # slices clustered at once: the work grows with the square
 
 
@@ -43,9 +44,15 @@ def keys(demand: Demand, trees: Trees, spare_bits: int = 0) -> Keys:
     (compress.py). Raises NmcError if 32 bits do not hold all blocks.
     """
     bits = _bits(demand.neurons) + spare_bits
-    key, rank, total = _blocks(*_classes(trees), bits)
+    source, chip, word = _classes(trees)
+    group, inside = _alike(source, chip, word, bits)
+    first, counts = np.flatnonzero(inside == 0), np.bincount(group)
+    chosen = inside[source] == 0
+    base, rank, total = _blocks(group[source[chosen]], chip[chosen], word[chosen],
+                                bits[first] + _bits(counts))
+    key = base[group] + (inside << bits)
     if total > KEY_BITS:
-        key = _packed(bits, rank)
+        key = _packed(bits, rank[group] * len(bits) + inside)
     mask = (-1 << bits) & 0xFFFFFFFF
     return Keys(key=key.astype(np.uint32), mask=mask.astype(np.uint32))
 
@@ -77,17 +84,38 @@ def _classes(trees: Trees) -> tuple[Array, Array, Array]:
     return source[kept], trees.chip[kept], word[kept]
 
 
-def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Array, Array, int]:
+def _alike(source: Array, chip: Array, word: Array, bits: Array) -> tuple[Array, Array]:
+    """Group of each slice with those of its size and routes, in order of their first; rank inside.
+
+    Compared by a hash: where it is wrong, keys are less well chosen and no less right.
+    """
+    mixed: Array = (chip.astype(np.uint64) + np.uint64(1)) * MIX[0] + word * MIX[1]
+    mixed = (mixed ^ np.right_shift(mixed, np.uint64(29))) * MIX[2]
+    mixed = mixed ^ np.right_shift(mixed, np.uint64(32))
+    total = np.zeros(len(bits), np.uint64)
+    np.add.at(total, source, mixed)
+    _, first, group, counts = np.unique(total * np.uint64(64) + bits.astype(np.uint64),
+                                        return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    inside = np.empty(len(bits), np.int64)
+    inside[order] = np.arange(len(bits)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.argsort(np.argsort(first))[group], inside
+
+
+def _blocks(source: Array, chip: Array, word: Array, bits: Array) -> tuple[Array, Array, int]:
     """First key and rank of each slice in one tree, and the bits of its root.
 
-    source, column, word  of each route that matters: slice (ascending), chip, bit
+    source, chip, word  of each route that matters: slice (ascending), chip, bit
     """
     n = len(bits)
-    keys, ranks, roots, tops = [], [], [], []
+    keys: list[Array] = []
+    ranks: list[Array] = []
+    roots: list[tuple[Array, Array, Array]] = []
+    tops: list[int] = []
     for low in range(0, n, MOST):
         size = min(MOST, n - low)
         kept = slice(*np.searchsorted(source, [low, low + size]))
-        chips, at = np.unique(column[kept], return_inverse=True)
+        chips, at = np.unique(chip[kept], return_inverse=True)
         masks = np.zeros((2 * size - 1, len(chips)), np.uint64)
         masks[source[kept] - low, at] = word[kept]
         sizes = np.concatenate([bits[low:low + size], np.zeros(size - 1, np.int64)])
@@ -95,12 +123,12 @@ def _blocks(source: Array, column: Array, word: Array, bits: Array) -> tuple[Arr
         keys.append(key)
         ranks.append(rank)
         roots.append((np.full(len(chips), len(tops)), chips, masks[-1]))
-        tops.append(sizes[-1])
+        tops.append(int(sizes[-1]))
     if len(tops) < 2:
         none = np.zeros(0, np.int64)
-        return np.concatenate([*keys, none]), np.concatenate([*ranks, none]), int(sum(tops))
-    above = (np.concatenate(part) for part in zip(*roots, strict=True))
-    base, order, total = _blocks(*above, np.array(tops))
+        return np.concatenate([*keys, none]), np.concatenate([*ranks, none]), sum(tops)
+    above, chips, word = (np.concatenate(part) for part in zip(*roots, strict=True))
+    base, order, total = _blocks(above, chips, word, np.array(tops))
     counts = np.array([len(key) for key in keys])
     return (np.concatenate(keys) + np.repeat(base, counts),
             np.concatenate(ranks) + MOST * np.repeat(order, counts), total)
