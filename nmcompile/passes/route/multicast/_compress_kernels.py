@@ -192,10 +192,12 @@ def compress_chips(start, key, mask, route, straight):
             out_mask[e] = np.uint32((np.int64(-1) << top[e]) & 0xFFFFFFFF)
         rank = np.empty(size, np.int64)
         if size > 1 and number_routes(out_route[at:at + size], rank) < size:
-            blocks = np.empty((high - low, 4), np.uint32)
-            blocks[:, 0], blocks[:, 1] = key[low:high], mask[low:high]
-            blocks[:, 2], blocks[:, 3] = route[low:high], straight[low:high]
-            size = merge_entries(out_key[at:], out_mask[at:], out_route[at:], size, blocks)
+            table = (out_key[at:], out_mask[at:], out_route[at:])
+            blocks = (key[low:high], mask[low:high], route[low:high])
+            before = size + 1
+            while size < before:
+                before = size
+                size = merge_entries(table, size, blocks)
         out_start[c + 1] = at + size
     end = out_start[n]
     return out_start, out_key[:end], out_mask[:end], out_route[:end]
