@@ -187,3 +187,35 @@ def test_one_route_for_all_that_arrives_is_one_entry():
     blocks = [(4 * i, 2, CORE_2, False) for i in range(4)]
     made = multicast.compress(multicast.grid(1, 1), _arrivals(blocks))
     assert (made.key.tolist(), made.mask.tolist()) == ([0], [0xFFFFFFF0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hundreds_of_blocks_with_scattered_routes_keep_their_ways(seed):
+    random = np.random.default_rng(seed)
+    n = 400
+    key = np.sort(random.choice(1 << 12, n, replace=False)) << 4
+    free = random.integers(0, 5, n)
+    straight = random.random(n) < 0.2
+    route = np.where(straight, 1 << random.integers(0, 6, n), 1 << random.integers(6, 14, n))
+    blocks = list(zip(key, free, route, straight, strict=True))
+    made = multicast.compress(multicast.grid(1, 1), _arrivals(blocks))
+    keys = (key[:, None] + np.arange(16))[np.arange(16) < 1 << free[:, None]]
+    hits = (keys[:, None] & made.mask.astype(np.int64)) == made.key
+    got = np.where(hits.any(axis=1), made.route[hits.argmax(axis=1)], 0)
+    size = 1 << free
+    assert np.all((got == np.repeat(route, size)) | ((got == 0) & np.repeat(straight, size)))
+    assert len(made) < 0.8 * np.count_nonzero(~straight)
+
+
+def test_a_chip_that_1088_slices_reach_needs_one_entry_for_each_of_its_routes():
+    machine = multicast.grid(8, 8, wrap=True)
+    n = 64 * 17
+    source = np.arange(n)
+    demand = multicast.demand(source // 17, 1 + source % 17, np.full(n, 4), source, source * 7 % 17)
+    trees = multicast.trees(machine, demand)
+    keys = multicast.keys(demand, trees)
+    arriving = multicast.arrivals(machine, trees, keys)
+    assert multicast.tables(arriving).entries()[0] == n > machine.entries[0]
+    made = multicast.compress(machine, arriving)
+    assert made.entries()[0] == 17
+    multicast.check(machine, demand, keys, made)
