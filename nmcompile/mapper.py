@@ -9,9 +9,9 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Slices, rates_by_name
-from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
+from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.passes.partition import partition, suggestions
+from nmcompile.passes.partition import partition, regroup, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import route
 from nmcompile.target import Target
@@ -46,8 +46,21 @@ def cut(
         ways = ". ".join(suggestions(network, target, backend, cores, found))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         raise found.with_hint(hint) from found
+    slices = regroup(network, slices, target, lambda part, found, index: _fullest(
+        part, found, index, target, backend))
     _require_few(network, slices, constraints)
     return slices
+
+
+def _fullest(
+    network: Network, slices: Slices, index: int, target: Target, backend: Backend
+) -> float:
+    """The largest need of a slice of population number `index` over what a core has."""
+    mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
+    needs = demand(network, mapping, target, backend)
+    mine = slices.population == index
+    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
+               for limit in LIMITS)
 
 
 def lay(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
 import numpy as np
 
-from nmcompile.backend import Backend
 from nmcompile.ir import Network
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
-from nmcompile.mapping import Mapping, Slices
-from nmcompile.mapping.capacity import LIMITS, demand
+from nmcompile.mapping import Slices
 from nmcompile.passes.partition.hypergraph import Hypergraph
 from nmcompile.passes.partition.hypergraph.cut import cut
-from nmcompile.passes.route import route
 from nmcompile.target import Target
 
 PINS = 4_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
 IMBALANCE = 0.05
 ROUNDS = 8
+Fullest = Callable[[Network, Slices, int], float]
 WHOLE = 1_000_000  # weight of vertices that fill a core
 
 
@@ -34,20 +33,23 @@ def is_irregular(network: Network, population: int) -> bool:
         len(p.map.weights()) > 2 * max(p.map.out_shape[-1], 1) for p in incoming)
 
 
-def regroup(network: Network, slices: Slices, target: Target, backend: Backend) -> Slices:
+def regroup(network: Network, slices: Slices, target: Target, fullest: Fullest) -> Slices:
     """`slices` with every irregular population of several cut anew, where that takes fewer cores.
+
+    fullest  of a network, its slices, and a population's number: the largest need of one of the
+             population's slices over what a core has
 
     A net is a source with the neurons that it reaches, so that few cores hear of a spike. The
     number of parts grows until each fits a core under all limits at once.
     """
     for index in range(len(network.populations)):
         if np.count_nonzero(slices.population == index) > 1 and is_irregular(network, index):
-            slices = _regrouped(network, slices, index, target, backend)
+            slices = _regrouped(network, slices, index, target, fullest)
     return slices
 
 
 def _regrouped(
-    network: Network, slices: Slices, index: int, target: Target, backend: Backend
+    network: Network, slices: Slices, index: int, target: Target, fullest: Fullest
 ) -> Slices:
     graph = _hypergraph(network, index, target)
     before = int(np.count_nonzero(slices.population == index))
@@ -59,7 +61,7 @@ def _regrouped(
         if parts >= before:
             return slices
         found = _in_parts(network, slices, index, cut(graph, parts, imbalance=IMBALANCE))
-        over = _fullest(near, found, index, target, backend)
+        over = fullest(near, found, index)
         if over <= 1:
             return found
         parts = ceil(parts * min(max(over, 1 + IMBALANCE), 2))
@@ -111,14 +113,3 @@ def _in_parts(network: Network, slices: Slices, index: int, part: Array) -> Slic
         high=joined(np.stack([one, one, last], axis=1), slices.high),
         core=joined(np.full(len(first), -1), slices.core),
         orders={**slices.orders, str(index): order})
-
-
-def _fullest(
-    network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population `index` over what a core has."""
-    mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
-    needs = demand(network, mapping, target, backend)
-    mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
