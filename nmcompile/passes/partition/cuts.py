@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from nmcompile.target import Target
 PLACES = 16  # where an axis is cut at most
 COLDEST = 12  # cores that a part may move to
 Halves = tuple[Part, Part]
+Corners = tuple[Array, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,7 @@ class Cuts:
         for i in range(n):
             self._send(i)
         self._busy = np.zeros((0, 2, self._events.steps))
+        self._powers = _power(self._busy)
         self._sum_cores(range(n))
 
     # What is there now
@@ -94,11 +97,7 @@ class Cuts:
 
     def by_blame(self) -> Array:
         """Cores in use, those that make steps longest first."""
-        power = _power(self._busy)
-        total = power.sum(axis=0)
-        blame = (power * _root(total) / np.maximum(total, np.finfo(float).tiny)).sum(axis=1)
-        order = np.argsort(-blame, kind="stable")
-        return order[np.isin(order, self.core)]
+        return self._by_blame
 
     def step(self) -> float:
         """Seconds of the mean step."""
@@ -110,7 +109,7 @@ class Cuts:
 
     def product(self) -> float:
         """Energy times delay of the mean step, each step as long as the 8-norm of all cores."""
-        return float(self._product(_power(self._busy).sum(axis=0)[None], 0.0, self._n_cores())[0])
+        return float(self._product(self._total[None], 0.0, self._n_cores())[0])
 
     # What a cut would bring
 
@@ -137,33 +136,33 @@ class Cuts:
 
     def homes(self, number: int, split: Split) -> list[tuple[int, float]]:
         """Cores to which the second half of a box's cut `number` may go, and the product then."""
-        halves = self._cut(split.slice)
-        first, second = halves[0].row(number), halves[1].row(number)
-        if not self._sources_bear(split.slice, first, second):
-            return []
+        first, second = (half.row(number) for half in self._cut(split.slice))
+        second.needs[0, 3] = self._axons_out(split.slice, second.low, second.high)
         own = int(self.core[split.slice])
         added = first.packets + second.packets - self._packets[split.slice]
         load = self._remaining(split.slice, first)
         if self._n_cores() < self._target.n_cores:
             product = self._product(load + _power(_stack(second)), added, self._n_cores() + 1)
             return [(-1, float(product[0]))]
-        cold = np.array([c for c in self.by_blame()[::-1][:COLDEST]
-                         if c != own and self._fits(int(c), second)], np.int64)
+        cold = self._roomy(second)
+        cold = cold[cold != own][:COLDEST]
         if not len(cold):
             return []
         there = self._busy[cold]
-        load = load - _power(there) + _power(there + _stack(second))
+        load = load - self._powers[cold] + _power(there + _stack(second))
         return list(zip(cold.tolist(), self._product(load, added, self._n_cores()).tolist(),
                         strict=True))
 
     def room(self, split: Split, number: int) -> int:
         """A core for the second half of a box's cut: -1, a new one, or the coldest that has room."""
         second = self._cut(split.slice)[1].row(number)
+        second.needs[0, 3] = self._axons_out(split.slice, second.low, second.high)
         if self._n_cores() < self._target.n_cores:
             return -1
-        for core in self.by_blame()[::-1]:
-            if core != self.core[split.slice] and self._fits(int(core), second):
-                return int(core)
+        roomy = self._roomy(second)
+        roomy = roomy[roomy != self.core[split.slice]]
+        if len(roomy):
+            return int(roomy[0])
         raise NmcError("network", f"does not fit the {self._target.n_cores:,} cores of "
                        f"{self._target.name}", "Use a target with more chips.")
 
@@ -216,8 +215,8 @@ class Cuts:
         """(k, steps) eighth powers of all cores if only the first half of box `i` stayed on its."""
         own = self._busy[self.core[i]]
         without = own - np.stack([self._sending[i], self._receiving[i]])
-        total = _power(self._busy).sum(axis=0) - _power(own[None])[0]
-        return np.maximum(total, 0.0) + _power(without + _stack(first))
+        others = self._total - self._powers[self.core[i]]
+        return np.maximum(others, 0.0) + _power(without + _stack(first))
 
     def _product(self, load: Array, added: Array | float, n_cores: int) -> Array:
         step = _root(load).mean(axis=1) / MICRO + self._barrier(n_cores)
@@ -240,11 +239,16 @@ class Cuts:
 
     # Limits of cores
 
-    def _fits(self, core: int, part: Part) -> bool:
-        return bool(np.all(self._needs[self.core == core].sum(axis=0) + part.needs <= self._limits))
+    def _roomy(self, part: Part) -> Array:
+        """Cores that have room for one box, those that hold up least first."""
+        order = self.by_blame()[::-1]
+        needs = np.stack([np.bincount(self.core, need) for need in self._needs.T], axis=1)
+        return order[np.all(needs[order] + part.needs <= self._limits, axis=1)]
 
-    def _sources_bear(self, i: int, first: Part, second: Part) -> bool:
-        """Whether the cores that send to box `i` have output axons for its halves."""
+    def blocked(self, number: int, split: Split) -> Array:
+        """Cores that send to a box but lack output axons for the halves of its cut `number`."""
+        first, second = (half.row(number) for half in self._cut(split.slice))
+        i = split.slice
         name = self._network.populations[self.population[i]].name
         added = np.zeros(len(self.core))
         old = (self.low[[i]], self.high[[i]])
@@ -253,7 +257,7 @@ class Cuts:
             for target, sign in (((first.low, first.high), 1), ((second.low, second.high), 1), (old, -1)):
                 added[rows] += sign * self._events.axons(k, (self.low[rows], self.high[rows]), target)
         need = np.bincount(self.core, self._needs[:, 3] + added)
-        return bool(np.all(need[self.core[added > 0]] <= self._limits[3]))
+        return np.unique(self.core[(added > 0) & (need > self._limits[3])[self.core]])
 
     # Keeping up to date
 
@@ -276,20 +280,35 @@ class Cuts:
     def _send(self, i: int) -> None:
         """Add what box `i` sends to all boxes."""
         source = (self.low[[i]], self.high[[i]])
-        for k in self._events.outgoing(self._network.populations[self.population[i]].name):
-            names = [p.name for p in self._network.populations]
-            rows = np.flatnonzero(self.population == names.index(self._network.projections[k].target))
-            target = (self.low[rows], self.high[rows])
+        for k, target in self._targets(i):
             self._sending[i] += self._events.packet_s * self._events.packets(k, source, target).sum(axis=0)
-            self._needs[i, 3] += self._events.axons(k, source, target).sum()
+        self._needs[i, 3] = self._axons_out(i, *source)
+
+    def _axons_out(self, i: int, low: Array, high: Array) -> float:
+        """Axons from a part of box `i` to all boxes."""
+        return float(sum(self._events.axons(k, (low, high), target).sum()
+                         for k, target in self._targets(i)))
+
+    def _targets(self, i: int) -> Iterator[tuple[int, Corners]]:
+        """Projections out of box `i`, each with the corners of the boxes of its target."""
+        names = [p.name for p in self._network.populations]
+        for k in self._events.outgoing(names[self.population[i]]):
+            rows = self.population == names.index(self._network.projections[k].target)
+            yield k, (self.low[rows], self.high[rows])
 
     def _sum_cores(self, cores: list[int]) -> None:
         more = max(cores) + 1 - len(self._busy)
         if more > 0:
             self._busy = np.concatenate([self._busy, np.zeros((more, *self._busy.shape[1:]))])
+            self._powers = np.concatenate([self._powers, np.zeros((more, self._events.steps))])
         for core in cores:
             mine = self.core == core
             self._busy[core] = self._sending[mine].sum(axis=0), self._receiving[mine].sum(axis=0)
+        self._powers[cores] = _power(self._busy[cores])
+        self._total = self._powers.sum(axis=0)
+        weight = _root(self._total) / np.maximum(self._total, np.finfo(float).tiny)
+        order = np.argsort(-(self._powers * weight).sum(axis=1), kind="stable")
+        self._by_blame = order[np.isin(order, self.core)]
 
 
 def _stack(part: Part) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ WARM = 16  # cores that are looked at if those give none
 LIKELY = 6  # cuts of a core for which all places are tried
 MOST = 2000  # cuts
 LEAST = 1e-4  # of the product that a cut must save
+UPHILL = 5e-3  # of the product that a cut may cost where it makes room for a better one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,18 +74,51 @@ def _economic(cuts: Cuts, slice_: int) -> Split:
 
 
 def _better(cuts: Cuts) -> Split | None:
-    """The best cut of the cores that hold up most, None if there is none that helps."""
+    """The best cut of the cores that hold up most, None if there is none that helps.
+
+    Where a better one lacks output axons on the cores that send to it, one of these is cut instead.
+    """
     order = cuts.by_blame()
+    now = cuts.product()
     for group in (order[:HOTTEST], order[HOTTEST:WARM]):
-        best, least = None, cuts.product() * (1 - LEAST)
-        for core in group:
-            for slice_ in cuts.on_core(int(core)):
-                splits = cuts.splits(slice_)
-                products = cuts.products(splits) if splits else np.zeros(0)
-                for i in np.argsort(products, kind="stable")[:LIKELY]:
-                    for to, product in cuts.homes(int(i), splits[i]):
-                        if product < least:
-                            best, least = splits[i].to_core(to), product
+        best, least, short = None, now * (1 - LEAST), []
+        for split, number, product in _promising(cuts, group):
+            if product >= least:
+                continue
+            blocking = cuts.blocked(number, split)
+            if len(blocking):
+                short.append((product, blocking))
+                continue
+            for to, product_there in cuts.homes(number, split):
+                if product_there < least:
+                    best, least = split.to_core(to), product_there
+        wanted = [cores for product, cores in sorted(short, key=lambda s: s[0]) if product < least]
+        for cores in wanted[:2]:
+            relief = _relief(cuts, cores, now)
+            if relief is not None:
+                return relief
         if best is not None:
             return best
     return None
+
+
+def _relief(cuts: Cuts, cores: Array, now: float) -> Split | None:
+    """The best cut of one of these cores, if it costs little."""
+    best, least = None, now * (1 + UPHILL)
+    for split, number, product in _promising(cuts, cores):
+        if product < least and not len(cuts.blocked(number, split)):
+            for to, product_there in cuts.homes(number, split):
+                if product_there < least:
+                    best, least = split.to_core(to), product_there
+    return best
+
+
+def _promising(cuts: Cuts, cores: Array) -> Iterator[tuple[Split, int, float]]:
+    """The best cuts of each box on `cores`, their numbers, and the product on a core of its own."""
+    for core in cores:
+        for slice_ in cuts.on_core(int(core)):
+            splits = cuts.splits(slice_)
+            if splits:
+                products = cuts.products(splits)
+                for i in np.argsort(products, kind="stable")[:LIKELY]:
+                    yield splits[i], int(i), float(products[i])
