@@ -17,6 +17,7 @@ from nmcompile.mapping.capacity import LIMITS
 from nmcompile.passes.partition.loads import RowBits, Sums, load_of
 from nmcompile.target import Target
 
+Corners = tuple[Array, Array]  # low and high, (k, 3) each
 MOST = 256  # steps that are looked at
 MICRO = 1e6  # times are kept in microseconds, so that their eighth powers stay in range
 
@@ -59,7 +60,6 @@ class Events:
         self.sent = {name: Sums(values.astype(np.float32)) for name, values in counts.items()}
         self._loads = [load_of(network, p, counts[p.source], self.sent[p.source])
                        for p in network.projections]
-        self.packet_s = target.time_s.packet_out.value * MICRO
 
     def fixed_energy(self) -> float:
         """Joules of a mean step that no mapping changes: updates, spikes and synaptic events."""
@@ -119,7 +119,7 @@ class Events:
         return partial(self._backend.row_bits, entry.format, indexed=indexed)
 
     def packets(
-        self, projection: int, sources: tuple[Array, Array], targets: tuple[Array, Array]
+        self, projection: int, sources: Corners, targets: Corners
     ) -> Array:
         """(k, steps) packets from boxes of sources to boxes of targets, corners of k pairs.
 
@@ -129,15 +129,15 @@ class Events:
         return self.sent[self._network.projections[projection].source].over(low, high)
 
     def axons(
-        self, projection: int, sources: tuple[Array, Array], targets: tuple[Array, Array]
+        self, projection: int, sources: Corners, targets: Corners
     ) -> Array:
         """(k,) axons from boxes of sources to boxes of targets, paired as for `packets`."""
         low, high = self._meet(projection, sources, targets)
         return (high - low).prod(axis=1)
 
     def _meet(
-        self, projection: int, sources: tuple[Array, Array], targets: tuple[Array, Array]
-    ) -> tuple[Array, Array]:
+        self, projection: int, sources: Corners, targets: Corners
+    ) -> Corners:
         low, high = self._loads[projection].field(*targets)
         low, high = np.maximum(low, sources[0]), np.minimum(high, sources[1])
         return np.minimum(low, high), high

@@ -93,6 +93,7 @@ class ConvLoad:
         self._conv, self._uniform = conv, conv.groups == 1
         self._per_group = conv.weight.shape[0] // conv.groups
         self._sent = sent
+        self._through = [_through(conv, axis) for axis in (0, 1)]
         grouped = spikes.reshape(len(spikes), conv.groups, -1, *conv.in_shape[1:]).sum(axis=2)
         seen = _windows(conv, grouped)
         self._events = Sums(seen if self._uniform else np.repeat(seen, self._per_group, axis=1))
@@ -125,7 +126,9 @@ class ConvLoad:
         channels = np.minimum(high[:, 0] - low[:, 0], self._per_group)
         first, last = self.field(low, high)
         sources = last[:, 0] - first[:, 0]
-        rows, columns = (_taps(conv, axis, low[:, 1 + axis], high[:, 1 + axis]) for axis in (0, 1))
+        rows, columns = (
+            _taps(through, conv.weight.shape[2 + axis], low[:, 1 + axis], high[:, 1 + axis])
+            for axis, through in enumerate(self._through))
         axons, bits = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64)
         for i, j in np.ndindex(rows.shape[1], columns.shape[1]):
             count = sources * rows[:, i] * columns[:, j]
@@ -188,12 +191,14 @@ def _windows(conv: Conv, planes: Array) -> Array:
     return total
 
 
-def _taps(conv: Conv, axis: int, low: Array, high: Array) -> Array:
-    """(k, taps) how many sources along an axis reach low..high through 1, 2, ... kernel taps."""
-    extent, taps = conv.in_shape[1 + axis], conv.weight.shape[2 + axis]
-    through = np.zeros((extent, conv.out_shape[1 + axis] + 1), np.int64)
-    for target in range(conv.out_shape[1 + axis]):
-        through[:, target + 1] = axis_synapses(conv, axis, target, target + 1)
-    through = through.cumsum(axis=1)
+def _through(conv: Conv, axis: int) -> Array:
+    """(extent, targets + 1) kernel taps from each source along an axis to the targets before each."""
+    n = conv.out_shape[1 + axis]
+    taps = [axis_synapses(conv, axis, target, target + 1) for target in range(n)]
+    return np.stack([np.zeros_like(taps[0]), *taps], axis=1).cumsum(axis=1)
+
+
+def _taps(through: Array, most: int, low: Array, high: Array) -> Array:
+    """(k, most) how many sources reach the targets low..high through 1, 2, ... kernel taps."""
     counts = through[:, high] - through[:, low]
-    return np.stack([(counts == n).sum(axis=0) for n in range(1, taps + 1)], axis=1)
+    return np.stack([(counts == n).sum(axis=0) for n in range(1, most + 1)], axis=1)
