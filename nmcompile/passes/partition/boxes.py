@@ -178,7 +178,8 @@ class Boxes:
         target, touched = (self.low[[box]], self.high[[box]]), [np.array([box])]
         for k, rows in self._sources(box):
             sources = (self.low[rows], self.high[rows])
-            self.sending[rows] += sign * self.cost.packet_out * self.events.packets(k, sources, target)
+            packets = sign * self.events.packets(k, sources, target)
+            self.sending[rows] += self.cost.packet_out * packets
             self.needs[rows, SENT] += sign * self.events.axons(k, sources, target)
             touched.append(rows)
         return np.concatenate(touched)

@@ -121,7 +121,7 @@ class ConvLoad:
         return lows, highs
 
     def stored(self, low: Array, high: Array, row_bits: RowBits) -> tuple[Array, Array]:
-        """See `Load`; of a box in several groups, rows count as if all its channels were in each."""
+        """See `Load`; of a box in several groups, each row counts as if all channels were in it."""
         conv = self._conv
         channels = np.minimum(high[:, 0] - low[:, 0], self._per_group)
         first, last = self.field(low, high)
@@ -167,7 +167,7 @@ class SparseLoad:
 
 
 def load_of(network: Network, projection: Projection, spikes: Array, sent: Sums) -> Load:
-    """The load that `projection` brings; spikes (steps, n_sources) are 0 or 1, `sent` their sums."""
+    """The load of `projection`; spikes (steps, n_sources) are 0 or 1, `sent` their sums."""
     linear, sources = projection.map, view(network.shape_of(projection.source))
     shape = view(network.shape_of(projection.target))
     if isinstance(linear, Dense):
@@ -192,7 +192,7 @@ def _windows(conv: Conv, planes: Array) -> Array:
 
 
 def _through(conv: Conv, axis: int) -> Array:
-    """(extent, targets + 1) kernel taps from each source along an axis to the targets before each."""
+    """(extent, targets + 1) kernel taps from each source along an axis to all targets before."""
     n = conv.out_shape[1 + axis]
     taps = [axis_synapses(conv, axis, target, target + 1) for target in range(n)]
     return np.stack([np.zeros_like(taps[0]), *taps], axis=1).cumsum(axis=1)

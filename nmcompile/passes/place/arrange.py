@@ -48,7 +48,7 @@ class Cost:
 
 
 def arrange(nodes: Nodes, board: Board, chip: Array, core: Array, seed: int = 0) -> Array:
-    """(n,) core of each node: least energy of hops, and of `board.busy_w` while links keep cores waiting.
+    """(n,) core of each node: least energy of hops, plus `board.busy_w` while cores wait for links.
 
     chip  (n_cores,) chip of each core
     core  (n,) where the nodes stand at first, legally and each by itself
@@ -121,7 +121,8 @@ def _relieve(nodes: Nodes, board: Board, core: Array) -> Array:
     relieve(traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
             nodes.group, nodes.legal, place, core, node,
             nodes.packets.indptr, nodes.packets.indices, nodes.packets.data,
-            back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w, radius, RELIEFS)
+            back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w,
+            radius, RELIEFS)
     return core
 
 
