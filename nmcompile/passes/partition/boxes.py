@@ -51,7 +51,7 @@ class Boxes:
         self.events = Events(network, target, backend, spikes)
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
         self.limits = np.array([getattr(target.core, limit).value for limit in LIMITS], float)
-        self._target = target
+        self.target = target
         self._names = [p.name for p in network.populations]
         self._ends = [(p.source, p.target) for p in network.projections]
         n = len(self._names)
@@ -91,7 +91,7 @@ class Boxes:
         if (self.high - self.low)[worst].prod() == 1:
             limit = int((self.needs[worst] / self.limits).argmax())
             name = self._names[self.population[worst]]
-            raise too_large(name, LIMITS[limit], int(self.needs[worst, limit]), self._target)
+            raise too_large(name, LIMITS[limit], int(self.needs[worst, limit]), self.target)
         return worst
 
     def on_core(self, core: int) -> list[int]:
@@ -104,7 +104,7 @@ class Boxes:
 
     def is_full(self) -> bool:
         """Whether the board has no further core."""
-        return self.n_cores() >= self._target.n_cores
+        return self.n_cores() >= self.target.n_cores
 
     def roomy(self, needs: Array, other_than: int) -> Array:
         """Cores that have room for `needs` (4,), those that hold up least first."""

@@ -76,8 +76,8 @@ class Cuts:
         second = self._row(box, number)[1]
         roomy = self.boxes.roomy(second.needs[0], int(self.boxes.core[box]))
         if not len(roomy):
-            raise NmcError("network", f"does not fit the {self.boxes.n_cores():,} cores of the "
-                           "target", "Use a target with more chips.")
+            raise NmcError("network", f"does not fit the {self.boxes.n_cores():,} cores of "
+                           f"{self.boxes.target.name}", "Use a target with more chips.")
         return int(roomy[0])
 
     def _row(self, box: int, number: int) -> Halves:
