@@ -13,11 +13,12 @@ from nmcompile.passes.place._place_kernels import descend, wander
 from nmcompile.passes.place.board import Board
 
 PORT = (0, 0)  # column and row where the host's spikes enter, as the simulator has it
-ROUNDS = 60  # of a descent, which ends earlier when nothing helps
+FIRST_ROUNDS = 5  # of the descent ahead of threshold accepting
+ROUNDS = 60  # of the one behind it; ends earlier when nothing helps
 SMALL = 64  # tiles of a board that a descent searches whole
 RADIUS = 2  # tiles around a node's best place that it searches on a larger one
 STAGES = 16  # of falling thresholds
-TRIALS = 1_600_000  # swaps tried in all stages, but no more than MOST for each node in a stage
+TRIALS = 2_500_000  # swaps tried in all stages, but no more than MOST for each node in a stage
 MOST = 200
 HOT, COLD = 1.0, 0.002  # of a node's mean energy: what a swap may cost in the first, last stage
 RELIEFS = 40  # changes made for the busiest link
@@ -91,7 +92,7 @@ def _settle(nodes: Nodes, board: Board, core: Array, seed: int, reach: int) -> A
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     common = (traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
               board.table, nodes.group, nodes.legal, place, core, node)
-    descend(*common, radius, ROUNDS)
+    descend(*common, radius, FIRST_ROUNDS)
     wander(*common, _stages(traffic, board, place, reach), seed)
     descend(*common, radius, ROUNDS)
     return core

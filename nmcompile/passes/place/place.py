@@ -48,13 +48,13 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     rules = [(np.unique(node[np.asarray(numbers)]), cores) for numbers, cores in allowed]
     group, legal = legal_cores(target, usable, int(node.max()) + 1, rules)
     first = first_cores(target, group, legal)
-    packets, busy_s = _traffic(network, slices, axons, target, rates, node)
+    packets, busy_s = traffic(network, slices, axons, target, rates, node)
     nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
     chip = np.arange(target.n_cores) // target.cores_per_chip
     return replace(slices, core=arrange(nodes, board_of(target, usable), chip, first)[node])
 
 
-def _traffic(
+def traffic(
     network: Network,
     slices: Slices,
     axons: tuple[Axons, ...],

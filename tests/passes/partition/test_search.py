@@ -49,7 +49,7 @@ def recorded(net, steps=40, seed=0, hot=1.0):
     for node in net.nodes:
         rate = rng.uniform(0, 0.3, (steps, 1)) * np.ones(node.size)
         if len(node.shape) == 3:
-            channels, rows, columns = node.shape
+            rows, columns = node.shape[1:]
             row = np.arange(node.size) // columns % rows
             rate = np.minimum(1, rate * np.where(row < rows // 3, hot, 1.0))
         found[node.name] = rng.random((steps, node.size)) < rate
