@@ -41,8 +41,10 @@ class Boxes:
 
     population, low, high, core  as of Slices, (b,) or (b, 3) int64
     sending, receiving, packets, needs  of each box, as of Part
+    used    (c, 4) needs of each core
     busy    (c, 2, steps) microseconds that each core spends sending and receiving
     powers  (c, steps) of both
+    by_blame  cores in use, those that hold up most first
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class Boxes:
 
     def n_cores(self) -> int:
         """Cores in use."""
-        return len(np.unique(self.core))
+        return len(self.by_blame)
 
     def is_full(self) -> bool:
         """Whether the board has no further core."""
@@ -109,8 +111,7 @@ class Boxes:
     def roomy(self, needs: Array, other_than: int) -> Array:
         """Cores that have room for `needs` (4,), those that hold up least first."""
         order = self.by_blame[::-1]
-        used = np.stack([np.bincount(self.core, need) for need in self.needs.T], axis=1)
-        fits = np.all(used[order] + needs <= self.limits, axis=1)
+        fits = np.all(self.used[order] + needs <= self.limits, axis=1)
         return order[fits & (order != other_than)]
 
     def axons_out(self, box: int, low: Array, high: Array) -> float:
@@ -120,13 +121,12 @@ class Boxes:
 
     def short_of_axons(self, box: int, first: Part, second: Part) -> Array:
         """Cores that send to a box but have too few output axons for two parts in its place."""
+        low = np.concatenate([first.low, second.low, self.low[[box]]])
+        high = np.concatenate([first.high, second.high, self.high[[box]]])
         added = np.zeros(len(self.core))
-        old = (self.low[[box]], self.high[[box]])
         for k, rows in self._sources(box):
-            sources = (self.low[rows], self.high[rows])
-            for part in (first, second):
-                added[rows] += self.events.axons(k, sources, (part.low, part.high))
-            added[rows] -= self.events.axons(k, sources, old)
+            axons = self.events.axons(k, (self.low[rows], self.high[rows]), (low, high))
+            added[rows] += axons[:, 0] + axons[:, 1] - axons[:, 2]
         need = np.bincount(self.core, self.needs[:, SENT] + added)
         return np.unique(self.core[(added > 0) & (need > self.limits[SENT])[self.core]])
 
@@ -178,9 +178,9 @@ class Boxes:
         target, touched = (self.low[[box]], self.high[[box]]), [np.array([box])]
         for k, rows in self._sources(box):
             sources = (self.low[rows], self.high[rows])
-            packets = sign * self.events.packets(k, sources, target)
+            packets = sign * self.events.packets(k, sources, target)[:, 0]
             self.sending[rows] += self.cost.packet_out * packets
-            self.needs[rows, SENT] += sign * self.events.axons(k, sources, target)
+            self.needs[rows, SENT] += sign * self.events.axons(k, sources, target)[:, 0]
             touched.append(rows)
         return np.concatenate(touched)
 
@@ -189,7 +189,7 @@ class Boxes:
         source = (self.low[[box]], self.high[[box]])
         own = self.part(box, *source).sending[0]
         for k, targets in self._targets(box):
-            own = own + self.cost.packet_out * self.events.packets(k, source, targets).sum(axis=0)
+            own = own + self.cost.packet_out * self.events.packets(k, source, targets)[0].sum(axis=0)
         self.sending[box] = own
         self.needs[box, SENT] = self.axons_out(box, *source)
         return np.array([box])
@@ -202,8 +202,9 @@ class Boxes:
             mine = self.core == core
             self.busy[core] = self.sending[mine].sum(axis=0), self.receiving[mine].sum(axis=0)
         self.powers[cores] = power(self.busy[cores])
+        self.used = np.stack([np.bincount(self.core, n, len(self.busy)) for n in self.needs.T], 1)
         self.total = self.powers.sum(axis=0)
         weight = root(self.total) / np.maximum(self.total, np.finfo(float).tiny)
         order = np.argsort(-(self.powers * weight).sum(axis=1), kind="stable")
-        self.by_blame = order[np.isin(order, self.core)]
+        self.by_blame = order[self.used[order, 0] > 0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,42 +17,55 @@ COLDEST = 12  # cores that a part may move to
 Halves = tuple[Part, Part]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Looked:
+    """All cuts of one box that are looked at, and their halves without the packets that they send.
+
+    own    (steps,) what the box spends in sending but for packets, in microseconds
+    fired  (steps,) its spikes
+    """
+
+    splits: list[Split]
+    first: Part
+    second: Part
+    own: Array
+    fired: Array
+
+
 class Cuts:
     """All cuts in two of the boxes in `boxes`; a cut is named by its box and its number there."""
 
     def __init__(self, boxes: Boxes) -> None:
         self.boxes = boxes
-        self._halves: dict[tuple[int, ...], Halves] = {}
+        self._looked: dict[tuple[int, ...], Looked] = {}
 
     def apply(self, split: Split) -> None:
         """Make a cut."""
-        self._halves.pop(self._key(split.box), None)
+        self._looked.pop(self._key(split.box), None)
         self.boxes.apply(split)
 
     def of(self, box: int) -> list[Split]:
         """All cuts of a box that are looked at."""
-        found = []
-        for axis in range(3):
-            low, high = int(self.boxes.low[box, axis]), int(self.boxes.high[box, axis])
-            places = np.linspace(low, high, min(high - low, PLACES) + 1).round()[1:-1]
-            found += [Split(box=box, axis=axis, at=int(at)) for at in places]
-        return found
+        return self._look(box).splits
 
     def parts(self, box: int) -> Array:
         """(k,) boxes to which each cut leads, by how far its halves exceed the limits of a core."""
+        looked = self._look(box)
         first, second = (np.ceil((half.needs / self.boxes.limits).max(axis=1))
-                         for half in self._halves_of(box))
+                         for half in (looked.first, looked.second))
         return np.asarray(first + second)
 
     def products(self, box: int) -> Array:
         """(k,) energy times delay after each cut, its second half on a core of its own."""
-        first, second = self._halves_of(box)
+        looked = self._look(box)
+        first, second = self._sending(box, looked.first, looked.second)
         load = self._remaining(box, first) + power(_busy(second))
         return self.boxes.cost.of(load, self._packets(box, first, second), self.boxes.n_cores() + 1)
 
     def blocked(self, box: int, number: int) -> Array:
         """Cores that send to the box but lack output axons for the halves."""
-        first, second = (half.row(number) for half in self._halves_of(box))
+        looked = self._look(box)
+        first, second = looked.first.row(number), looked.second.row(number)
         return self.boxes.short_of_axons(box, first, second)
 
     def homes(self, box: int, number: int) -> list[tuple[int, float]]:
@@ -82,23 +95,29 @@ class Cuts:
 
     def _row(self, box: int, number: int) -> Halves:
         """The halves of one cut, with the output axons of the second."""
-        first, second = (half.row(number) for half in self._halves_of(box))
+        looked = self._look(box)
+        first, second = self._sending(box, looked.first.row(number), looked.second.row(number))
         second.needs[0, SENT] = self.boxes.axons_out(box, second.low, second.high)
         return first, second
 
-    def _halves_of(self, box: int) -> Halves:
-        """The halves of all cuts of a box; the packets that it sends are shared by its spikes."""
+    def _look(self, box: int) -> Looked:
         boxes, key = self.boxes, self._key(box)
-        if key not in self._halves:
-            splits = self.of(box)
+        if key not in self._looked:
+            splits = _splits(box, boxes.low[box], boxes.high[box])
             low, high = (np.repeat(side[[box]], len(splits), 0) for side in (boxes.low, boxes.high))
             after, before = low.copy(), high.copy()
             rows, axes = np.arange(len(splits)), [split.axis for split in splits]
             after[rows, axes] = before[rows, axes] = [split.at for split in splits]
-            self._halves[key] = boxes.part(box, low, before), boxes.part(box, after, high)
-        first, second = self._halves[key]
-        packets = boxes.sending[box] - first.sending[0] - second.sending[0]
-        each = packets / np.maximum(first.fired[0] + second.fired[0], 1.0)
+            whole = boxes.part(box, boxes.low[[box]], boxes.high[[box]])
+            self._looked[key] = Looked(
+                splits=splits, first=boxes.part(box, low, before),
+                second=boxes.part(box, after, high), own=whole.sending[0], fired=whole.fired[0])
+        return self._looked[key]
+
+    def _sending(self, box: int, first: Part, second: Part) -> Halves:
+        """Halves of a box with the packets that it sends, shared out by their spikes."""
+        looked = self._look(box)
+        each = (self.boxes.sending[box] - looked.own) / np.maximum(looked.fired, 1.0)
         return (replace(first, sending=first.sending + each * first.fired),
                 replace(second, sending=second.sending + each * second.fired))
 
@@ -122,3 +141,12 @@ class Cuts:
 def _busy(part: Part) -> Array:
     """(k, 2, steps) what boxes keep a core busy with."""
     return np.stack([part.sending, part.receiving], axis=1)
+
+
+def _splits(box: int, low: Array, high: Array) -> list[Split]:
+    found = []
+    for axis in range(3):
+        first, last = int(low[axis]), int(high[axis])
+        places = np.linspace(first, last, min(last - first, PLACES) + 1).round()[1:-1]
+        found += [Split(box=box, axis=axis, at=int(at)) for at in places]
+    return found

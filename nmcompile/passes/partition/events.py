@@ -118,28 +118,23 @@ class Events:
             isinstance(entry.map, Conv) and self._target.core.shared_kernels.value)
         return partial(self._backend.row_bits, entry.format, indexed=indexed)
 
-    def packets(
-        self, projection: int, sources: Corners, targets: Corners
-    ) -> Array:
-        """(k, steps) packets from boxes of sources to boxes of targets, corners of k pairs.
-
-        Either side may be one box, which is then paired with each of the other.
-        """
+    def packets(self, projection: int, sources: Corners, targets: Corners) -> Array:
+        """(s, t, steps) packets from each of s boxes of sources to each of t boxes of targets."""
         low, high = self._meet(projection, sources, targets)
-        return self.sent[self._network.projections[projection].source].over(low, high)
+        name = self._network.projections[projection].source
+        found = self.sent[name].over(low.reshape(-1, 3), high.reshape(-1, 3))
+        return found.reshape(*low.shape[:2], self.steps)
 
-    def axons(
-        self, projection: int, sources: Corners, targets: Corners
-    ) -> Array:
-        """(k,) axons from boxes of sources to boxes of targets, paired as for `packets`."""
+    def axons(self, projection: int, sources: Corners, targets: Corners) -> Array:
+        """(s, t) axons from each box of sources to each box of targets."""
         low, high = self._meet(projection, sources, targets)
-        return (high - low).prod(axis=1)
+        return (high - low).prod(axis=2)
 
-    def _meet(
-        self, projection: int, sources: Corners, targets: Corners
-    ) -> Corners:
+    def _meet(self, projection: int, sources: Corners, targets: Corners) -> Corners:
+        """(s, t, 3) corners of what each target reads of each source."""
         low, high = self._loads[projection].field(*targets)
-        low, high = np.maximum(low, sources[0]), np.minimum(high, sources[1])
+        low = np.maximum(low, sources[0][:, None])
+        high = np.minimum(high, sources[1][:, None])
         return np.minimum(low, high), high
 
 

@@ -93,6 +93,10 @@ class ConvLoad:
         self._conv, self._uniform = conv, conv.groups == 1
         self._per_group = conv.weight.shape[0] // conv.groups
         self._sent = sent
+        self._axes = [
+            (conv.stride[axis], conv.padding[axis],
+             conv.dilation[axis] * (conv.weight.shape[2 + axis] - 1) + 1, conv.in_shape[1 + axis])
+            for axis in (0, 1)]
         self._through = [_through(conv, axis) for axis in (0, 1)]
         grouped = spikes.reshape(len(spikes), conv.groups, -1, *conv.in_shape[1:]).sum(axis=2)
         seen = _windows(conv, grouped)
@@ -109,15 +113,15 @@ class ConvLoad:
 
     def field(self, low: Array, high: Array) -> tuple[Array, Array]:
         """See `Load`."""
-        conv, channels = self._conv, self._conv.weight.shape[1]
-        stride, padding = np.array(conv.stride), np.array(conv.padding)
-        kernel = np.array(conv.dilation) * (np.array(conv.weight.shape[2:]) - 1) + 1
-        first = low[:, 1:] * stride - padding
-        last = (high[:, 1:] - 1) * stride - padding + kernel
-        within = np.array(conv.in_shape[1:])
-        groups = low[:, 0] // self._per_group, (high[:, 0] - 1) // self._per_group + 1
-        lows = np.column_stack([groups[0] * channels, np.clip(first, 0, within)])
-        highs = np.column_stack([groups[1] * channels, np.clip(last, 0, within)])
+        channels, per_group = self._conv.weight.shape[1], self._per_group
+        lows, highs = np.empty_like(low), np.empty_like(high)
+        lows[:, 0] = low[:, 0] // per_group * channels
+        highs[:, 0] = ((high[:, 0] - 1) // per_group + 1) * channels
+        for axis in (1, 2):
+            stride, padding, kernel, extent = self._axes[axis - 1]
+            first = np.maximum(low[:, axis] * stride - padding, 0)
+            last = np.minimum((high[:, axis] - 1) * stride - padding + kernel, extent)
+            lows[:, axis], highs[:, axis] = np.minimum(first, extent), np.maximum(last, 0)
         return lows, highs
 
     def stored(self, low: Array, high: Array, row_bits: RowBits) -> tuple[Array, Array]:

@@ -15,11 +15,10 @@ from nmcompile.passes.partition.boxes import Boxes, Split
 from nmcompile.passes.partition.cuts import Cuts
 from nmcompile.target import Target
 
-HOTTEST = 3  # cores that are looked at first for a better cut
-WARM = 12  # cores that are looked at if those give none
+GROUPS = (3, 6, 12, 24)  # the first 3 cores are looked at, then the next 3, 6, 12, and the rest
 LIKELY = 3  # cuts of a box for which all places are tried
 MOST = 5000  # cuts
-LEAST = 1e-4  # of the product that a cut must save
+LEAST = 3e-4  # of the product that a cut must save
 UPHILL = 5e-3  # of the product that a cut may cost where it makes room for a better one
 
 
@@ -81,7 +80,7 @@ def _better(cuts: Cuts) -> Split | None:
     Where a better one lacks output axons on cores that send to it, one of these is cut instead.
     """
     order, now = cuts.boxes.by_blame, cuts.boxes.product()
-    for group in (order[:HOTTEST], order[HOTTEST:WARM]):
+    for group in np.split(order, GROUPS):
         candidates = [c for c in _likely(cuts, group) if c.product < now * (1 - LEAST)]
         blocking = [cuts.blocked(c.split.box, c.number) for c in candidates]
         free = [c for c, cores in zip(candidates, blocking, strict=True) if not len(cores)]
