@@ -189,7 +189,8 @@ class Boxes:
         source = (self.low[[box]], self.high[[box]])
         own = self.part(box, *source).sending[0]
         for k, targets in self._targets(box):
-            own = own + self.cost.packet_out * self.events.packets(k, source, targets)[0].sum(axis=0)
+            packets = self.events.packets(k, source, targets)[0].sum(axis=0)
+            own = own + self.cost.packet_out * packets
         self.sending[box] = own
         self.needs[box, SENT] = self.axons_out(box, *source)
         return np.array([box])

@@ -16,7 +16,7 @@ from nmcompile.passes.partition.cuts import Cuts
 from nmcompile.target import Target
 
 GROUPS = (3, 6, 12, 24)  # the first 3 cores are looked at, then the next 3, 6, 12, and the rest
-LIKELY = 3  # cuts of a box for which all places are tried
+LIKELY = 2  # cuts of a box for which all places are tried
 MOST = 5000  # cuts
 LEAST = 3e-4  # of the product that a cut must save
 UPHILL = 5e-3  # of the product that a cut may cost where it makes room for a better one
