@@ -66,7 +66,7 @@ def compare(title: str, target: Target, packets: scipy.sparse.csr_array, say: bo
         cost = cost_of(nodes, board, way())
         seconds = time.perf_counter() - started
         if say:
-            share = cost.energy_j / base.energy_j
+            share = cost.energy_j / base.energy_j if base.energy_j else 1.0  # on one tile
             print(f"{title}, {name:>10}: {cost.energy_j:.3e} J ({share:.3f} of the snake), "
                   f"busiest link {cost.link_s:.2e} s, {seconds:.2f} s")
 
