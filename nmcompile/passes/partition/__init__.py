@@ -2,6 +2,7 @@
 
 from nmcompile.passes.partition.irregular import regroup
 from nmcompile.passes.partition.partition import partition
+from nmcompile.passes.partition.search import Found, search
 from nmcompile.passes.partition.suggest import suggestions
 
-__all__ = ["partition", "regroup", "suggestions"]
+__all__ = ["Found", "partition", "regroup", "search", "suggestions"]

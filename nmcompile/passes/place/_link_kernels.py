@@ -1,9 +1,9 @@
 """Loads of the links between tiles under dimension-order routing, and how to lower the largest.
 
-    from_start, to, packets  directed traffic (CSR) of the nodes, the port last
-    cost     (rows * columns * 4,) float64 seconds that a link takes for a packet, in the order
-             tile * 4 + east, west, north, south
-    load     (rows * columns * 4,) float64 packets in a step, changed in place
+from_start, to, packets  directed traffic (CSR) of the nodes, the port last
+cost     (rows * columns * 4,) float64 seconds that a link takes for a packet, in the order
+tile * 4 + east, west, north, south
+load     (rows * columns * 4,) float64 packets in a step, changed in place
 """
 
 import numpy as np
@@ -13,8 +13,9 @@ from nmcompile.passes.place._place_kernels import gain_of, settle, wire
 
 
 @kernel
-def send(load, columns, packets, column, row, to_column, to_row):
-    """Add `packets` to the links of the route from one tile to another: x first, then y."""
+def send(load, columns, packets, here, there):
+    """Add `packets` to the links of the route from tile `here` (x, y) to `there`: x first."""
+    column, row, to_column, to_row = here[0], here[1], there[0], there[1]
     while column != to_column:
         east = to_column > column
         load[(row * columns + column) * 4 + (0 if east else 1)] += packets
@@ -31,20 +32,22 @@ def send_all(from_start, to, packets, place, columns, load):
     for a in range(len(from_start) - 1):
         for k in range(from_start[a], from_start[a + 1]):
             b = to[k]
-            send(load, columns, packets[k], place[a, 0], place[a, 1], place[b, 0], place[b, 1])
+            send(load, columns, packets[k], place[a], place[b])
 
 
 @kernel
-def send_of(from_start, to, packets, back_start, back, received, place, columns, load, a, skip, sign):
+def send_of(
+    from_start, to, packets, back_start, back, received, place, columns, load, a, skip, sign
+):
     """Add `sign` times what `a` sends and receives, without what it shares with `skip`."""
     for k in range(from_start[a], from_start[a + 1]):
         b = to[k]
         if b != skip:
-            send(load, columns, sign * packets[k], place[a, 0], place[a, 1], place[b, 0], place[b, 1])
+            send(load, columns, sign * packets[k], place[a], place[b])
     for k in range(back_start[a], back_start[a + 1]):
         b = back[k]
         if a != b != skip:
-            send(load, columns, sign * received[k], place[b, 0], place[b, 1], place[a, 0], place[a, 1])
+            send(load, columns, sign * received[k], place[b], place[a])
 
 
 @kernel
@@ -108,11 +111,13 @@ def relieve(
                 break
             flow[a] = 0.0
             for row in range(max(0, place[a, 1] - radius), min(rows, place[a, 1] + radius + 1)):
-                for column in range(max(0, place[a, 0] - radius), min(columns, place[a, 0] + radius + 1)):
+                left, right = max(0, place[a, 0] - radius), min(columns, place[a, 0] + radius + 1)
+                for column in range(left, right):
                     if column == place[a, 0] and row == place[a, 1]:
                         continue
-                    gain = wire(start, other, weight, x, y, table, place, a, place[a, 0], place[a, 1])
-                    own = gain - wire(start, other, weight, x, y, table, place, a, column, row)
+                    own = wire(
+                        start, other, weight, x, y, table, place, a, place[a, 0], place[a, 1])
+                    own -= wire(start, other, weight, x, y, table, place, a, column, row)
                     for k in range(cores.shape[2]):
                         there = cores[row, column, k]
                         if there < 0 or not legal[group[a], there]:
@@ -122,16 +127,14 @@ def relieve(
                             continue
                         gain = own
                         if b >= 0:
-                            gain = gain_of(start, other, weight, x, y, table, place, a, b, own, column, row)
+                            gain = gain_of(
+                                start, other, weight, x, y, table, place, a, b, own, column, row)
                         if gain + power * now <= best:
                             continue
-                        old, old_column, old_row = core[a], place[a, 0], place[a, 1]
-                        swap(from_start, to, packets, back_start, back, received, place, columns, load,
-                             core, node, a, b, there, column, row)
-                        after = busiest(load, cost)
-                        gain += power * (now - max(0.0, load[after] * cost[after] - floor))
-                        swap(from_start, to, packets, back_start, back, received, place, columns, load,
-                             core, node, a, b, old, old_column, old_row)
+                        after = time_after(
+                            from_start, to, packets, back_start, back, received, place, columns,
+                            load, core, node, a, b, there, column, row, cost)
+                        gain += power * (now - max(0.0, after - floor))
                         if gain > best:
                             best, chosen, partner, site = gain, a, b, there
                             to_column, to_row = column, row
@@ -142,15 +145,31 @@ def relieve(
 
 
 @kernel
+def time_after(
+    from_start, to, packets, back_start, back, received, place, columns, load,
+    core, node, a, b, site, column, row, cost,
+):
+    """Seconds of the busiest link if `a` stood on core `site` and `b`, if any, where `a` is."""
+    old, old_column, old_row = core[a], place[a, 0], place[a, 1]
+    swap(from_start, to, packets, back_start, back, received, place, columns, load, core, node,
+         a, b, site, column, row)
+    link = busiest(load, cost)
+    seconds = load[link] * cost[link]
+    swap(from_start, to, packets, back_start, back, received, place, columns, load, core, node,
+         a, b, old, old_column, old_row)
+    return seconds
+
+
+@kernel
 def swap(
     from_start, to, packets, back_start, back, received, place, columns, load,
     core, node, a, b, site, column, row,
 ):
     """Settle `a` on core `site` and `b`, if any, where `a` was; keep the loads up to date."""
-    send_of(from_start, to, packets, back_start, back, received, place, columns, load, a, -1, -1.0)
+    send_of(from_start, to, packets, back_start, back, received, place, columns, load, a, -1, -1)
     if b >= 0:
-        send_of(from_start, to, packets, back_start, back, received, place, columns, load, b, a, -1.0)
+        send_of(from_start, to, packets, back_start, back, received, place, columns, load, b, a, -1)
     settle(core, node, place, a, b, site, column, row)
-    send_of(from_start, to, packets, back_start, back, received, place, columns, load, a, -1, 1.0)
+    send_of(from_start, to, packets, back_start, back, received, place, columns, load, a, -1, 1)
     if b >= 0:
-        send_of(from_start, to, packets, back_start, back, received, place, columns, load, b, a, 1.0)
+        send_of(from_start, to, packets, back_start, back, received, place, columns, load, b, a, 1)

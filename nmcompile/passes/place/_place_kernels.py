@@ -1,7 +1,7 @@
 """Local search over which core a node stands on, on flat arrays.
 
 Common arguments of these kernels:
-    start, other, weight  symmetric traffic (CSR) of the nodes; node `n`, the last, is the fixed port
+    start, other, weight  symmetric traffic (CSR) of the nodes; the last, `n`, is the fixed port
     cores        (rows, columns, k) int32, the usable cores of each tile, -1 where there are fewer
     x, y         (columns,), (rows,) float64, joules along each axis up to a column, a row
     table        (tiles, tiles) float64 joules between tiles where they are no sum over the axes,
@@ -89,7 +89,9 @@ def settle(core, node, place, a, b, site, column, row):
 
 
 @kernel
-def descend(start, other, weight, cores, x, y, table, group, legal, place, core, node, radius, rounds):
+def descend(
+    start, other, weight, cores, x, y, table, group, legal, place, core, node, radius, rounds
+):
     """Move or swap nodes while that saves energy; the number of changes made.
 
     Each node, in turn, looks at the tiles within `radius` of the one where its own packets would
@@ -112,7 +114,8 @@ def descend(start, other, weight, cores, x, y, table, group, legal, place, core,
             best *= now
             middle_x, middle_y = np.argmin(along_x), np.argmin(along_y)
             for row in range(max(0, middle_y - radius), min(rows, middle_y + radius + 1)):
-                for column in range(max(0, middle_x - radius), min(columns, middle_x + radius + 1)):
+                left, right = max(0, middle_x - radius), min(columns, middle_x + radius + 1)
+                for column in range(left, right):
                     if table.size:
                         there = wire(start, other, weight, x, y, table, place, a, column, row)
                     else:
@@ -167,7 +170,8 @@ def wander(start, other, weight, cores, x, y, table, group, legal, place, core, 
         for _ in range(int(sizes[stage, 2]) * n):
             a = draw(state, n)
             low_x, low_y = max(0, place[a, 0] - reach), max(0, place[a, 1] - reach)
-            high_x, high_y = min(columns, place[a, 0] + reach + 1), min(rows, place[a, 1] + reach + 1)
+            high_x = min(columns, place[a, 0] + reach + 1)
+            high_y = min(rows, place[a, 1] + reach + 1)
             column = low_x + draw(state, high_x - low_x)
             row = low_y + draw(state, high_y - low_y)
             to = cores[row, column, draw(state, cores.shape[2])]

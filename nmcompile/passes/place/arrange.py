@@ -13,11 +13,12 @@ from nmcompile.passes.place._place_kernels import descend, wander
 from nmcompile.passes.place.board import Board
 
 PORT = (0, 0)  # column and row where the host's spikes enter, as the simulator has it
-ROUNDS = 60  # of a descent, which ends earlier when nothing helps
+FIRST_ROUNDS = 5  # of the descent ahead of threshold accepting
+ROUNDS = 60  # of the one behind it; ends earlier when nothing helps
 SMALL = 64  # tiles of a board that a descent searches whole
 RADIUS = 2  # tiles around a node's best place that it searches on a larger one
 STAGES = 16  # of falling thresholds
-TRIALS = 1_600_000  # swaps tried in all stages, but no more than MOST for each node in a stage
+TRIALS = 2_500_000  # swaps tried in all stages, but no more than MOST for each node in a stage
 MOST = 200
 HOT, COLD = 1.0, 0.002  # of a node's mean energy: what a swap may cost in the first, last stage
 RELIEFS = 40  # changes made for the busiest link
@@ -48,7 +49,7 @@ class Cost:
 
 
 def arrange(nodes: Nodes, board: Board, chip: Array, core: Array, seed: int = 0) -> Array:
-    """(n,) core of each node: least energy of hops, and of `board.busy_w` while links keep cores waiting.
+    """(n,) core of each node: least energy of hops, plus `board.busy_w` while cores wait for links.
 
     chip  (n_cores,) chip of each core
     core  (n,) where the nodes stand at first, legally and each by itself
@@ -91,7 +92,7 @@ def _settle(nodes: Nodes, board: Board, core: Array, seed: int, reach: int) -> A
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     common = (traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
               board.table, nodes.group, nodes.legal, place, core, node)
-    descend(*common, radius, ROUNDS)
+    descend(*common, radius, FIRST_ROUNDS)
     wander(*common, _stages(traffic, board, place, reach), seed)
     descend(*common, radius, ROUNDS)
     return core
@@ -121,7 +122,8 @@ def _relieve(nodes: Nodes, board: Board, core: Array) -> Array:
     relieve(traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
             nodes.group, nodes.legal, place, core, node,
             nodes.packets.indptr, nodes.packets.indices, nodes.packets.data,
-            back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w, radius, RELIEFS)
+            back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w,
+            radius, RELIEFS)
     return core
 
 

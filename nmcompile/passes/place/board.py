@@ -11,8 +11,6 @@ from nmcompile.target import Target
 from nmcompile.target.topology import EAST, WEST, board_width, tile_position
 
 
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Board:
     """A grid of tiles with their cores, and what a packet's way costs.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.networks import conv_network, small_target, spikes
 
+from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.mapping.capacity import slice_of_neurons
@@ -76,3 +77,51 @@ def test_a_placement_beats_a_shuffled_one(routed):
         core = np.random.default_rng(seed).permutation(placed.core)
         shuffled = packet_hops(network, replace(placed, core=core), axons, target, rates)
         assert best < 0.9 * shuffled
+
+
+def test_only_free_cores_are_used(routed):
+    network, target, slices, axons, rates = routed
+    free = np.arange(target.n_cores) % 3 > 0
+    placed = place(network, slices, axons, target, rates, free=free)
+    assert free[placed.core].all()
+    assert len(np.unique(placed.core)) == len(slices)
+
+
+def test_a_rule_keeps_slices_on_its_cores(routed):
+    network, target, slices, axons, rates = routed
+    chip = np.arange(target.n_cores) // target.cores_per_chip
+    pin = np.arange(target.n_cores) == 77
+    rules = [(np.array([0, 3, 5]), chip == 1), (np.array([5, 8]), chip <= 1), (np.array([2]), pin)]
+    placed = place(network, slices, axons, target, rates, allowed=rules)
+    assert np.all(chip[placed.core[[0, 3, 5]]] == 1)
+    assert placed.core[2] == 77
+    others = np.setdiff1d(np.arange(len(slices)), [0, 3, 5])
+    assert np.all(chip[placed.core[others]] == 0)
+
+
+def test_slices_that_belong_together_share_a_core(routed):
+    network, target, slices, axons, rates = routed
+    together = np.arange(len(slices)) // 2 + 7
+    placed = place(network, slices, axons, target, rates, together=together)
+    np.testing.assert_array_equal(placed.core[0::2][: len(slices) // 2], placed.core[1::2])
+    assert len(np.unique(placed.core)) == len(np.unique(together))
+
+
+def test_too_few_free_cores_are_refused(routed):
+    network, target, slices, axons, rates = routed
+    free = np.arange(target.n_cores) < 20
+    with pytest.raises(NmcError) as error:
+        place(network, slices, axons, target, rates, free=free)
+    assert str(error.value) == (
+        f"network: needs {len(slices)} cores, loihi2 has 20 that may be used. Use a target with "
+        "more chips, or make its largest layers smaller.")
+
+
+def test_two_slices_pinned_to_one_core_are_refused(routed):
+    network, target, slices, axons, rates = routed
+    pin = np.arange(target.n_cores) == 4
+    with pytest.raises(NmcError) as error:
+        place(network, slices, axons, target, rates, allowed=[(np.array([1, 2]), pin)])
+    assert str(error.value) == (
+        "network: 2 of its slices may stand on some cores only, which are too few for them. "
+        "Allow them more cores.")

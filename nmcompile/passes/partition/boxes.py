@@ -1,0 +1,211 @@
+"""Populations cut into boxes on cores, and what keeps each core busy in every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nmcompile.backend import Backend
+from nmcompile.ir import Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Slices, view
+from nmcompile.mapping.capacity import LIMITS, too_large
+from nmcompile.passes.partition.events import Corners, Events, Part
+from nmcompile.passes.partition.product import Product, power, root
+from nmcompile.target import Target
+
+SENT = LIMITS.index("output_axons")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A box cut in two at `at` along `axis` (channels, rows, columns); the second part moves.
+
+    core  where it goes; -1: a core of its own
+    """
+
+    box: int
+    axis: int
+    at: int
+    core: int = -1
+
+    def to_core(self, core: int) -> Split:
+        """The same with another core."""
+        return replace(self, core=core)
+
+
+class Boxes:
+    """Boxes of all populations (b of them), each on one of c cores, which have no place yet.
+
+    population, low, high, core  as of Slices, (b,) or (b, 3) int64
+    sending, receiving, packets, needs  of each box, as of Part
+    used    (c, 4) needs of each core
+    busy    (c, 2, steps) microseconds that each core spends sending and receiving
+    powers  (c, steps) of both
+    by_blame  cores in use, those that hold up most first
+    """
+
+    def __init__(
+        self, network: Network, target: Target, backend: Backend, spikes: dict[str, Array]
+    ) -> None:
+        self.events = Events(network, target, backend, spikes)
+        self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
+        self.limits = np.array([getattr(target.core, limit).value for limit in LIMITS], float)
+        self.target = target
+        self._names = [p.name for p in network.populations]
+        self._ends = [(p.source, p.target) for p in network.projections]
+        n = len(self._names)
+        self.population, self.core = np.arange(n), np.arange(n)
+        self.low = np.zeros((n, 3), np.int64)
+        self.high = np.array([view(p.shape) for p in network.populations], np.int64)
+        parts = [self.part(i, self.low[[i]], self.high[[i]]) for i in range(n)]
+        self.receiving = np.concatenate([p.receiving for p in parts])
+        self.sending = np.concatenate([p.sending for p in parts])
+        self.packets = np.concatenate([p.packets for p in parts])
+        self.needs = np.concatenate([p.needs for p in parts])
+        for i in range(n):
+            self._send(i)
+        self.busy = np.zeros((0, 2, self.events.steps))
+        self.powers = np.zeros((0, self.events.steps))
+        self._sum_cores(np.arange(n))
+
+    def slices(self) -> tuple[Slices, Array]:
+        """The boxes in the order of their populations, not yet placed; and the core of each."""
+        order = np.lexsort((*self.low.T[::-1], self.population))
+        slices = Slices(
+            population=self.population[order].astype(np.int32),
+            low=self.low[order].astype(np.int32), high=self.high[order].astype(np.int32),
+            core=np.full(len(order), -1, np.int32))
+        return slices, np.unique(self.core[order], return_inverse=True)[1]
+
+    def part(self, box: int, low: Array, high: Array) -> Part:
+        """What parts of a box would do, but for sending packets."""
+        return self.events.part(int(self.population[box]), low, high)
+
+    def misfit(self) -> int:
+        """The box that exceeds a limit most, -1 if all fit."""
+        ratio = (self.needs / self.limits).max(axis=1)
+        worst = int(ratio.argmax())
+        if ratio[worst] <= 1:
+            return -1
+        if (self.high - self.low)[worst].prod() == 1:
+            limit = int((self.needs[worst] / self.limits).argmax())
+            name = self._names[self.population[worst]]
+            raise too_large(name, LIMITS[limit], int(self.needs[worst, limit]), self.target)
+        return worst
+
+    def on_core(self, core: int) -> list[int]:
+        """The boxes of a core."""
+        return [int(i) for i in np.flatnonzero(self.core == core)]
+
+    def n_cores(self) -> int:
+        """Cores in use."""
+        return len(self.by_blame)
+
+    def is_full(self) -> bool:
+        """Whether the board has no further core."""
+        return self.n_cores() >= self.target.n_cores
+
+    def roomy(self, needs: Array, other_than: int) -> Array:
+        """Cores that have room for `needs` (4,), those that hold up least first."""
+        order = self.by_blame[::-1]
+        fits = np.all(self.used[order] + needs <= self.limits, axis=1)
+        return order[fits & (order != other_than)]
+
+    def axons_out(self, box: int, low: Array, high: Array) -> float:
+        """Axons from a part (1, 3) of a box to all boxes."""
+        return float(sum(self.events.axons(k, (low, high), target).sum()
+                         for k, target in self._targets(box)))
+
+    def short_of_axons(self, box: int, first: Part, second: Part) -> Array:
+        """Cores that send to a box but have too few output axons for two parts in its place."""
+        low = np.concatenate([first.low, second.low, self.low[[box]]])
+        high = np.concatenate([first.high, second.high, self.high[[box]]])
+        added = np.zeros(len(self.core))
+        for k, rows in self._sources(box):
+            axons = self.events.axons(k, (self.low[rows], self.high[rows]), (low, high))
+            added[rows] += axons[:, 0] + axons[:, 1] - axons[:, 2]
+        need = np.bincount(self.core, self.needs[:, SENT] + added)
+        return np.unique(self.core[(added > 0) & (need > self.limits[SENT])[self.core]])
+
+    def step(self) -> float:
+        """Seconds of the mean step."""
+        return self.cost.step(self.busy.max(axis=(0, 1)), self.n_cores())
+
+    def energy(self) -> float:
+        """Joules of the mean step, without the ways of packets."""
+        return float(self.cost.energy(self.packets.sum(), self.n_cores(), self.step()))
+
+    def product(self) -> float:
+        """Energy times delay of the mean step, each step as long as the 8-norm of all cores."""
+        return float(self.cost.of(self.total[None], self.packets.sum(), self.n_cores())[0])
+
+    def apply(self, split: Split) -> None:
+        """Make a cut."""
+        i, new = split.box, len(self.core)
+        free = np.setdiff1d(np.arange(len(self.busy) + 1), self.core)
+        self._reach(i, -1)
+        self.population = np.append(self.population, self.population[i])
+        self.core = np.append(self.core, split.core if split.core >= 0 else free[0])
+        self.low = np.append(self.low, self.low[[i]], axis=0)
+        self.high = np.append(self.high, self.high[[i]], axis=0)
+        self.high[i, split.axis] = self.low[new, split.axis] = split.at
+        both = self.part(i, self.low[[i, new]], self.high[[i, new]])
+        for name in ("receiving", "sending", "packets", "needs"):
+            rows, values = getattr(self, name), getattr(both, name)
+            rows[i] = values[0]
+            setattr(self, name, np.append(rows, values[1:], axis=0))
+        touched = [rows for box in (i, new) for rows in (self._reach(box, 1), self._send(box))]
+        self._sum_cores(np.unique(self.core[np.concatenate(touched)]))
+
+    def _sources(self, box: int) -> Iterator[tuple[int, Array]]:
+        """Projections into a box, each with the boxes of its source; not those of inputs."""
+        for k in self.events.incoming(self._names[self.population[box]]):
+            if self._ends[k][0] in self._names:
+                source = self._names.index(self._ends[k][0])
+                yield k, np.flatnonzero(self.population == source)
+
+    def _targets(self, box: int) -> Iterator[tuple[int, Corners]]:
+        """Projections out of a box, each with the corners of the boxes of its target."""
+        for k in self.events.outgoing(self._names[self.population[box]]):
+            rows = self.population == self._names.index(self._ends[k][1])
+            yield k, (self.low[rows], self.high[rows])
+
+    def _reach(self, box: int, sign: int) -> Array:
+        """Add what all boxes send to a box, or take it away; the boxes that it touched."""
+        target, touched = (self.low[[box]], self.high[[box]]), [np.array([box])]
+        for k, rows in self._sources(box):
+            sources = (self.low[rows], self.high[rows])
+            packets = sign * self.events.packets(k, sources, target)[:, 0]
+            self.sending[rows] += self.cost.packet_out * packets
+            self.needs[rows, SENT] += sign * self.events.axons(k, sources, target)[:, 0]
+            touched.append(rows)
+        return np.concatenate(touched)
+
+    def _send(self, box: int) -> Array:
+        """Add what a box, which has sent nothing yet, sends to all boxes; the box."""
+        source = (self.low[[box]], self.high[[box]])
+        own = self.part(box, *source).sending[0]
+        for k, targets in self._targets(box):
+            packets = self.events.packets(k, source, targets)[0].sum(axis=0)
+            own = own + self.cost.packet_out * packets
+        self.sending[box] = own
+        self.needs[box, SENT] = self.axons_out(box, *source)
+        return np.array([box])
+
+    def _sum_cores(self, cores: Array) -> None:
+        more = max(0, int(cores.max()) + 1 - len(self.busy))
+        self.busy = np.pad(self.busy, ((0, more), (0, 0), (0, 0)))
+        self.powers = np.pad(self.powers, ((0, more), (0, 0)))
+        for core in cores:
+            mine = self.core == core
+            self.busy[core] = self.sending[mine].sum(axis=0), self.receiving[mine].sum(axis=0)
+        self.powers[cores] = power(self.busy[cores])
+        self.used = np.stack([np.bincount(self.core, n, len(self.busy)) for n in self.needs.T], 1)
+        self.total = self.powers.sum(axis=0)
+        weight = root(self.total) / np.maximum(self.total, np.finfo(float).tiny)
+        order = np.argsort(-(self.powers * weight).sum(axis=1), kind="stable")
+        self.by_blame = order[self.used[order, 0] > 0]
+
