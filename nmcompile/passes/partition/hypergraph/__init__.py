@@ -1,0 +1,5 @@
+"""Deterministic multilevel partitioning of hypergraphs."""
+
+from nmcompile.passes.partition.hypergraph.hypergraph import Hypergraph, km1
+
+__all__ = ["Hypergraph", "km1"]
