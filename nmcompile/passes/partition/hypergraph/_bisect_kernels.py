@@ -18,7 +18,10 @@ from nmcompile.passes.partition.hypergraph._refine_kernels import (
     state_of,
 )
 
-SMALL = 100  # vertices; from here on seeds are grown
+import os
+SMALL = int(os.environ.get("SMALL", "100"))
+PEN = int(os.environ.get("PEN", "1"))
+SINGLE = int(os.environ.get("SINGLE", "0"))  # vertices; from here on seeds are grown
 WIDEST = 500  # pins; larger nets say little about which vertices belong together
 
 

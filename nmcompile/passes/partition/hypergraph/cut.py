@@ -36,7 +36,7 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
     limit = math.ceil((1 + imbalance) * total / k)
     level = _level(graph)
     levels, labels = [level], []
-    t0 = time.time()
+    t0 = time.process_time()
     while len(level.vertex_weight) > VERTICES * k:
         n = len(level.vertex_weight)
         label, m = clustered(level, max(1, limit // 6), max(n // 3, VERTICES * k), WIDEST, seed + len(levels))
@@ -45,18 +45,18 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
         level = contracted(level, label, m)
         levels.append(level)
         labels.append(label)
-        if VERB: print("level", m, len(level.weight), len(level.pins), time.time()-t0)
+        if VERB: print("level", m, len(level.weight), len(level.pins), time.process_time()-t0)
     part = np.zeros(len(level.vertex_weight), np.int32)
     _recurse(level, np.arange(len(part)), part, 0, k, limit, seed)
-    if VERB: print("initial", time.time()-t0)
+    if VERB: print("initial", time.process_time()-t0)
     limits = np.full(k, limit)
     while True:
         state = state_of(level, part, limits)
-        if VERB: print("state", len(part), cost(level, state), state.load.max(), limit, time.time()-t0)
+        if VERB: print("state", len(part), cost(level, state), state.load.max(), limit, time.process_time()-t0)
         rebalance(level, state)
         for r in range(ROUNDS):
             g = search_round(level, state, BATCH, PAT, seed + r)
-            if VERB: print("round", g, cost(level, state), time.time()-t0)
+            if VERB: print("round", g, cost(level, state), time.process_time()-t0)
             if g == 0: break
         part = state.part
         levels.pop()
