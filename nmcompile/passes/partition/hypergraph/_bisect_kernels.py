@@ -20,7 +20,7 @@ from nmcompile.passes.partition.hypergraph._refine_kernels import (
 
 import os
 SMALL = int(os.environ.get("SMALL", "100"))
-PEN = int(os.environ.get("PEN", "1"))
+DENSE = float(os.environ.get("DENSE", "0.8"))
 SINGLE = int(os.environ.get("SINGLE", "0"))  # vertices; from here on seeds are grown
 WIDEST = 500  # pins; larger nets say little about which vertices belong together
 
@@ -83,8 +83,9 @@ def bisected(level, aim, limit, tries, seed):
     if n > SMALL:
         heaviest = max(2 * level.vertex_weight.sum() // SMALL, 1)
         label, m = clustered(level, heaviest, n // 2, WIDEST, seed)
-        if m < 0.95 * n:
-            coarse = bisected(contracted(level, label, m), aim, limit, tries, seed + 1)
+        smaller = contracted(level, label, m)
+        if len(smaller.pins) < DENSE * len(level.pins):
+            coarse = bisected(smaller, aim, limit, tries, seed + 1)
             part = np.empty(n, np.int32)
             for v in range(n):
                 part[v] = coarse[label[v]]

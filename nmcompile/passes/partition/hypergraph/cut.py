@@ -40,9 +40,10 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
     while len(level.vertex_weight) > VERTICES * k:
         n = len(level.vertex_weight)
         label, m = clustered(level, max(1, limit // 6), max(n // 3, VERTICES * k), WIDEST, seed + len(levels))
-        if m > 0.95 * n:
-            break
-        level = contracted(level, label, m)
+        smaller = contracted(level, label, m)
+        if VERB: print("level", m, len(smaller.weight), len(smaller.pins), time.process_time()-t0)
+        if len(smaller.pins) > 0.97 * len(level.pins): break
+        level = smaller
         levels.append(level)
         labels.append(label)
         if VERB: print("level", m, len(level.weight), len(level.pins), time.process_time()-t0)
