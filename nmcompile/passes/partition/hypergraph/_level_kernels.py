@@ -8,8 +8,6 @@ from nmcompile.arithmetic.jit import kernel
 from nmcompile.ir.neurons.base import Array
 
 
-import os
-PEN = int(os.environ.get("PEN", "1"))
 
 
 class Level(NamedTuple):
@@ -147,7 +145,7 @@ def clustered(level, heaviest, n_wanted, widest, seed):
         best, best_rating = -1, np.float32(0)
         for i in range(found):
             c = seen[i]
-            r = rating[c] / np.float32(load[c]) if PEN else rating[c]
+            r = rating[c] / np.float32(load[c])
             rating[c] = 0
             if c != v and load[c] + load[v] <= heaviest and r > best_rating:
                 best, best_rating = c, r

@@ -59,8 +59,11 @@ def state_of(level, part, limit):
 
 
 @kernel
-def move(level, state, v, b, touched, stamp, now):
-    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen."""
+def move(level, state, v, b, touched, lift, stamp, now):
+    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen.
+
+    Gains towards b may have risen; those towards all parts have by `lift`, which the caller clears.
+    """
     start, pins, weight, vertex_start, vertex_nets, vertex_weight = level
     part, load, limit, count, reached, alone, total = state
     a = part[v]
@@ -99,6 +102,7 @@ def move(level, state, v, b, touched, stamp, now):
                 u = pins[j]
                 if part[u] == a:
                     alone[u] += w
+                    lift[u] += w
                     if stamp[u] != now:
                         stamp[u] = now
                         touched[found] = u
@@ -138,6 +142,7 @@ def search_round(level, state, batch, patience, seed):
     key = np.zeros(n, np.int32)
     locked = np.zeros(n, np.bool_)
     touched = np.empty(n, np.int32)
+    lift = np.zeros(n, np.int32)
     stamp = np.full(n, -1, np.int64)
     moved = np.empty(n, np.int32)
     origin = np.empty(n, np.int32)
@@ -178,7 +183,7 @@ def search_round(level, state, batch, patience, seed):
             origin[made] = part[v]
             made += 1
             locked[v] = True
-            found = move(level, state, v, target, touched, stamp, now)
+            found = move(level, state, v, target, touched, lift, stamp, now)
             now += 1
             sum_now += gain
             if sum_now > sum_best:
@@ -186,14 +191,23 @@ def search_round(level, state, batch, patience, seed):
                 kept = made
             for i in range(found):
                 u = touched[i]
+                raised = lift[u]
+                lift[u] = 0
                 if locked[u]:
                     continue
-                gain, target = best_move(state, u, vertex_weight[u])
-                if target >= 0:
-                    size = push(u, gain, size, heap, place, key)
+                if place[u] >= 0:
+                    gain = max(key[u] + raised, alone[u] + reached[u, target] - total[u])
+                    if gain > key[u]:
+                        push(u, gain, size, heap, place, key)
+                else:
+                    gain, to = best_move(state, u, vertex_weight[u])
+                    if to >= 0:
+                        size = push(u, gain, size, heap, place, key)
         for i in range(made - 1, kept - 1, -1):
-            move(level, state, moved[i], origin[i], touched, stamp, now)
+            found = move(level, state, moved[i], origin[i], touched, lift, stamp, now)
             now += 1
+            for j in range(found):
+                lift[touched[j]] = 0
             locked[moved[i]] = False
         for i in range(size):
             place[heap[i]] = -1
@@ -213,6 +227,7 @@ def rebalance(level, state):
     place = np.full(n, -1, np.int32)
     key = np.zeros(n, np.int32)
     touched = np.empty(n, np.int32)
+    lift = np.zeros(n, np.int32)
     stamp = np.full(n, -1, np.int64)
     size = 0
     for v in range(n):
@@ -233,6 +248,6 @@ def rebalance(level, state):
             if heap[0] != v:
                 continue
         size = pop(size, heap, place, key)
-        move(level, state, v, target, touched, stamp, now)
+        move(level, state, v, target, touched, lift, stamp, now)
         now += 1
     return bool(np.all(load <= limit))

@@ -27,6 +27,8 @@ TRIES = int(os.environ.get("TRIES", "6"))
 VERTICES = int(os.environ.get("VERTICES", "30"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PAT = int(os.environ.get("PAT", "50"))
+PASSES, PA, PB = map(int, os.environ.get("PPP", "3,25,4").split(","))
+SMALL = int(os.environ.get("SMALL", "100"))
 BATCH = int(os.environ.get("BATCH", "1000000"))
 
 
@@ -87,7 +89,7 @@ def _recurse(level: Level, inside: Array, part: Array, first: int, k: int, limit
     total = int(level.vertex_weight.sum())
     slack = max(1.0, limit * k / total) ** (1 / math.ceil(math.log2(k)))
     limits = np.array([min(math.floor(slack * total * half / k), half * limit) for half in (left, k - left)])
-    side = bisected(level, total * left // k, limits, TRIES, seed)
+    side = bisected(level, total * left // k, limits, SMALL, TRIES, seed, PASSES, PA, PB)
     for s, half, at in ((0, left, first), (1, k - left, first + left)):
         sub, kept = side_of(level, side, s)
         _recurse(sub, inside[kept], part, at, half, limit, seed + 1)
