@@ -9,6 +9,8 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.partition.hypergraph._heap_kernels import pop, push
 from nmcompile.passes.partition.hypergraph._level_kernels import shuffled
 
+FULL = np.int32(-(2**30))  # below every weight
+
 
 class State(NamedTuple):
     """A partition with the tables that give each move's gain.
@@ -59,11 +61,8 @@ def state_of(level, part, limit):
 
 
 @kernel
-def move(level, state, v, b, touched, lift, stamp, now):
-    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen.
-
-    Gains towards b may have risen; those towards all parts have by `lift`, which the caller clears.
-    """
+def move(level, state, v, b, touched, stamp, now):
+    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen."""
     start, pins, weight, vertex_start, vertex_nets, vertex_weight = level
     part, load, limit, count, reached, alone, total = state
     a = part[v]
@@ -102,7 +101,6 @@ def move(level, state, v, b, touched, lift, stamp, now):
                 u = pins[j]
                 if part[u] == a:
                     alone[u] += w
-                    lift[u] += w
                     if stamp[u] != now:
                         stamp[u] = now
                         touched[found] = u
@@ -126,6 +124,18 @@ def best_move(state, v, weight):
 
 
 @kernel
+def best_gain(reached, v, a, room):
+    """Most weight of v's nets that any part but `a` with room reaches; below 0 if none has room."""
+    own = reached[v, a]
+    reached[v, a] = FULL
+    most = FULL
+    for b in range(len(room)):
+        most = max(most, np.int32(reached[v, b] + room[b]))
+    reached[v, a] = own
+    return most
+
+
+@kernel
 def search_round(level, state, batch, patience, seed):
     """One round of local searches with rollback; what it lowered km1 by.
 
@@ -142,12 +152,15 @@ def search_round(level, state, batch, patience, seed):
     key = np.zeros(n, np.int32)
     locked = np.zeros(n, np.bool_)
     touched = np.empty(n, np.int32)
-    lift = np.zeros(n, np.int32)
     stamp = np.full(n, -1, np.int64)
     moved = np.empty(n, np.int32)
     origin = np.empty(n, np.int32)
     now = 0
     improved = 0
+    lightest = vertex_weight.min()
+    room = np.zeros(len(limit), np.int32)
+    for p in range(len(limit)):
+        room[p] = 0 if load[p] + lightest <= limit[p] else FULL
     order = shuffled(n, seed)
     at = 0
     while at < n:
@@ -157,15 +170,9 @@ def search_round(level, state, batch, patience, seed):
             at += 1
             if locked[v]:
                 continue
-            border = False
-            for b in range(len(limit)):
-                if reached[v, b] > 0 and b != part[v]:
-                    border = True
-            if not border:
-                continue
-            gain, target = best_move(state, v, vertex_weight[v])
-            if target >= 0:
-                size = push(v, gain, size, heap, place, key)
+            most = best_gain(reached, v, part[v], room)
+            if most > 0:
+                size = push(v, most + alone[v] - total[v], size, heap, place, key)
         made, kept = 0, 0
         sum_now, sum_best = 0, 0
         while size > 0 and made - kept < patience:
@@ -183,31 +190,30 @@ def search_round(level, state, batch, patience, seed):
             origin[made] = part[v]
             made += 1
             locked[v] = True
-            found = move(level, state, v, target, touched, lift, stamp, now)
+            a = part[v]
+            found = move(level, state, v, target, touched, stamp, now)
             now += 1
+            room[a] = 0 if load[a] + lightest <= limit[a] else FULL
+            room[target] = 0 if load[target] + lightest <= limit[target] else FULL
             sum_now += gain
             if sum_now > sum_best:
                 sum_best = sum_now
                 kept = made
             for i in range(found):
                 u = touched[i]
-                raised = lift[u]
-                lift[u] = 0
                 if locked[u]:
                     continue
-                if place[u] >= 0:
-                    gain = max(key[u] + raised, alone[u] + reached[u, target] - total[u])
-                    if gain > key[u]:
-                        push(u, gain, size, heap, place, key)
-                else:
-                    gain, to = best_move(state, u, vertex_weight[u])
-                    if to >= 0:
-                        size = push(u, gain, size, heap, place, key)
+                gain = best_gain(reached, u, part[u], room) + alone[u] - total[u]
+                if (place[u] < 0 and gain > FULL // 2) or (place[u] >= 0 and gain > key[u]):
+                    size = push(u, gain, size, heap, place, key)
         for i in range(made - 1, kept - 1, -1):
-            found = move(level, state, moved[i], origin[i], touched, lift, stamp, now)
+            v = moved[i]
+            a = part[v]
+            move(level, state, v, origin[i], touched, stamp, now)
             now += 1
-            for j in range(found):
-                lift[touched[j]] = 0
+            room[a] = 0 if load[a] + lightest <= limit[a] else FULL
+            b = origin[i]
+            room[b] = 0 if load[b] + lightest <= limit[b] else FULL
             locked[moved[i]] = False
         for i in range(size):
             place[heap[i]] = -1
@@ -227,7 +233,6 @@ def rebalance(level, state):
     place = np.full(n, -1, np.int32)
     key = np.zeros(n, np.int32)
     touched = np.empty(n, np.int32)
-    lift = np.zeros(n, np.int32)
     stamp = np.full(n, -1, np.int64)
     size = 0
     for v in range(n):
@@ -248,6 +253,19 @@ def rebalance(level, state):
             if heap[0] != v:
                 continue
         size = pop(size, heap, place, key)
-        move(level, state, v, target, touched, lift, stamp, now)
+        move(level, state, v, target, touched, stamp, now)
         now += 1
     return bool(np.all(load <= limit))
+
+
+@kernel
+def cost(level, state):
+    """Km1 of the partition."""
+    total = np.int64(0)
+    for e in range(len(level.weight)):
+        parts = 0
+        for p in range(len(state.limit)):
+            if state.count[e, p] > 0:
+                parts += 1
+        total += level.weight[e] * (parts - 1)
+    return total

@@ -29,6 +29,8 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PAT = int(os.environ.get("PAT", "50"))
 PASSES, PA, PB = map(int, os.environ.get("PPP", "3,25,4").split(","))
 SMALL = int(os.environ.get("SMALL", "100"))
+RELAX = int(os.environ.get("RELAX", "0"))
+SLACK = float(os.environ.get("SLACK", "1.03"))
 BATCH = int(os.environ.get("BATCH", "1000000"))
 
 
@@ -57,6 +59,18 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
         state = state_of(level, part, limits)
         if VERB: print("state", len(part), cost(level, state), state.load.max(), limit, time.process_time()-t0)
         rebalance(level, state)
+        for r in range(RELAX):
+            before = cost(level, state)
+            saved = state.part.copy()
+            state.limit[:] = int(limit * SLACK) + 1
+            search_round(level, state, BATCH, PAT, seed + r + 100)
+            mid = cost(level, state)
+            state.limit[:] = limit
+            rebalance(level, state)
+            after = cost(level, state)
+            if VERB: print("relaxed", before, mid, after, time.process_time()-t0)
+            if after > before and r>0:
+                state = state_of(level, saved, limits)
         for r in range(ROUNDS):
             g = search_round(level, state, BATCH, PAT, seed + r)
             if VERB: print("round", g, cost(level, state), time.process_time()-t0)
@@ -69,7 +83,8 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
         part = part[labels.pop()]
 
 def cost(level, state):
-    return (level.weight * ((state.count > 0).sum(1) - 1)).sum()
+    from nmcompile.passes.partition.hypergraph._refine_kernels import cost as c
+    return c(level, state)
 
 def _level(graph: Hypergraph) -> Level:
     weight = graph.net_weight.astype(np.int64)
