@@ -1,4 +1,4 @@
-"""Moves of vertices between parts, with exact gains: tables, local search, balance."""
+"""Moves of vertices between k parts with exact gains: tables, passes with rollback, balance."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.partition.hypergraph._heap_kernels import pop, push
 from nmcompile.passes.partition.hypergraph._level_kernels import shuffled
 
-FULL = np.int32(-(2**30))  # below every weight
+FULL = np.int32(-(2**30))  # lower than any gain, which is beyond -2**28 (cut.LARGEST)
 
 
-class State(NamedTuple):
+class Parts(NamedTuple):
     """A partition with the tables that give each move's gain.
 
     Moving v from its part to b lowers km1 by alone[v] + reached[v, b] - total[v].
@@ -20,7 +20,6 @@ class State(NamedTuple):
 
     part: Array  # (n,) int32
     load: Array  # (k,) int64 weight of each part
-    limit: Array  # (k,) int64 its largest
     count: Array  # (nets, k) int32 pins of a net in a part
     reached: Array  # (n, k) int32 weight of the vertex's nets with a pin in the part
     alone: Array  # (n,) int32 weight of its nets with no other pin in its part
@@ -28,11 +27,10 @@ class State(NamedTuple):
 
 
 @kernel
-def state_of(level, part, limit):
+def parts_of(level, part, k):
     """The tables of a partition."""
     start, pins, weight, vertex_start, vertex_nets, vertex_weight = level
-    n, k = len(part), len(limit)
-    nets = len(weight)
+    n, nets = len(part), len(weight)
     load = np.zeros(k, np.int64)
     for v in range(n):
         load[part[v]] += vertex_weight[v]
@@ -57,14 +55,17 @@ def state_of(level, part, limit):
                 alone[v] += w
             for j in range(found):
                 reached[v, touched[j]] += w
-    return State(part, load, limit, count, reached, alone, total)
+    return Parts(part, load, count, reached, alone, total)
 
 
 @kernel
-def move(level, state, v, b, touched, stamp, now):
-    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen."""
+def move(level, parts, v, b, touched, stamp, now):
+    """Move `v` to part `b`; the number of vertices in `touched`, whose best gain may have risen.
+
+    stamp, now  which vertices are in `touched` already; `now` differs from call to call
+    """
     start, pins, weight, vertex_start, vertex_nets, vertex_weight = level
-    part, load, limit, count, reached, alone, total = state
+    part, load, count, reached, alone, total = parts
     a = part[v]
     part[v] = b
     load[a] -= vertex_weight[v]
@@ -111,21 +112,24 @@ def move(level, state, v, b, touched, stamp, now):
 
 
 @kernel
-def best_move(state, v, weight):
+def best_move(parts, v, weight, limit):
     """Best gain of `v` and the part it goes to; part -1 where none has room for it."""
-    a = state.part[v]
-    row = state.reached[v]
+    a = parts.part[v]
+    row = parts.reached[v]
     best, target = np.int32(-1), -1
     for b in range(len(row)):
-        if row[b] >= best and b != a and state.load[b] + weight <= state.limit[b]:
-            if row[b] > best or state.load[b] < state.load[target]:
+        if row[b] >= best and b != a and parts.load[b] + weight <= limit:
+            if row[b] > best or parts.load[b] < parts.load[target]:
                 best, target = row[b], b
-    return state.alone[v] + best - state.total[v], target
+    return parts.alone[v] + best - parts.total[v], target
 
 
 @kernel
-def best_gain(reached, v, a, room):
-    """Most weight of v's nets that any part but `a` with room reaches; below 0 if none has room."""
+def _most_reached(reached, v, a, room):
+    """Most weight of v's nets that any part but `a` with room reaches; far below 0 if none has room.
+
+    The loop is free of branches, so that it becomes vector instructions.
+    """
     own = reached[v, a]
     reached[v, a] = FULL
     most = FULL
@@ -136,17 +140,17 @@ def best_gain(reached, v, a, room):
 
 
 @kernel
-def search_round(level, state, batch, patience, seed):
-    """One round of local searches with rollback; what it lowered km1 by.
+def pass_over(level, parts, limit, patience, seed):
+    """One pass of moves with rollback; by how much it lowered km1.
 
-    From every `batch` of border vertices, in random order, moves of the best gain are made, each
-    vertex once, until `patience` moves in a row gave nothing; then the moves behind the best
-    point are undone. (Fiduccia and Mattheyses, DAC 1982; localized as in Sanders and Osipov's
-    multi-try search, ESA 2010, and with gain tables as in Mt-KaHyPar, ALENEX 2021.)
+    The best move of all border vertices is made, each vertex once, until `patience` moves in a row
+    gave nothing; then the moves behind the best point are undone. (Fiduccia and Mattheyses, DAC
+    1982; Sanchis, IEEE TC 1989, for k parts; gain tables as in Gottesbueren et al., ALENEX 2021.)
+    The keys of the heap may be too high; the gain is computed anew when a vertex comes first.
     """
-    part, load, limit, count, reached, alone, total = state
+    part, load, count, reached, alone, total = parts
     vertex_weight = level.vertex_weight
-    n = len(part)
+    n, k = len(part), len(load)
     heap = np.empty(n, np.int32)
     place = np.full(n, -1, np.int32)
     key = np.zeros(n, np.int32)
@@ -155,77 +159,56 @@ def search_round(level, state, batch, patience, seed):
     stamp = np.full(n, -1, np.int64)
     moved = np.empty(n, np.int32)
     origin = np.empty(n, np.int32)
-    now = 0
-    improved = 0
     lightest = vertex_weight.min()
-    room = np.zeros(len(limit), np.int32)
-    for p in range(len(limit)):
-        room[p] = 0 if load[p] + lightest <= limit[p] else FULL
-    order = shuffled(n, seed)
-    at = 0
-    while at < n:
-        size = 0
-        while at < n and size < batch:
-            v = order[at]
-            at += 1
-            if locked[v]:
-                continue
-            most = best_gain(reached, v, part[v], room)
-            if most > 0:
-                size = push(v, most + alone[v] - total[v], size, heap, place, key)
-        made, kept = 0, 0
-        sum_now, sum_best = 0, 0
-        while size > 0 and made - kept < patience:
-            v = heap[0]
-            gain, target = best_move(state, v, vertex_weight[v])
-            if target < 0:
-                size = pop(size, heap, place, key)
-                continue
-            if gain < key[v]:
-                size = push(v, gain, size, heap, place, key)
-                if heap[0] != v:
-                    continue
+    room = np.zeros(k, np.int32)
+    for p in range(k):
+        room[p] = 0 if load[p] + lightest <= limit else FULL
+    size = 0
+    for v in shuffled(n, seed):
+        most = _most_reached(reached, v, part[v], room)
+        if most > 0:
+            size = push(v, most + alone[v] - total[v], size, heap, place, key)
+    made, kept = 0, 0
+    sum_now, sum_best = 0, 0
+    while size > 0 and made - kept < patience:
+        v = heap[0]
+        gain, target = best_move(parts, v, vertex_weight[v], limit)
+        if target < 0:
             size = pop(size, heap, place, key)
-            moved[made] = v
-            origin[made] = part[v]
-            made += 1
-            locked[v] = True
-            a = part[v]
-            found = move(level, state, v, target, touched, stamp, now)
-            now += 1
-            room[a] = 0 if load[a] + lightest <= limit[a] else FULL
-            room[target] = 0 if load[target] + lightest <= limit[target] else FULL
-            sum_now += gain
-            if sum_now > sum_best:
-                sum_best = sum_now
-                kept = made
-            for i in range(found):
-                u = touched[i]
-                if locked[u]:
-                    continue
-                gain = best_gain(reached, u, part[u], room) + alone[u] - total[u]
-                if (place[u] < 0 and gain > FULL // 2) or (place[u] >= 0 and gain > key[u]):
-                    size = push(u, gain, size, heap, place, key)
-        for i in range(made - 1, kept - 1, -1):
-            v = moved[i]
-            a = part[v]
-            move(level, state, v, origin[i], touched, stamp, now)
-            now += 1
-            room[a] = 0 if load[a] + lightest <= limit[a] else FULL
-            b = origin[i]
-            room[b] = 0 if load[b] + lightest <= limit[b] else FULL
-            locked[moved[i]] = False
-        for i in range(size):
-            place[heap[i]] = -1
-        improved += sum_best
-    return improved
+            continue
+        if gain < key[v]:
+            size = push(v, gain, size, heap, place, key)
+            if heap[0] != v:
+                continue
+        size = pop(size, heap, place, key)
+        a = part[v]
+        moved[made] = v
+        origin[made] = a
+        locked[v] = True
+        found = move(level, parts, v, target, touched, stamp, made)
+        made += 1
+        room[a] = 0 if load[a] + lightest <= limit else FULL
+        room[target] = 0 if load[target] + lightest <= limit else FULL
+        sum_now += gain
+        if sum_now > sum_best:
+            sum_best = sum_now
+            kept = made
+        for i in range(found):
+            u = touched[i]
+            if locked[u]:
+                continue
+            gain = _most_reached(reached, u, part[u], room) + alone[u] - total[u]
+            if (place[u] < 0 and gain > FULL // 2) or (place[u] >= 0 and gain > key[u]):
+                size = push(u, gain, size, heap, place, key)
+    for i in range(made - 1, kept - 1, -1):
+        move(level, parts, moved[i], origin[i], touched, stamp, n + i)
+    return sum_best
 
 
 @kernel
-def rebalance(level, state):
+def rebalance(level, parts, limit):
     """Move vertices out of overloaded parts, the best gain first; whether all parts then fit."""
-    part, load, limit = state.part, state.load, state.limit
-    vertex_weight = level.vertex_weight
+    part, load, vertex_weight = parts.part, parts.load, level.vertex_weight
     n = len(part)
     if np.all(load <= limit):
         return True
@@ -234,18 +217,16 @@ def rebalance(level, state):
     key = np.zeros(n, np.int32)
     touched = np.empty(n, np.int32)
     stamp = np.full(n, -1, np.int64)
-    size = 0
+    size, made = 0, 0
     for v in range(n):
-        if load[part[v]] > limit[part[v]]:
-            gain, target = best_move(state, v, vertex_weight[v])
+        if load[part[v]] > limit and vertex_weight[v] > 0:
+            gain, target = best_move(parts, v, vertex_weight[v], limit)
             if target >= 0:
                 size = push(v, gain, size, heap, place, key)
-    now = 0
     while size > 0:
         v = heap[0]
-        a = part[v]
-        gain, target = best_move(state, v, vertex_weight[v])
-        if target < 0 or load[a] <= limit[a] or vertex_weight[v] == 0:
+        gain, target = best_move(parts, v, vertex_weight[v], limit)
+        if target < 0 or load[part[v]] <= limit:
             size = pop(size, heap, place, key)
             continue
         if gain < key[v]:
@@ -253,19 +234,18 @@ def rebalance(level, state):
             if heap[0] != v:
                 continue
         size = pop(size, heap, place, key)
-        move(level, state, v, target, touched, stamp, now)
-        now += 1
+        move(level, parts, v, target, touched, stamp, made)
+        made += 1
     return bool(np.all(load <= limit))
 
 
 @kernel
-def cost(level, state):
-    """Km1 of the partition."""
-    total = np.int64(0)
-    for e in range(len(level.weight)):
-        parts = 0
-        for p in range(len(state.limit)):
-            if state.count[e, p] > 0:
-                parts += 1
-        total += level.weight[e] * (parts - 1)
-    return total
+def packed(vertex_weight, heaviest_first, k):
+    """A partition that only looks at weights: each vertex to the lightest part (Graham 1969)."""
+    part = np.empty(len(vertex_weight), np.int32)
+    load = np.zeros(k, np.int64)
+    for v in heaviest_first:
+        p = np.argmin(load)
+        part[v] = p
+        load[p] += vertex_weight[v]
+    return part
