@@ -25,10 +25,10 @@ from nmcompile.passes.partition.hypergraph._parts_kernels import (
 )
 from nmcompile.passes.partition.hypergraph.hypergraph import Hypergraph
 
-VERTICES = 30  # for each part, on the coarsest level
-SEEDED = 100  # vertices of a bisection's coarsest level
-PASSES = 3  # over a level at most
-PATIENCE = 500  # moves without gain before a pass ends
+VERTICES = 20  # for each part, on the coarsest level
+SEEDED = 60  # vertices of a bisection's coarsest level
+PASSES = 6  # over a level at most
+PATIENCE = 300  # moves without gain before a pass ends
 WIDE, KNIT = 45, 0.14  # pins a net, and how far coarsening must merge pins; see _loose
 LARGEST = 2**28  # of the sum of weights of nets: gains are int32
 TABLE = 2**27  # entries of the table of vertices by parts
