@@ -11,7 +11,7 @@ from nmcompile.ir.neurons.base import Array
 
 
 class Level(NamedTuple):
-    """A hypergraph of one level: nets without repeated pins, and the nets of each vertex."""
+    """A hypergraph of one level: nets of 2 or more unlike pins, and the nets of each vertex."""
 
     start: Array  # (nets+1,) int64
     pins: Array  # (p,) int32
@@ -37,7 +37,7 @@ def shuffled(n, seed):
 
 @kernel
 def build(start, pins, weight, vertex_weight):
-    """The level of these nets, whose pins do not repeat."""
+    """The level of these nets, which have 2 pins or more and repeat none."""
     n = len(vertex_weight)
     vertex_start = np.zeros(n + 1, np.int64)
     for pin in pins:
@@ -145,7 +145,7 @@ def clustered(level, heaviest, n_wanted, widest, seed):
         best, best_rating = -1, np.float32(0)
         for i in range(found):
             c = seen[i]
-            r = rating[c] / np.float32(load[c])
+            r = rating[c] / np.float32(max(load[c], 1))
             rating[c] = 0
             if c != v and load[c] + load[v] <= heaviest and r > best_rating:
                 best, best_rating = c, r

@@ -29,9 +29,11 @@ VERTICES = 20  # for each part, on the coarsest level
 SEEDED = 60  # vertices of a bisection's coarsest level
 PASSES = 6  # over a level at most
 PATIENCE = 300  # moves without gain before a pass ends
-WIDE, KNIT = 45, 0.14  # pins a net, and how far coarsening must merge pins; see _loose
+WIDE, KNIT = 45, 0.14  # pins a net, and how far clusters must merge pins; see _hierarchies
 LARGEST = 2**28  # of the sum of weights of nets: gains are int32
 TABLE = 2**27  # entries of the table of vertices by parts
+
+Hierarchy = tuple[list[Level], list[Array], int]  # levels, clusters, vertices when seeds are grown
 
 
 def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) -> Array:
@@ -85,7 +87,7 @@ def _level(graph: Hypergraph) -> Level:
     weight, n = graph.net_weight, graph.n_vertices
     total = float(weight.sum())
     if total > LARGEST or not np.issubdtype(weight.dtype, np.integer):
-        weight = np.ceil(weight * (LARGEST / 2 / max(total, np.finfo(float).tiny)))
+        weight = np.ceil(weight / total * (LARGEST // 2)) if total > 0 else weight
     same = np.arange(n, dtype=np.int32)
     pins = graph.pins.astype(np.int32)
     nets = relabelled(graph.start.astype(np.int64), pins, weight.astype(np.int64), same, n)
@@ -96,18 +98,32 @@ def _partition(level: Level, k: int, limit: int, seed: int) -> Array:
     n = len(level.vertex_weight)
     if n * k > TABLE and k > 2:
         return _halves(level, k, limit, seed)
-    levels, labels, small = _coarsened(level, k, limit, seed)
-    coarsest = levels[-1]
-    part = np.zeros(len(coarsest.vertex_weight), np.int32)
+    best: tuple[int, Array] | None = None
+    for levels, labels, seeded in _hierarchies(level, k, limit, seed):
+        parts, fits = _multilevel(levels, labels, seeded, k, limit, seed)
+        cost = _cost(level, parts)
+        if fits and (best is None or cost < best[0]):
+            best = cost, parts.part
+    return best[1] if best else _by_weight(level, k, limit, seed)
+
+
+def _multilevel(
+    levels: list[Level], labels: list[Array], seeded: int, k: int, limit: int, seed: int
+) -> tuple[Parts, bool]:
+    """Cut the last level, and refine on all from there to the first; whether the parts fit."""
+    part = np.zeros(len(levels[-1].vertex_weight), np.int32)
     inside = np.arange(len(part), dtype=np.int32)
-    split(coarsest, inside, part, 0, k, limit, small, seed)
-    while True:
-        parts = parts_of(levels[-1], part, k)
-        fits = _refined(levels.pop(), parts, limit, seed)
-        if not levels:
-            break
-        part = parts.part[labels.pop()]
-    return parts.part if fits else _by_weight(level, k, limit, seed)
+    split(levels[-1], inside, part, 0, k, limit, seeded, seed)
+    for i in range(len(levels) - 1, -1, -1):
+        parts = parts_of(levels[i], part, k)
+        fits = _refined(levels[i], parts, limit, seed)
+        if i > 0:
+            part = parts.part[labels[i - 1]]
+    return parts, fits
+
+
+def _cost(level: Level, parts: Parts) -> int:
+    return int((level.weight * (np.count_nonzero(parts.count, axis=1) - 1)).sum())
 
 
 def _halves(level: Level, k: int, limit: int, seed: int) -> Array:
@@ -120,10 +136,24 @@ def _halves(level: Level, k: int, limit: int, seed: int) -> Array:
     return part
 
 
-def _coarsened(
-    level: Level, k: int, limit: int, seed: int
-) -> tuple[list[Level], list[Array], int]:
-    """Levels from fine to coarse, the clusters between them, and where bisections grow seeds."""
+def _hierarchies(level: Level, k: int, limit: int, seed: int) -> list[Hierarchy]:
+    """What is tried: coarsening, and none where nets are wide.
+
+    In wide nets of layers that are connected at random, vertices cluster with the sources of their
+    nets, but belong with the vertices of their own layer. Where clustering merges hardly any pins,
+    it is not tried. The bounds are measured, with tools/bench/partition.py.
+    """
+    flat: Hierarchy = ([level], [], len(level.vertex_weight))
+    levels, labels = _coarsened(level, k, limit, seed)
+    if len(labels) == 0 or len(level.pins) <= WIDE * len(level.weight):
+        return [(levels, labels, SEEDED)]
+    pins = len(levels[1].pins) / len(level.pins)
+    vertices = len(levels[1].vertex_weight) / len(level.vertex_weight)
+    return [flat] if pins > vertices**KNIT else [(levels, labels, SEEDED), flat]
+
+
+def _coarsened(level: Level, k: int, limit: int, seed: int) -> tuple[list[Level], list[Array]]:
+    """Levels from fine to coarse, and the clusters between them."""
     levels: list[Level] = [level]
     labels: list[Array] = []
     while (n := len(levels[-1].vertex_weight)) > VERTICES * k:
@@ -131,23 +161,9 @@ def _coarsened(
         label, m = clustered(levels[-1], max(1, limit // 6), wanted, WIDEST, seed + len(labels))
         if m > 0.95 * n:
             break
-        coarse = contracted(levels[-1], label, m)
-        if not labels and _loose(level, coarse):
-            return levels, labels, n
-        levels.append(coarse)
+        levels.append(contracted(levels[-1], label, m))
         labels.append(label)
-    return levels, labels, SEEDED
-
-
-def _loose(fine: Level, coarse: Level) -> bool:
-    """Whether clustering merges so few pins of so wide nets that it hides more than it shows.
-
-    In a layer connected at random, vertices cluster with the sources of their nets, but belong
-    with the vertices of their own layer. The bounds are measured: tools/bench/partition.py.
-    """
-    pins = len(coarse.pins) / max(len(fine.pins), 1)
-    vertices = len(coarse.vertex_weight) / len(fine.vertex_weight)
-    return len(fine.pins) > WIDE * len(fine.weight) and pins > vertices**KNIT
+    return levels, labels
 
 
 def _refined(level: Level, parts: Parts, limit: int, seed: int) -> bool:
