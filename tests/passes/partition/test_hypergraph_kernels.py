@@ -9,6 +9,7 @@ from nmcompile.passes.partition.hypergraph import _bisect_kernels as bisect
 from nmcompile.passes.partition.hypergraph import _heap_kernels as heaps
 from nmcompile.passes.partition.hypergraph import _level_kernels as levels
 from nmcompile.passes.partition.hypergraph import _parts_kernels as parts
+from nmcompile.passes.partition.hypergraph import _refine_kernels as refine
 from nmcompile.passes.partition.hypergraph import _sides_kernels as sides
 
 FEW = settings(max_examples=40, deadline=None)
@@ -96,7 +97,7 @@ def test_a_pass_lowers_km1_by_what_it_says_and_overloads_no_part(seed, k):
     level, rng = random_level(seed)
     state = parts.parts_of(level, rng.integers(0, k, len(level.vertex_weight)).astype(np.int32), k)
     before, limit = cost(level, state.part), int(state.load.max())
-    gain = parts.pass_over(level, state, limit, 50, 0)
+    gain = refine.pass_over(level, state, limit, 50, 0)
     assert gain >= 0
     assert before - cost(level, state.part) == gain
     assert state.load.max() <= limit
@@ -110,7 +111,7 @@ def test_rebalancing_says_whether_the_parts_fit_and_keeps_the_tables(seed, k):
     n = len(level.vertex_weight)
     state = parts.parts_of(level, np.minimum(rng.integers(0, 2 * k, n), k - 1).astype(np.int32), k)
     limit = -(-int(level.vertex_weight.sum()) // k) + 3
-    assert parts.rebalance(level, state, limit) == bool(np.all(state.load <= limit))
+    assert refine.rebalance(level, state, limit) == bool(np.all(state.load <= limit))
     assert np.all(state.load <= limit)  # there is room for one more vertex in the lightest part
     check_tables(level, state, k)
 

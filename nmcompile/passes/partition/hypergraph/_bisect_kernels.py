@@ -104,7 +104,7 @@ def halved(level, k, limit, small, seed):
 
 @kernel
 def split(level, inside, part, first, k, limit, small, seed):
-    """Write parts first..first+k-1 of the vertices `inside`, which are those of `level`, into `part`.
+    """Write the parts first..first+k-1 of the vertices `inside`, those of `level`, into `part`.
 
     Recursive bisection; a cut net goes on in both sides, so that cuts add up to km1.
     """

@@ -8,8 +8,6 @@ from nmcompile.arithmetic.jit import kernel
 from nmcompile.ir.neurons.base import Array
 
 
-
-
 class Level(NamedTuple):
     """A hypergraph of one level: nets of 2 or more unlike pins, and the nets of each vertex."""
 
@@ -67,7 +65,7 @@ def _equal_net(start, pins, mark, stamp, e, size):
 
 @kernel
 def relabelled(start, pins, weight, label, n):
-    """Nets with pins renamed by `label` (-1 drops): no repeats, 2 pins or more, equal nets merged."""
+    """Nets with pins renamed by `label` (-1 drops them): no repeats, 2 pins or more, none twice."""
     nets = len(weight)
     new_start = np.empty(nets + 1, np.int64)
     new_pins = np.empty(len(pins), np.int32)
@@ -106,6 +104,20 @@ def relabelled(start, pins, weight, label, n):
         count += 1
         new_start[count] = used
     return new_start[: count + 1].copy(), new_pins[:used].copy(), new_weight[:count].copy()
+
+
+@kernel
+def _numbered(label):
+    """The labels renamed to 0, 1, ... in order of appearance."""
+    name = np.full(len(label), -1, np.int32)
+    count = 0
+    for v in range(len(label)):
+        c = label[v]
+        if name[c] < 0:
+            name[c] = count
+            count += 1
+        label[v] = name[c]
+    return label
 
 
 @kernel
@@ -155,15 +167,7 @@ def clustered(level, heaviest, n_wanted, widest, seed):
             alone[v] = False
             alone[best] = False
             left -= 1
-    name = np.full(n, -1, np.int32)
-    count = 0
-    for v in range(n):
-        c = label[v]
-        if name[c] < 0:
-            name[c] = count
-            count += 1
-        label[v] = name[c]
-    return label, count
+    return _numbered(label), left
 
 
 @kernel

@@ -55,7 +55,7 @@ def cut_weight(level, sides):
 
 @kernel
 def switch(level, sides, v, touched, stamp, now):
-    """Move `v` to the other side; the number of vertices in `touched`, whose gain may have risen."""
+    """Move `v` to the other side; the number of vertices in `touched`, whose gains have risen."""
     start, pins, weight, vertex_start, vertex_nets, vertex_weight = level
     side, load, count, gain = sides
     a = side[v]
@@ -157,15 +157,33 @@ def overweight(load, limit):
 
 
 @kernel
+def _chosen(u, v, gain, vertex_weight, load, limit):
+    """Which moves: u of side 0 or v of side 1 (-1: there is none), or -1 where neither has room.
+
+    An overloaded side gives first, else the better gain.
+    """
+    if u >= 0 and load[1] + vertex_weight[u] > limit[1]:
+        u = -1
+    if v >= 0 and load[0] + vertex_weight[v] > limit[0]:
+        v = -1
+    if u < 0 or v < 0:
+        return max(u, v)
+    if load[0] > limit[0]:
+        return u
+    if load[1] > limit[1]:
+        return v
+    return u if gain[u] >= gain[v] else v
+
+
+@kernel
 def pass_over(level, sides, limit, patience):
     """One pass of moves with rollback; whether it improved (overweight, cut).
 
     The better of both sides' best moves is made, each vertex once, until `patience` moves in a row
     gave nothing. (Fiduccia and Mattheyses, DAC 1982.)
     """
-    side, load, gain = sides.side, sides.load, sides.gain
-    vertex_weight = level.vertex_weight
-    n = len(side)
+    side, load, _, gain = sides
+    n, vertex_weight = len(side), level.vertex_weight
     heap0, heap1 = np.empty(n, np.int32), np.empty(n, np.int32)
     place = np.full(n, -1, np.int32)
     key = np.zeros(n, np.int64)
@@ -182,17 +200,13 @@ def pass_over(level, sides, limit, patience):
     sum_now, sum_best = np.int64(0), np.int64(0)
     over_best = overweight(load, limit)
     while made - kept < patience:
-        v, u = _top(gain, heap0, place, key, size0), _top(gain, heap1, place, key, size1)
-        if v >= 0 and load[1] + vertex_weight[v] > limit[1]:
-            v = -1
-        if u >= 0 and load[0] + vertex_weight[u] > limit[0]:
-            u = -1
-        if v < 0 and u < 0:
+        u, v = _top(gain, heap0, place, key, size0), _top(gain, heap1, place, key, size1)
+        v = _chosen(u, v, gain, vertex_weight, load, limit)
+        if v < 0:
             break
-        if u < 0 or (v >= 0 and load[1] <= limit[1] and (load[0] > limit[0] or gain[v] >= gain[u])):
+        if side[v] == 0:
             size0 = pop(size0, heap0, place, key)
         else:
-            v = u
             size1 = pop(size1, heap1, place, key)
         sum_now += gain[v]
         found = switch(level, sides, v, touched, stamp, made)

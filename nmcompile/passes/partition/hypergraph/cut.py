@@ -16,13 +16,8 @@ from nmcompile.passes.partition.hypergraph._level_kernels import (
     contracted,
     relabelled,
 )
-from nmcompile.passes.partition.hypergraph._parts_kernels import (
-    Parts,
-    packed,
-    parts_of,
-    pass_over,
-    rebalance,
-)
+from nmcompile.passes.partition.hypergraph._parts_kernels import Parts, parts_of
+from nmcompile.passes.partition.hypergraph._refine_kernels import packed, pass_over, rebalance
 from nmcompile.passes.partition.hypergraph.hypergraph import Hypergraph
 
 VERTICES = 20  # for each part, on the coarsest level
