@@ -21,7 +21,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
-from nmcompile.map_check import check_remapped
+from nmcompile.map_check import check_remapped, random_run
 from nmcompile.mapper import map_network
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
@@ -112,6 +112,7 @@ def compile(
     relay_delays: bool = False,
     chips: int | None = None,
     constraints: Path | None = None,
+    search: bool = False,
     seed: int = 0,
     dump_to: Path | None = None,
     progress: Callable[[str], None] = lambda stage: None,
@@ -136,6 +137,7 @@ def compile(
     relay_delays make delays beyond the chip's of relay neurons
     chips        of the board; default: the target's own
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
+    search       choose cuts and cores for the least energy times delay, not the fewest cores
     seed         of the rate encoding of values for chips with binary spikes
     dump_to      folder for the result of each pass, which may take the place of the model
     """
@@ -149,6 +151,7 @@ def compile(
         _calibration(stage, calibration, seed) if isinstance(stage, Traced) else None,
         Options(conversion=_conversion(convert, steps, balance, tolerance),
                 precision=_precision(bits, memory), seed=seed, constraints=constraints,
+                search=search,
                 legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
@@ -234,15 +237,20 @@ def explain(build: Build) -> Figures:
         program, demand(program.network, program.mapping, program.target, chip))
 
 
-def remap(build: Build, output: Path, *, constraints: Path | None = None) -> Build:
+def remap(
+    build: Build, output: Path, *, constraints: Path | None = None, search: bool = False
+) -> Build:
     """Partition, route and place the network of `build` anew, and write it to `output`.
+
+    search  as of `compile`, on random spikes at the rates of the build's inputs
 
     The new program is checked against the earlier one, on random spikes at its own rates.
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
     mapping, needs = map_network(
-        program.network, target, backend(target.family), program.mapping.rates, asked)
+        program.network, target, backend(target.family), program.mapping.rates, asked,
+        random_run(program) if search else None)
     moved = replace(program, mapping=mapping)
     return write_remapped(build, moved, needs, check_remapped(program, moved), output)
 

@@ -18,7 +18,6 @@ from nmcompile.hdf5 import is_hdf5, require_plain
 from nmcompile.ir import Network, verify
 from nmcompile.ir.maps import Chain
 from nmcompile.ir.text import to_text
-from nmcompile.mapping import Slices
 from nmcompile.mapping.files import VALUES
 from nmcompile.mapping.verify import verify_rates, verify_slices
 from nmcompile.passes.quantize import LayerError, Trial
@@ -98,6 +97,8 @@ def _verify(stage: Any, target: Target, where: str) -> None:
     verify_rates(network, integer.rates)
     if isinstance(stage, CutStage):
         verify_slices(network, stage.slices, target, placed=False)
+        if stage.together.shape != (len(stage.slices),) or stage.together.dtype.kind != "i":
+            raise NmcError(where, "its slices and the cores that they share differ in number")
 
 
 def _verify_data(network: Network, inputs: dict[str, Any], where: str) -> None:
@@ -117,11 +118,13 @@ def _lines(stage: Stage) -> Iterator[str]:
     yield from (f"{check.arrow}: {check.text}" for check in integer.checks)
     yield from (f"note: {note}" for note in integer.notes)
     if isinstance(stage, CutStage):
-        yield from _slices(stage.network, stage.slices)
+        yield from _slices(stage)
 
 
-def _slices(network: Network, slices: Slices) -> Iterator[str]:
+def _slices(stage: CutStage) -> Iterator[str]:
+    network, slices = stage.network, stage.slices
     for number, index in enumerate(slices.population.tolist()):
         box = " ".join(f"{low}:{high}" for low, high in zip(
             slices.low[number].tolist(), slices.high[number].tolist(), strict=True))
-        yield f"slice {number} of {network.populations[index].name}: {box}"
+        yield (f"slice {number} of {network.populations[index].name}: {box}, with "
+               f"{stage.together[number]}")

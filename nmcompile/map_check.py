@@ -25,12 +25,24 @@ def check_map(program: Program, sample: Data) -> Check:
 
 def check_remapped(program: Program, moved: Program) -> Check:
     """`moved` does what `program` did, on random spikes at the rates of its inputs."""
-    network, rng = program.network, np.random.default_rng(0)
-    rates = rates_by_name(network, program.mapping.rates)
-    sent = {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
+    sent = _random_inputs(program)
+    records = simulate(program, sent, record=_variables(program.network)).records
+    return _same_as(records, moved, sent)
+
+
+def random_run(program: Program) -> dict[str, Array]:
+    """(steps, n) what each input and population sends for random spikes at the inputs' rates."""
+    sent = _random_inputs(program)
+    records = simulate(program, sent, record=("spikes",)).records
+    fired = {**sent, **{name: record["spikes"] for name, record in records.items()}}
+    return {node.name: fired[node.name].reshape(-1, node.size) for node in program.network.nodes}
+
+
+def _random_inputs(program: Program) -> dict[str, Array]:
+    rng, rates = np.random.default_rng(0), rates_by_name(program.network, program.mapping.rates)
+    return {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
                         < rates[port.name].reshape(port.shape)).astype(np.int32)
-            for port in network.inputs}
-    return _same_as(simulate(program, sent, record=_variables(network)).records, moved, sent)
+            for port in program.network.inputs}
 
 
 def _variables(network: Network) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nmcompile.backend import Backend
@@ -11,10 +13,23 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Slices, rates_by_name
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.passes.partition import partition, regroup, suggestions
+from nmcompile.passes.partition import partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import route
 from nmcompile.target import Target
+
+Spikes = dict[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cut:
+    """Slices without cores yet (-1).
+
+    together  (s,) int64, slices of one number share a core
+    """
+
+    slices: Slices
+    together: Array
 
 
 def map_network(
@@ -23,22 +38,33 @@ def map_network(
     backend: Backend,
     rates: Array,
     constraints: Constraints | None = None,
+    spikes: Spikes | None = None,
 ) -> tuple[Mapping, Demand]:
     """A mapping of `network` that no core of `target` is too small for, and what its slices need.
 
-    rates  (n,) float32 as in `Mapping`
+    rates   (n,) float32 as in `Mapping`
+    spikes  name of input or population -> (steps, n) what each sends in typical steps; where they
+            are given, cuts and cores are chosen for the least energy times delay
 
     Raises NmcError where there is none: which layer, which limit, need and allowance.
     """
-    slices = cut(network, target, backend, constraints)
-    return lay(network, slices, target, backend, rates, constraints)
+    found = cut(network, target, backend, constraints, spikes)
+    return lay(network, found, target, backend, rates, constraints)
 
 
 def cut(
-    network: Network, target: Target, backend: Backend, constraints: Constraints | None = None
-) -> Slices:
+    network: Network,
+    target: Target,
+    backend: Backend,
+    constraints: Constraints | None = None,
+    spikes: Spikes | None = None,
+) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit."""
     constraints = constraints or Constraints()
+    if spikes is not None and target.n_cores > 1:
+        best = search(network, target, backend, spikes)
+        _require_few(network, best.slices, constraints)
+        return Cut(slices=best.slices, together=np.asarray(best.together, np.int64))
     cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
@@ -49,7 +75,7 @@ def cut(
     slices = regroup(network, slices, target, lambda part, found, index: _fullest(
         part, found, index, target, backend))
     _require_few(network, slices, constraints)
-    return slices
+    return Cut(slices=slices, together=np.arange(len(slices)))
 
 
 def _fullest(
@@ -65,19 +91,19 @@ def _fullest(
 
 def lay(
     network: Network,
-    slices: Slices,
+    found: Cut,
     target: Target,
     backend: Backend,
     rates: Array,
     constraints: Constraints | None = None,
 ) -> tuple[Mapping, Demand]:
     """Slices routed and placed, and what they need; parameters as of `map_network`."""
-    constraints = constraints or Constraints()
+    constraints, slices = constraints or Constraints(), found.slices
     axons = route(network, slices)
     suited = backend.suited_cores(network, target)
-    where = allowed(network, slices, constraints, suited, target)
+    where = allowed(network, slices, found.together, constraints, suited, target)
     placed = place(network, slices, axons, target, rates_by_name(network, rates),
-                   free=constraints.free(target), allowed=where)
+                   free=constraints.free(target), allowed=where, together=found.together)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)

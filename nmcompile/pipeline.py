@@ -17,7 +17,7 @@ from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.map_check import check_map
-from nmcompile.mapper import cut, lay, map_network
+from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
@@ -56,6 +56,7 @@ class Options:
     legalisation  what may be changed where the chip's formats cannot hold the network
     seed        of the rate encoding of values where the chip's spikes are binary
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
+    search      whether cuts and cores are chosen for the least energy times delay
     """
 
     conversion: Conversion = field(default_factory=Conversion)
@@ -63,6 +64,7 @@ class Options:
     legalisation: Legalisation = field(default_factory=Legalisation)
     seed: int = 0
     constraints: Path | None = None
+    search: bool = False
 
 
 def compile_stage(
@@ -94,11 +96,14 @@ def compile_stage(
     if isinstance(stage, IntegerStage):
         keep("quantize", stage)
         progress("partition")
-        stage = CutStage(integer=stage, slices=cut(network, target, backend, asked))
+        spikes = sent_in(stage) if options.search else None
+        found = cut(network, target, backend, asked, spikes)
+        stage = CutStage(integer=stage, slices=found.slices, together=found.together)
     keep("partition", stage)
     progress("map")
     integer = stage.integer
-    mapping, needs = lay(network, stage.slices, target, backend, integer.rates, asked)
+    whole = Cut(slices=stage.slices, together=stage.together)
+    mapping, needs = lay(network, whole, target, backend, integer.rates, asked)
     program = Program(network=network, mapping=mapping, target=target, latency=integer.latency)
     checks = (*integer.checks, check_map(program, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
@@ -166,6 +171,15 @@ def integer_stage(found: Quantized) -> IntegerStage:
     return IntegerStage(
         network=network, latency=seen.latency, sample=found.sample, rates=np.concatenate(rates),
         checks=found.checks, errors=found.errors, notes=found.notes)
+
+
+def sent_in(stage: IntegerStage) -> dict[str, Array]:
+    """(steps, n) what each input and population sends in the steps of the sample."""
+    network = stage.network
+    sent = {p.name: payloads(p, stage.sample.inputs[p.name]) for p in network.inputs}
+    trace = run_aligned(network, stage.latency, sent)
+    sent |= {name: record["spikes"] for name, record in trace.records.items()}
+    return {node.name: sent[node.name].reshape(-1, node.size) for node in network.nodes}
 
 
 def map_stage(

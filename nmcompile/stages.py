@@ -80,10 +80,14 @@ class IntegerStage:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CutStage:
-    """A network in a chip's integers, cut into slices that have no core yet (-1)."""
+    """A network in a chip's integers, cut into slices that have no core yet (-1).
+
+    together  (s,) int64, slices of one number share a core
+    """
 
     integer: IntegerStage
     slices: Slices
+    together: Array
 
     @property
     def network(self) -> Network:

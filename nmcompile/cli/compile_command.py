@@ -91,6 +91,9 @@ import click
     show_default=True,
     help="Seed of random encodings.",
 )
+@click.option("--search", is_flag=True,
+              help="Cut layers and share cores for the least energy times delay, in place of the "
+              "fewest cores.")
 @click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
               help="Keep the result of each pass here, as .h5 to go on from and as .txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -113,6 +116,7 @@ def command(
     relay_delays: bool,
     chips: int | None,
     constraints: Path | None,
+    search: bool,
     seed: int,
     dump_to: Path | None,
     as_json: bool,
@@ -143,6 +147,7 @@ def command(
             relay_delays=relay_delays,
             chips=chips,
             constraints=constraints,
+            search=search,
             seed=seed,
             dump_to=dump_to,
             sample=None if sample is None else api.read_data(sample).x,
@@ -152,7 +157,8 @@ def command(
         bar.update(task, description="write")
         options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
                    "tolerance": tolerance, "bits": bits, "memory": memory,
-                   "legalise": legalise, "relay_delays": relay_delays, "chips": chips}
+                   "legalise": legalise, "relay_delays": relay_delays, "chips": chips,
+                   "search": search}
         build = api.write_build(compiled, output, api.origin(source, **options))
     if as_json:
         print_json(build.figures)

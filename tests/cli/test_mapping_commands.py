@@ -101,7 +101,7 @@ def test_stages_are_the_same_bytes_each_time_and_readable_as_text(kept, tmp_path
             assert again == (kept / "stages" / f"{name}.{suffix}").read_bytes()
     text = (tmp_path / "partition.txt").read_text()
     assert "population lif1 16x8x8 loihi" in text
-    assert "slice 0 of lif1: 0:16 0:8 0:8" in text
+    assert "slice 0 of lif1: 0:16 0:8 0:8, with 0" in text
 
 
 def test_a_stage_of_another_chip_and_a_file_that_is_none_are_refused(command, kept, tmp_path):

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
-from helpers.networks import every_step
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
+from helpers.networks import every_step
 from nmcompile.ir import (
     Input,
     Network,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.networks import every_step
 from nmcompile_backends.xylo.arithmetic import (
     HIDDEN_SPIKES,
     NO_ALIAS,
@@ -11,6 +10,7 @@ from nmcompile_backends.xylo.arithmetic import (
     XyloNeuron,
 )
 
+from helpers.networks import every_step
 from nmcompile.ir import (
     Input,
     Network,

@@ -21,8 +21,8 @@ from nmcompile_backends.xylo.emit import FILE, emit
 import nmcompile as nmc
 from nmcompile.ir import Network, run, verify
 from nmcompile.passes.quantize import payloads
-from nmcompile.stages import Compiled
 from nmcompile.simulator import simulate
+from nmcompile.stages import Compiled
 
 PYTHON = os.environ.get("NMC_XYLO_PYTHON")
 RUNNER = Path(__file__).parents[2] / "tools" / "oracles" / "xylo_run.py"

@@ -107,7 +107,8 @@ def irregular(neurons: int, fan_out: int = 100, seed: int = 0) -> Network:
     names = rng.permutation(n)  # numbers say nothing of places
     source, target = names[source], names[target]
     order = np.lexsort((target, source))
-    linear = Sparse(start=np.arange(0, n * fan_out + 1, fan_out), target=target[order].astype(np.int32),
+    linear = Sparse(start=np.arange(0, n * fan_out + 1, fan_out),
+                    target=target[order].astype(np.int32),
                     weight=rng.integers(-100, 101, n * fan_out, np.int8), in_shape=(n,),
                     out_shape=(n,))
     layers = _Builder((n,), seed)

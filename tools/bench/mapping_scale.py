@@ -53,11 +53,11 @@ def measure(name: str) -> dict[str, float]:
     rates = np.full(sum(node.size for node in network.nodes), 0.05, np.float32)
     built = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.perf_counter()
-    slices = cut(network, machine, chip)
+    found = cut(network, machine, chip)
     cut_s = time.perf_counter() - begun
-    chips = -(-len(slices) // machine.cores_per_chip)
+    chips = -(-len(found.slices) // machine.cores_per_chip)
     begun = time.perf_counter()
-    mapping, _ = lay(network, slices, with_chips(machine, chips), chip, rates)
+    mapping, _ = lay(network, found, with_chips(machine, chips), chip, rates)
     return {
         "neurons": sum(p.size for p in network.populations),
         "synapses": sum(int(a.synapses.sum(dtype=np.int64)) for a in mapping.axons),

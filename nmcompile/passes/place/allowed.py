@@ -17,12 +17,13 @@ Allowed = tuple[tuple[Array, Array], ...]
 
 
 def allowed(
-    network: Network, slices: Slices, constraints: Constraints, suited: dict[str, Array],
-    target: Target,
+    network: Network, slices: Slices, together: Array, constraints: Constraints,
+    suited: dict[str, Array], target: Target,
 ) -> Allowed:
     """Pairs of slice numbers (k,) and the cores (n_cores,) bool where alone these may be.
 
-    suited  layer -> (n_cores,) bool where the chip's cores differ and not all hold it
+    together  (s,) slices of one number share a core
+    suited    layer -> (n_cores,) bool where the chip's cores differ and not all hold it
 
     Layers that belong together get the first chip with room for all of them; layers that must be
     apart get chips of their own, the first that have room. Raises NmcError where there are none.
@@ -30,8 +31,8 @@ def allowed(
     free = constraints.free(target)
     masks = {p.name: free & constraints.on.get(p.name, True) & suited.get(p.name, True)
              for p in network.populations}
-    counts = np.bincount(slices.population, minlength=len(network.populations))
-    need = {p.name: int(n) for p, n in zip(network.populations, counts, strict=True)}
+    need = {p.name: len(np.unique(together[slices.population == i]))
+            for i, p in enumerate(network.populations)}
     units = list(_units(constraints, list(need)))
     apart = {pair for group in constraints.apart for pair in _pairs(group)}
     taken = np.zeros(target.board.chips.value, np.int64)
@@ -53,9 +54,9 @@ def allowed(
              if p.name in held or p.name in constraints.on or p.name in suited]
     index = {p.name: i for i, p in enumerate(network.populations)}
     found = tuple((np.flatnonzero(slices.population == index[n]), masks[n]) for n in fixed)
-    for name, (members, mask) in zip(fixed, found, strict=True):
-        if len(members) > np.count_nonzero(mask):
-            raise NmcError(name, f"needs {len(members):,} cores, {np.count_nonzero(mask):,} are "
+    for name, (_, mask) in zip(fixed, found, strict=True):
+        if need[name] > np.count_nonzero(mask):
+            raise NmcError(name, f"needs {need[name]:,} cores, {np.count_nonzero(mask):,} are "
                            "left to it", "Allow it more cores, or reserve fewer.")
     return found
 

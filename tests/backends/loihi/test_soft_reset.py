@@ -25,9 +25,9 @@ from nmcompile.ir import Input, Network, Output, Population, Projection, run, ve
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset, ResetAt
 from nmcompile.pipeline import compile_stage
-from nmcompile.stages import Compiled
 from nmcompile.report.figures import compiled_figures
 from nmcompile.simulator import energy_by_slice, simulate
+from nmcompile.stages import Compiled
 from nmcompile.target import load_target
 
 SHAPE = (3, 2)
