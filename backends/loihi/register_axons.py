@@ -84,7 +84,7 @@ def compartments(network: Network, slices: Slices, population: int) -> tuple[Arr
     core, compartment = np.empty((2, neurons.size), np.int64)
     first = first_compartments(network, slices)
     for i in np.flatnonzero(slices.population == population):
-        members = slices.members(neurons.shape, i)
+        members = slices.members(neurons.shape, int(i))
         core[members] = slices.core[i]
         compartment[members] = first[i] + np.arange(len(members)) * each + each - 1
     return core, compartment

@@ -17,8 +17,9 @@ from nmcompile.passes.partition.hypergraph.cut import cut
 from nmcompile.target import Target
 
 PINS = 4_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
-IMBALANCE = 0.05
-ROUNDS = 8
+IMBALANCE = (0.05, 0.3)  # least and most; between, as much as a core has room for
+ROUNDS = 10
+CLOSE = 0.05  # share of the parts to which their number is sought
 Fullest = Callable[[Network, Slices, int], float]
 WHOLE = 1_000_000  # weight of vertices that fill a core
 
@@ -56,16 +57,24 @@ def _regrouped(
     name = network.populations[index].name
     near = replace(network, projections=tuple(
         p for p in network.projections if name in (p.source, p.target)))
+    few, many, best = 1, before, slices  # as many are too few, as many are enough
     parts = max(2, ceil(graph.vertex_weight.sum() / WHOLE))
     for _ in range(ROUNDS):
-        if parts >= before:
-            return slices
-        found = _in_parts(network, slices, index, cut(graph, parts, imbalance=IMBALANCE))
+        if parts >= many or parts <= few:
+            break
+        room = WHOLE * parts / graph.vertex_weight.sum() - 1
+        part = cut(graph, parts, imbalance=float(np.clip(room, *IMBALANCE)))
+        found = _in_parts(network, slices, index, part)
         over = fullest(near, found, index)
         if over <= 1:
-            return found
-        parts = ceil(parts * min(max(over, 1 + IMBALANCE), 2))
-    return slices
+            many, best = parts, found
+        else:
+            few = parts
+        if many - few <= CLOSE * many:
+            break
+        guess = ceil(parts * over) if best is slices else many
+        parts = min(guess, (few + many) // 2) if guess >= many else guess
+    return best
 
 
 def _hypergraph(network: Network, index: int, target: Target) -> Hypergraph:
