@@ -82,6 +82,18 @@ def test_map_places_a_build_anew_and_checks_it_against_the_earlier_one(command, 
     assert without.code == 2
 
 
+def test_a_search_spreads_the_network_and_lowers_energy_times_delay(command, kept, tmp_path):
+    found = command("map", kept / "build", "--search", "-o", tmp_path / "spread")
+    assert found.code == 0, found.err
+    assert "spikes and 0 states differ" in found.out
+    product = []
+    for build in (kept / "build", tmp_path / "spread"):
+        run = command("simulate", build, "--input", EXAMPLES / "digits_test.npz", "--json")
+        told = json.loads(run.out)
+        product.append(told["energy_per_sample_j"] * told["latency_s"]["per_sample_mean"])
+    assert product[1] < product[0] / 10
+
+
 @pytest.mark.parametrize("stage", ["trace", "lower", "quantize", "partition"])
 def test_from_any_stage_the_same_program_comes_out(command, kept, tmp_path, stage):
     found = command("compile", "--from", kept / "stages" / f"{stage}.h5", "--target", "loihi2",
