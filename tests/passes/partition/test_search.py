@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.loihi_programs import dense, network, neuron, port, projection, sparse, weights
-from helpers.networks import small_target
+from helpers.networks import every_step, small_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,7 +118,7 @@ def test_loads_of_boxes_are_those_of_their_axons(seed, which, where):
     packets, events = load.received(slices.low[-2:], slices.high[-2:])
     received, bits = load.stored(slices.low[-2:], slices.high[-2:], lambda n: LOIHI.row_bits(
         entry.format, n, indexed=entry.map.kind != "dense"))
-    needs = demand(net, Mapping(slices=slices, axons=(axons,)), target, LOIHI)
+    needs = demand(net, Mapping(slices=slices, axons=(axons,), rates=every_step(net)), target, LOIHI)
     for box in (0, 1):
         number = len(slices) - 2 + box
         mine = axons.slice == number
@@ -140,7 +140,7 @@ def test_all_cores_keep_all_limits(limits):
     found = search(net, target, LOIHI, recorded(net))
     axons = route(net, found.slices)
     placed = replace(found.slices, core=found.together.astype(np.int32))
-    mapping = Mapping(slices=placed, axons=axons)
+    mapping = Mapping(slices=placed, axons=axons, rates=every_step(net))
     require_fit(net, mapping, target, demand(net, mapping, target, LOIHI))
     for i, population in enumerate(net.populations):
         assert slice_of_neurons(net, found.slices, i).min() >= 0

@@ -26,7 +26,7 @@ PASSES = 6  # over a level at most
 PATIENCE = 300  # moves without gain before a pass ends
 WIDE, KNIT = 45, 0.14  # pins a net, and how far clusters must merge pins; see _hierarchies
 LARGEST = 2**28  # of the sum of weights of nets: gains are int32
-TABLE = 2**27  # entries of the table of vertices by parts
+TABLE = 2**27  # entries of the tables of vertices, and of nets, by parts
 
 Hierarchy = tuple[list[Level], list[Array], int]  # levels, clusters, vertices when seeds are grown
 
@@ -50,6 +50,8 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
 def cut_to_limit(graph: Hypergraph, limit: int, *, seed: int = 0) -> tuple[Array, int]:
     """Parts of at most `limit`, (n,) int32, and how many: the fewest that were found to fit.
 
+    Parts that the vertices fill to the last leave little room for moves: the km1 of 58 such parts
+    of a sheet of 3,364 neurons was 26 % above that of 59 parts with the same limit.
     Raises NmcError where a vertex weighs more than `limit`.
     """
     total = int(graph.vertex_weight.sum())
@@ -90,8 +92,7 @@ def _level(graph: Hypergraph) -> Level:
 
 
 def _partition(level: Level, k: int, limit: int, seed: int) -> Array:
-    n = len(level.vertex_weight)
-    if n * k > TABLE and k > 2:
+    if max(len(level.vertex_weight), len(level.weight)) * k > TABLE and k > 2:
         return _halves(level, k, limit, seed)
     best: tuple[int, Array] | None = None
     for levels, labels, seeded in _hierarchies(level, k, limit, seed):
