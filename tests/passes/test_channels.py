@@ -174,3 +174,25 @@ def test_xylo_keeps_integers_trained_with_a_step_for_each_neuron():
     assert factors.tolist() == [16.0]
     threshold = integer.populations[0].neuron.threshold
     np.testing.assert_allclose(threshold / threshold[0], (0.1 / step).ravel(), rtol=0.02)
+
+
+def test_trained_integers_stay_beside_a_bias_that_coarse_scales_could_not_keep():
+    rng = np.random.default_rng(0)
+    step = np.array([2.0, 1.1, 0.8, 0.4], np.float32).reshape(4, 1)
+    whole = rng.integers(-1, 2, (4, 6))
+    trained = Dense(weight=(whole * step).astype(np.float32), in_shape=(6,), out_shape=(4,),
+                    grid=Grid(step=step, bits=2))
+    neuron = CubaLIF(current_decay=scalar(0.5), decay=scalar(0.75), threshold=scalar(1),
+                     reset=Reset.SUBTRACT, fires_at_threshold=True, spikes_per_step=31)
+    first = network_of(dense_of(rng), (6,), neuron=neuron)
+    second = Population(name="m", shape=(4,), neuron=neuron, bias=scalar(0.2))
+    network = replace(
+        first, populations=(*first.populations, second),
+        projections=(replace(first.projections[0], delay=0),
+                     Projection(source="n", target="m", map=trained)),
+        outputs=(Output(name="output", population="m"),))
+    integer, (_, error) = quantized(network, XYLO, bits=8, target=load_target("xylo_a2"))
+    assert integer.populations[1].start == 2  # it runs a step before its first input
+    assert error.kept == f"as trained, {OWN}"
+    stored = integer.projections[1].map.weight.astype(np.int64)
+    assert len(np.unique(stored[whole != 0] / whole[whole != 0])) == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
+from nmcompile.errors import NmcError
 from nmcompile.ir import Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.target import Target
@@ -25,14 +26,27 @@ def as_trained(layer: Layer, backend: Backend, target: Target) -> Iterator[Encod
     steps = [_step(p) * unit for p, unit in zip(layer.projections, layer.units, strict=True)]
     if not steps or min(steps) <= 0:
         return
-    coarse = 2.0 ** POWERS[0] / min(steps)
-    share = backend.encode(layer, coarse, 1.0, target).current_unit * coarse
-    for power in POWERS:  # times the share of a weight that the chip's neurons take for one
-        encoded = backend.encode(layer, share * 2.0**power / min(steps), 1.0, target)
-        if all(_same(real, whole, unit / encoded.current_unit)
+    share = None  # of a weight that the chip's neurons take for one
+    for power in POWERS:
+        scale = 2.0**power / min(steps) * (share or 1.0)
+        encoded = _encoded(layer, scale, backend, target)
+        if encoded is not None and share is None:
+            share = encoded.current_unit * scale
+            encoded = _encoded(layer, scale * share, backend, target)
+        if encoded is not None and all(_same(real, whole, unit / encoded.current_unit)
                for real, whole, unit in zip(
                    layer.projections, encoded.projections, layer.units, strict=True)):
             yield encoded
+
+
+def _encoded(
+    layer: Layer, scale: float, backend: Backend, target: Target
+) -> EncodedLayer | None:
+    """`layer` at `scale`; None where that is so coarse that the chip refuses its bias."""
+    try:
+        return backend.encode(layer, scale, 1.0, target)
+    except NmcError:
+        return None
 
 
 def _step(projection: Projection) -> float:
