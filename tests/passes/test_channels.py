@@ -185,7 +185,7 @@ def test_trained_integers_stay_beside_a_bias_that_coarse_scales_could_not_keep()
     neuron = CubaLIF(current_decay=scalar(0.5), decay=scalar(0.75), threshold=scalar(1),
                      reset=Reset.SUBTRACT, fires_at_threshold=True, spikes_per_step=31)
     first = network_of(dense_of(rng), (6,), neuron=neuron)
-    second = Population(name="m", shape=(4,), neuron=neuron, bias=scalar(0.2))
+    second = Population(name="m", shape=(4,), neuron=neuron, bias=scalar(0.4))
     network = replace(
         first, populations=(*first.populations, second),
         projections=(replace(first.projections[0], delay=0),
