@@ -8,17 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
-from nmcompile.dump import dump, is_stage, load_stage
+from nmcompile.dump import dump
 from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
 from nmcompile.files import require_file, write_json
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
-from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
 from nmcompile.map_check import check_remapped, random_run
@@ -26,8 +24,8 @@ from nmcompile.mapper import map_network
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
-from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
-from nmcompile.passes.quantize import AUTO, NAMES, Precision, payloads
+from nmcompile.passes.convert import BALANCES, STEPS, Conversion
+from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import (
     Options,
     compile_stage,
@@ -39,8 +37,8 @@ from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, mapping_figures, run_figures
 from nmcompile.simulator import Run
 from nmcompile.simulator import simulate as run_program
-from nmcompile.stages import Compiled, Data, Quantized, Stage
-from nmcompile.target import Target, load_target, with_chips
+from nmcompile.stages import Compiled, Quantized
+from nmcompile.target import Target, load_target
 
 VARIABLES = ("spikes", "v", "u")
 
@@ -141,16 +139,16 @@ def compile(
     seed         of the rate encoding of values for chips with binary spikes
     dump_to      folder for the result of each pass, which may take the place of the model
     """
-    chip = _board(target, chips)
+    chip = choices.board(target, chips)
     progress("load")
-    stage = _stage(model, chip) or load(
-        _request(model, sample, calibration, code, trust_pickle, steps))
+    stage = choices.kept_stage(model, chip) or load(
+        choices.request(model, sample, calibration, code, trust_pickle, steps))
     return compile_stage(
         stage,
         chip,
-        _calibration(stage, calibration, seed) if isinstance(stage, Traced) else None,
-        Options(conversion=_conversion(convert, steps, balance, tolerance),
-                precision=_precision(bits, memory), seed=seed, constraints=constraints,
+        choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
+        Options(conversion=choices.conversion(convert, steps, balance, tolerance),
+                precision=choices.precision(bits, memory), seed=seed, constraints=constraints,
                 search=search,
                 legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
@@ -181,10 +179,11 @@ def quantize(
     """
     chip = target if isinstance(target, Target) else load_target(target)
     progress("load")
-    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
+    traced = load(choices.request(model, sample, calibration, code, trust_pickle, steps))
     stage = quantize_traced(
-        traced, chip, _calibration(traced, calibration, seed),
-        Options(conversion=Conversion(steps=steps or STEPS), precision=_precision(bits, memory),
+        traced, chip, choices.calibration_data(traced, calibration, seed),
+        Options(conversion=Conversion(steps=steps or STEPS),
+                precision=choices.precision(bits, memory),
                 legalisation=Legalisation(nearest=legalise), seed=seed), progress)
     return QuantizeResult(
         stage=stage, formats=compare_formats(stage, chip, progress) if compare else ())
@@ -211,11 +210,12 @@ def check(
     chips  of the board of each; default: the target's own
     The other parameters are those of `compile`.
     """
-    boards = [_board(target, chips) for target in targets]
+    boards = [choices.board(target, chips) for target in targets]
     progress("load")
-    traced = load(_request(model, sample, calibration, code, trust_pickle, steps))
-    data = _calibration(traced, calibration, seed)
-    options = Options(conversion=Conversion(steps=steps or STEPS), precision=_precision(bits, None),
+    traced = load(choices.request(model, sample, calibration, code, trust_pickle, steps))
+    data = choices.calibration_data(traced, calibration, seed)
+    options = Options(conversion=Conversion(steps=steps or STEPS),
+                      precision=choices.precision(bits, None),
                       legalisation=Legalisation(nearest=legalise), seed=seed)
     fits = []
     for target in boards:
@@ -268,11 +268,11 @@ def simulate(
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`."""
     program = build.program
-    _require_labels(program.network, data, where)
+    choices.require_labels(program.network, data, where)
     values = encode(data.x, program.network, steps=steps, encoding=encoding, seed=seed, where=where)
     sent = {p.name: payloads(p, values[p.name]) for p in program.network.inputs}
-    _require_payload(program.network.inputs[0], values, program.target, where)
-    _require_reach(program.network.inputs[0], values, where)
+    choices.require_payload(program.network.inputs[0], values, program.target, where)
+    choices.require_reach(program.network.inputs[0], values, where)
     run = run_program(program, sent, record=record, progress=progress)
     return Result(run=run, figures=run_figures(build.figures, program, run, data.y))
 
@@ -286,97 +286,6 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return {"model": model.name, "model_sha256": digest, "options": options}
-
-
-def _stage(model: object, target: Target) -> Stage | None:
-    """What an earlier compilation kept in the file `model`; None where it is none of its files."""
-    if not isinstance(model, str | Path) or not is_stage(Path(model)):
-        return None
-    return load_stage(Path(model), target)
-
-
-def _board(target: str | Target, chips: int | None) -> Target:
-    found = target if isinstance(target, Target) else load_target(target)
-    return found if chips is None else with_chips(found, chips)
-
-
-def _request(
-    model: object, sample: Array | None, calibration: DataFile | None, code: str | None,
-    trust_pickle: bool, steps: int | None,
-) -> Request:
-    path = Path(model) if isinstance(model, str | Path) else None
-    return Request(
-        path=path, model=None if path else model, sample=sample, code=code, steps=steps,
-        spare=None if calibration is None else calibration.x, trust_pickle=trust_pickle)
-
-
-def _conversion(
-    code: str, steps: int | None, balance: str, tolerance: float | None
-) -> Conversion:
-    for name, value, known in (("convert", code, CODES), ("balance", balance, BALANCES)):
-        if value not in known:
-            raise NmcError(name, f"is '{value}'", f"Take one of {', '.join(known)}.")
-    if tolerance is not None and not 0 <= tolerance < 1:
-        raise NmcError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
-    return Conversion(code=code, steps=steps or STEPS, balance=balance, tolerance=tolerance)
-
-
-def _precision(bits: str | None, memory: int | None) -> Precision:
-    if bits not in (None, AUTO, *NAMES):
-        raise NmcError("bits", f"is '{bits}'", f"Take one of {', '.join((*NAMES, AUTO))}.")
-    if memory is not None and bits != AUTO:
-        raise NmcError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
-    return Precision(weights=bits, memory_bits=None if memory is None else 8 * memory)
-
-
-def _calibration(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
-    if data is None:
-        return None
-    _require_labels(traced.network, data, "calibration data")
-    inputs = encode(
-        data.x,
-        traced.network,
-        seed=seed,
-        where="calibration data",
-        steps=traced.network.steps or _steps(traced),
-    )
-    return Data(inputs=inputs, labels=data.y)
-
-
-def _steps(traced: Traced) -> int:
-    return next(iter(traced.inputs.values())).shape[1]
-
-
-def _require_labels(network: Network, data: DataFile, where: str) -> None:
-    classes = network.population(network.outputs[0].population).size
-    if data.y is not None and data.y.max(initial=0) >= classes:
-        raise NmcError(
-            where, f"y holds class {data.y.max()}, the network has {classes} outputs, 0 to "
-            f"{classes - 1}"
-        )
-
-
-def _require_payload(port: Input, values: dict[str, Array], target: Target, where: str) -> None:
-    sent = values[port.name]
-    if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
-        raise NmcError(
-            where,
-            f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
-            f"binary on {target.name}",
-            "Add --encode rate, or give spikes.",
-        )
-
-
-def _require_reach(port: Input, values: dict[str, Array], where: str) -> None:
-    reach = port.format.limit * port.format.scale
-    peak = float(np.abs(values[port.name]).max())
-    if port.format.payload_bits and peak > reach * 1.002:
-        raise NmcError(
-            where,
-            f"values reach a magnitude of {peak:g}, input '{port.name}' was compiled for up to "
-            f"{reach:g}",
-            "Compile with data like it: --calibrate.",
-        )
 
 
 __all__ = [

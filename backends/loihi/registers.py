@@ -169,12 +169,7 @@ def _core(source: Source, core: int) -> Json:
 
 def _compartments(source: Source, path: str, number: int) -> Json:
     population, box = _slice(source, number)
-    neuron = population.neuron
-    place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
-             "first": box.first, "count": box.size * box.step, "start": population.start}
-    slices = source.program.mapping.slices
-    if str(slices.population[number]) in slices.orders:
-        place["neurons"] = source.store(f"{path}/neurons", box.members.astype(np.int64))
+    neuron, place = population.neuron, _place(source, path, number)
 
     def register(name: str) -> Json | int:
         values = np.broadcast_to(getattr(neuron, name), population.shape)
@@ -210,6 +205,17 @@ def _compartments(source: Source, path: str, number: int) -> Json:
         "refractory": neuron.refractory,
         "reset": reset_name(neuron), "inclusive": neuron.inclusive, "silent": neuron.silent,
     }
+
+
+def _place(source: Source, path: str, number: int) -> Json:
+    """Whose neurons slice `number` holds, and in which compartments."""
+    population, box = _slice(source, number)
+    slices = source.program.mapping.slices
+    place = {"population": population.name, "low": box.low.tolist(), "high": box.high.tolist(),
+             "first": box.first, "count": box.size * box.step, "start": population.start}
+    if str(slices.population[number]) in slices.orders:
+        place["neurons"] = source.store(f"{path}/neurons", box.members.astype(np.int64))
+    return place
 
 
 def _slice(source: Source, number: int) -> tuple[Population, Box]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's origin
 
 
 @click.command("compile")
@@ -104,22 +107,8 @@ def command(
     output: Path,
     sample: Path | None,
     calibrate: Path | None,
-    code: str | None,
-    trust_pickle: bool,
-    steps: int | None,
-    convert: str,
-    balance: str,
-    tolerance: float | None,
-    bits: str | None,
-    memory: int | None,
-    legalise: bool,
-    relay_delays: bool,
-    chips: int | None,
-    constraints: Path | None,
-    search: bool,
-    seed: int,
-    dump_to: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
     from nmcompile import api
@@ -135,31 +124,14 @@ def command(
         compiled = api.compile(
             source,
             target=chip,
-            code=code,
-            trust_pickle=trust_pickle,
-            steps=steps,
-            convert=convert,
-            balance=balance,
-            tolerance=tolerance,
-            bits=bits,
-            memory=memory,
-            legalise=legalise,
-            relay_delays=relay_delays,
-            chips=chips,
-            constraints=constraints,
-            search=search,
-            seed=seed,
-            dump_to=dump_to,
             sample=None if sample is None else api.read_data(sample).x,
             calibration=None if calibrate is None else api.read_data(calibrate),
             progress=lambda stage: bar.update(task, description=stage),
+            **options,
         )
         bar.update(task, description="write")
-        options = {"seed": seed, "steps": steps, "convert": convert, "balance": balance,
-                   "tolerance": tolerance, "bits": bits, "memory": memory,
-                   "legalise": legalise, "relay_delays": relay_delays, "chips": chips,
-                   "search": search}
-        build = api.write_build(compiled, output, api.origin(source, **options))
+        told = {name: value for name, value in options.items() if name not in UNTOLD}
+        build = api.write_build(compiled, output, api.origin(source, **told))
     if as_json:
         print_json(build.figures)
         return

@@ -1,0 +1,118 @@
+"""What a user chooses and gives, as the passes take it; or what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nmcompile.dump import is_stage, load_stage
+from nmcompile.encode import encode
+from nmcompile.errors import NmcError
+from nmcompile.frontends.data_file import DataFile
+from nmcompile.frontends.interface import Request, Traced
+from nmcompile.ir import Input, Network
+from nmcompile.ir.neurons.base import Array
+from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
+from nmcompile.passes.quantize import AUTO, NAMES, Precision
+from nmcompile.stages import Data, Stage
+from nmcompile.target import Target, load_target, with_chips
+
+
+def kept_stage(model: object, target: Target) -> Stage | None:
+    """What an earlier compilation kept in the file `model`; None where it is none of its files."""
+    if not isinstance(model, str | Path) or not is_stage(Path(model)):
+        return None
+    return load_stage(Path(model), target)
+
+
+def board(target: str | Target, chips: int | None) -> Target:
+    """The board that a target's name, file or value means, with so many chips."""
+    found = target if isinstance(target, Target) else load_target(target)
+    return found if chips is None else with_chips(found, chips)
+
+
+def request(
+    model: object, sample: Array | None, calibration: DataFile | None, code: str | None,
+    trust_pickle: bool, steps: int | None,
+) -> Request:
+    """What a frontend is asked to load."""
+    path = Path(model) if isinstance(model, str | Path) else None
+    return Request(
+        path=path, model=None if path else model, sample=sample, code=code, steps=steps,
+        spare=None if calibration is None else calibration.x, trust_pickle=trust_pickle)
+
+
+def conversion(
+    code: str, steps: int | None, balance: str, tolerance: float | None
+) -> Conversion:
+    """How activations become neurons; NmcError for what is no way of it."""
+    for name, value, known in (("convert", code, CODES), ("balance", balance, BALANCES)):
+        if value not in known:
+            raise NmcError(name, f"is '{value}'", f"Take one of {', '.join(known)}.")
+    if tolerance is not None and not 0 <= tolerance < 1:
+        raise NmcError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
+    return Conversion(code=code, steps=steps or STEPS, balance=balance, tolerance=tolerance)
+
+
+def precision(bits: str | None, memory: int | None) -> Precision:
+    """How wide weights are; NmcError for what is no width."""
+    if bits not in (None, AUTO, *NAMES):
+        raise NmcError("bits", f"is '{bits}'", f"Take one of {', '.join((*NAMES, AUTO))}.")
+    if memory is not None and bits != AUTO:
+        raise NmcError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
+    return Precision(weights=bits, memory_bits=None if memory is None else 8 * memory)
+
+
+def calibration_data(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
+    """The user's data in the network's own form."""
+    if data is None:
+        return None
+    require_labels(traced.network, data, "calibration data")
+    inputs = encode(
+        data.x,
+        traced.network,
+        seed=seed,
+        where="calibration data",
+        steps=traced.network.steps or _steps(traced),
+    )
+    return Data(inputs=inputs, labels=data.y)
+
+
+def _steps(traced: Traced) -> int:
+    return next(iter(traced.inputs.values())).shape[1]
+
+
+def require_labels(network: Network, data: DataFile, where: str) -> None:
+    """Refuse labels of classes that the network does not have."""
+    classes = network.population(network.outputs[0].population).size
+    if data.y is not None and data.y.max(initial=0) >= classes:
+        raise NmcError(
+            where, f"y holds class {data.y.max()}, the network has {classes} outputs, 0 to "
+            f"{classes - 1}"
+        )
+
+
+def require_payload(port: Input, values: dict[str, Array], target: Target, where: str) -> None:
+    """Refuse values that the spikes of an input cannot carry."""
+    sent = values[port.name]
+    if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
+        raise NmcError(
+            where,
+            f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
+            f"binary on {target.name}",
+            "Add --encode rate, or give spikes.",
+        )
+
+
+def require_reach(port: Input, values: dict[str, Array], where: str) -> None:
+    """Refuse values far beyond those that an input was compiled for."""
+    reach = port.format.limit * port.format.scale
+    peak = float(np.abs(values[port.name]).max())
+    if port.format.payload_bits and peak > reach * 1.002:
+        raise NmcError(
+            where,
+            f"values reach a magnitude of {peak:g}, input '{port.name}' was compiled for up to "
+            f"{reach:g}",
+            "Compile with data like it: --calibrate.",
+        )
