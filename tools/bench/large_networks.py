@@ -13,7 +13,6 @@ EIGHT_BITS = SynapseFormat(bits=8)
 # Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D: channels, and poolings of 2.
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
          512, 512, 512, "pool")
-VGG16_DENSE = (4096, 4096, 1000)
 # Bojarski et al. 2016, arXiv 1604.07316, as lava-dl's PilotNet: channels, kernel, stride, padding.
 PILOTNET = ((24, 3, 2, 0), (36, 3, 2, 0), (64, 3, 2, 0), (64, 3, 2, 0), (64, 3, 1, 1))
 PILOTNET_DENSE = (100, 50, 10, 1)
@@ -46,10 +45,10 @@ class _Builder:
         self.add(Conv(weight=self.weights(channels, self.shape[0], kernel, kernel),
                       in_shape=self.shape, stride=(stride, stride), padding=(padding, padding)))
 
-    def pool(self) -> None:
+    def pool(self, extent: int) -> None:
         channels = self.shape[0]
-        self.add(Conv(weight=np.full((channels, 1, 2, 2), 32, np.int8), in_shape=self.shape,
-                      stride=(2, 2), groups=channels))
+        self.add(Conv(weight=np.full((channels, 1, extent, extent), 32, np.int8),
+                      in_shape=self.shape, stride=(extent, extent), groups=channels))
 
     def dense(self, n: int) -> None:
         size = int(np.prod(self.shape))
@@ -62,15 +61,18 @@ class _Builder:
 
 
 def vgg16(seed: int = 0) -> Network:
-    """VGG-16 for pictures of 224 x 224: 13.9 million neurons, 138 million weights."""
+    """The convolutions of VGG-16 for pictures of 224 x 224, and a dense layer behind their mean.
+
+    The 25,088 inputs of the original's first dense layer take more rows than a core of Loihi 2 has.
+    """
     layers = _Builder((3, 224, 224), seed)
     for channels in VGG16:
         if channels == "pool":
-            layers.pool()
+            layers.pool(2)
         else:
             layers.conv(int(channels))
-    for n in VGG16_DENSE:
-        layers.dense(n)
+    layers.pool(7)
+    layers.dense(1000)
     return layers.build()
 
 
