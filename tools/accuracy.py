@@ -3,7 +3,8 @@
     python tools/accuracy.py mnist10k.npz WORK
 
 WORK keeps what was trained: a second run only compiles and simulates. The table goes into
-docs/quantization.md. It takes about 70 minutes of processor time, on as many cores as there are rows.
+docs/quantization.md. It takes about 70 minutes of processor time, on as many cores as there are
+rows.
 """
 
 from __future__ import annotations
