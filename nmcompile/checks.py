@@ -12,6 +12,9 @@ from nmcompile.ir.neurons.base import Array
 
 Records = dict[str, dict[str, Array]]
 STATES = 1e-5  # error allowed to float32 states, times the largest state where that is above 1
+CUTS = 2  # units of their grid by which states may differ that are cut to one: float32 sums that
+# lie at a unit fall to either side, machine by machine
+NONE = np.zeros(())
 TIE = 1e-4  # of the threshold: nearer to it than this, float32 rounding decides a spike
 
 
@@ -31,6 +34,7 @@ class Difference:
     samples  samples in which any spike differs; ties: those of them that rounding explains
     error    largest error of a state before the first spike that differs in its sample
     largest  largest magnitude of those states, or of what several spikes of one step took from one
+    grid     the widest grid that a population's states are cut to, 0 where none are
     """
 
     spikes: int
@@ -39,6 +43,7 @@ class Difference:
     ties: int
     error: float
     largest: float
+    grid: float = 0.0
 
 
 def compare(
@@ -55,7 +60,7 @@ def compare(
     first = _first_differences(unequal)
     steps = next(iter(wanted.values()))["spikes"].shape[1]
     spikes = differing = 0
-    error, largest = 0.0, 0.0
+    error, largest, grid = 0.0, 0.0, 0.0
     for name, records in wanted.items():
         spikes += int(np.count_nonzero(records["spikes"]))
         differing += int(np.count_nonzero(unequal[name]))
@@ -67,6 +72,7 @@ def compare(
             error = max(error, _largest(values - found[name][variable][judged][known]))
             largest = max(largest, _largest(values))
         largest = max(largest, _largest(_taken(network, name, records["spikes"])))
+        grid = max(grid, _largest(getattr(network.population(name).neuron, "state_step", NONE)))
     samples = np.flatnonzero(first < steps)
     ties = sum(_is_tie(network, wanted, found, (int(s), int(first[s]))) for s in samples)
     return Difference(
@@ -76,6 +82,7 @@ def compare(
         ties=ties,
         error=error,
         largest=largest,
+        grid=grid,
     )
 
 
@@ -86,7 +93,7 @@ def require_same(arrow: str, difference: Difference) -> None:
         raise NmcError(
             arrow, f"{difference.differing:,} of {difference.spikes:,} spikes differ", advice
         )
-    allowed = STATES * max(1.0, difference.largest)
+    allowed = STATES * max(1.0, difference.largest) + CUTS * difference.grid
     if difference.error > allowed:
         found = f"states differ by up to {difference.error:.2g}, allowed {allowed:.2g}"
         raise NmcError(arrow, found, advice)

@@ -160,4 +160,4 @@ def test_more_lines_than_a_core_has_are_refused():
         compiled(verify(net))
     assert str(error.value) == (
         "hidden: needs 95,232 synapse bits on one core, truenorth has 65,536 (published: "
-        "core.synapse_bits). Make the layer before it smaller, or split its inputs over two layers.")
+        "core.synapse_bits). Split the inputs of hidden over 2 layers whose outputs it adds up.")

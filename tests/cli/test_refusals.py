@@ -94,7 +94,7 @@ def test_a_network_too_large_for_the_target(refused, tmp_path):
     (tmp_path / "small.toml").write_text(small)
     assert refused(MODEL, "--code", CODE, target=tmp_path / "small.toml") == (
         "network: needs 773 cores, loihi2 has 128 (1 chips of 128); largest layers: lif1 512, "
-        "lif2 256, lif3 5. Use a target with more chips, or make these layers smaller.")
+        "lif2 256, lif3 5. With --chips 7 it fits.")
 
 
 def test_a_target_that_does_not_exist(refused):

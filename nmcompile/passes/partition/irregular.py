@@ -16,10 +16,10 @@ from nmcompile.passes.partition.hypergraph import Hypergraph
 from nmcompile.passes.partition.hypergraph.cut import cut
 from nmcompile.target import Target
 
-PINS = 4_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
+PINS = 2_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
 IMBALANCE = (0.05, 0.3)  # least and most; between, as much as a core has room for
-ROUNDS = 10
-CLOSE = 0.05  # share of the parts to which their number is sought
+ROUNDS = 6
+CLOSE = 0.15  # share of the parts to which their number is sought
 Fullest = Callable[[Network, Slices, int], float]
 WHOLE = 1_000_000  # weight of vertices that fill a core
 
