@@ -18,7 +18,7 @@ from nmcompile.target import Target
 
 PINS = 2_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
 IMBALANCE = (0.05, 0.3)  # least and most; between, as much as a core has room for
-ROUNDS = 6
+ROUNDS = 10
 CLOSE = 0.15  # share of the parts to which their number is sought
 Fullest = Callable[[Network, Slices, int], float]
 WHOLE = 1_000_000  # weight of vertices that fill a core
