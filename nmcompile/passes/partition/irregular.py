@@ -8,6 +8,7 @@ from math import ceil
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
@@ -19,6 +20,7 @@ from nmcompile.target import Target
 PINS = 2_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
 IMBALANCE = (0.05, 0.3)  # least and most; between, as much as a core has room for
 ROUNDS = 10
+TOO_FEW = 1.25  # what a core is taken to be overfull by where no cut holds
 CLOSE = 0.15  # share of the parts to which their number is sought
 Fullest = Callable[[Network, Slices, int], float]
 WHOLE = 1_000_000  # weight of vertices that fill a core
@@ -31,7 +33,7 @@ def is_irregular(network: Network, population: int) -> bool:
     """
     incoming = network.incoming(network.populations[population].name)
     return bool(incoming) and all(isinstance(p.map, Sparse) for p in incoming) and any(
-        len(p.map.weights()) > 2 * max(p.map.out_shape[-1], 1) for p in incoming)
+        len(p.map.weights()) > 2 * network.populations[population].size for p in incoming)
 
 
 def regroup(network: Network, slices: Slices, target: Target, fullest: Fullest) -> Slices:
@@ -62,10 +64,11 @@ def _regrouped(
     for _ in range(ROUNDS):
         if parts >= many or parts <= few:
             break
-        room = WHOLE * parts / graph.vertex_weight.sum() - 1
-        part = cut(graph, parts, imbalance=float(np.clip(room, *IMBALANCE)))
-        found = _in_parts(network, slices, index, part)
-        over = fullest(near, found, index)
+        part = _cut(graph, parts)
+        over = TOO_FEW
+        if part is not None:
+            found = _in_parts(network, slices, index, part)
+            over = fullest(near, found, index)
         if over <= 1:
             many, best = parts, found
         else:
@@ -75,6 +78,15 @@ def _regrouped(
         guess = ceil(parts * over) if best is slices else many
         parts = min(guess, (few + many) // 2) if guess >= many else guess
     return best
+
+
+def _cut(graph: Hypergraph, parts: int) -> Array | None:
+    """A part for each vertex; None where so few do not hold vertices of unlike weight."""
+    room = WHOLE * parts / graph.vertex_weight.sum() - 1
+    try:
+        return cut(graph, parts, imbalance=float(np.clip(room, *IMBALANCE)))
+    except NmcError:
+        return None
 
 
 def _hypergraph(network: Network, index: int, target: Target) -> Hypergraph:

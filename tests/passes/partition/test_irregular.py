@@ -20,6 +20,7 @@ from nmcompile.mapper import map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.verify import verify_program
+from nmcompile.passes.partition import irregular
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 
@@ -106,3 +107,19 @@ def test_an_order_that_breaks_a_rule_is_refused(program, orders, message):
     broken = replace(program, mapping=replace(program.mapping, slices=slices))
     with pytest.raises(NmcError, match=message):
         verify_program(broken)
+
+
+@pytest.mark.parametrize("least", [7, 1000])
+def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
+    network, monkeypatch, least
+):
+    def cut(graph, k, *, imbalance):
+        if k < least:
+            raise NmcError("hypergraph", f"no {k} parts were found")
+        return np.arange(graph.n_vertices) * k // graph.n_vertices
+
+    monkeypatch.setattr(irregular, "cut", cut)
+    target = small_target(neurons=30, input_axons=288)
+    mapping, _ = map_network(network, target, BACKEND, every_step(network))
+    assert mapping.slices.sizes().sum() == network.populations[0].size
+    assert len(mapping.slices) >= 5
