@@ -119,7 +119,7 @@ def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
         return np.arange(graph.n_vertices) * k // graph.n_vertices
 
     monkeypatch.setattr(irregular, "cut", cut)
-    target = small_target(neurons=30, input_axons=288)
+    target = small_target(neurons=30, input_axons=64)
     mapping, _ = map_network(network, target, BACKEND, every_step(network))
     assert mapping.slices.sizes().sum() == network.populations[0].size
     assert len(mapping.slices) >= 5
