@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Mapping, Program, rates_by_name
+from nmcompile.mapping import Program, rates_by_name
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.faults import detours
+from nmcompile.mapping.traffic import packets_between
 from nmcompile.simulator._traffic_kernels import count, spread
 from nmcompile.target.topology import board_width, tile_number, tile_position
 
@@ -106,27 +106,14 @@ class Expected:
 def expected_traffic(program: Program) -> Expected:
     """What the spikes of a step cost on average."""
     slices, target = program.mapping.slices, program.target
-    packets = packets_between(program.network, program.mapping)
+    network, mapping = program.network, program.mapping
+    packets, _ = packets_between(
+        network, slices, mapping.axons, rates_by_name(network, mapping.rates))
     loads = np.zeros(4 * board_width(target) * target.board.mesh_height.value)
     hops = np.zeros((packets.shape[0], 3))
     spread(packets.indptr, packets.indices, packets.data, tile_position(target, slices.core),
            *_routes(program), loads, hops)
     return Expected(packets=packets, hops=hops, loads=loads)
-
-
-def packets_between(network: Network, mapping: Mapping) -> scipy.sparse.csr_array:
-    """(slices + 1, slices) packets in a step from row to column; the last row is the inputs."""
-    slices, index = mapping.slices, {p.name: i for i, p in enumerate(network.populations)}
-    rates, n = rates_by_name(network, mapping.rates), len(mapping.slices)
-    total = scipy.sparse.csr_array((n + 1, n))
-    for projection, axons in zip(network.projections, mapping.axons, strict=True):
-        rate, counts = rates[projection.source], np.diff(axons.start)
-        owner = (slice_of_neurons(network, slices, index[projection.source])
-                 if projection.source in index else np.full(len(rate), n))
-        pairs = (np.repeat(owner, counts), axons.slice)
-        each = np.repeat(rate.astype(np.float64), counts)
-        total = total + scipy.sparse.coo_array((each, pairs), shape=total.shape).tocsr()
-    return total
 
 
 def _routes(program: Program) -> tuple[tuple[int, int], tuple[Array, Array], tuple[float, ...]]:

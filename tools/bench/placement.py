@@ -21,9 +21,10 @@ from _pair_swap_kernels import pair_swaps
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.files import load_program, program_family
+from nmcompile.mapping.traffic import packets_between
 from nmcompile.passes.place.arrange import Nodes, arrange, cost_of
 from nmcompile.passes.place.board import board_of
-from nmcompile.passes.place.place import traffic
+from nmcompile.passes.place.place import by_node
 from nmcompile.passes.place.start import first_cores, legal_cores
 from nmcompile.registry import backend
 from nmcompile.target import Target, load_target
@@ -43,8 +44,8 @@ def main() -> None:
         program = load_program(Path(name), backend(program_family(Path(name))).neurons)
         rates = {node.name: np.ones(node.size) for node in program.network.nodes}
         mapping = program.mapping
-        packets, _ = traffic(program.network, mapping.slices, mapping.axons, program.target, rates,
-                             np.arange(len(mapping.slices)))
+        between = packets_between(program.network, mapping.slices, mapping.axons, rates)
+        packets, _ = by_node(*between, np.arange(len(mapping.slices)), program.target)
         compare(name, program.target, packets)
 
 

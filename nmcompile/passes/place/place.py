@@ -11,7 +11,7 @@ import scipy.sparse
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Slices
-from nmcompile.mapping.capacity import slice_of_neurons
+from nmcompile.mapping.traffic import packets_between
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.start import Rule, first_cores, legal_cores
@@ -48,36 +48,21 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     rules = [(np.unique(node[np.asarray(numbers)]), cores) for numbers, cores in allowed]
     group, legal = legal_cores(target, usable, int(node.max()) + 1, rules)
     first = first_cores(target, group, legal)
-    packets, busy_s = traffic(network, slices, axons, target, rates, node)
+    packets, busy_s = by_node(
+        *packets_between(network, slices, axons, rates), node, target)
     nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
     chip = np.arange(target.n_cores) // target.cores_per_chip
     return replace(slices, core=arrange(nodes, board_of(target, usable), chip, first)[node])
 
 
-def traffic(
-    network: Network,
-    slices: Slices,
-    axons: tuple[Axons, ...],
-    target: Target,
-    rates: dict[str, Array],
-    node: Array,
+def by_node(
+    packets: scipy.sparse.csr_array, events: Array, node: Array, target: Target
 ) -> tuple[scipy.sparse.csr_array, float]:
-    """Packets in a step from node to node, the last being the input port; the busiest's seconds."""
-    index = {p.name: i for i, p in enumerate(network.populations)}
+    """Packets from node to node, the last being the input port; seconds of the busiest receiver."""
     n, cost = int(node.max()) + 1, target.time_s
-    total, busy = scipy.sparse.csr_array((n + 1, n + 1)), np.zeros(n)
-    for projection, axon in zip(network.projections, axons, strict=True):
-        rate = rates[projection.source].reshape(-1)
-        owner = (
-            node[slice_of_neurons(network, slices, index[projection.source])]
-            if projection.source in index
-            else np.full(len(rate), n)
-        )
-        counts, to = np.diff(axon.start), node[axon.slice]
-        packets = np.repeat(rate, counts)
-        pairs = (packets, (np.repeat(owner, counts), to))
-        total = total + scipy.sparse.csr_array(scipy.sparse.coo_array(pairs, shape=total.shape))
-        seconds = cost.packet_in.value + axon.synapses * cost.synaptic_event.value
-        busy += np.bincount(to, packets * seconds, n)
+    held = np.append(node, n)
+    members = scipy.sparse.csr_array((np.ones(len(held)), (np.arange(len(held)), held)))
+    total = scipy.sparse.csr_array(members.T @ packets @ members[:-1])
     total.eliminate_zeros()
-    return scipy.sparse.csr_array(total), float(busy.max(initial=0.0))
+    busy = packets.sum(axis=0) * cost.packet_in.value + events * cost.synaptic_event.value
+    return total, float(np.bincount(node, busy, n).max(initial=0.0))
