@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._options import model_options
+
 
 @click.command("check")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -15,18 +17,7 @@ import click
 @click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto.  [default: the chip's]")
 @click.option("--constraints", type=click.Path(path_type=Path),
               help="Where layers may go, and what is dead (.toml).")
-@click.option("--legalise", is_flag=True,
-              help="Take the nearest value where the chip cannot hold the model's.")
-@click.option("--sample", type=click.Path(path_type=Path),
-              help="Data to trace the model on (.npz with x, .npy, .pt).")
-@click.option("--calibrate", type=click.Path(path_type=Path),
-              help="Data to choose integer scales by; with labels y also the accuracy.")
-@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
-@click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
-@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a sample.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Seed of random encodings.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@model_options
 @click.pass_context
 def command(
     context: click.Context,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._options import model_options
+
 
 @click.command("quantize")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -17,18 +19,7 @@ import click
               help="Most bytes of all weights together, for --bits auto.")
 @click.option("--compare", is_flag=True,
               help="A table of number formats: fp8 (E4M3, E5M2), int8, int4, int2, ternary.")
-@click.option("--legalise", is_flag=True,
-              help="Take the nearest value where the chip cannot hold the model's.")
-@click.option("--sample", type=click.Path(path_type=Path),
-              help="Data to trace the model on (.npz with x, .npy, .pt).")
-@click.option("--calibrate", type=click.Path(path_type=Path),
-              help="Data to choose integer scales by; with labels y also the accuracy.")
-@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
-@click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
-@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a sample.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Seed of random encodings.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@model_options
 def command(
     model: Path,
     target: str,
