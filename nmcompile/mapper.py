@@ -63,19 +63,19 @@ def cut(
     constraints = constraints or Constraints()
     if spikes is not None and target.n_cores > 1:
         best = search(network, target, backend, spikes)
-        _require_few(network, best.slices, constraints)
-        return Cut(slices=best.slices, together=np.asarray(best.together, np.int64))
+        together = np.asarray(best.together, np.int64)
+        return _with_few(network, Cut(slices=best.slices, together=together), constraints)
     cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
-    except CapacityError as found:
-        ways = ". ".join(suggestions(network, target, backend, cores, found))
+    except CapacityError as error:
+        ways = ". ".join(suggestions(network, target, backend, cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
-        raise found.with_hint(hint) from found
+        raise error.with_hint(hint) from error
     slices = regroup(network, slices, target, lambda part, found, index: _fullest(
         part, found, index, target, backend))
-    _require_few(network, slices, constraints)
-    return Cut(slices=slices, together=np.arange(len(slices)))
+    found = Cut(slices=slices, together=np.arange(len(slices)))
+    return _with_few(network, found, constraints)
 
 
 def _fullest(
@@ -110,10 +110,12 @@ def lay(
     return mapping, needs
 
 
-def _require_few(network: Network, slices: Slices, constraints: Constraints) -> None:
+def _with_few(network: Network, found: Cut, constraints: Constraints) -> Cut:
+    """`found`, if no layer takes more cores than the user allows it."""
     for index, population in enumerate(network.populations):
-        need = int(np.count_nonzero(slices.population == index))
+        need = len(np.unique(found.together[found.slices.population == index]))
         most = constraints.most_cores.get(population.name, need)
         if need > most:
             raise NmcError(population.name, f"needs {need:,} cores, its most_cores is {most:,}",
                            "Allow it more, or give it fewer bits (--bits).")
+    return found
