@@ -11,7 +11,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Slices, rates_by_name
-from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
+from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.partition import partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
@@ -85,8 +85,8 @@ def _fullest(
     mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
     needs = demand(network, mapping, target, backend)
     mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
+    return max(float(need[mine].max()) / getattr(target.core, limit).value
+               for limit, need in needs.of_slices().items())
 
 
 def lay(

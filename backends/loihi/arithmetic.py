@@ -128,6 +128,18 @@ class LoihiNeuron:
         """Lowest and highest v."""
         return 1 - 2**self.v_min_exponent, 2 ** (9 + 2 * self.v_max_exponent) - 1
 
+    def profiles(self) -> dict[str, tuple[tuple[Array, ...], ...]]:
+        """What a core keeps in NxSDK's cxProfileCfg and vthProfileCfg.
+
+        Of two compartments the soma has decays of its own (`registers.SOMA`).
+        """
+        kind = [Reset.NONE, Reset.ZERO, Reset.SUBTRACT].index(self.reset)
+        first = (self.du, self.dv, np.int64(self.refractory), np.int64(kind),
+                 np.bool_(self.silent))
+        soma = (np.int64(4095), np.int64(4095), np.int64(0), np.int64(-1), np.bool_(False))
+        return {"compartment_profiles": (first, soma)[: self.compartments],
+                "threshold_profiles": ((self.threshold,),)}
+
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0; the refractory counter begins at zero."""
         u, v = (np.broadcast_to(a, shape).astype(np.int32) for a in (self.u_init, self.v_init))

@@ -54,6 +54,8 @@ class Core(Strict):
     axon_sources    neurons of one slice that may share an axon where rows are dense or a kernel is
                     shared; 1 where each has its own
     shared_kernels  true where a convolution stores its kernel once for each core
+    compartment_profiles, threshold_profiles, synapse_formats  how many different ones a core tells
+                    apart, where that is limited
     """
 
     neurons: Constant[Count]
@@ -62,6 +64,9 @@ class Core(Strict):
     output_axons: Constant[Count]
     axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
+    compartment_profiles: Constant[Count] | None = None
+    threshold_profiles: Constant[Count] | None = None
+    synapse_formats: Constant[Count] | None = None
 
 
 class Ends(Strict):
@@ -177,6 +182,7 @@ class Target(Strict):
             f"{section}.{name}": constant
             for section in ("board", "core", "ends", "formats", "time_s", "energy_j", "power_w")
             for name, constant in getattr(self, section) or ()
+            if constant is not None
         }
 
     def estimates(self) -> tuple[str, ...]:

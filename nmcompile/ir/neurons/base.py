@@ -93,6 +93,9 @@ class ChipNeuron(Neuron, Protocol):
     A model that a chip makes of several compartments says how many in an attribute `compartments`.
     One that acts on itself through a synapse has a method `parts`: it gives the population without
     that synapse, and the synapse as a projection. What is mapped is these two.
+
+    A model whose core keeps registers once for all neurons in which they are the same has a method
+    `profiles` (see `profiles_of`).
     """
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
@@ -111,3 +114,13 @@ def accumulator_of(neuron: Neuron) -> Accumulator | None:
     """Where `neuron` adds arriving spikes one by one; None if their sum is enough."""
     accumulator: Accumulator | None = getattr(neuron, "accumulator", None)
     return accumulator
+
+
+def profiles_of(neuron: Neuron) -> dict[str, tuple[tuple[Array, ...], ...]]:
+    """What a core keeps once for all neurons that share it, by the limit of a target's [core].
+
+    Each neuron needs so many profiles, and each is a combination of registers: scalars or arrays
+    that broadcast to the population's shape.
+    """
+    profiles = getattr(neuron, "profiles", None)
+    return {} if profiles is None else profiles()

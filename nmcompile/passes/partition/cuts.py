@@ -75,7 +75,7 @@ class Cuts:
         if not boxes.is_full():
             product = boxes.cost.of(load + power(_busy(second)), packets, boxes.n_cores() + 1)
             return [(-1, float(product[0]))]
-        cold = boxes.roomy(second.needs[0], int(boxes.core[box]))[:COLDEST]
+        cold = boxes.roomy(second, int(boxes.core[box]))[:COLDEST]
         if not len(cold):
             return []
         load = load - boxes.powers[cold] + power(boxes.busy[cold] + _busy(second))
@@ -87,7 +87,7 @@ class Cuts:
         if not self.boxes.is_full():
             return -1
         second = self._row(box, number)[1]
-        roomy = self.boxes.roomy(second.needs[0], int(self.boxes.core[box]))
+        roomy = self.boxes.roomy(second, int(self.boxes.core[box]))
         if not len(roomy):
             raise NmcError("network", f"does not fit the {self.boxes.n_cores():,} cores of "
                            f"{self.boxes.target.name}", "Use a target with more chips.")

@@ -15,6 +15,7 @@ from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import LIMITS
 from nmcompile.passes.partition.loads import RowBits, Sums, load_of
+from nmcompile.passes.partition.shares import Shares
 from nmcompile.target import Target
 
 Corners = tuple[Array, Array]  # low and high, (k, 3) each
@@ -29,7 +30,8 @@ class Part:
     low, high   (k, 3) corners
     receiving, sending, fired  (k, steps) microseconds, and spikes
     packets     (k,) received in all steps
-    needs       (k, 4) of a core, in the order of LIMITS
+    needs       (k, limits) of a core, in the order of LIMITS and then of Shares
+    asked       (k, numbers) bool, as of Shares
     """
 
     low: Array
@@ -39,6 +41,7 @@ class Part:
     fired: Array
     packets: Array
     needs: Array
+    asked: Array
 
     def row(self, i: int) -> Part:
         """One of the boxes."""
@@ -57,6 +60,7 @@ class Events:
         counts = {name: (spikes[name][chosen] != 0).reshape(-1, *shape)
                   for name, shape in shapes.items()}
         self.steps = len(chosen)
+        self.shares = Shares(network, target)
         self.sent = {name: Sums(values.astype(np.float32)) for name, values in counts.items()}
         self._loads = [load_of(network, p, counts[p.source], self.sent[p.source])
                        for p in network.projections]
@@ -93,12 +97,14 @@ class Events:
             packets, events = self._loads[k].received(low, high)
             receiving += packets * cost.packet_in.value + events * cost.synaptic_event.value
             total += packets.sum(axis=1)
+        asked = self.shares.of(population, low, high)
+        needs = np.hstack([self._needs(entry, low, high), self.shares.counted(asked)])
         return Part(
             low=low, high=high, receiving=receiving * MICRO, sending=sending * MICRO,
-            fired=fired, packets=total, needs=self._needs(entry, low, high))
+            fired=fired, packets=total, needs=needs, asked=asked)
 
     def _needs(self, entry: Population, low: Array, high: Array) -> Array:
-        """(k, 4) needs of boxes without output axons."""
+        """(k, 4) needs of boxes in the order of LIMITS, without output axons."""
         neurons = (high - low).prod(axis=1)
         needs = np.zeros((len(low), len(LIMITS)))
         needs[:, 0] = neurons * compartments_of(entry.neuron)

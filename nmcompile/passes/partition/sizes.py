@@ -12,6 +12,7 @@ from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import sources_of_an_axon
+from nmcompile.mapping.configurations import most_in_boxes
 from nmcompile.target import Target
 
 Grid = tuple[int, int, int]
@@ -44,7 +45,8 @@ def grid_demand(
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
-            "input_axons": axons, "output_axons": sent}
+            "input_axons": axons, "output_axons": sent,
+            **most_in_boxes(population, network.incoming(population.name), sizes, target)}
 
 
 def _incoming(

@@ -12,7 +12,7 @@ from nmcompile.backend import Backend
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import LIMITS, CapacityError
+from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition.partition import partition
 from nmcompile.passes.partition.sizes import grid_demand
 from nmcompile.target import Target
@@ -128,4 +128,4 @@ def _fits(network: Network, population: Population, target: Target, backend: Bac
     grids = {population.name: view(population.shape)}
     needs = grid_demand(network, population, one, target, backend, grids)
     return prod(population.shape) > 0 and all(
-        int(needs[limit][0]) <= getattr(target.core, limit).value for limit in LIMITS)
+        int(need[0]) <= getattr(target.core, limit).value for limit, need in needs.items())
