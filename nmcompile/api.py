@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
 from nmcompile.map_check import check_remapped, random_run
-from nmcompile.mapper import map_network
+from nmcompile.mapper import map_again
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
@@ -248,10 +248,8 @@ def remap(
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
-    mapping, needs = map_network(
-        program.network, target, backend(target.family), program.mapping.rates, asked,
-        random_run(program) if search else None)
-    moved = replace(program, mapping=mapping)
+    moved, needs = map_again(
+        program, backend(target.family), asked, random_run(program) if search else None)
     return write_remapped(build, moved, needs, check_remapped(program, moved), output)
 
 

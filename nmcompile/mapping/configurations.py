@@ -1,4 +1,4 @@
-"""What a core keeps once for all that share it: profiles of its neurons, formats of its synapses."""
+"""What a core keeps once for all that share it: profiles of neurons, formats of synapses."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def kept(network: Network, slices: Slices, target: Target) -> dict[str, Array]:
 
 
 def _in_slice(numbers: Array, population: Population, slices: Slices, i: int) -> Array:
-    if numbers[0].size == 1 or str(slices.population[i]) not in slices.orders:
+    if numbers.shape[1:] == (1, 1, 1) or str(slices.population[i]) not in slices.orders:
         return in_box(numbers, slices.low[i], slices.high[i])
     every = np.broadcast_to(numbers, (len(numbers), *view(population.shape)))
     return np.unique(every.reshape(len(numbers), -1)[:, slices.members(population.shape, i)])

@@ -39,7 +39,8 @@ def cores_of(program, tmp_path):
         path.write_text(text)
         network = program.network
         asked = read_constraints(path, network, TARGET)
-        mapping, _ = map_network(network, TARGET, backend("loihi"), every_step(network), asked)
+        mapping = map_network(
+            network, TARGET, backend("loihi"), every_step(network), asked)[0].mapping
         return {p.name: mapping.slices.core[mapping.slices.population == i]
                 for i, p in enumerate(network.populations)}
     return mapped
@@ -97,10 +98,9 @@ def test_what_cannot_be_kept_is_refused_by_name(cores_of, text, message):
 def test_with_dead_cores_and_links_the_same_spikes_come_over_other_ways(program, seed):
     network = program.network
     faults = random_faults(TARGET, 0.05, 0.05, seed)
-    mapping, _ = map_network(network, TARGET, backend("loihi"), program.mapping.rates,
-                             Constraints(faults=faults))
-    moved = verify_program(Program(network=network, mapping=mapping, target=TARGET,
-                                   latency=program.latency))
+    moved, _ = map_network(network, TARGET, backend("loihi"), program.mapping.rates,
+                           Constraints(faults=faults))
+    mapping = verify_program(moved).mapping
     assert not set(mapping.slices.core.tolist()) & set(faults.cores.tolist())
     try:
         assert expected_traffic(moved).loads[faults.links].sum() == 0

@@ -1,8 +1,10 @@
 """Passes that cut populations into core-sized slices."""
 
 from nmcompile.passes.partition.irregular import regroup
+from nmcompile.passes.partition.pack import pack
 from nmcompile.passes.partition.partition import partition
 from nmcompile.passes.partition.search import Found, search
+from nmcompile.passes.partition.splitters import with_splitters
 from nmcompile.passes.partition.suggest import suggestions
 
-__all__ = ["Found", "partition", "regroup", "search", "suggestions"]
+__all__ = ["Found", "pack", "partition", "regroup", "search", "suggestions", "with_splitters"]

@@ -53,10 +53,8 @@ class Boxes:
     ) -> None:
         self.events = Events(network, target, backend, spikes)
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
-        shares = self.events.shares
-        self._limit_names = (*LIMITS, *shares.limits)
-        self.limits = np.append(
-            [float(getattr(target.core, limit).value) for limit in LIMITS], shares.most)
+        self.limits = np.append([float(getattr(target.core, limit).value) for limit in LIMITS],
+                                self.events.shares.most)
         self.target = target
         self._names = [p.name for p in network.populations]
         self._ends = [(p.source, p.target) for p in network.projections]
@@ -98,8 +96,8 @@ class Boxes:
             return -1
         if (self.high - self.low)[worst].prod() == 1:
             limit = int((self.needs[worst] / self.limits).argmax())
-            name = self._names[self.population[worst]]
-            raise too_large(name, self._limit_names[limit], int(self.needs[worst, limit]), self.target)
+            name, need = self._names[self.population[worst]], int(self.needs[worst, limit])
+            raise too_large(name, (*LIMITS, *self.events.shares.limits)[limit], need, self.target)
         return worst
 
     def on_core(self, core: int) -> list[int]:

@@ -41,4 +41,4 @@ class Shares:
         """(k, m) how many of each limit rows of `of` ask for, or several of them at once."""
         sides = zip(self._first[:-1], self._first[1:], strict=True)
         counts = [np.count_nonzero(asked[:, a:b], axis=1) for a, b in sides]
-        return np.array(counts, float).reshape(len(self.most), -1).T
+        return np.array(counts, float).reshape(len(self.most), len(asked)).T

@@ -113,7 +113,10 @@ def _sparse(
     sizes: Sizes,
     backend: Backend,
 ) -> tuple[Array, Array]:
-    """Bounds from the fan-in of each target: its worst box, counted on prefix sums."""
+    """Bounds from the fan-in of each target: its worst box, counted on prefix sums.
+
+    Rows take no more than as many of the longest, nor than their bare bits and two words for each.
+    """
     assert projection.format is not None
     fan_in = np.bincount(linear.target, minlength=int(np.prod(shape))).reshape(shape)
     sums = np.pad(fan_in.cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))
@@ -121,7 +124,10 @@ def _sparse(
     axons = np.minimum(synapses, len(linear.start) - 1)
     one = int(backend.row_bits(projection.format, np.ones(1, np.int64))[0])
     words = axons * 2 + synapses // 32  # at most two words beyond the bare bits of each 64
-    return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
+    bare = words * one + synapses * (projection.format.bits + backend.index_bits)
+    longest = np.minimum(sizes.prod(axis=1), np.diff(linear.start).max(initial=0))
+    rows = axons * backend.row_bits(projection.format, longest, indexed=True)
+    return axons, np.minimum(bare, rows)
 
 
 def _worst_box(sums: Array, size: Array) -> int:

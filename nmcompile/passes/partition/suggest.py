@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from nmcompile.backend import Backend
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import CapacityError
-from nmcompile.passes.partition.partition import partition
 from nmcompile.passes.partition.sizes import grid_demand
 from nmcompile.target import Target
 
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
 MOST_PARTS = 64
-ANY = 1 << 30
+Need = Callable[[Network], int]
 
 
 def suggestions(
-    network: Network, target: Target, backend: Backend, cores: int, found: CapacityError
+    network: Network, target: Target, backend: Backend, need: Need, cores: int,
+    found: CapacityError,
 ) -> Iterator[str]:
     """Changes that would make `network` fit, the least first, as sentences without a full stop.
 
+    need   the cores that a network takes, the fewest where that is more than may be used
     cores  that may be used
     found  what it lacks
     """
     for bits in NARROWER:
         narrow = _narrowed(network, bits)
-        if narrow and (need := _cores(narrow, target, backend, cores)):
-            yield f"With --bits {bits} it takes {need:,} of {cores:,} cores"
+        if narrow and 0 < (taken := _cores(need, narrow)) <= cores:
+            yield f"With --bits {bits} it takes {taken:,} of {cores:,} cores"
             break
     if found.limit == "cores":
-        chips = _chips(network, target, backend, target.n_cores - cores)
-        if chips:
+        chips = -(-(_cores(need, network) + target.n_cores - cores) // target.cores_per_chip)
+        if target.board.chips.value < chips <= MOST_CHIPS:
             yield f"With --chips {chips:,} it fits"
     elif found.layer:
         population = network.population(found.layer)
@@ -49,11 +51,11 @@ def suggestions(
         yield from _strided(network, population, target, backend)
 
 
-def _cores(network: Network, target: Target, backend: Backend, cores: int) -> int:
-    """How many of `cores` a partition takes; 0 where there is none."""
+def _cores(need: Need, network: Network) -> int:
+    """How many cores a network takes; 0 where it cannot be mapped however many there are."""
     try:
-        return len(partition(network, target, backend, cores))
-    except CapacityError:
+        return need(network)
+    except NmcError:
         return 0
 
 
@@ -65,13 +67,6 @@ def _narrowed(network: Network, bits: int) -> Network | None:
     return replace(network, projections=tuple(
         replace(p, format=p.format and replace(p.format, bits=min(p.format.bits, bits)))
         for p in network.projections))
-
-
-def _chips(network: Network, target: Target, backend: Backend, taken: int) -> int:
-    """The fewest chips whose cores are enough; 0 where a chip alone stands for the machine."""
-    need = _cores(network, target, backend, ANY)
-    chips = -(-(need + taken) // target.cores_per_chip)
-    return chips if need and target.board.chips.value < chips <= MOST_CHIPS else 0
 
 
 def _parts(network: Network, population: Population, target: Target, backend: Backend) -> int:

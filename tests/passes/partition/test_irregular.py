@@ -52,9 +52,7 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def program(network: Network) -> Program:
     target = small_target(neurons=30, input_axons=64)
-    mapping, _ = map_network(network, target, BACKEND, every_step(network))
-    return verify_program(Program(network=network, mapping=mapping, target=target,
-                                  latency={"in": 0, "pool": 1}))
+    return verify_program(map_network(network, target, BACKEND, every_step(network))[0])
 
 
 def sent(network: Network, steps: int = 20) -> dict[str, np.ndarray]:
@@ -120,6 +118,6 @@ def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
 
     monkeypatch.setattr(irregular, "cut", cut)
     target = small_target(neurons=30, input_axons=64)
-    mapping, _ = map_network(network, target, BACKEND, every_step(network))
+    mapping = map_network(network, target, BACKEND, every_step(network))[0].mapping
     assert mapping.slices.sizes().sum() == network.populations[0].size
     assert len(mapping.slices) >= 5
