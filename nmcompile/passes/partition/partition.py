@@ -12,7 +12,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
 from nmcompile.mapping.capacity import CapacityError, too_large
 from nmcompile.passes.partition.sizes import Grid, Sizes, grid_demand
-from nmcompile.passes.partition.splitters import may_split, own_lines
+from nmcompile.passes.partition.splitters import lines_beside_splitters, may_split
 from nmcompile.target import Target
 
 
@@ -48,10 +48,8 @@ def _coarsest(
     sizes = _candidates(shape)
     needs = grid_demand(network, population, sizes, target, backend, grids)
     if may_split(population, target):
-        heard = any(port.population == population.name for port in network.outputs)
-        neurons = sizes.prod(axis=1)
-        needs["output_axons"] = neurons * own_lines(
-            needs["output_axons"] // neurons, target.core.output_axons.value, heard)
+        needs["output_axons"] = sizes.prod(axis=1) * lines_beside_splitters(
+            network, population, grids, target)
     fits = np.ones(len(sizes), bool)
     for limit, need in needs.items():
         below = need <= getattr(target.core, limit).value

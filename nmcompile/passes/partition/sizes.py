@@ -34,14 +34,14 @@ def grid_demand(
     neurons = sizes.prod(axis=1)
     axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
     for projection in network.incoming(population.name):
-        reached, stored = _incoming(projection, view(population.shape), sizes, target, backend)
+        arriving, stored = _incoming(projection, view(population.shape), sizes, target, backend)
         share = sources_of_an_axon(projection, target)
-        axons += reached if share == 1 else -(-reached // share) + _boxes_met(
+        axons += arriving if share == 1 else -(-arriving // share) + _boxes_met(
             projection, sizes, grids)
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
-        leaving = neurons * _reached(projection, grids)
+        leaving = neurons * reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
@@ -138,7 +138,7 @@ def _worst_box(sums: Array, size: Array) -> int:
     return int(sums.max())
 
 
-def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
+def reached(projection: Projection, grids: dict[str, Grid]) -> int:
     """Largest number of boxes of its target that one source reaches; 0 for an uncut target."""
     if projection.target not in grids:
         return 0
@@ -153,8 +153,8 @@ def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
     for axis in (0, 1):
         kernel = linear.dilation[axis] * (linear.weight.shape[2 + axis] - 1) + 1
         spans.append(-(-kernel // linear.stride[axis]))
-    reached = 1
+    boxes = 1
     for parts, span, extent in zip(grid, spans, linear.out_shape, strict=True):
         smallest = extent // parts
-        reached *= min(parts, (min(span, extent) + smallest - 2) // smallest + 1)
-    return reached
+        boxes *= min(parts, (min(span, extent) + smallest - 2) // smallest + 1)
+    return boxes

@@ -6,18 +6,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
+from scipy.sparse.csgraph import connected_components
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse, from_matrix
 from nmcompile.ir.maps.base import LinearMap
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Axons, Slices
+from nmcompile.ir.neurons.base import Array, is_splitter
+from nmcompile.mapping import Slices
 from nmcompile.mapping.capacity import slice_of_neurons, too_large
 from nmcompile.passes.legalize import retime
 from nmcompile.passes.legalize.conv_algebra import conv_matrix
+from nmcompile.passes.partition.sizes import Grid, reached
 from nmcompile.passes.route import route
 from nmcompile.target import Target
+
+FREE, FIXED = -1, -2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +42,7 @@ class Lines:
     """What the neurons of one population feed, (k,) int64 each, by neuron.
 
     A line is a neuron, a projection and a slice that it reaches. relay is the number of the
-    splitter neuron that feeds it, -1 for the neuron itself.
+    splitter neuron that feeds it, -1 for the neuron itself, FIXED where that must be so.
     """
 
     projection: Array
@@ -52,16 +56,46 @@ def may_split(population: Population, target: Target) -> bool:
     return hasattr(population.neuron, "splitter") and target.core.axon_sources.value == 1
 
 
-def own_lines(reached: Array, most: int, heard: bool) -> Array:
-    """Lines that a neuron feeds itself where it reaches so many and `most` leave a core.
+def lines_beside_splitters(
+    network: Network, population: Population, grids: dict[str, Grid], target: Target
+) -> int:
+    """Most lines that a neuron of `population` feeds itself; `grids` are those of its targets."""
+    fixed, others = 0, 0
+    for projection, spare in zip(network.projections, spare_steps(network), strict=True):
+        if projection.source == population.name:
+            boxes = reached(projection, grids)
+            fixed, others = fixed + boxes * (not spare), others + boxes * spare
+    return own_lines(others, fixed, _heard(network, population), target.core.output_axons.value)
+
+
+def own_lines(others: int, fixed: int, heard: bool, most: int) -> int:
+    """Lines that a neuron feeds itself if splitters may feed `others`, but not `fixed` of them.
 
     heard  whether the host hears the neuron, which takes a line where there are splitters
+    most   lines that leave a core
 
     The fewest splitters: m of them feed `most` lines each, the neuron feeds them and the rest.
     """
-    relays = np.maximum(0, -(-(reached + heard - most) // max(1, most - 1)))
-    own = np.maximum(reached - most * relays, 0) + relays + heard
-    return np.where(relays > 0, np.minimum(own, most), reached)
+    fixed += heard
+    if others + fixed <= most:
+        return others + fixed - heard
+    relays = -(-(others + fixed - most) // max(1, most - 1))
+    own = max(others - most * relays, 0) + relays + fixed
+    return min(own, max(most, fixed + 1))
+
+
+def spare_steps(network: Network) -> list[bool]:
+    """For each projection, whether a spike may take a step more through it.
+
+    It may not where the projection takes one step and lies in a loop of such projections.
+    """
+    number = {node.name: i for i, node in enumerate(network.nodes)}
+    ends = np.array([(number[p.source], number[p.target]) for p in network.projections])
+    single = np.array([p.delay == 1 for p in network.projections])
+    graph = scipy.sparse.coo_array(
+        (np.ones(np.count_nonzero(single)), tuple(ends[single].T)), shape=(len(number),) * 2)
+    _, loop = connected_components(graph, connection="strong")
+    return (~single | (loop[ends[:, 0]] != loop[ends[:, 1]])).tolist()
 
 
 def with_splitters(network: Network, slices: Slices, target: Target) -> Split:
@@ -90,61 +124,66 @@ def _split(found: Split, index: int, target: Target) -> Split:
     network, slices = found.network, found.slices
     population, most = network.populations[index], target.core.output_axons.value
     lines = _lines(network, slices, population.name)
-    reached = np.bincount(lines.source, minlength=population.size)
+    fed = np.bincount(lines.source, minlength=population.size)
     owner = slice_of_neurons(network, slices, index)
-    over = np.bincount(owner, reached, len(slices)) > most
+    over = np.bincount(owner, fed, len(slices)) > most
     if not over.any():
         return found
-    heard = any(port.population == population.name for port in network.outputs)
-    room = most // slices.sizes()[owner] - heard
-    if room[over[owner]].min() < 1:
-        raise too_large(population.name, "output_axons", int(reached.max()), target)
-    relays = _relays(reached, np.where(over[owner], room, reached), most)
-    lines = replace(lines, relay=_shared_out(lines, reached, relays, most))
+    room = most // slices.sizes()[owner] - _heard(network, population)
+    room = np.where(over[owner], room, fed)
+    fixed = np.bincount(lines.source[lines.relay == FIXED], minlength=population.size)
+    if np.any((fed > room) & (fixed >= room)):
+        raise too_large(_behind(network, population).name, "output_axons", int(fed.max()), target)
+    relays = _relays(fed, fixed, room, most)
+    lines = replace(lines, relay=_shared_out(lines, fed, np.where(relays, room - relays, fed),
+                                             relays))
     return _with_relays(found, index, lines, relays, target)
 
 
+def _behind(network: Network, population: Population) -> Population:
+    """The population whose spikes `population` hands on, or itself."""
+    while is_splitter(population.neuron):
+        population = network.population(network.incoming(population.name)[0].source)
+    return population
+
+
+def _heard(network: Network, population: Population) -> bool:
+    return any(port.population == population.name for port in network.outputs)
+
+
 def _lines(network: Network, slices: Slices, name: str) -> Lines:
-    """The lines of population `name`; of each neuron, those that may not wait come first."""
-    columns = []
-    for number, projection in enumerate(network.projections):
+    """The lines of population `name`; of each neuron, those with least time to spare come first."""
+    columns = [np.zeros((5, 0), np.int64)]
+    for number, (projection, spare) in enumerate(
+            zip(network.projections, spare_steps(network), strict=True)):
         if projection.source == name:
-            axons = _axons(network, projection, slices)
+            axons = route(replace(network, projections=(projection,)), slices)[0]
             source = np.repeat(np.arange(len(axons.start) - 1), np.diff(axons.start))
-            columns.append((np.full(len(source), number), source, axons.slice,
-                            np.full(len(source), projection.target != name),
-                            np.full(len(source), projection.delay)))
-    if not columns:
-        none = np.zeros(0, np.int64)
-        return Lines(projection=none, source=none, slice=none, relay=none)
-    number, source, ends, waits, delay = (
-        np.concatenate(c).astype(np.int64) for c in zip(*columns, strict=True))
-    order = np.lexsort((ends, number, delay, waits, source))
+            same = (number, FREE if spare else FIXED, projection.delay)
+            columns.append(np.stack([source, axons.slice, *np.broadcast_to(
+                np.array(same)[:, None], (3, len(source)))]))
+    source, ends, number, relay, delay = np.concatenate(columns, axis=1)
+    order = np.lexsort((ends, number, delay, relay, source))
     return Lines(projection=number[order], source=source[order], slice=ends[order],
-                 relay=np.full(len(order), -1))
+                 relay=relay[order])
 
 
-def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:
-    return route(replace(network, projections=(projection,)), slices)[0]
-
-
-def _relays(reached: Array, room: Array, most: int) -> Array:
+def _relays(fed: Array, fixed: Array, room: Array, most: int) -> Array:
     """(n,) the fewest splitter neurons with which each neuron itself feeds at most `room` lines."""
-    relays = np.full(len(reached), -1)
+    relays = np.full(len(fed), -1)
     for number in range(most + 1):
-        fits = np.maximum(reached - most * number, 0) + number <= room
-        relays[(relays < 0) & fits] = number
-    return np.where(relays < 0, room, relays)
+        own = np.maximum(fed - fixed - most * number, 0) + fixed + number
+        relays[(relays < 0) & (own <= room)] = number
+    return np.where(relays < 0, room - fixed, relays)
 
 
-def _shared_out(lines: Lines, reached: Array, relays: Array, most: int) -> Array:
+def _shared_out(lines: Lines, fed: Array, own: Array, relays: Array) -> Array:
     """(k,) the splitter neuron of each line: the last lines of a neuron, in equal shares."""
-    rank = np.arange(len(lines.source)) - (np.cumsum(reached) - reached)[lines.source]
-    own = np.where(relays > 0, np.maximum(reached - most * relays, 0), reached)
-    share = np.maximum(1, -(-(reached - own) // np.maximum(relays, 1)))
+    rank = np.arange(len(lines.source)) - (np.cumsum(fed) - fed)[lines.source]
+    share = np.maximum(1, -(-(fed - own) // np.maximum(relays, 1)))
     first = np.cumsum(relays) - relays
     number = first[lines.source] + (rank - own[lines.source]) // share[lines.source]
-    return np.where(rank >= own[lines.source], number, -1)
+    return np.where(rank >= own[lines.source], number, FREE)
 
 
 def _with_relays(
@@ -165,10 +204,10 @@ def _with_relays(
             projections.append(early)
     fresh = replace(network, populations=(*network.populations, relay),
                     projections=(*projections, link))
-    fed = np.bincount(lines.relay[lines.relay >= 0], minlength=len(parent))
+    each = np.bincount(lines.relay[lines.relay >= 0], minlength=len(parent))
     begun = sum(node.size for node in network.nodes[: len(network.inputs) + index])
     return Split(network=_retimed(fresh, source, target),
-                 slices=_with_runs(slices, len(network.populations), fed, target),
+                 slices=_with_runs(slices, len(network.populations), each, target),
                  origin=np.concatenate([found.origin, found.origin[begun + parent]]))
 
 

@@ -15,11 +15,13 @@ from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition.sizes import grid_demand
+from nmcompile.passes.partition.splitters import may_split, spare_steps
 from nmcompile.target import Target
 
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
 MOST_PARTS = 64
+MOST_STEPS = 3
 Need = Callable[[Network], int]
 
 
@@ -44,11 +46,26 @@ def suggestions(
             yield f"With --chips {chips:,} it fits"
     elif found.layer:
         population = network.population(found.layer)
+        if found.limit == "output_axons" and may_split(population, target):
+            yield from _slower_loop(network, population, need)
         parts = _parts(network, population, target, backend)
         if parts:
             yield (f"Split the inputs of {population.name} over {parts} layers whose outputs it "
                    "adds up")
         yield from _strided(network, population, target, backend)
+
+
+def _slower_loop(network: Network, population: Population, need: Need) -> Iterator[str]:
+    """Steps more in the loops of `population`, where splitters may then stand in them."""
+    tight = [p for p, spare in zip(network.projections, spare_steps(network), strict=True)
+             if p.source == population.name and not spare]
+    for steps in range(1, MOST_STEPS + 1 if tight else 1):
+        slower = replace(network, projections=tuple(
+            replace(p, delay=p.delay + steps * (p in tight)) for p in network.projections))
+        if _cores(need, slower):
+            yield (f"With a delay of {1 + steps} steps in {', '.join(p.name for p in tight)} "
+                   "splitters may stand there")
+            return
 
 
 def _cores(need: Need, network: Network) -> int:
