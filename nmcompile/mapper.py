@@ -15,6 +15,7 @@ from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fi
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.traffic import packets_between
 from nmcompile.passes.partition import (
+    may_split,
     pack,
     partition,
     regroup,
@@ -99,9 +100,7 @@ def cut(
     """
     constraints = constraints or Constraints()
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes)
-        found = Cut(network=network, slices=best.slices, origin=_all(network),
-                    together=np.asarray(best.together, np.int64))
+        found = _searched(network, target, backend, spikes)
         return _with_few(_on_cores(found, target, backend, constraints), constraints)
     try:
         slices = regroup(network, partition(network, target, backend), target,
@@ -115,6 +114,21 @@ def cut(
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         raise error.with_hint(hint) from error
     return _with_few(found, constraints)
+
+def _searched(network: Network, target: Target, backend: Backend, spikes: Spikes) -> Cut:
+    if backend.suited_cores(network, target):
+        raise NmcError(target.name, "has cores that differ, which --search takes for alike",
+                       "Leave out --search.")
+    try:
+        best = search(network, target, backend, spikes)
+    except CapacityError as error:
+        if error.limit == "output_axons" and may_split(network.population(error.layer), target):
+            raise error.with_hint(
+                "Leave out --search, which puts no splitters behind its neurons.") from error
+        raise
+    return Cut(network=network, slices=best.slices, origin=_all(network),
+               together=np.asarray(best.together, np.int64))
+
 
 def _all(network: Network) -> Array:
     return np.arange(sum(node.size for node in network.nodes))

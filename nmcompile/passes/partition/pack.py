@@ -20,8 +20,8 @@ def pack(
     kind     (s,) int64, slices of unlike kind share no core
 
     Slices go by falling need, of the limit that each comes nearest to. First each goes to the core
-    that is least full behind it, so that all cores are used alike; of equal ones, to the one that
-    it exchanges most packets with. Where that leaves a slice without a core, each goes to the first
+    that is least full behind it, so that all cores are used alike; of equal ones, to an empty one,
+    or to the one that it exchanges most packets with. Where that leaves a slice without a core, each goes to the first
     that has room, and the cores are as few as that makes them (Johnson 1974, first fit decreasing).
     """
     room = _Room(needs, target)
@@ -68,17 +68,18 @@ def _placed(
     """A core below `cores` for each slice, None where one fits on none of them."""
     core, used = np.full(len(kind), -1), np.zeros((cores, room.need.shape[1]), np.int64)
     held = np.zeros((cores, room.asked.shape[1]), bool)
-    of_core, opened = np.zeros(cores, np.int64), 0
+    of_core, opened = np.full(cores, -1, np.int64), 0
     for i in np.argsort(-(room.need / room.have).max(axis=1), kind="stable"):
         n = min(opened + 1, cores)  # the last of them is empty
         full = room.filled(used[:n], held[:n], i)
-        fits = (full <= 1) & ((of_core[:n] == kind[i]) | (np.arange(n) == opened))
+        fits = (full <= 1) & ((of_core[:n] == kind[i]) | (of_core[:n] < 0))
         if not fits.any():
             return None
         row = slice(between.indptr[i], between.indptr[i + 1])
         ends = core[between.indices[row]]
         near = np.bincount(ends[ends >= 0], between.data[row][ends >= 0], n)[:n]
-        best = np.lexsort((-near, full, ~fits))[0] if even else fits.argmax()
+        shared = np.arange(n) != opened
+        best = np.lexsort((-near, shared, full, ~fits))[0] if even else fits.argmax()
         core[i], of_core[best], opened = best, kind[i], max(opened, best + 1)
         used[best] += room.need[i]
         held[best] |= room.asked[i]

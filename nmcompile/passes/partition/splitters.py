@@ -206,7 +206,7 @@ def _with_relays(
                     projections=(*projections, link))
     each = np.bincount(lines.relay[lines.relay >= 0], minlength=len(parent))
     begun = sum(node.size for node in network.nodes[: len(network.inputs) + index])
-    return Split(network=_retimed(fresh, source, target),
+    return Split(network=_retimed(fresh, _behind(network, source), target),
                  slices=_with_runs(slices, len(network.populations), each, target),
                  origin=np.concatenate([found.origin, found.origin[begun + parent]]))
 
