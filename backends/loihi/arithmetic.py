@@ -134,10 +134,9 @@ class LoihiNeuron:
         Of two compartments the soma has decays of its own (`registers.SOMA`).
         """
         kind = [Reset.NONE, Reset.ZERO, Reset.SUBTRACT].index(self.reset)
-        first = (self.du, self.dv, np.int64(self.refractory), np.int64(kind),
-                 np.bool_(self.silent))
-        soma = (np.int64(4095), np.int64(4095), np.int64(0), np.int64(-1), np.bool_(False))
-        return {"compartment_profiles": (first, soma)[: self.compartments],
+        own = (self.du, self.dv, *map(np.asarray, (self.refractory, kind, int(self.silent))))
+        soma = tuple(map(np.asarray, (4095, 4095, 0, -1, 0)))
+        return {"compartment_profiles": (own, soma)[: self.compartments],
                 "threshold_profiles": ((self.threshold,),)}
 
     def initial_state(self, shape: tuple[int, ...]) -> State:

@@ -79,7 +79,7 @@ def test_what_a_core_keeps_is_counted_once_and_within_its_limits(seed, n, kinds)
     try:
         program, needs = map_network(net, target, LOIHI, every_step(net))
     except CapacityError as error:
-        assert error.limit == "cores"
+        assert error.limit == "cores"  # noqa: PT017
         return
     core = program.mapping.slices.core
     found = needs.on_cores(core, target.n_cores)

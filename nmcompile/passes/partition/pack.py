@@ -21,8 +21,9 @@ def pack(
 
     Slices go by falling need, of the limit that each comes nearest to. First each goes to the core
     that is least full behind it, so that all cores are used alike; of equal ones, to an empty one,
-    or to the one that it exchanges most packets with. Where that leaves a slice without a core, each goes to the first
-    that has room, and the cores are as few as that makes them (Johnson 1974, first fit decreasing).
+    or to the one that it exchanges most packets with. Where that leaves a slice without a core,
+    each goes to the first that has room, and the cores are as few as that makes them (Johnson 1974,
+    first fit decreasing).
     """
     room = _Room(needs, target)
     between = scipy.sparse.csr_array(packets + packets.T)

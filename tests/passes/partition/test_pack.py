@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def chain(n: int, size: int = 20) -> Network:
         tuple(Population(name=name, shape=(size,), neuron=neuron(threshold=300), bias=zero, start=i)
               for i, name in enumerate(names) if i),
         tuple(projection(a, b, dense(weights(rng, (size, size))))
-              for a, b in zip(names[:-1], names[1:], strict=True)))
+              for a, b in pairwise(names)))
 
 
 def random_needs(rng: np.random.Generator, n: int, of: int) -> Demand:
