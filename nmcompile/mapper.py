@@ -16,6 +16,7 @@ from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.traffic import packets_between
 from nmcompile.passes.partition import (
     may_split,
+    own_cutter,
     pack,
     partition,
     regroup,
@@ -103,8 +104,9 @@ def cut(
         found = _searched(network, target, backend, spikes)
         return _with_few(_on_cores(found, target, backend, constraints), constraints)
     try:
-        slices = regroup(network, partition(network, target, backend), target,
-                         lambda part, found, index: _fullest(part, found, index, target, backend))
+        slices = regroup(
+            network, partition(network, target, backend), target,
+            lambda part, found, index: _fills(part, found, index, target, backend), own_cutter)
         found = _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
         cores = int(np.count_nonzero(constraints.free(target)))
@@ -114,6 +116,7 @@ def cut(
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         raise error.with_hint(hint) from error
     return _with_few(found, constraints)
+
 
 def _searched(network: Network, target: Target, backend: Backend, spikes: Spikes) -> Cut:
     if backend.suited_cores(network, target):
@@ -201,14 +204,14 @@ def _needs(
     return axons, demand(network, mapping, target, backend)
 
 
-def _fullest(
+def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population number `index` over what a core has."""
+) -> Array:
+    """(k,) the largest need of each slice of population number `index` over what a core has."""
     _, needs = _needs(network, slices, target, backend)
     mine = slices.population == index
-    return max(float(need[mine].max()) / getattr(target.core, limit).value
-               for limit, need in needs.of_slices().items())
+    return np.max([need[mine] / getattr(target.core, limit).value
+                   for limit, need in needs.of_slices().items()], axis=0)
 
 
 def lay(

@@ -1,5 +1,6 @@
 """Passes that cut populations into core-sized slices."""
 
+from nmcompile.passes.partition.blocks import own_cutter
 from nmcompile.passes.partition.irregular import regroup
 from nmcompile.passes.partition.pack import pack
 from nmcompile.passes.partition.partition import partition
@@ -10,6 +11,7 @@ from nmcompile.passes.partition.suggest import suggestions
 __all__ = [
     "Found",
     "may_split",
+    "own_cutter",
     "pack",
     "partition",
     "regroup",
