@@ -39,7 +39,8 @@ def check_split(stage: IntegerStage, network: Network) -> Check:
     return Check(
         arrow="split",
         text=f"0 of {spikes:,} spikes and 0 states differ with {neurons:,} splitter neurons behind "
-        f"{', '.join(sorted(fed - set(splitters)))}; {later} more steps from input to output",
+        f"{', '.join(sorted(fed - set(splitters)))}; {later} step{'' if later == 1 else 's'} "
+        "more from input to output",
         figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes,
                  "splitter_neurons": neurons, "more_steps": later})
 

@@ -20,6 +20,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Output, Population, Projection, SynapseFormat, run_aligned
 from nmcompile.ir.maps import from_matrix
 from nmcompile.mapper import cut, map_network
+from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.partition import blocks, irregular, partition
