@@ -12,6 +12,7 @@ import numpy as np
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
 from nmcompile.errors import NmcError
+from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
@@ -90,12 +91,14 @@ def compile_stage(
         keep("lower", stage)
         stage = integer_stage(quantize_stage(stage, target, options, progress))
     backend, asked = backend_of(target.family), None
+    if isinstance(stage, IntegerStage):
+        keep("quantize", stage)
+        progress("partition")
+        stage = fit_fan_in(stage, target, backend)
     network = stage.network
     if options.constraints:
         asked = read_constraints(options.constraints, network, target)
     if isinstance(stage, IntegerStage):
-        keep("quantize", stage)
-        progress("partition")
         spikes = sent_in(stage) if options.search else None
         found = cut(network, target, backend, asked, spikes)
         stage = CutStage(integer=stage, slices=found.slices, together=found.together)
@@ -186,9 +189,10 @@ def map_stage(
     stage: IntegerStage, target: Target, constraints: Path | None
 ) -> tuple[Program, Demand]:
     """The program of an integer network, without its check, and what its slices need."""
+    backend = backend_of(target.family)
+    stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    mapping, needs = map_network(
-        stage.network, target, backend_of(target.family), stage.rates, asked)
+    mapping, needs = map_network(stage.network, target, backend, stage.rates, asked)
     return Program(network=stage.network, mapping=mapping, target=target,
                    latency=stage.latency), needs
 
