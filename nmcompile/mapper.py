@@ -61,11 +61,11 @@ def cut(
 ) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit."""
     constraints = constraints or Constraints()
+    cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes)
+        best = search(network, target, backend, spikes, cores)
         together = np.asarray(best.together, np.int64)
         return _with_few(network, Cut(slices=best.slices, together=together), constraints)
-    cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
     except CapacityError as error:

@@ -183,15 +183,15 @@ def load_of(network: Network, projection: Projection, spikes: Array, sent: Sums)
     if isinstance(linear, Dense):
         return DenseLoad(each=spikes.sum(axis=1, dtype=np.float32), sources=end - first,
                          synapses=len(linear.weight) // prod(shape),
-                         around=_around(box, first, end))
+                         around=around(box, first, end))
     if isinstance(linear, Conv):
         spikes = spikes.reshape(-1, *linear.in_shape).astype(np.float32)
         return ConvLoad(linear, spikes, sent, first // prod(linear.in_shape[1:]))
     assert isinstance(linear, Sparse)
-    return SparseLoad(linear, spikes, _around(box, first, end), shape)
+    return SparseLoad(linear, spikes, around(box, first, end), shape)
 
 
-def _around(box: Box, first: int, end: int) -> Array:
+def around(box: Box, first: int, end: int) -> Array:
     """Low and high corner (2, 3) of the least part of `box` that holds neurons first..end."""
     corners, low, last = np.array([np.zeros(3, np.int64), box]), first, end - 1
     for axis in (2, 1, 0):

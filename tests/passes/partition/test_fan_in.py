@@ -19,9 +19,12 @@ from nmcompile.ir import Input, Network, Output, Population, Projection, run_ali
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons import LIF
 from nmcompile.mapper import cut, lay
-from nmcompile.mapping import Program
+from nmcompile.mapping import Mapping, Program
+from nmcompile.mapping.capacity import demand, require_fit
 from nmcompile.mapping.files import load_program, save_program
-from nmcompile.passes.partition import split_fan_in
+from nmcompile.passes.partition import search, split_fan_in
+from nmcompile.passes.partition.loads import around
+from nmcompile.passes.route import route
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
@@ -118,6 +121,34 @@ def test_as_many_shares_are_cut_as_keep_every_sum_within_a_payload(weight, parts
     found = split(net, board(1, 2, 2, synapse_bits=64 * 1999))
     assert len(found.cuts[0].relays) == parts  # even sums are sent halved
     assert_equal_runs(net, found, {"in": np.ones((1, 6, 2000), np.int32)})
+
+
+@pytest.mark.parametrize("linear", [
+    full(np.random.default_rng(1), 30, 90),
+    Conv(weight=weights(np.random.default_rng(2), (6, 12, 3, 3)), in_shape=(12, 5, 6)),
+])
+def test_the_search_counts_what_comes_from_parts_of_a_source(linear):
+    net = wide(linear)
+    target = board(4, 2, 2, synapse_bits=64 * 12 if isinstance(linear, Conv) else 64 * 80)
+    found = split(net, target).network
+    trace = run_aligned(found, dict.fromkeys((n.name for n in found.nodes), 0), binary(net, 1))
+    sent = {"in": binary(net, 1)["in"].reshape(36, -1)} | {
+        p.name: trace.spikes(p.name).reshape(36, -1) for p in found.populations}
+    best = search(found, target, BACKEND, sent)
+    placed = replace(best.slices, core=best.together.astype(np.int32))
+    mapping = Mapping(slices=placed, axons=route(found, best.slices), rates=every_step(found))
+    require_fit(found, mapping, target, demand(found, mapping, target, BACKEND))
+    assert len(np.unique(best.together)) > len(found.populations) - 2
+
+
+@given(st.tuples(*[st.integers(1, 5)] * 3), st.data())
+def test_the_box_around_a_part_of_a_source_is_the_least(shape, data):
+    size = int(np.prod(shape))
+    first = data.draw(st.integers(0, size - 1))
+    end = data.draw(st.integers(first + 1, size))
+    places = np.stack(np.unravel_index(np.arange(first, end), shape), axis=1)
+    np.testing.assert_array_equal(around(shape, first, end),
+                                  [places.min(axis=0), places.max(axis=0) + 1])
 
 
 def test_what_fits_is_left_alone():
