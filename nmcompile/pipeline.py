@@ -23,6 +23,7 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
+from nmcompile.passes.partition import told_of
 from nmcompile.passes.quantize import (
     Calibration,
     Precision,
@@ -58,6 +59,7 @@ class Options:
     seed        of the rate encoding of values where the chip's spikes are binary
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     search      whether cuts and cores are chosen for the least energy times delay
+    partitioner of irregular populations, one of PARTITIONERS
     """
 
     conversion: Conversion = field(default_factory=Conversion)
@@ -66,6 +68,7 @@ class Options:
     seed: int = 0
     constraints: Path | None = None
     search: bool = False
+    partitioner: str = "own"
 
 
 def compile_stage(
@@ -100,7 +103,9 @@ def compile_stage(
         asked = read_constraints(options.constraints, network, target)
     if isinstance(stage, IntegerStage):
         spikes = sent_in(stage) if options.search else None
-        found = cut(network, target, backend, asked, spikes)
+        found = cut(network, target, backend, asked, spikes, options.partitioner)
+        if found.slices.orders:
+            stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = CutStage(integer=stage, slices=found.slices, together=found.together)
     keep("partition", stage)
     progress("map")

@@ -13,8 +13,7 @@ from nmcompile.ir import Network
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Slices
-from nmcompile.passes.partition.hypergraph import Hypergraph
-from nmcompile.passes.partition.hypergraph.cut import cut
+from nmcompile.passes.partition.hypergraph import Cutter, Hypergraph
 from nmcompile.target import Target
 
 PINS = 2_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
@@ -36,23 +35,27 @@ def is_irregular(network: Network, population: int) -> bool:
         len(p.map.weights()) > 2 * network.populations[population].size for p in incoming)
 
 
-def regroup(network: Network, slices: Slices, target: Target, fullest: Fullest) -> Slices:
+def regroup(
+    network: Network, slices: Slices, target: Target, fullest: Fullest, cutter: Cutter
+) -> Slices:
     """`slices` with every irregular population of several cut anew, where that takes fewer cores.
 
     fullest  of a network, its slices, and a population's number: the largest need of one of the
              population's slices over what a core has
+    cutter   makes parts of a hypergraph
 
     A net is a source with the neurons that it reaches, so that few cores hear of a spike. The
     number of parts grows until each fits a core under all limits at once.
     """
     for index in range(len(network.populations)):
         if np.count_nonzero(slices.population == index) > 1 and is_irregular(network, index):
-            slices = _regrouped(network, slices, index, target, fullest)
+            slices = _regrouped(network, slices, index, target, fullest, cutter)
     return slices
 
 
 def _regrouped(
-    network: Network, slices: Slices, index: int, target: Target, fullest: Fullest
+    network: Network, slices: Slices, index: int, target: Target, fullest: Fullest,
+    cutter: Cutter,
 ) -> Slices:
     graph = _hypergraph(network, index, target)
     before = int(np.count_nonzero(slices.population == index))
@@ -64,7 +67,7 @@ def _regrouped(
     for _ in range(ROUNDS):
         if parts >= many or parts <= few:
             break
-        part = _cut(graph, parts)
+        part = _cut(graph, parts, cutter)
         over = TOO_FEW
         if part is not None:
             found = _in_parts(network, slices, index, part)
@@ -80,11 +83,11 @@ def _regrouped(
     return best
 
 
-def _cut(graph: Hypergraph, parts: int) -> Array | None:
+def _cut(graph: Hypergraph, parts: int, cutter: Cutter) -> Array | None:
     """A part for each vertex; None where so few do not hold vertices of unlike weight."""
     room = WHOLE * parts / graph.vertex_weight.sum() - 1
     try:
-        return cut(graph, parts, imbalance=float(np.clip(room, *IMBALANCE)))
+        return cutter(graph, parts, float(np.clip(room, *IMBALANCE)))
     except NmcError:
         return None
 
