@@ -95,7 +95,8 @@ def main() -> int:
     options = parser.parse_args()
     peer = mtkahypar.initialize(options.threads)
     cut(Instance(family="small-world", pins=2000).draw(), 4)  # compiles, or loads what was
-    print(f"Mt-KaHyPar {version('mtkahypar')} {options.preset}, {options.threads} threads; k {options.k}")
+    print(f"Mt-KaHyPar {version('mtkahypar')} {options.preset}, {options.threads} threads; "
+          f"k {options.k}")
     print(f"{'':<26}{'vertices':>8}{'pins':>9}{'km1':>12}{'theirs':>12}{'ratio':>8}"
           f"{'s':>9}{'theirs':>9}{'ratio':>8}")
     ratios = np.array([
