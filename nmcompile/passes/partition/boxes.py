@@ -75,13 +75,17 @@ class Boxes:
         self._sum_cores(np.arange(n))
 
     def slices(self) -> tuple[Slices, Array]:
-        """The boxes in the order of their populations, not yet placed; and the core of each."""
+        """The boxes in the order of their populations, not yet placed; and the core of each.
+
+        Cores are numbered as they come in that order, in which placement begins.
+        """
         order = np.lexsort((*self.low.T[::-1], self.population))
         slices = Slices(
             population=self.population[order].astype(np.int32),
             low=self.low[order].astype(np.int32), high=self.high[order].astype(np.int32),
             core=np.full(len(order), -1, np.int32))
-        return slices, np.unique(self.core[order], return_inverse=True)[1]
+        _, first, core = np.unique(self.core[order], return_index=True, return_inverse=True)
+        return slices, first.argsort().argsort()[core]
 
     def part(self, box: int, low: Array, high: Array) -> Part:
         """What parts of a box would do, but for sending packets."""
