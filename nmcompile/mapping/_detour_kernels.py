@@ -1,10 +1,10 @@
 """Ways around dead links of a mesh, over flat arrays.
 
 Common arguments of these kernels:
-    pair      (k,) int64 rising, first tile * tiles + last tile; tile = row * width + column
-    dead      (tiles * 4,) bool, links in the order tile * 4 + east, west, north, south
-    along_x   (height, width + 1, 4) dead links of each direction in a row's tiles before a column
-    along_y   (height + 1, width, 4) the same in a column's tiles before a row
+    pair   (k,) int64 rising, first tile * tiles + last tile; tile = row * width + column
+    dead   (tiles * 4,) bool, links in the order tile * 4 + east, west, north, south
+    reach  (tiles, 4) int32, the last column or row that straight hops in each direction lead to
+    come   (tiles, 2) int32, the first column from which hops to the east arrive, to the west
 """
 
 import numpy as np
@@ -15,15 +15,34 @@ STRAIGHT, LOST = -1, -2
 
 
 @kernel
-def works(x0, y0, x1, y1, along_x, along_y):
-    """Whether no link of the way in dimension order, x first, is dead."""
-    if x1 > x0 and along_x[y0, x1, 0] != along_x[y0, x0, 0]:
-        return False
-    if x1 < x0 and along_x[y0, x0 + 1, 1] != along_x[y0, x1 + 1, 1]:
-        return False
-    if y1 < y0 and along_y[y0 + 1, x1, 2] != along_y[y1 + 1, x1, 2]:
-        return False
-    return not (y1 > y0 and along_y[y1, x1, 3] != along_y[y0, x1, 3])
+def runs(width, height, dead):
+    """`reach` and `come` of a board."""
+    tiles = width * height
+    reach, come = np.empty((tiles, 4), np.int32), np.empty((tiles, 2), np.int32)
+    for tile in range(tiles):
+        column, row = tile % width, tile // width
+        alone = column == 0 or dead[tile * 4 + 1]
+        reach[tile, 1] = column if alone else reach[tile - 1, 1]
+        alone = column == 0 or dead[(tile - 1) * 4]
+        come[tile, 0] = column if alone else come[tile - 1, 0]
+        alone = row == 0 or dead[tile * 4 + 2]
+        reach[tile, 2] = row if alone else reach[tile - width, 2]
+    for tile in range(tiles - 1, -1, -1):
+        column, row = tile % width, tile // width
+        alone = column == width - 1 or dead[tile * 4]
+        reach[tile, 0] = column if alone else reach[tile + 1, 0]
+        alone = column == width - 1 or dead[(tile + 1) * 4 + 1]
+        come[tile, 1] = column if alone else come[tile + 1, 1]
+        alone = row == height - 1 or dead[tile * 4 + 3]
+        reach[tile, 3] = row if alone else reach[tile + width, 3]
+    return reach, come
+
+
+@kernel
+def goes_along(x, y0, y1, width, reach):
+    """Whether the links of column `x` from row `y0` to `y1` live."""
+    tile = y0 * width + x
+    return reach[tile, 2] <= y1 <= reach[tile, 3]
 
 
 @kernel
@@ -39,59 +58,50 @@ def meets_itself(x0, y0, xm, ym, x1, y1):
 
 
 @kernel
-def run_along(x, y, width, dead):
-    """First and last column that tile (x, y) reaches along its row."""
-    west, east = x, x
-    while west > 0 and not dead[(y * width + west) * 4 + 1]:
-        west -= 1
-    while east < width - 1 and not dead[(y * width + east) * 4]:
-        east += 1
-    return west, east
+def in_row(x0, y0, x1, y1, ym, width, reach, come, most):
+    """The best column to go through in row `ym`, and how far it is from those between the ends.
+
+    Columns are tried from those between the ends outwards, up to `most` columns; -1 where none is
+    right.
+    """
+    here, there = y0 * width + x0, ym * width + x1
+    west, east = max(reach[here, 1], come[there, 0]), min(reach[here, 0], come[there, 1])
+    low, high = min(x0, x1), max(x0, x1)
+    for xm in range(max(low, west), min(high, east) + 1):
+        if goes_along(xm, y0, ym, width, reach) and not meets_itself(x0, y0, xm, ym, x1, y1):
+            return xm, 0
+    for out in range(1, min(most, max(low - west, east - high)) + 1):
+        for xm in (low - out, high + out):
+            if (west <= xm <= east and goes_along(xm, y0, ym, width, reach)
+                    and not meets_itself(x0, y0, xm, ym, x1, y1)):
+                return xm, out
+    return -1, 0
 
 
 @kernel
-def best_in_column(x0, y0, x1, y1, xm, width, along_x, along_y, shortest, via):
-    """Hops of the shortest way of two legs known so far, and its tile between, with column `xm`."""
-    for ym in range(along_x.shape[0]):
-        tile = ym * width + xm
-        hops = abs(xm - x0) + abs(ym - y0) + abs(x1 - xm) + abs(y1 - ym)
-        if ((hops < shortest or (hops == shortest and tile < via))
-                and not meets_itself(x0, y0, xm, ym, x1, y1)
-                and works(x0, y0, xm, ym, along_x, along_y)
-                and works(xm, ym, x1, y1, along_x, along_y)):
-            shortest, via = hops, tile
-    return shortest, via
-
-
-@kernel
-def two_legs(pair, width, height, dead, along_x, along_y):
+def two_legs(pair, width, height, reach, come):
     """For each pair, the tile to go through: -1 where none is needed, -2 where no one tile helps.
 
-    Of the shortest ways the one through the tile of the lowest number. Columns are tried from those
-    between the ends outwards, while the first leg reaches them and a way through them can be as
-    short as the best.
+    Of the shortest ways that meet no tile twice the one through the tile of the lowest number.
     """
     tiles = width * height
     found = np.full(len(pair), STRAIGHT, np.int32)
     for k in range(len(pair)):
         first, last = pair[k] // tiles, pair[k] % tiles
         x0, y0, x1, y1 = first % width, first // width, last % width, last // width
-        if works(x0, y0, x1, y1, along_x, along_y):
+        if reach[first, 1] <= x1 <= reach[first, 0] and goes_along(x1, y0, y1, width, reach):
             continue
-        west, east = run_along(x0, y0, width, dead)
-        low, high = min(x0, x1), max(x0, x1)
-        shortest, via = 4 * tiles, np.int64(LOST)
-        for xm in range(max(low, west), min(high, east) + 1):
-            shortest, via = best_in_column(
-                x0, y0, x1, y1, xm, width, along_x, along_y, shortest, via)
-        near, out = high - low + abs(y1 - y0), 1
-        while near + 2 * out <= shortest and (low - out >= west or high + out <= east):
-            for xm in (low - out, high + out):
-                if west <= xm <= east:
-                    shortest, via = best_in_column(
-                        x0, y0, x1, y1, xm, width, along_x, along_y, shortest, via)
-            out += 1
-        found[k] = via
+        found[k], shortest = LOST, 4 * tiles
+        for ym in range(height):
+            if not goes_along(x1, ym, y1, width, reach):
+                continue
+            hops = abs(x1 - x0) + abs(ym - y0) + abs(y1 - ym)
+            most = (shortest - hops - 1) // 2
+            if most < 0:
+                continue
+            xm, out = in_row(x0, y0, x1, y1, ym, width, reach, come, most)
+            if xm >= 0:
+                found[k], shortest = ym * width + xm, hops + 2 * out
     return found
 
 

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping._detour_kernels import LOST, STRAIGHT, chains, two_legs
+from nmcompile.mapping._detour_kernels import LOST, STRAIGHT, chains, runs, two_legs
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
 from nmcompile.target.topology import EAST, SOUTH, board_width, opposite, tile_number
@@ -87,9 +87,11 @@ def joined_tiles(target: Target, faults: Faults) -> Array:
 
 
 def cut_off(target: Target, faults: Faults) -> Array:
-    """(n_cores,) bool: cores on tiles that dead links cut off from the largest joined part."""
+    """(n_cores,) bool: living cores on tiles that dead links cut off from the largest part."""
     cores = np.arange(target.n_cores, dtype=np.int32)
-    return ~joined_tiles(target, faults)[tile_number(target, cores)]
+    lost = ~joined_tiles(target, faults)[tile_number(target, cores)]
+    lost[faults.cores] = False
+    return lost
 
 
 def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detours:
@@ -100,9 +102,10 @@ def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detour
     first, and of these one with the fewest legs; as a shortest way it meets no tile twice. Raises
     NoWayError where living links do not lead from one tile to the other.
 
-    Cost: a step for each tile of the board and for each pair; for each broken pair a step for each
-    tile of the columns between its ends and as far out as the detour goes; where two legs do not
-    help, for each first tile a step for each tile that is no farther than the farthest last one.
+    Time: a step for each tile of the board and for each pair; for each broken pair and each row of
+    the board a step for each column that both legs reach, at most as far out as the best way so
+    far; where two legs do not help, for each first tile a step for each tile that is no farther
+    than the farthest last one, and for each pair a step for each hop.
     """
     if not len(faults.links):
         return _bent(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int64),
@@ -112,10 +115,7 @@ def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detour
     pair = np.unique(np.asarray(first, np.int64) * tiles + last)
     dead = np.zeros(tiles * 4, bool)
     dead[faults.links] = True
-    grid = dead.reshape(height, width, 4)
-    along_x = np.pad(grid.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
-    along_y = np.pad(grid.cumsum(axis=0, dtype=np.int32), ((1, 0), (0, 0), (0, 0)))
-    via = two_legs(pair, width, height, dead, along_x, along_y)
+    via = two_legs(pair, width, height, *runs(width, height, dead))
     lost = pair[via == LOST]
     start, between = chains(lost, width, height, dead)
     if start[-1] < 0:

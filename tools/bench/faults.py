@@ -1,0 +1,113 @@
+"""Dead links: how long finding ways around them takes, and what placement gains from knowing them.
+
+    python tools/bench/faults.py [--chips N ...] [--share 0.05] [--seed 0]
+
+On boards of Loihi 2 with that share of cores and of links dead, a random layered network on three
+in four of the cores is placed three times: as if no link were dead, with the ways around dead links
+in the cost of a placement, and on the same living cores with all links alive. Packets then take the
+ways that a mapping takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from placement import layered
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Faults
+from nmcompile.mapping.constraints import Constraints
+from nmcompile.mapping.faults import Detours, detours, random_faults
+from nmcompile.passes.place.around import around
+from nmcompile.passes.place.arrange import Nodes, arrange
+from nmcompile.passes.place.board import Board, board_of
+from nmcompile.passes.place.start import first_cores, legal_cores
+from nmcompile.simulator._traffic_kernels import spread
+from nmcompile.target import Target, load_target, with_chips
+from nmcompile.target.topology import board_width, tile_number, tile_position
+
+CHIPS = (8, 32, 128)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placed:
+    """A placement's packets by pair of tiles, its ways, and the seconds that each took."""
+
+    pairs: int
+    ways: Detours
+    hops: float
+    place_s: float
+    ways_s: float
+
+
+def main() -> None:
+    """Print a row of a table for each board and placement."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chips", type=int, nargs="*", default=CHIPS)
+    parser.add_argument("--share", type=float, default=0.05, help="of cores and of links")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    compare(1, options.share, options.seed)  # compiles the kernels
+    print("| chips | placement | hops a packet | pairs of tiles | with a detour | longest, legs "
+          "| place | ways |\n" + "|---" * 8 + "|")
+    for chips in options.chips:
+        for row in compare(chips, options.share, options.seed):
+            print(row, flush=True)
+
+
+def compare(chips: int, share: float, seed: int) -> list[str]:
+    """The rows of one board."""
+    target = with_chips(load_target("loihi2"), chips)
+    faults = random_faults(target, share, share, seed)
+    packets = layered(target.n_cores * 3 // 4, seed)
+    usable = Constraints(faults=faults).free(target)
+    begun = time.perf_counter()
+    board = board_of(target, usable)
+    bent = around(board, target, faults)
+    table_s = time.perf_counter() - begun
+    rows = []
+    for name, knows, dead, more_s in (("ignores dead links", board, faults, 0.0),
+                                      ("knows ways around them", bent, faults, table_s),
+                                      ("all links alive", board, Faults(), 0.0)):
+        found = placed(target, usable, packets, knows, dead)
+        legs = np.diff(found.ways.start).max(initial=0) + 1
+        rows.append(
+            f"| {chips} | {name} | {found.hops:.3f} | {found.pairs:,} | "
+            f"{len(found.ways.pair):,} | {legs} | {found.place_s + more_s:.1f} s | "
+            f"{found.ways_s:.2f} s |")
+    return rows
+
+
+def placed(
+    target: Target, usable: Array, packets: scipy.sparse.csr_array, board: Board, faults: Faults
+) -> Placed:
+    """Place `packets` on `board`, and send them around the dead links of `faults`."""
+    n = packets.shape[0] - 1
+    group, legal = legal_cores(target, usable, n, ())
+    busy_s = float(packets.sum(axis=0).max()) * target.time_s.packet_in.value
+    nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
+    chip = np.arange(target.n_cores) // target.cores_per_chip
+    begun = time.perf_counter()
+    core = arrange(nodes, board, chip, first_cores(target, group, legal))
+    place_s = time.perf_counter() - begun
+    tile = np.append(tile_number(target, core), 0)
+    sent = packets.tocoo()
+    begun = time.perf_counter()
+    ways = detours(target, faults, tile[sent.row], tile[sent.col])
+    ways_s = time.perf_counter() - begun
+    hops = np.zeros((n + 1, 3))
+    spread(packets.indptr, packets.indices, packets.data, tile_position(target, core),
+           (board_width(target), target.board.mesh_width.value),
+           (ways.pair, ways.start, ways.via), (0.0, 0.0, 0.0),
+           np.zeros(4 * board_width(target) * target.board.mesh_height.value), hops)
+    pairs = len(np.unique(tile[sent.row] * target.n_cores + tile[sent.col]))
+    return Placed(pairs=pairs, ways=ways, hops=float(hops.sum() / packets.sum()),
+                  place_s=place_s, ways_s=ways_s)
+
+
+if __name__ == "__main__":
+    main()
