@@ -89,7 +89,7 @@ def count(
     owner        (n_sources,) slice of each source, -1 for an input
     position     (n_slices, 2) tile of each slice; `origin` is the tile where inputs enter
     widths       tile columns of the board and of one chip
-    ways         pairs of tiles, rising, and the tiles that their routes go through as CSR: start, via
+    ways         pairs of tiles, rising, and the tiles that their routes go through (CSR)
     hop_time     seconds of a hop along x, along y, and between chips
     events, packets_in (samples, n_slices) where packets end; packets_out where they begin, the
                  inputs in the last column

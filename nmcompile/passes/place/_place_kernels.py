@@ -4,8 +4,8 @@ Common arguments of these kernels:
     start, other, weight  symmetric traffic (CSR) of the nodes; the last, `n`, is the fixed port
     cores        (rows, columns, k) int32, the usable cores of each tile, -1 where there are fewer
     x, y         (columns,), (rows,) float64, joules along each axis up to a column, a row
-    table        (tiles, rows, 2 * reach + 1) float64 joules from a tile to those up to `reach` columns
-                 before and behind it, where they are no sum over the axes; (0, 0, 0) otherwise
+    table        (tiles, rows, 2 * reach + 1) float64 joules from a tile to those up to `reach`
+                 columns before and behind it, where they are no sum over the axes; else (0, 0, 0)
     group, legal (n,) int32, (groups, cores) bool: the cores on which the nodes of a group may stand
     place        (n + 1, 2) int32, column and row of each node's tile, changed in place
     core, node   (n,) int32 core of each node, (cores,) int32 node on each core or -1; changed

@@ -28,7 +28,7 @@ def around(board: Board, target: Target, faults: Faults) -> Board:
     back differ, both count with the mean: placement does not know directions.
     """
     rows, columns, _ = board.cores.shape
-    used = (board.cores >= 0).any(axis=2)
+    used = np.logical_or.reduce(board.cores >= 0, axis=2)
     chip = target.board.mesh_width.value
     width = (int(np.flatnonzero(used.any(axis=0)).max()) // chip + 1) * chip
     used[INPUT_TILE[::-1]] = joined_tiles(target, faults).reshape(rows, columns)[INPUT_TILE[::-1]]

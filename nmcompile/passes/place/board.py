@@ -17,9 +17,9 @@ class Board:
 
     cores   (rows, columns, k) int32, the usable cores of each tile, -1 where there are fewer
     x, y    (columns,), (rows,) joules of a packet from the first column or row to each
-    table   (tiles, rows, 2 * reach + 1) joules from a tile to those up to `reach` columns before and
-            behind it, symmetric, where they are no sum over the axes, as with dead links; else
-            (0, 0, 0). tile = row * columns + column
+    table   (tiles, rows, 2 * reach + 1) joules from a tile to those up to `reach` columns before
+            and behind it, symmetric, where they are no sum over the axes, as with dead links;
+            else (0, 0, 0). tile = row * columns + column
     link_s  (tiles * 4,) seconds that a packet keeps each link busy: east, west, north, south
     busy_w  joules that a second of the busiest link counts
     """

@@ -12,8 +12,8 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Faults, Slices
 from nmcompile.mapping.traffic import packets_between
-from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.around import around
+from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.start import Rule, first_cores, legal_cores
 from nmcompile.target import Target
@@ -57,7 +57,7 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     chip = np.arange(target.n_cores) // target.cores_per_chip
     board = board_of(target, usable)
     if faults is not None and len(faults.links):
-        board = around(board_of(target, legal.any(axis=0)), target, faults)
+        board = around(board_of(target, np.logical_or.reduce(legal)), target, faults)
         chip = chip[: board.cores.max() + 1]
     return replace(slices, core=arrange(nodes, board, chip, first)[node])
 
