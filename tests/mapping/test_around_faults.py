@@ -70,7 +70,7 @@ def remapped(program, faults):
                                   latency=program.latency))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(name=st.sampled_from(sorted(TARGETS)), cores=st.floats(0, 0.2), links=st.floats(0, 0.2),
        seed=st.integers(0, 10**6))
 def test_faults_leave_the_spikes_as_they_are_or_lack_is_named(name, cores, links, seed):

@@ -5,7 +5,8 @@
 On boards of Loihi 2 with that share of cores and of links dead, a random layered network on three
 in four of the cores is placed three times: as if no link were dead, with the ways around dead links
 in the cost of a placement, and on the same living cores with all links alive. Packets then take the
-ways that a mapping takes.
+ways that a mapping takes. --ways finds ways without placing: between random tiles up to 60 columns
+apart, and from one tile to all that are joined to it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from placement import layered
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Faults
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.mapping.faults import Detours, detours, random_faults
+from nmcompile.mapping.faults import Detours, detours, joined_tiles, random_faults
 from nmcompile.passes.place.around import around
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import Board, board_of
@@ -31,15 +32,17 @@ from nmcompile.target import Target, load_target, with_chips
 from nmcompile.target.topology import board_width, tile_number, tile_position
 
 CHIPS = (8, 32, 128)
+PAIRS, APART = 200_000, 60  # of --ways
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placed:
-    """A placement's packets by pair of tiles, its ways, and the seconds that each took."""
+    """A placement's pairs of tiles and their ways, hops and joules of a packet, seconds of each."""
 
     pairs: int
     ways: Detours
     hops: float
+    joules: float
     place_s: float
     ways_s: float
 
@@ -50,13 +53,43 @@ def main() -> None:
     parser.add_argument("--chips", type=int, nargs="*", default=CHIPS)
     parser.add_argument("--share", type=float, default=0.05, help="of cores and of links")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ways", action="store_true", help="time ways, place nothing")
     options = parser.parse_args()
-    compare(1, options.share, options.seed)  # compiles the kernels
-    print("| chips | placement | hops a packet | pairs of tiles | with a detour | longest, legs "
-          "| place | ways |\n" + "|---" * 8 + "|")
+    if options.ways:
+        print("| chips | ways | with a detour | of more than two legs | most legs | time |\n"
+              + "|---" * 6 + "|")
+        find(1, options.share, options.seed)  # compiles the kernels
+        for chips in options.chips:
+            print("\n".join(find(chips, options.share, options.seed)), flush=True)
+        return
+    compare(1, options.share, options.seed)
+    print("| chips | placement | hops a packet | pJ a packet | pairs of tiles | with a detour "
+          "| most legs | place | ways |\n" + "|---" * 9 + "|")
     for chips in options.chips:
         for row in compare(chips, options.share, options.seed):
             print(row, flush=True)
+
+
+def find(chips: int, share: float, seed: int) -> list[str]:
+    """The rows of one board where nothing is placed."""
+    target = with_chips(load_target("loihi2"), chips)
+    faults, rng = random_faults(target, share, share, seed), np.random.default_rng(seed)
+    joined, width = joined_tiles(target, faults), board_width(target)
+    tiles, rows = np.flatnonzero(joined), []
+    first = rng.choice(tiles, PAIRS)
+    column = np.clip(first % width + rng.integers(-APART, APART + 1, PAIRS), 0, width - 1)
+    last = rng.integers(0, len(joined) // width, PAIRS) * width + column
+    near = first[joined[last]], last[joined[last]]
+    for name, pairs in ((f"up to {APART} columns", near),
+                        ("from one tile to all", (np.full(len(tiles), tiles[0]), tiles))):
+        begun = time.perf_counter()
+        ways = detours(target, faults, *pairs)
+        seconds = time.perf_counter() - begun
+        legs = np.diff(ways.start) + 1
+        count = len(np.unique(pairs[0] * len(joined) + pairs[1]))
+        rows.append(f"| {chips:,} | {count:,} {name} | {len(legs):,} | "
+                    f"{np.count_nonzero(legs > 2):,} | {legs.max(initial=1)} | {seconds:.3f} s |")
+    return rows
 
 
 def compare(chips: int, share: float, seed: int) -> list[str]:
@@ -76,9 +109,9 @@ def compare(chips: int, share: float, seed: int) -> list[str]:
         found = placed(target, usable, packets, knows, dead)
         legs = np.diff(found.ways.start).max(initial=0) + 1
         rows.append(
-            f"| {chips} | {name} | {found.hops:.3f} | {found.pairs:,} | "
-            f"{len(found.ways.pair):,} | {legs} | {found.place_s + more_s:.1f} s | "
-            f"{found.ways_s:.2f} s |")
+            f"| {chips} | {name} | {found.hops:.3f} | {found.joules * 1e12:.1f} | "
+            f"{found.pairs:,} | {len(found.ways.pair):,} | {legs} | "
+            f"{found.place_s + more_s:.1f} s | {found.ways_s:.2f} s |")
     return rows
 
 
@@ -105,7 +138,9 @@ def placed(
            (ways.pair, ways.start, ways.via), (0.0, 0.0, 0.0),
            np.zeros(4 * board_width(target) * target.board.mesh_height.value), hops)
     pairs = len(np.unique(tile[sent.row] * target.n_cores + tile[sent.col]))
-    return Placed(pairs=pairs, ways=ways, hops=float(hops.sum() / packets.sum()),
+    energy, total = target.energy_j, hops.sum(axis=0) / packets.sum()
+    each = [energy.hop_x.value, energy.hop_y.value, energy.hop_chip.value]
+    return Placed(pairs=pairs, ways=ways, hops=float(total.sum()), joules=float(total @ each),
                   place_s=place_s, ways_s=ways_s)
 
 
