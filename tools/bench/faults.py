@@ -1,6 +1,6 @@
 """Dead links: how long finding ways around them takes, and what placement gains from knowing them.
 
-    python tools/bench/faults.py [--chips N ...] [--share 0.05] [--seed 0]
+    python tools/bench/faults.py [--chips N ...] [--share 0.05] [--seeds 1] [--ways]
 
 On boards of Loihi 2 with that share of cores and of links dead, a random layered network on three
 in four of the cores is placed three times: as if no link were dead, with the ways around dead links
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import scipy.sparse
@@ -22,7 +22,7 @@ from placement import layered
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Faults
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.mapping.faults import Detours, detours, joined_tiles, random_faults
+from nmcompile.mapping.faults import detours, joined_tiles, random_faults
 from nmcompile.passes.place.around import around
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import Board, board_of
@@ -37,12 +37,16 @@ PAIRS, APART = 200_000, 60  # of --ways
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placed:
-    """A placement's pairs of tiles and their ways, hops and joules of a packet, seconds of each."""
+    """A placement's pairs of tiles, those with a detour and its most legs; of a packet hops and pJ.
 
-    pairs: int
-    ways: Detours
+    place_s, ways_s  seconds that placing took, with its table, and finding the ways
+    """
+
     hops: float
-    joules: float
+    picojoules: float
+    pairs: int
+    bent: int
+    legs: int
     place_s: float
     ways_s: float
 
@@ -52,22 +56,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chips", type=int, nargs="*", default=CHIPS)
     parser.add_argument("--share", type=float, default=0.05, help="of cores and of links")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="of faults and networks")
     parser.add_argument("--ways", action="store_true", help="time ways, place nothing")
     options = parser.parse_args()
     if options.ways:
         print("| chips | ways | with a detour | of more than two legs | most legs | time |\n"
               + "|---" * 6 + "|")
-        find(1, options.share, options.seed)  # compiles the kernels
+        find(1, options.share, 0)  # compiles the kernels
         for chips in options.chips:
-            print("\n".join(find(chips, options.share, options.seed)), flush=True)
+            print("\n".join(find(chips, options.share, 0)), flush=True)
         return
-    compare(1, options.share, options.seed)
+    compare(1, options.share, 0)
     print("| chips | placement | hops a packet | pJ a packet | pairs of tiles | with a detour "
           "| most legs | place | ways |\n" + "|---" * 9 + "|")
     for chips in options.chips:
-        for row in compare(chips, options.share, options.seed):
-            print(row, flush=True)
+        found = [compare(chips, options.share, seed) for seed in range(options.seeds)]
+        for name in found[0]:
+            print(row(chips, name, [each[name] for each in found]), flush=True)
+
+
+def row(chips: int, name: str, found: list[Placed]) -> str:
+    """The line of one way to place: means over the seeds, and the most legs of all."""
+    mean = {field.name: np.mean([getattr(each, field.name) for each in found])
+            for field in fields(Placed)}
+    return (f"| {chips} | {name} | {mean['hops']:.3f} | {mean['picojoules']:.1f} | "
+            f"{mean['pairs']:,.0f} | {mean['bent']:,.0f} | {max(each.legs for each in found)} | "
+            f"{mean['place_s']:.1f} s | {mean['ways_s']:.2f} s |")
 
 
 def find(chips: int, share: float, seed: int) -> list[str]:
@@ -92,8 +106,8 @@ def find(chips: int, share: float, seed: int) -> list[str]:
     return rows
 
 
-def compare(chips: int, share: float, seed: int) -> list[str]:
-    """The rows of one board."""
+def compare(chips: int, share: float, seed: int) -> dict[str, Placed]:
+    """The placements of one network on one board, by name."""
     target = with_chips(load_target("loihi2"), chips)
     faults = random_faults(target, share, share, seed)
     packets = layered(target.n_cores * 3 // 4, seed)
@@ -102,17 +116,10 @@ def compare(chips: int, share: float, seed: int) -> list[str]:
     board = board_of(target, usable)
     bent = around(board, target, faults)
     table_s = time.perf_counter() - begun
-    rows = []
-    for name, knows, dead, more_s in (("ignores dead links", board, faults, 0.0),
-                                      ("knows ways around them", bent, faults, table_s),
-                                      ("all links alive", board, Faults(), 0.0)):
-        found = placed(target, usable, packets, knows, dead)
-        legs = np.diff(found.ways.start).max(initial=0) + 1
-        rows.append(
-            f"| {chips} | {name} | {found.hops:.3f} | {found.joules * 1e12:.1f} | "
-            f"{found.pairs:,} | {len(found.ways.pair):,} | {legs} | "
-            f"{found.place_s + more_s:.1f} s | {found.ways_s:.2f} s |")
-    return rows
+    knowing = placed(target, usable, packets, bent, faults)
+    return {"ignores dead links": placed(target, usable, packets, board, faults),
+            "knows ways around them": replace(knowing, place_s=knowing.place_s + table_s),
+            "all links alive": placed(target, usable, packets, board, Faults())}
 
 
 def placed(
@@ -137,11 +144,12 @@ def placed(
            (board_width(target), target.board.mesh_width.value),
            (ways.pair, ways.start, ways.via), (0.0, 0.0, 0.0),
            np.zeros(4 * board_width(target) * target.board.mesh_height.value), hops)
-    pairs = len(np.unique(tile[sent.row] * target.n_cores + tile[sent.col]))
-    energy, total = target.energy_j, hops.sum(axis=0) / packets.sum()
-    each = [energy.hop_x.value, energy.hop_y.value, energy.hop_chip.value]
-    return Placed(pairs=pairs, ways=ways, hops=float(total.sum()), joules=float(total @ each),
-                  place_s=place_s, ways_s=ways_s)
+    energy, mean = target.energy_j, hops.sum(axis=0) / packets.sum()
+    each = np.array([energy.hop_x.value, energy.hop_y.value, energy.hop_chip.value])
+    return Placed(
+        hops=float(mean.sum()), picojoules=float(mean @ each) * 1e12, bent=len(ways.pair),
+        pairs=len(np.unique(tile[sent.row] * target.n_cores + tile[sent.col])),
+        legs=int(np.diff(ways.start).max(initial=0)) + 1, place_s=place_s, ways_s=ways_s)
 
 
 if __name__ == "__main__":
