@@ -15,7 +15,7 @@ from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, re
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.traffic import ways_around
-from nmcompile.passes.partition import partition, regroup, search, suggestions
+from nmcompile.passes.partition import own_cutter, partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import route
 from nmcompile.target import Target
@@ -75,21 +75,21 @@ def cut(
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
-    slices = regroup(network, slices, target, lambda part, found, index: _fullest(
-        part, found, index, target, backend))
+    slices = regroup(network, slices, target, lambda part, found, index: _fills(
+        part, found, index, target, backend), own_cutter)
     found = Cut(slices=slices, together=np.arange(len(slices)))
     return _with_few(network, found, constraints)
 
 
-def _fullest(
+def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population number `index` over what a core has."""
+) -> Array:
+    """(k,) the largest need of each slice of population number `index` over what a core has."""
     mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
     needs = demand(network, mapping, target, backend)
     mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
+    shares = [getattr(needs, limit)[mine] / getattr(target.core, limit).value for limit in LIMITS]
+    return np.max(shares, axis=0)
 
 
 def lay(
