@@ -13,10 +13,11 @@ from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Axons, Mapping, Program, Slices, rates_by_name
 from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.mapping.traffic import packets_between
+from nmcompile.mapping.faults import cut_off
+from nmcompile.mapping.traffic import packets_between, ways_around
 from nmcompile.passes.partition import (
+    cutter,
     may_split,
-    own_cutter,
     pack,
     partition,
     regroup,
@@ -73,15 +74,17 @@ def map_network(
 
 
 def map_again(
-    program: Program, backend: Backend, constraints: Constraints | None, spikes: Spikes | None
+    program: Program, backend: Backend, constraints: Constraints | None, spikes: Spikes | None,
+    partitioner: str = "own",
 ) -> tuple[Program, Demand]:
-    """`program` mapped anew; parameters as of `map_network`.
+    """`program` mapped anew; parameters as of `map_network` and `cut`.
 
     A network with splitters keeps its slices, for which these were made, and is only placed anew.
     """
     network, mapping = program.network, program.mapping
     if not any(is_splitter(p.neuron) for p in network.populations):
-        return map_network(network, program.target, backend, mapping.rates, constraints, spikes)
+        found = cut(network, program.target, backend, constraints, spikes, partitioner)
+        return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
     slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
     together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
     found = Cut(network=network, slices=slices, together=together, origin=_all(network))
@@ -94,36 +97,43 @@ def cut(
     backend: Backend,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
+    partitioner: str = "own",
 ) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit.
+
+    partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
 
     Where there are more slices than cores, some share one, if the chip's cores are alike.
     """
     constraints = constraints or Constraints()
+    cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        found = _searched(network, target, backend, spikes)
+        found = _searched(network, target, backend, spikes, cores)
         return _with_few(_on_cores(found, target, backend, constraints), constraints)
     try:
         slices = regroup(
             network, partition(network, target, backend), target,
-            lambda part, found, index: _fills(part, found, index, target, backend), own_cutter)
+            lambda part, found, index: _fills(part, found, index, target, backend),
+            cutter(partitioner))
         found = _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
-        cores = int(np.count_nonzero(constraints.free(target)))
         ways = ". ".join(suggestions(
             network, target, backend,
-            lambda changed: _taken(changed, target, backend, constraints, cores), cores, error))
+            lambda changed: taken(changed, target, backend, constraints, cores), cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
-        raise error.with_hint(hint) from error
+        lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
+        raise error.with_hint(lost + hint) from error
     return _with_few(found, constraints)
 
 
-def _searched(network: Network, target: Target, backend: Backend, spikes: Spikes) -> Cut:
+def _searched(
+    network: Network, target: Target, backend: Backend, spikes: Spikes, cores: int
+) -> Cut:
     if backend.suited_cores(network, target):
         raise NmcError(target.name, "has cores that differ, which --search takes for alike",
                        "Leave out --search.")
     try:
-        best = search(network, target, backend, spikes)
+        best = search(network, target, backend, spikes, cores)
     except CapacityError as error:
         if error.limit == "output_axons" and may_split(network.population(error.layer), target):
             raise error.with_hint(
@@ -174,10 +184,13 @@ def _packed(
     return pack(needs, packets[:-1], kinds[slices.population], cores, target)
 
 
-def _taken(
+def taken(
     network: Network, target: Target, backend: Backend, constraints: Constraints, cores: int
 ) -> int:
-    """The cores that `network` takes, the fewest where they are more than `cores`."""
+    """The cores that `network` takes, the fewest where they are more than `cores`.
+
+    Raises NmcError where a part of it fits no core.
+    """
     found = _split(network, partition(network, target, backend), target)
     return _shared(found, target, backend, constraints, cores).n_cores
 
@@ -221,17 +234,33 @@ def lay(
     rates: Array,
     constraints: Constraints | None = None,
 ) -> tuple[Program, Demand]:
-    """Slices routed and placed, and what they need; `rates` are of the network in `found`."""
+    """Slices routed and placed, and what they need; `rates` are of the network in `found`.
+
+    Raises NmcError also where dead links leave no way that a packet needs.
+    """
     constraints, network = constraints or Constraints(), found.network
     axons = route(network, found.slices)
     suited = backend.suited_cores(network, target)
-    where = allowed(network, found.slices, found.together, constraints, suited, target)
-    placed = place(network, found.slices, axons, target, rates_by_name(network, rates),
-                   free=constraints.free(target), allowed=where, together=found.together)
-    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
+    faults = constraints.faults
+    try:
+        where = allowed(network, found.slices, found.together, constraints, suited, target)
+        placed = place(
+            network, found.slices, axons, target, rates_by_name(network, rates), faults=faults,
+            free=constraints.free(target), allowed=where, together=found.together)
+    except NmcError as error:
+        lost = _told_cut_off(constraints, target)
+        raise NmcError(error.where, error.what, lost + error.hint) from error
+    ways_around(network, placed, axons, faults, target)
+    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
     return Program(network=network, mapping=mapping, target=target, latency=network.lags), needs
+
+
+def _told_cut_off(constraints: Constraints, target: Target) -> str:
+    """The sentence on cores that dead links cut off, empty where there are none."""
+    lost = np.count_nonzero(cut_off(target, constraints.faults))
+    return f"Dead links cut off {lost:,} of its living cores. " if lost else ""
 
 
 def _with_few(found: Cut, constraints: Constraints) -> Cut:

@@ -1,6 +1,7 @@
 """Passes that cut populations into core-sized slices."""
 
-from nmcompile.passes.partition.blocks import own_cutter
+from nmcompile.passes.partition.fan_in import FanIn, split_fan_in
+from nmcompile.passes.partition.hypergraph import PARTITIONERS, TOLD, Cutter, cutter, told_of
 from nmcompile.passes.partition.irregular import regroup
 from nmcompile.passes.partition.pack import pack
 from nmcompile.passes.partition.partition import partition
@@ -8,14 +9,6 @@ from nmcompile.passes.partition.search import Found, search
 from nmcompile.passes.partition.splitters import may_split, with_splitters
 from nmcompile.passes.partition.suggest import suggestions
 
-__all__ = [
-    "Found",
-    "may_split",
-    "own_cutter",
-    "pack",
-    "partition",
-    "regroup",
-    "search",
-    "suggestions",
-    "with_splitters",
-]
+__all__ = ["PARTITIONERS", "TOLD", "Cutter", "FanIn", "Found", "cutter", "may_split", "pack",
+           "partition", "regroup", "search", "split_fan_in", "suggestions", "told_of",
+           "with_splitters"]

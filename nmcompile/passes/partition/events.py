@@ -13,9 +13,9 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import LIMITS
+from nmcompile.mapping.capacity import LIMITS, sources_of_an_axon
+from nmcompile.passes.partition.kept_once import KeptOnce
 from nmcompile.passes.partition.loads import RowBits, Sums, load_of
-from nmcompile.passes.partition.shares import Shares
 from nmcompile.target import Target
 
 Corners = tuple[Array, Array]  # low and high, (k, 3) each
@@ -30,8 +30,8 @@ class Part:
     low, high   (k, 3) corners
     receiving, sending, fired  (k, steps) microseconds, and spikes
     packets     (k,) received in all steps
-    needs       (k, limits) of a core, in the order of LIMITS and then of Shares
-    asked       (k, numbers) bool, as of Shares
+    needs       (k, limits) of a core, in the order of LIMITS and then of KeptOnce
+    asked       (k, numbers) bool, as of KeptOnce
     """
 
     low: Array
@@ -60,8 +60,11 @@ class Events:
         counts = {name: (spikes[name][chosen] != 0).reshape(-1, *shape)
                   for name, shape in shapes.items()}
         self.steps = len(chosen)
-        self.shares = Shares(network, target)
+        self.kept = KeptOnce(network, target)
         self.sent = {name: Sums(values.astype(np.float32)) for name, values in counts.items()}
+        inputs = {port.name for port in network.inputs}
+        self._from_inputs = {k for k, p in enumerate(network.projections) if p.source in inputs}
+        self.sharing = [sources_of_an_axon(p, target) for p in network.projections]
         self._loads = [load_of(network, p, counts[p.source], self.sent[p.source])
                        for p in network.projections]
 
@@ -97,14 +100,17 @@ class Events:
             packets, events = self._loads[k].received(low, high)
             receiving += packets * cost.packet_in.value + events * cost.synaptic_event.value
             total += packets.sum(axis=1)
-        asked = self.shares.of(population, low, high)
-        needs = np.hstack([self._needs(entry, low, high), self.shares.counted(asked)])
+        asked = self.kept.of(population, low, high)
+        needs = np.hstack([self._needs(entry, low, high), self.kept.counted(asked)])
         return Part(
             low=low, high=high, receiving=receiving * MICRO, sending=sending * MICRO,
             fired=fired, packets=total, needs=needs, asked=asked)
 
     def _needs(self, entry: Population, low: Array, high: Array) -> Array:
-        """(k, 4) needs of boxes in the order of LIMITS, without output axons."""
+        """(k, 4) needs of boxes but for output axons, and for input axons that neurons share.
+
+        How many of these there are depends on how their sources are cut: see `axons`.
+        """
         neurons = (high - low).prod(axis=1)
         needs = np.zeros((len(low), len(LIMITS)))
         needs[:, 0] = neurons * compartments_of(entry.neuron)
@@ -114,7 +120,10 @@ class Events:
             if isinstance(linear, Conv) and self._target.core.shared_kernels.value:
                 bits = row_bits((high - low)[:, 0] * prod(linear.weight.shape[1:]))
             needs[:, 1] += bits
-            needs[:, 2] += axons
+            if self.sharing[k] == 1:
+                needs[:, 2] += axons
+            elif k in self._from_inputs:
+                needs[:, 2] += -(-axons // self.sharing[k])
         return needs
 
     def _row_bits(self, projection: int) -> RowBits:
@@ -134,7 +143,7 @@ class Events:
     def axons(self, projection: int, sources: Corners, targets: Corners) -> Array:
         """(s, t) axons from each box of sources to each box of targets."""
         low, high = self._meet(projection, sources, targets)
-        return (high - low).prod(axis=2)
+        return -(-(high - low).prod(axis=2) // self.sharing[projection])
 
     def _meet(self, projection: int, sources: Corners, targets: Corners) -> Corners:
         """(s, t, 3) corners of what each target reads of each source."""

@@ -9,13 +9,13 @@ from math import ceil
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Slices
 from nmcompile.passes.partition.blocks import (
     Block,
-    Cutter,
     Fills,
     Parts,
     Way,
@@ -24,6 +24,7 @@ from nmcompile.passes.partition.blocks import (
     in_parts,
     parts_of,
 )
+from nmcompile.passes.partition.hypergraph import Cutter
 from nmcompile.target import Target
 
 BLOCK = 32_768  # neurons that are cut at once
@@ -116,8 +117,10 @@ def _blocks(network: Network, index: int, weight: Array, cutter: Cutter) -> Arra
         return np.zeros(n, np.int32)
     maps = _incoming(network, index)
     nets = sum(len(linear.start) - 1 for linear in maps)
-    found = cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
-    return np.zeros(n, np.int32) if found is None else found
+    try:
+        return cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
+    except NmcError:  # a neuron that weighs as much as a block
+        return np.zeros(n, np.int32)
 
 
 def _incoming(network: Network, index: int) -> list[Sparse]:

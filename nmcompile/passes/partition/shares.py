@@ -1,44 +1,50 @@
-"""What boxes have their cores keep once, for limits that a network could break."""
+"""Projections cut by their sources, so that each share brings part of a neuron's sum."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
-from nmcompile.ir import Network
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping.configurations import in_box, kept_limits, numbered
-from nmcompile.target import Target
+from nmcompile.ir import Projection
+from nmcompile.ir.maps import Conv, Dense, LinearMap, Sparse
 
 
-class Shares:
-    """Of every limit that all neurons on one core would break; the others never matter.
+def most_shares(projection: Projection) -> int:
+    """Into how many shares the sources of a projection may be cut: 1 where they may not be.
 
-    limits  their names
-    most    (m,) what a core keeps
+    A convolution is cut by channels, and only where it has one group.
     """
+    linear = projection.map
+    if isinstance(linear, Conv):
+        return linear.in_shape[0] if linear.groups == 1 else 1
+    return prod(linear.in_shape)
 
-    def __init__(self, network: Network, target: Target) -> None:
-        allowed, found = kept_limits(target), {}
-        for limit, populations in numbered(network, target).items():
-            kinds = len(np.unique(np.concatenate([n.reshape(-1) for n in populations])))
-            if kinds > allowed[limit]:
-                found[limit] = populations
-        self.limits = tuple(found)
-        self.most = np.array([allowed[limit] for limit in found], float)
-        self._numbers = tuple(found.values())
-        sizes = [1 + max(int(n.max(initial=-1)) for n in group) for group in self._numbers]
-        self._first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
-    def of(self, population: int, low: Array, high: Array) -> Array:
-        """(k, numbers) bool, what each of k boxes low..high of a population asks for."""
-        asked = np.zeros((len(low), self._first[-1]), bool)
-        for first, group in zip(self._first, self._numbers, strict=False):
-            for row, (a, b) in enumerate(zip(low, high, strict=True)):
-                asked[row, first + in_box(group[population], a, b)] = True
-        return asked
+def share(projection: Projection, number: int, parts: int) -> Projection:
+    """`projection` from share `number` of `parts` of its sources; the last is as large as any.
 
-    def counted(self, asked: Array) -> Array:
-        """(k, m) how many of each limit rows of `of` ask for, or several of them at once."""
-        sides = zip(self._first[:-1], self._first[1:], strict=True)
-        counts = [np.count_nonzero(asked[:, a:b], axis=1) for a, b in sides]
-        return np.array(counts, float).reshape(len(self.most), len(asked)).T
+    parts  at most `most_shares`
+    """
+    n = most_shares(projection)
+    first, end = number * n // parts, (number + 1) * n // parts
+    each = prod(projection.map.in_shape) // n
+    base = (projection.sources or (0, 0))[0]
+    return replace(projection, map=_from(projection.map, first, end),
+                   sources=(base + each * first, base + each * end))
+
+
+def _from(linear: LinearMap, first: int, end: int) -> LinearMap:
+    """The map from sources, or channels, `first` to `end`."""
+    if isinstance(linear, Dense):
+        return Dense(weight=np.ascontiguousarray(linear.weight[:, first:end]),
+                     in_shape=(end - first,), out_shape=linear.out_shape)
+    if isinstance(linear, Conv):
+        return replace(linear, weight=np.ascontiguousarray(linear.weight[:, first:end]),
+                       in_shape=(end - first, *linear.in_shape[1:]), grid=None)
+    assert isinstance(linear, Sparse)
+    rows = slice(int(linear.start[first]), int(linear.start[end]))
+    return Sparse(start=linear.start[first : end + 1] - linear.start[first],
+                  target=linear.target[rows], weight=linear.weight[rows],
+                  in_shape=(end - first,), out_shape=linear.out_shape)
