@@ -41,10 +41,12 @@ def suggestions(
         chips = -(-(_cores(need, network) + target.n_cores - cores) // target.cores_per_chip)
         if target.board.chips.value < chips <= MOST_CHIPS:
             yield f"With --chips {chips:,} it fits"
+    elif found.limit == "output_axons":
+        population = network.population(found.layer)
+        if may_split(population, target):
+            yield from _slower_loop(network, population, need)
     elif found.layer:
         population = network.population(found.layer)
-        if found.limit == "output_axons" and may_split(population, target):
-            yield from _slower_loop(network, population, need)
         parts = _parts(network, population, target, backend)
         if parts:
             yield (f"Split the inputs of {population.name} over {parts} layers whose outputs it "
