@@ -76,21 +76,21 @@ def cut(
         ways = ". ".join(suggestions(network, target, backend, cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         raise error.with_hint(hint) from error
-    slices = regroup(network, slices, target, lambda part, found, index: _fullest(
+    slices = regroup(network, slices, target, lambda part, found, index: _fills(
         part, found, index, target, backend), cutter(partitioner))
     found = Cut(slices=slices, together=np.arange(len(slices)))
     return _with_few(network, found, constraints)
 
 
-def _fullest(
+def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population number `index` over what a core has."""
+) -> Array:
+    """(k,) the largest need of each slice of population number `index` over what a core has."""
     mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
     needs = demand(network, mapping, target, backend)
     mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
+    shares = [getattr(needs, limit)[mine] / getattr(target.core, limit).value for limit in LIMITS]
+    return np.max(shares, axis=0)
 
 
 def lay(

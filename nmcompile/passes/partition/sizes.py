@@ -134,12 +134,16 @@ def _sparse(
     return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
 
 
+def edges(extent: int, parts: int) -> Array:
+    """(parts + 1,) int64 where the boxes along an axis end; their sizes differ by one at most."""
+    return np.linspace(0, extent, parts + 1).round().astype(np.int64)
+
+
 def _worst_box(sums: Array, size: Array) -> int:
-    """Largest total of any box of `size`, from the prefix sums of the whole view."""
-    for axis, extent in enumerate(size.tolist()):
-        along = np.moveaxis(sums, axis, 0)
-        sums = np.moveaxis(along[extent:] - along[:-extent], 0, axis)
-    return int(sums.max())
+    """Largest total of a box of the grid of boxes of `size`, from the view's prefix sums."""
+    parts = [-(-(n - 1) // int(k)) for n, k in zip(sums.shape, size, strict=True)]
+    ends = np.ix_(*[edges(n - 1, k) for n, k in zip(sums.shape, parts, strict=True)])
+    return int(np.diff(np.diff(np.diff(sums[ends], axis=0), axis=1), axis=2).max())
 
 
 def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
