@@ -86,7 +86,7 @@ def crossing(from_start, to, packets, place, columns, link, flow):
 
 @kernel
 def relieve(
-    start, other, weight, cores, x, y, group, legal, place, core, node,
+    start, other, weight, cores, x, y, table, group, legal, place, core, node,
     from_start, to, packets, back_start, back, received, cost, floor, power, radius, rounds, budget,
 ):
     """Lower energy + power * (time of the busiest link beyond `floor`) by moving nodes that use it.
@@ -97,7 +97,6 @@ def relieve(
     """
     columns, rows = len(x), len(y)
     load, flow, spent = np.zeros(len(cost)), np.zeros(len(core) + 1), np.zeros(1, np.int64)
-    table = np.zeros((0, 0))
     send_all(from_start, to, packets, place, columns, load)
     for _ in range(rounds):
         link = busiest(load, cost)
