@@ -15,7 +15,7 @@ from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, re
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.traffic import ways_around
-from nmcompile.passes.partition import own_cutter, partition, regroup, search, suggestions
+from nmcompile.passes.partition import cutter, partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import route
 from nmcompile.target import Target
@@ -60,14 +60,18 @@ def cut(
     backend: Backend,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
+    partitioner: str = "own",
 ) -> Cut:
-    """Slices of `network`, or CapacityError with what would make it fit."""
+    """Slices of `network`, or CapacityError with what would make it fit.
+
+    partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
+    """
     constraints = constraints or Constraints()
+    cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes)
+        best = search(network, target, backend, spikes, cores)
         together = np.asarray(best.together, np.int64)
         return _with_few(network, Cut(slices=best.slices, together=together), constraints)
-    cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
     except CapacityError as error:
@@ -76,7 +80,7 @@ def cut(
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
     slices = regroup(network, slices, target, lambda part, found, index: _fills(
-        part, found, index, target, backend), own_cutter)
+        part, found, index, target, backend), cutter(partitioner))
     found = Cut(slices=slices, together=np.arange(len(slices)))
     return _with_few(network, found, constraints)
 

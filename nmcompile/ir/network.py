@@ -66,6 +66,8 @@ class Projection:
     delay    steps between a spike and its arrival; 0 arrives in the same step
     format   storage of the weights once they are integers
     current  which of its target's several currents it feeds; None: its map leads to all of them
+    sources  first neuron of its source that it comes from and the one behind its last, in C
+             order; None: all of them
     """
 
     source: str
@@ -74,11 +76,16 @@ class Projection:
     delay: int = 0
     format: SynapseFormat | None = None
     current: int | None = None
+    sources: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         """How messages call it."""
         return f"{self.source} -> {self.target}"
+
+    def taken(self, sent: Array) -> Array:
+        """Of what its source sends, (n, source's size), the columns that its map takes."""
+        return sent if self.sources is None else sent[:, slice(*self.sources)]
 
 
 @dataclass(frozen=True, kw_only=True)

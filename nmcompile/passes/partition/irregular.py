@@ -169,7 +169,8 @@ class _Blocks:
                             target=place[linear.target[mine]], weight=linear.weight[mine],
                             in_shape=linear.in_shape, out_shape=shape)
             ports.append(replace(self.network.inputs[0], name=f"source {i}", shape=linear.in_shape))
-            projections.append(replace(projection, source=ports[-1].name, map=within))
+            projections.append(
+                replace(projection, source=ports[-1].name, map=within, sources=None))
         return Block(
             network=replace(self.network, inputs=tuple(ports), outputs=(),
                             populations=(replace(population, shape=shape),),

@@ -40,11 +40,23 @@ def grid_demand(
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
-        leaving = neurons * _reached(projection, grids)
+        leaving = np.minimum(neurons, prod(projection.map.in_shape)) * _reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
             "input_axons": axons, "output_axons": sent}
+
+
+def overfull(
+    network: Network, population: Population, target: Target, backend: Backend
+) -> dict[str, int]:
+    """The core limits that even a slice of one neuron exceeds, with what it needs of each.
+
+    What leaves it is not counted, nor that its sources may lie in several slices.
+    """
+    needs = grid_demand(network, population, np.ones((1, 3), np.int64), target, backend, {})
+    return {limit: int(need[0]) for limit, need in needs.items()
+            if need[0] > getattr(target.core, limit).value}
 
 
 def _incoming(
