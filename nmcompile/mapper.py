@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, re
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.partition import partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
-from nmcompile.passes.route import route
+from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
 
 Spikes = dict[str, Array]
@@ -61,6 +61,9 @@ def cut(
 ) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit."""
     constraints = constraints or Constraints()
+    if spikes is not None and target.router is not None:
+        raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
+                       f"of {target.name} do", "Leave it out.")
     if spikes is not None and target.n_cores > 1:
         best = search(network, target, backend, spikes)
         together = np.asarray(best.together, np.int64)
@@ -103,10 +106,13 @@ def lay(
     suited = backend.suited_cores(network, target)
     where = allowed(network, slices, found.together, constraints, suited, target)
     placed = place(network, slices, axons, target, rates_by_name(network, rates),
-                   free=constraints.free(target), allowed=where, together=found.together)
+                   free=constraints.free(target), allowed=where, together=found.together,
+                   faults=constraints.faults)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
+    if target.router is not None:
+        mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return mapping, needs
 
 

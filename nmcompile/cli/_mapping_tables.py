@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-LEFT = ("layer", "limited by", "from", "to", "target", "answer", "limit", "link")
+LEFT = ("layer", "chip", "limited by", "from", "to", "target", "answer", "limit", "link")
 
 
 def print_mapping(figures: dict[str, Any]) -> None:
@@ -33,6 +33,9 @@ def print_mapping(figures: dict[str, Any]) -> None:
     print_table(("link", "packets/step"), [
         (f"{row['column']},{row['row']} {row['direction']}", f"{row['packets']:,.2f}")
         for row in figures["links"]])
+    print_table(("chip", "routing entries", "a chip has", "used"), [
+        (f"{row['column']},{row['row']}", f"{row['entries']:,}", f"{row['have']:,} ({row['kind']})",
+         _share(row["entries"] / row["have"])) for row in figures["routers"]])
 
 
 def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -11,7 +11,15 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping._detour_kernels import find_detours
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
-from nmcompile.target.topology import EAST, SOUTH, board_width, opposite
+from nmcompile.target.topology import (
+    EAST,
+    SOUTH,
+    board_height,
+    board_width,
+    directions,
+    neighbours,
+    opposite,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,19 +36,18 @@ class Detours:
 
 def both_ways(target: Target, link: Array) -> Array:
     """`link` and the links that lead back, rising."""
-    width = board_width(target)
-    tile, direction = np.divmod(np.asarray(link, np.int64), 4)
-    step = np.array([1, -1, -width, width])[direction]
-    back = (tile + step) * 4 + opposite(direction)
+    ways = len(directions(target))
+    tile, direction = np.divmod(np.asarray(link, np.int64), ways)
+    back = neighbours(target)[tile, direction] * ways + opposite(target, direction)
     return np.unique(np.concatenate([link, back])).astype(np.int32)
 
 
 def links_out(target: Target) -> Array:
     """One link of each pair that joins two tiles of the board, rising."""
-    width, height = board_width(target), target.board.mesh_height.value
-    tiles = np.arange(width * height).reshape(height, width)
-    return np.sort(np.concatenate([
-        tiles[:, :-1].reshape(-1) * 4 + EAST, tiles[:-1].reshape(-1) * 4 + SOUTH]))
+    behind = neighbours(target)
+    one_way = (EAST, SOUTH) if target.router is None else (0, 1, 2)
+    tile, way = np.nonzero(behind[:, one_way] >= 0)
+    return np.sort(tile * behind.shape[1] + np.array(one_way)[way])
 
 
 def random_faults(target: Target, cores: float, links: float, seed: int) -> Faults:
@@ -58,7 +65,7 @@ def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detour
     A detour goes through the tile that makes it shortest, and meets no tile twice. Raises NmcError
     where there is none.
     """
-    width, height = board_width(target), target.board.mesh_height.value
+    width, height = board_width(target), board_height(target)
     if not len(faults.links):
         return Detours(pair=np.zeros(0, np.int64), via=np.zeros(0, np.int32))
     pair = (np.unique(first).astype(np.int64)[:, None] * (width * height)

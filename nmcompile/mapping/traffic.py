@@ -9,6 +9,8 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.mapping import Axons, Slices
+from nmcompile.mapping.multicast.demand import Senders, reached_slices, senders
+from nmcompile.target import Target
 
 
 def packets_between(
@@ -30,3 +32,24 @@ def packets_between(
         total = total + scipy.sparse.csr_array(scipy.sparse.coo_array(pairs, shape=total.shape))
         events += np.bincount(axon.slice, packets * axon.synapses, n)
     return total, events
+
+
+def copies_between(
+    network: Network, slices: Slices, axons: tuple[Axons, ...], rates: dict[str, Array],
+    target: Target,
+) -> tuple[scipy.sparse.csr_array, Array]:
+    """As `packets_between`; routers copy each packet to all slices that its sender reaches."""
+    _, events = packets_between(network, slices, axons, rates)
+    from_ = senders(network, slices, target)
+    reached = reached_slices(network, slices, axons, from_)
+    copies = scipy.sparse.diags_array(sent_by(from_, rates)) @ reached
+    inputs = scipy.sparse.csr_array(copies[len(slices):].sum(axis=0)[None])
+    return scipy.sparse.csr_array(scipy.sparse.vstack([copies[:len(slices)], inputs])), events
+
+
+def sent_by(senders: Senders, rates: dict[str, Array]) -> Array:
+    """(s,) mean spikes in a step of each sender; `rates` as of `packets_between`."""
+    total = np.zeros(len(senders.size))
+    for name, owner in senders.of.items():
+        total += np.bincount(owner, np.asarray(rates[name], np.float64).reshape(-1), len(total))
+    return total

@@ -11,7 +11,7 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import LIMITS, Demand
 from nmcompile.simulator import Expected, expected_traffic
 from nmcompile.target import Target
-from nmcompile.target.topology import DIRECTIONS, board_width
+from nmcompile.target.topology import board_width, chip_places, directions
 
 BUSIEST = 8  # links that are listed
 
@@ -24,6 +24,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
     traffic  packets and hops in a step between layers at the rates of the calibration data
     links    the busiest links, packets in a step
+    routers  the chips with most routing entries
     """
     target, core = program.target, program.mapping.slices.core
     expected = expected_traffic(program)
@@ -42,6 +43,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
         "packets": float(expected.packets.sum()),
         "hops": float(expected.hops.sum()),
         "links": _links(target, expected.loads),
+        "routers": _routers(program),
     }
 
 
@@ -90,7 +92,20 @@ def _traffic(program: Program, expected: Expected) -> list[dict[str, Any]]:
 
 def _links(target: Target, loads: Array) -> list[dict[str, Any]]:
     order = np.lexsort((np.arange(len(loads)), -loads))[:BUSIEST]
-    width = board_width(target)
-    return [{"column": int(link // 4 % width), "row": int(link // 4 // width),
-             "direction": DIRECTIONS[link % 4], "packets": float(loads[link])}
+    width, names = board_width(target), directions(target)
+    return [{"column": int(link // len(names) % width), "row": int(link // len(names) // width),
+             "direction": names[link % len(names)], "packets": float(loads[link])}
             for link in order if loads[link] > 0]
+
+
+def _routers(program: Program) -> list[dict[str, Any]]:
+    """The chips with the longest routing tables, and what a table may have."""
+    router, routing = program.target.router, program.mapping.routing
+    if router is None or routing is None:
+        return []
+    entries, places = routing.tables.entries(), chip_places(router)
+    order = np.lexsort((np.arange(len(entries)), -entries))[:BUSIEST]
+    return [{"column": int(places[chip, 0]), "row": int(places[chip, 1]),
+             "entries": int(entries[chip]), "have": router.entries.value,
+             "kind": router.entries.kind}
+            for chip in order if entries[chip] > 0]

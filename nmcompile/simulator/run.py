@@ -15,8 +15,9 @@ from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.simulator._traffic_kernels import count_by_owner
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
+from nmcompile.simulator.packets import traffic_of
 from nmcompile.simulator.timing import Timing
-from nmcompile.simulator.traffic import Tally, Traffic
+from nmcompile.simulator.traffic import Tally
 
 BATCH = 256  # samples that run at once
 Progress = Callable[[int], None]
@@ -96,7 +97,7 @@ class _Engine:
         self._steppers = {
             p.name: cast(ChipNeuron, p.neuron).stepper(p.shape) for p in network.populations
         }
-        self._traffic, self._timing = Traffic(program), Timing(program)
+        self._traffic, self._timing = traffic_of(program), Timing(program)
         self._owner = [
             slice_of_neurons(network, mapping.slices, i) for i in range(len(network.populations))
         ]

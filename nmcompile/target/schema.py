@@ -16,6 +16,8 @@ WeightBits = Annotated[int, Field(ge=2, le=16)]
 PayloadBits = Annotated[int, Field(ge=0, le=32)]
 Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one event
 Reset = Literal["none", "zero", "subtract"]
+Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
+MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
 
 
 class Strict(BaseModel):
@@ -62,6 +64,33 @@ class Core(Strict):
     output_axons: Constant[Count]
     axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
+
+
+class Router(Strict):
+    """Routers that match the keys of packets, one on each chip, and how they are linked.
+
+    Chips are numbered along x, then y; their cores are 1, 2, ... of the router's words.
+
+    width, height  columns and rows of chips of the smallest rectangle around the board
+    missing        [x, y] of the places in it without a chip
+    links          "mesh" of four ways out of a chip, or "triangular" with northeast and southwest
+    wrap           whether a link that leaves the rectangle enters it on the other side
+    missing_links  [x, y, link] that lead nowhere; 0 to 5 are east, northeast, north, west,
+                   southwest and south
+    entries        of a routing table that may be used
+    key_bits       of a packet
+    spare_bits     low bits of a key that each neuron has for itself
+    """
+
+    width: Constant[Count]
+    height: Constant[Count]
+    missing: Constant[list[tuple[Place, Place]]]
+    links: Constant[Literal["mesh", "triangular"]]
+    wrap: Constant[bool]
+    missing_links: Constant[list[tuple[Place, Place, Annotated[int, Field(ge=0, le=5)]]]]
+    entries: Constant[Annotated[int, Field(ge=1, le=2**20)]]
+    key_bits: Constant[Annotated[int, Field(ge=1, le=32)]]
+    spare_bits: Constant[Annotated[int, Field(ge=0, le=16)]]
 
 
 class Ends(Strict):
@@ -132,6 +161,8 @@ class Target(Strict):
 
     family  the backend that knows the chip's arithmetic and its files
     ends    only of chips with inputs and outputs of their own
+    router  only of chips whose routers copy packets by their keys; without it chips stand in a
+            row and packets go in dimension order
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -144,6 +175,7 @@ class Target(Strict):
     energy_j: Energies
     power_w: Power
     ends: Ends | None = None
+    router: Router | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -158,6 +190,30 @@ class Target(Strict):
             raise ValueError(f"board has {self.n_cores:,} cores, at most {MAX_CORES:,} can be used")
         if self.formats.payload_bits.value == 1:
             raise ValueError("formats.payload_bits is 1, expected 0 (binary) or 2 to 32 (signed)")
+        return self
+
+    @model_validator(mode="after")
+    def _routers_are_on_the_board(self) -> Target:
+        if self.router is None:
+            return self
+        board, router = self.board, self.router
+        width, height = router.width.value, router.height.value
+        missing = set(router.missing.value)
+        if (board.mesh_width.value, board.mesh_height.value) != (1, 1):
+            raise ValueError("board: a chip with a router has one tile (mesh_width, mesh_height)")
+        if board.cores_per_tile.value > MOST_ROUTED:
+            raise ValueError(f"board.cores_per_tile is {board.cores_per_tile.value}, a router's "
+                             f"word names {MOST_ROUTED} at most")
+        for x, y, *_ in (*router.missing.value, *router.missing_links.value):
+            if x >= width or y >= height:
+                raise ValueError(f"router: [{x}, {y}] is outside of its {width} x {height} chips")
+        if any((x, y) in missing for x, y, _ in router.missing_links.value):
+            raise ValueError("router.missing_links has a link of a chip in router.missing")
+        if (0, 0) in missing:
+            raise ValueError("router.missing has the chip [0, 0], where spikes enter")
+        if width * height - len(missing) != board.chips.value:
+            raise ValueError(f"router: {width} x {height} chips without {len(missing)} are not the "
+                             f"{board.chips.value} of board.chips")
         return self
 
     @property
@@ -175,7 +231,8 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "core", "ends", "formats", "time_s", "energy_j", "power_w")
+            for section in ("board", "router", "core", "ends", "formats", "time_s", "energy_j",
+                            "power_w")
             for name, constant in getattr(self, section) or ()
         }
 
