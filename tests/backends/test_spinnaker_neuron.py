@@ -36,9 +36,9 @@ def respond(model, currents):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_the_kernels_are_the_readable_step_and_delivery(seed, wild):
-    network = random_core(seed, steps=15, sizes=(1, 6), wild=wild)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_the_kernels_are_the_readable_step_and_delivery(seed, wild, delta):
+    network = random_core(seed, steps=15, sizes=(1, 6), wild=wild, delta=delta)
     fast, saturated = run_core(network)
     plain, saturated_plainly = run_core(network, plain=True)
     np.testing.assert_array_equal(fast, plain)

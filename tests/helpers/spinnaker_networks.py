@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from nmcompile_backends.spinnaker import ring as rings
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
-from nmcompile_backends.spinnaker.parameters import Cell, neuron
+from nmcompile_backends.spinnaker.parameters import Cell, delta_neuron, neuron
 
-REGISTERS = ("v_init", "v_rest", "resistance", "decay", "i_offset", "timer", "v_reset",
-             "refractory", "exc_decay", "exc_gain", "exc_init", "inh_decay", "inh_gain",
-             "inh_init", "threshold")  # in the order of the core's memory
+OF_NEURON = ("v_init", "v_rest", "resistance", "decay", "i_offset", "timer", "v_reset",
+             "refractory")  # in the order of the core's memory
+OF_SYNAPSES = ("exc_decay", "exc_gain", "exc_init", "inh_decay", "inh_gain", "inh_init")
+OF_DELTA = ("exc_init", "inh_init")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,15 +32,19 @@ class CoreNetwork:
         return max(1, int(np.ceil(np.log2(self.n)))), int(np.log2(self.slots))
 
 
-def random_core(seed, *, steps=60, sizes=(2, 40), wild=False):
-    """Any parameters within reason; `wild` ones are any words, so that sums and products wrap."""
+def random_core(seed, *, steps=60, sizes=(2, 40), wild=False, delta=False):
+    """Any parameters within reason; `wild` ones are any words, so that sums and products wrap.
+
+    Odd seeds have conductances, unless synapses are to be without decay.
+    """
     rng = np.random.default_rng(seed)
     n, outer = (int(rng.integers(*sizes)) for _ in range(2))
     dt_ms = float(rng.choice([1.0, 1.0, 0.5, 0.1]))
-    conductance = bool(seed % 2)
+    conductance = bool(seed % 2) and not delta
     shifts = tuple(int(s) for s in rng.integers(0, 12 if conductance else 6, 2))
     cell = _cell(rng, n, dt_ms)
-    model = neuron("n", cell, (n,), dt_ms=dt_ms, conductance=conductance, shifts=shifts)
+    model = (delta_neuron("n", cell, (n,), dt_ms=dt_ms, shifts=shifts) if delta else
+             neuron("n", cell, (n,), dt_ms=dt_ms, conductance=conductance, shifts=shifts))
     if wild:
         model = _wild(rng, n, model)
     slots = int(2 ** rng.integers(1, 6))
@@ -82,8 +87,10 @@ def synaptic_words(network):
 
 
 def register_table(network):
-    """(n, 15) int32: every register of the core, in the order of its memory."""
-    values = [getattr(network.neuron, name, 0) for name in REGISTERS]
+    """(n, 15 or 11) int32: every register of the core, in the order of its memory."""
+    of_synapses = OF_DELTA if network.neuron.delta else OF_SYNAPSES
+    names = (*OF_NEURON, *of_synapses, "threshold")
+    values = [getattr(network.neuron, name, 0) for name in names]
     rows = [np.broadcast_to(np.asarray(v, np.int64), (network.n,)) for v in values]
     return np.stack(rows, axis=1).astype(np.int32)
 

@@ -35,6 +35,9 @@ def region(network) -> np.ndarray:
                          cell.tau_refrac, 0, network.dt_ms)]
     if network.neuron.conductance:
         parts.append(struct(cell.e_rev_e, cell.e_rev_i))
+    if network.neuron.delta:
+        parts += [struct(network.dt_ms), struct(cell.v_thresh), struct(cell.isyn_exc, cell.isyn_inh)]
+        return np.concatenate(parts).astype(np.int64)
     parts += [struct(cell.v_thresh), struct(cell.tau_syn_e, cell.isyn_exc, cell.tau_syn_i,
                                             cell.isyn_inh, network.dt_ms)]
     return np.concatenate(parts).astype(np.int64)
@@ -44,7 +47,8 @@ def on_core(networks, folder: Path, *, poke: bool) -> dict[str, np.ndarray]:
     data = {"count": len(networks)}
     for i, network in enumerate(networks):
         model = network.neuron
-        data |= {f"model{i}": int(model.conductance), f"parameters{i}": region(network),
+        number = 2 if model.delta else int(model.conductance)
+        data |= {f"model{i}": number, f"parameters{i}": region(network),
                  f"shifts{i}": np.array([model.shift_exc, model.shift_inh]),
                  f"bits{i}": np.array(network.bits), f"start{i}": network.synapses.start,
                  f"words{i}": synaptic_words(network), f"spikes{i}": network.spikes}
@@ -58,7 +62,7 @@ def on_core(networks, folder: Path, *, poke: bool) -> dict[str, np.ndarray]:
 
 
 def test_the_core_computes_our_registers_and_then_every_state_and_spike(tmp_path: Path) -> None:
-    networks = [random_core(seed) for seed in range(100)]
+    networks = [random_core(seed, delta=seed >= 100) for seed in range(140)]
     found, spikes, saturations = on_core(networks, tmp_path, poke=False), 0, 0
     for i, network in enumerate(networks):
         wanted, saturated = run_core(network)
@@ -70,7 +74,7 @@ def test_the_core_computes_our_registers_and_then_every_state_and_spike(tmp_path
 
 
 def test_sums_and_products_wrap_where_the_core_wraps_them(tmp_path: Path) -> None:
-    networks = [random_core(seed, wild=True) for seed in range(60)]
+    networks = [random_core(seed, wild=True, delta=seed >= 60) for seed in range(90)]
     found = on_core(networks, tmp_path, poke=True)
     for i, network in enumerate(networks):
         wanted, _ = run_core(network)
