@@ -1,9 +1,10 @@
 """SpiNNaker 1's leaky integrate-and-fire neuron: its registers, its readable step, its kernel.
 
 The build is sPyNNaker 7.4.1's combined one (IF_curr_exp.aplx, IF_cond_exp.aplx,
-IF_curr_delta.aplx: synapses and neurons on one core), which the host takes at time steps of 1 ms and more (population_vertex.py,
-`use_combined_core`). The split build (IF_curr_exp_neuron.aplx beside synapses.aplx) has the same
-neuron, but adds the ring buffers of its synapse cores without saturation (c_main_neurons.c, `sum`).
+IF_curr_delta.aplx: synapses and neurons on one core), which the host takes at time steps of 1 ms
+and more (population_vertex.py, `use_combined_core`). The split build (IF_curr_exp_neuron.aplx
+beside synapses.aplx) has the same neuron, but adds the ring buffers of its synapse cores without
+saturation (c_main_neurons.c, `sum`).
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class SpinnakerNeuron:
         exc = exc + (min(q[0], 0xFFFF) << shift_exc);   i = scale * exc - scale * inh + i_offset
 
     (neuron.c `neuron_transfer`, neuron_impl_standard.h, neuron_model_lif_impl.h,
-    exp_synapse_utils.h, synapse_types_delta_impl.h, input_type_delta.h). Numbers are accums (`accum.py`); v, exc and inh are what the core holds
-    after its step, so exc and inh have decayed and sPyNNaker's recordings, taken ahead of the
-    update, show v a step later.
+    exp_synapse_utils.h, synapse_types_delta_impl.h, input_type_delta.h). Numbers are accums
+    (`accum.py`); v, exc and inh are what the core holds after its step, so exc and inh have decayed
+    and sPyNNaker's recordings, taken ahead of the update, show v a step later.
 
     resistance, decay    accums that the core computes: tau_m / cm and exp(-dt / tau_m)
     refractory           steps
     *_decay, *_gain      u0.32 that the core computes: exp(-dt / tau) and (1 - that) * tau / dt
     scale                accum that the core computes: 1 / dt in ms
-    tau_m, cm, tau_syn_* accums that the host writes, from which the core computes; no step uses them
+    tau_m, cm, tau_syn_* accums that the host writes and the core computes from; no step uses them
     early                steps that the core runs ahead of the network's first, its refractory
                          timer counting them
     """
@@ -100,7 +101,8 @@ class SpinnakerNeuron:
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its word."""
-        limits = dict.fromkeys((*ACCUMS, *OF_THE_HOST), LIMITS) | dict.fromkeys(FRACTIONS, (0, 2**32 - 1))
+        limits = dict.fromkeys((*ACCUMS, *OF_THE_HOST), LIMITS)
+        limits |= dict.fromkeys(FRACTIONS, (0, 2**32 - 1))
         for register, (low, high) in limits.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)

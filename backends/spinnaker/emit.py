@@ -40,8 +40,8 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     return {
         FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
               "neurons and where their synaptic rows are; no file that a tool of others reads",
-        ROWS: "synaptic rows as a core reads them from SDRAM, little-endian words of 32 bits: three "
-              "of header, then weight, delay, type and neuron of each synapse"}
+        ROWS: "synaptic rows as a core reads them from SDRAM, in little-endian words of 32 bits: "
+              "three of header, then weight, delay, type and neuron of each synapse"}
 
 
 def description(program: Program) -> tuple[dict[str, Any], Array]:

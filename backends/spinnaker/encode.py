@@ -1,4 +1,4 @@
-"""Real layers into SpiNNaker's integers: ring buffers that nothing overfills, accums as fine as fit.
+"""Real layers into SpiNNaker's integers: ring buffers that nothing overfills, the finest accums.
 
 One unit of a weight is one of a ring buffer's entry, which is shifted left into an accum. The
 largest shift is taken with which currents and potentials stay in their words.
@@ -110,8 +110,9 @@ def _fullest_entry(layer: Layer) -> float:
     for projection, unit in zip(layer.projections, layer.units, strict=True):
         weights = projection.map.weights().astype(np.float64) * unit
         ones = np.ones((1, int(np.prod(projection.map.in_shape))))
-        for row, sign in zip(sums, (1, -1), strict=True):
-            row += projection.map.with_weights(np.maximum(sign * weights, 0)).apply(ones)[0]
+        for kind, sign in enumerate((1, -1)):
+            one = projection.map.with_weights(np.maximum(sign * weights, 0))
+            sums[kind] += one.apply(ones)[0]
     return float(sums.max(initial=0.0))
 
 

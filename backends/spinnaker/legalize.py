@@ -19,7 +19,7 @@ def legalize(network: Network, target: Target) -> Network:
     A reset to zero ahead of the next leak has the spikes of one at the spike; one behind the next
     input is a refractory step.
     """
-    for output in network.outputs:
+    for output in network.outputs[:1]:
         neuron = network.population(output.population).neuron
         if output.variable == "v" and not isinstance(neuron, LI | CubaLI):
             raise NmcError(

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 from nmcompile_backends.spinnaker.accum import FRACTION_BITS, ONE, encode, quotient
-from nmcompile_backends.spinnaker.arithmetic import OF_THE_HOST, SpinnakerNeuron
+from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile_backends.spinnaker.exponential import accum_exponential, fraction_exponential
 
 from nmcompile.errors import NmcError
@@ -84,7 +84,8 @@ def neuron(
         shift_exc=shifts[0], shift_inh=shifts[1], conductance=conductance,
         reversal_exc=words["e_rev_e"], reversal_inh=words["e_rev_i"],
         v_init=words["v"], exc_init=words["isyn_exc"], inh_init=words["isyn_inh"],
-        **{name: words[name] for name in OF_THE_HOST},
+        tau_m=words["tau_m"], cm=words["cm"], tau_syn_e=words["tau_syn_e"],
+        tau_syn_i=words["tau_syn_i"],
     )
 
 
