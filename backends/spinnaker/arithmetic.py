@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from nmcompile_backends.spinnaker.accum import LIMITS, decayed, product, wrapped
+from nmcompile_backends.spinnaker.accum import FRACTION_BITS, LIMITS, decayed, product, wrapped
 
+from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -144,6 +145,16 @@ class SpinnakerNeuron:
             "hold": np.where(spikes, self.refractory, hold - (hold > 0)),
         }
         return {k: a.astype(np.int32) for k, a in after.items()}, spikes.astype(np.int32)
+
+    def overflows(self, state: State, current: Array) -> dict[str, Array]:
+        """Where the next step overfills an entry of a ring buffer (exc, inh), or wraps v."""
+        exc = self._arrived(state["exc"], current[:, 0], self.exc_gain, self.shift_exc)
+        inh = self._arrived(state["inh"], current[:, 1], self.inh_gain, self.shift_inh)
+        v, driven = state["v"].astype(np.int64), self._current(exc, inh, state["v"])
+        target = (driven * np.asarray(self.resistance, np.int64) >> FRACTION_BITS) + self.v_rest
+        wraps = leaves(target, *LIMITS) | leaves(target - v, *LIMITS)
+        return {"exc": current[:, 0] > RING_LIMIT, "inh": current[:, 1] > RING_LIMIT,
+                "v": wraps & (state["hold"] == 0)}
 
     def _arrived(self, kept: Array, q: Array, gain: Array, shift: int) -> Array:
         word = wrapped(np.minimum(q.astype(np.int64), RING_LIMIT) << shift)

@@ -134,6 +134,15 @@ def test_more_than_16_bits_of_weights_saturate_in_the_ring_buffer():
     assert respond(model, [(0xFFFF, 9)]) == respond(model, [(10**6, 9)])
 
 
+def test_full_entries_and_membranes_that_wrap_are_counted():
+    model = one(shifts=(15, 15), tau_m=1000.0, tau_refrac=0.0)
+    for q, found in (((0xFFFF, 0), {"exc": 0, "inh": 0, "v": 1}), ((0x10000, 0), {"exc": 1, "inh": 0,
+                     "v": 1}), ((0, 0x10000), {"exc": 0, "inh": 1, "v": 1}),
+                     ((9, 8), {"exc": 0, "inh": 0, "v": 0})):
+        told = model.overflows(model.initial_state((1, 1)), np.array(q).reshape(1, 2, 1))
+        assert {name: int(left.sum()) for name, left in told.items()} == found
+
+
 def test_a_neuron_at_its_threshold_fires_and_holds_its_reset_while_refractory():
     model = one(v=-50.0, v_rest=-50.0, v_reset=-70.0, tau_refrac=2.0)
     spikes, membranes = zip(*[told[:2] for told in respond(model, [(0, 0)] * 4)], strict=True)
