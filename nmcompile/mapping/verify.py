@@ -161,7 +161,7 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     owner = network.populations.index(network.population(projection.target))
     if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):
         raise NmcError(name, "an axon ends in a slice of another population")
-    several = network.population(projection.target).currents > 1 and projection.current is None
+    several = projection.feeds_all(network.population(projection.target))
     if several and not isinstance(projection.map, Dense):
         raise NmcError(name, "only a dense map reaches neurons with several currents")
     if isinstance(projection.map, Sparse):

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from nmcompile.ir import Network, Output, Population, Projection, step_weights
+from nmcompile.ir.accumulate import by_sign
 from nmcompile.ir.neurons.base import Accumulator, Array, ChipNeuron, State, accumulator_of
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import slice_of_neurons
@@ -248,8 +249,8 @@ def _deliveries(
     """What reaches `population`, in the order in which it is added."""
     axons = dict(zip(map(id, network.projections), mapping.axons, strict=True))
     if accumulator_of(population.neuron) is None:
-        return [(p, delivery(p, axons[id(p)], mapping.slices, population.shape))
-                for p in network.incoming(population.name)]
+        return [(part, delivery(part, axons[id(p)], mapping.slices, population.shape))
+                for p in network.incoming(population.name) for part in by_sign(p)]
     return [(p, accumulation(p, axons[id(p)], mapping.slices, population))
             for p in network.arriving(population.name)]
 
