@@ -56,6 +56,8 @@ class Core(Strict):
     axon_sources    neurons of one slice that may share an axon where rows are dense or a kernel is
                     shared; 1 where each has its own
     shared_kernels  true where a convolution stores its kernel once for each core
+    ring_bits       that name a neuron, one of two kinds of synapse and a step, where a core keeps
+                    sums for the steps to come
     """
 
     neurons: Constant[Count]
@@ -64,6 +66,7 @@ class Core(Strict):
     output_axons: Constant[Count]
     axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
+    ring_bits: Constant[Annotated[int, Field(ge=1, le=40)]] | None = None
 
 
 class Router(Strict):
@@ -193,6 +196,19 @@ class Target(Strict):
         return self
 
     @model_validator(mode="after")
+    def _sums_to_come_have_room(self) -> Target:
+        if self.core.ring_bits is None:
+            return self
+        need = 1 + sum(max(1, (n - 1).bit_length()) for n in (
+            self.core.neurons.value, self.formats.max_delay.value))
+        if need > self.core.ring_bits.value:
+            raise ValueError(
+                f"core.neurons {self.core.neurons.value} with formats.max_delay "
+                f"{self.formats.max_delay.value} take {need} bits, core.ring_bits has "
+                f"{self.core.ring_bits.value}")
+        return self
+
+    @model_validator(mode="after")
     def _routers_are_on_the_board(self) -> Target:
         if self.router is None:
             return self
@@ -234,6 +250,7 @@ class Target(Strict):
             for section in ("board", "router", "core", "ends", "formats", "time_s", "energy_j",
                             "power_w")
             for name, constant in getattr(self, section) or ()
+            if constant is not None
         }
 
     def estimates(self) -> tuple[str, ...]:
