@@ -19,6 +19,7 @@ from nmcompile.mapping import Faults
 from nmcompile.mapping.capacity import CapacityError, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints, read_constraints
 from nmcompile.mapping.faults import both_ways, random_faults
+from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.multicast.machine import machine_of
 from nmcompile.mapping.verify import verify_program
 from nmcompile.pipeline import compile_stage
@@ -173,6 +174,13 @@ def test_the_same_network_gets_the_same_keys_and_tables(program):
         for name, values in vars(getattr(program.mapping.routing, part)).items():
             found = getattr(getattr(again.mapping.routing, part), name)
             assert found.tobytes() == values.tobytes()
+
+
+def test_a_routed_program_loads_back_equal(program, tmp_path):
+    save_program(program, tmp_path / "a.h5")
+    loaded = load_program(tmp_path / "a.h5", backend("loihi").neurons)
+    save_program(loaded, tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
 def test_a_table_that_is_too_long_is_refused_by_chip(program):

@@ -118,3 +118,21 @@ def test_targets_without_routers_stand_in_a_row_as_before():
     assert target.router is None
     assert neighbours(target).shape == (8 * 8 * 4, 4)
     assert with_chips(target, 3).n_cores == 3 * 128
+
+
+def test_both_boards_of_spinnaker_1_have_the_same_chips():
+    large, small = load_target("spinnaker1"), load_target("spinnaker1_4chips")
+    for table in ("formats", "time_s", "energy_j", "power_w"):
+        assert getattr(large, table) == getattr(small, table)
+    others = {"synapse_bits"}  # a core's share of its chip's memory
+    assert large.core.model_dump(exclude=others) == small.core.model_dump(exclude=others)
+    assert large.core.synapse_bits.value == 8 * 123_469_792 // 16
+    assert small.core.synapse_bits.value == 8 * 123_469_792 // 17
+
+
+def test_a_ring_buffer_that_cannot_hold_all_neurons_and_delays_is_refused():
+    text = load_target("spinnaker1").model_dump(mode="json")
+    text["core"]["neurons"]["value"] = 257
+    with pytest.raises(ValueError, match=r"core\.neurons 257 with formats\.max_delay 32 take 15 "
+                       r"bits, core\.ring_bits has 14"):
+        Target.model_validate_json(json.dumps(text))

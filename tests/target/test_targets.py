@@ -88,7 +88,7 @@ def test_an_unknown_target_lists_the_known_and_the_nearest():
         load_target("loihi3")
     assert str(error.value) == (
         "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi2, speck2f, "
-        "spinnaker1, truenorth, xylo_a2, xylo_a3, xylo_imu."
+        "spinnaker1, spinnaker1_4chips, truenorth, xylo_a2, xylo_a3, xylo_imu."
     )
 
 
