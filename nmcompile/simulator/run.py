@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -195,14 +195,14 @@ class _Log:
         self._program, self._steps = program, steps
         network = program.network
         self._scores = {
-            port.name: _no_score(port, (samples, *network.shape_of(port.population)))
+            port.name: _no_score(port, network.population(port.population), samples)
             for port in network.outputs
         }
         self._weights = {port.name: step_weights(port, steps)
                          for port in network.outputs if port.weights}
         self.records = {
             p.name: {
-                name: np.zeros((samples, steps, *p.shape), np.int32)
+                name: np.zeros((samples, steps, *p.shape), _kind_of(p, name))
                 for name in record
                 if name in ("spikes", *p.neuron.state_names)
             }
@@ -229,9 +229,18 @@ class _Log:
         return self._scores
 
 
-def _no_score(port: Output, shape: tuple[int, ...]) -> Array:
+def _kind_of(population: Population, variable: str) -> np.dtype[Any]:
+    """Type of the numbers of a variable; those of states differ from chip to chip."""
+    if variable == "spikes":
+        return np.dtype(np.int32)
+    return population.neuron.initial_state((1, *population.shape))[variable].dtype
+
+
+def _no_score(port: Output, population: Population, samples: int) -> Array:
     """Scores before the first step; whole numbers where nothing but whole numbers is added."""
-    if not port.weights and not port.offset:
+    shape = (samples, *population.shape)
+    whole = _kind_of(population, port.variable).kind == "i"
+    if whole and not port.weights and not port.offset:
         return np.zeros(shape, np.int64)
     offset = np.array(port.offset or 0.0)
     return np.zeros(shape) + (offset.reshape(shape[1:]) if port.offset else offset)
