@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile_backends.spinnaker.ring import slots
+from nmcompile_backends.spinnaker.routes import input_keys, key_of, places_of, routers
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
 
 from nmcompile.ir import Network, Population
@@ -39,7 +40,8 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     (folder / ROWS).write_bytes(rows.astype("<u4").tobytes())
     return {
         FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
-              "neurons and where their synaptic rows are; no file that a tool of others reads",
+              "neurons, keys and where their synaptic rows are, and routing tables; no file that a "
+              "tool of others reads",
         ROWS: "synaptic rows as a core reads them from SDRAM, in little-endian words of 32 bits: "
               "three of header, then weight, delay, type and neuron of each synapse"}
 
@@ -49,31 +51,38 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
 
     populations  cell, the words of its parameters (one, or one a neuron), ring buffer shifts, and
                  what the refractory timer begins with
-    cores        in the order of their numbers: chip, processor, neurons (flat numbers in the
-                 population), slots of the ring buffer, and for each projection into them the first
-                 word and the number of rows, one a source
+    cores        in the order of their numbers: chip, its place, processor, neurons (flat numbers in the
+                 population), their block of keys, slots of the ring buffer, and for each
+                 projection into them the first word and the number of rows, one a source
+    inputs       with the block of keys of each run of lines
+    routers      the routing table of each chip that has one
     """
     network, target = program.network, program.target
     blocks, words = _rows(program)
-    slices = program.mapping.slices
+    slices, places = program.mapping.slices, places_of(program)
     cores = []
     for number in np.argsort(slices.core, kind="stable").tolist():
         population = network.populations[int(slices.population[number])]
         chip, inside = divmod(int(slices.core[number]), target.cores_per_chip)
+        x, y = places[chip]
         cores.append({
-            "chip": chip, "processor": inside + FIRST_PROCESSOR, "population": population.name,
+            "chip": chip, "x": x, "y": y, "processor": inside + FIRST_PROCESSOR,
+            "population": population.name,
             "neurons": slices.members(population.shape, number).tolist(),
+            **key_of(program, number),
             "slots": _slots(network, population, int(slices.sizes()[number])),
             "rows": blocks[number]})
     return {
         "time_step_ms": TIME_STEP_MS, "target": target.name,
-        "inputs": [{"name": port.name, "shape": port.shape} for port in network.inputs],
+        "inputs": [{"name": port.name, "shape": port.shape, "keys": keys}
+                   for port, keys in zip(network.inputs, input_keys(program), strict=True)],
         "populations": [_population(p) for p in network.populations],
         "projections": [{"source": p.source, "target": p.target, "delay": p.delay}
                         for p in network.projections],
         "outputs": [{"name": port.name, "population": port.population, "variable": port.variable}
                     for port in network.outputs],
         "cores": cores,
+        "routers": routers(program),
     }, words
 
 
