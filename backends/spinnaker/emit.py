@@ -51,8 +51,8 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
 
     populations  cell, the words of its parameters (one, or one a neuron), ring buffer shifts, and
                  what the refractory timer begins with
-    cores        in the order of their numbers: chip, its place, processor, neurons (flat numbers in the
-                 population), their block of keys, slots of the ring buffer, and for each
+    cores        in the order of their numbers: chip and its place, processor, neurons (flat numbers
+                 in the population), their block of keys, slots of the ring buffer, and for each
                  projection into them the first word and the number of rows, one a source
     inputs       with the block of keys of each run of lines
     routers      the routing table of each chip that has one
