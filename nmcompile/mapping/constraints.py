@@ -125,6 +125,9 @@ def read_constraints(path: Path, network: Network, target: Target) -> Constraint
 def _dead(faults: _Faults, target: Target, where: str) -> Faults:
     chips = [text if text.startswith("chip") else f"chip {text}" for text in faults.chips]
     lost = _cores(chips, target, f"{where}.chips")
+    if target.router is not None and 0 in lost:
+        raise NmcError(f"{where}.chips", f"has chip 0 of {target.name}, where spikes enter",
+                       "Use a board whose first chip works.")
     tiles, behind = np.unique(tile_number(target, lost)), neighbours(target)
     around = np.flatnonzero(np.repeat(np.isin(np.arange(len(behind)), tiles), behind.shape[1])
                             & (behind.reshape(-1) >= 0))

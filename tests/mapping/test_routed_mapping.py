@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,17 +16,21 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.mapper import map_network
-from nmcompile.mapping import Faults
+from nmcompile.mapping import Faults, rates_by_name
 from nmcompile.mapping.capacity import CapacityError, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints, read_constraints
 from nmcompile.mapping.faults import both_ways, random_faults
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.multicast.machine import machine_of
+from nmcompile.mapping.traffic import copies_between
 from nmcompile.mapping.verify import verify_program
+from nmcompile.passes.place.machine_board import machine_board
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report import mapping_figures
 from nmcompile.simulator import expected_traffic, simulate
+from nmcompile.simulator.packets import traffic_of
+from nmcompile.target.topology import tile_number
 
 WIDE = machine(4, 4, missing=[(3, 0), (0, 3)], cores=3, neurons=16)
 SPARE_BITS = 2  # of the keys of `machine`
@@ -137,18 +142,56 @@ def test_a_packet_counts_once_on_each_link_and_at_each_core(program):
 
 
 def routers_passed(board, tables, chip, key):
-    """Chips that a packet comes to, by the rules of the router, one at a time."""
-    passed, todo = [], [(chip, None)]
+    """Chips that a packet comes to, each with its hops, by the rules of the router."""
+    passed, todo = [], [(chip, None, 0)]
     while todo:
-        chip, link = todo.pop()
-        passed.append(chip)
+        chip, link, hops = todo.pop()
+        passed.append((chip, hops))
         route = 1 << link if link is not None else 0
         for entry in range(tables.start[chip], tables.start[chip + 1]):
             if key & int(tables.mask[entry]) == int(tables.key[entry]):
                 route = int(tables.route[entry])
                 break
-        todo += [(int(board.neighbour[chip, out]), out) for out in range(6) if route >> out & 1]
+        todo += [(int(board.neighbour[chip, out]), out, hops + 1)
+                 for out in range(6) if route >> out & 1]
     return passed
+
+
+def test_a_step_waits_for_the_farthest_core_that_a_spike_goes_to(program):
+    hop_s = program.target.time_s.hop_chip.value
+    board, routing = machine_of(program.target, program.mapping.faults), program.mapping.routing
+    first = len(program.mapping.slices)  # the sender of the first lines
+    passed = routers_passed(board, routing.tables, 0, int(routing.keys.key[first]))
+    traffic = traffic_of(program)
+    sent = {p.name: np.zeros((1, p.size), np.int32) for p in program.network.nodes}
+    assert traffic.tally(sent, 1).longest[0] == 0
+    sent["input"][0, 0] = 1
+    tally = traffic.tally(sent, 1)
+    assert tally.longest[0] == pytest.approx(hop_s * max(hops for _, hops in passed))
+    assert tally.loads.sum() == len(passed) - 1
+    assert tally.loads.max() == 1
+
+
+def test_no_two_slices_would_lie_nearer_in_each_others_place(program):
+    packets, _ = copies_between(
+        program.network, program.mapping.slices, program.mapping.axons,
+        rates_by_name(program.network, program.mapping.rates), WIDE)
+    pairs, core = packets[:-1].tocoo(), program.mapping.slices.core
+    table = machine_board(WIDE, np.ones(WIDE.n_cores, bool), Faults()).table
+
+    def joules(cores):
+        tile = tile_number(WIDE, cores)
+        inside = (pairs.data * table[tile[pairs.row], tile[pairs.col]]).sum()
+        return inside + (packets[[-1]].toarray()[0] * table[0, tile]).sum()
+
+    def swapped(a, b):
+        cores = core.copy()
+        cores[a], cores[b] = core[b], core[a]
+        return cores
+
+    assert joules(core) < joules(np.random.default_rng(0).permutation(core))
+    least = min(joules(swapped(a, b)) for a, b in combinations(range(len(core)), 2))
+    assert least >= joules(core) * (1 - 1e-9)
 
 
 def test_expected_traffic_adds_up_to_the_hops_of_all_links(program):
@@ -219,6 +262,13 @@ def test_a_dead_chip_holds_nothing_and_nothing_passes_it(program, tmp_path):
     loads = expected_traffic(moved).loads.reshape(-1, 6)
     assert loads[1].sum() == loads[5].sum() == loads[0, 1] == 0
     assert loads[0, 2] > 0
+
+
+def test_a_board_whose_first_chip_is_dead_is_refused(program, tmp_path):
+    path = tmp_path / "lab.toml"
+    path.write_text('[faults]\nchips = ["0-1"]\n')
+    with pytest.raises(NmcError, match="has chip 0 of loihi2, where spikes enter"):
+        read_constraints(path, program.network, WIDE)
 
 
 def test_a_link_that_routers_do_not_have_is_refused(program, tmp_path):
