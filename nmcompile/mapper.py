@@ -13,6 +13,8 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Slices, rates_by_name
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
+from nmcompile.mapping.faults import cut_off
+from nmcompile.mapping.traffic import ways_around
 from nmcompile.passes.partition import partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import multicast, route
@@ -74,7 +76,8 @@ def cut(
     except CapacityError as error:
         ways = ". ".join(suggestions(network, target, backend, cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
-        raise error.with_hint(hint) from error
+        lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
+        raise error.with_hint(lost + hint) from error
     slices = regroup(network, slices, target, lambda part, found, index: _fullest(
         part, found, index, target, backend))
     found = Cut(slices=slices, together=np.arange(len(slices)))
@@ -100,20 +103,36 @@ def lay(
     rates: Array,
     constraints: Constraints | None = None,
 ) -> tuple[Mapping, Demand]:
-    """Slices routed and placed, and what they need; parameters as of `map_network`."""
+    """Slices routed and placed, and what they need; parameters as of `map_network`.
+
+    Raises NmcError also where dead links leave no way that a packet needs.
+    """
     constraints, slices = constraints or Constraints(), found.slices
     axons = route(network, slices)
     suited = backend.suited_cores(network, target)
-    where = allowed(network, slices, found.together, constraints, suited, target)
-    placed = place(network, slices, axons, target, rates_by_name(network, rates),
-                   free=constraints.free(target), allowed=where, together=found.together,
-                   faults=constraints.faults)
-    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
+    faults = constraints.faults
+    try:
+        where = allowed(network, slices, found.together, constraints, suited, target)
+        placed = place(
+            network, slices, axons, target, rates_by_name(network, rates), faults=faults,
+            free=constraints.free(target), allowed=where, together=found.together)
+    except NmcError as error:
+        lost = _told_cut_off(constraints, target)
+        raise NmcError(error.where, error.what, lost + error.hint) from error
+    if target.router is None:
+        ways_around(network, placed, axons, faults, target)
+    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
     if target.router is not None:
         mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return mapping, needs
+
+
+def _told_cut_off(constraints: Constraints, target: Target) -> str:
+    """The sentence on cores that dead links cut off, empty where there are none."""
+    lost = np.count_nonzero(cut_off(target, constraints.faults))
+    return f"Dead links cut off {lost:,} of its living cores. " if lost else ""
 
 
 def _with_few(network: Network, found: Cut, constraints: Constraints) -> Cut:

@@ -27,9 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping.faults import both_ways, links_out
+from nmcompile.mapping.faults import both_ways, cut_off, links_out
 from nmcompile.mapping.mapping import Faults
-from nmcompile.mapping.multicast.machine import joined, machine_of
 from nmcompile.target import Target
 from nmcompile.target.topology import (
     board_height,
@@ -65,10 +64,8 @@ class Constraints:
     faults: Faults = field(default_factory=Faults)
 
     def free(self, target: Target) -> Array:
-        """(n_cores,) bool: neither dead nor reserved, nor on a chip that spikes cannot enter."""
-        free = np.ones(target.n_cores, bool)
-        if target.router is not None:
-            free = np.repeat(joined(machine_of(target, self.faults)), target.cores_per_chip)
+        """(n_cores,) bool: neither dead, nor reserved, nor cut off by dead links."""
+        free = ~cut_off(target, self.faults)
         free[self.faults.cores] = free[self.reserved] = False
         return free
 

@@ -8,8 +8,8 @@ from helpers.networks import machine
 
 from nmcompile.errors import NmcError
 from nmcompile.mapping import Faults
-from nmcompile.mapping.faults import both_ways, links_out
-from nmcompile.mapping.multicast.machine import joined, machine_of, spin5
+from nmcompile.mapping.faults import both_ways, cut_off, links_out
+from nmcompile.mapping.multicast.machine import machine_of, spin5
 from nmcompile.target import Target, load_target, with_chips
 from nmcompile.target.topology import neighbours, router_links, tile_number, tile_position
 
@@ -58,14 +58,14 @@ def test_a_missing_link_leads_nowhere():
     assert router_links(target.router)[0].tolist() == [1, 3, 2, -1, -1, 2]
 
 
-def test_dead_parts_are_gone_and_what_they_cut_off_is_not_joined():
+def test_dead_parts_are_gone_and_what_they_cut_off_is_known():
     target = machine(3, 1, links="mesh", cores=2)
     east_of_1 = 1 * 6 + 0
     faults = Faults(cores=np.array([1, 2], np.int32), links=both_ways(target, [east_of_1]))
     made = machine_of(target, faults)
     assert made.cores.tolist() == [0b010, 0b100, 0b110]
     assert made.neighbour[1].tolist() == [-1, -1, -1, 0, -1, -1]
-    assert joined(made).tolist() == [True, True, False]
+    assert np.flatnonzero(cut_off(target, faults)).tolist() == [4, 5]
 
 
 @pytest.mark.parametrize(("values", "message"), [

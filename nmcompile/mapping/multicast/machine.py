@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse
-from scipy.sparse.csgraph import connected_components
 
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
@@ -120,14 +118,3 @@ def machine_of(target: Target, faults: mapping.Faults) -> Machine:
     return Machine(x=places[:, 0], y=places[:, 1], neighbour=neighbour,
                    cores=cores.astype(np.uint32),
                    entries=np.full(len(places), router.entries.value, np.int32))
-
-
-def joined(machine: Machine) -> Array:
-    """(chips,) bool: those that living links join to chip 0, where spikes enter, both ways."""
-    n = len(machine)
-    there = machine.neighbour.reshape(-1)
-    links = scipy.sparse.csr_array(
-        (np.ones(np.count_nonzero(there >= 0)),
-         (np.repeat(np.arange(n), len(LINKS))[there >= 0], there[there >= 0])), shape=(n, n))
-    _, part = connected_components(links, connection="strong")
-    return np.asarray(part == part[0])

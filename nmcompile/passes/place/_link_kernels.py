@@ -86,7 +86,7 @@ def crossing(from_start, to, packets, place, columns, link, flow):
 
 @kernel
 def relieve(
-    start, other, weight, cores, x, y, group, legal, place, core, node,
+    start, other, weight, cores, x, y, table, group, legal, place, core, node,
     from_start, to, packets, back_start, back, received, cost, floor, power, radius, rounds,
 ):
     """Lower energy + power * (time of the busiest link beyond `floor`) by moving nodes that use it.
@@ -95,7 +95,7 @@ def relieve(
     `radius` tiles of their own; the best move or swap is made. Ends where none helps.
     """
     columns, rows = len(x), len(y)
-    load, table = np.zeros(len(cost)), np.zeros((0, 0))
+    load = np.zeros(len(cost))
     send_all(from_start, to, packets, place, columns, load)
     flow = np.zeros(len(core) + 1)
     for _ in range(rounds):

@@ -9,10 +9,10 @@ import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.place._link_kernels import relieve, send_all
-from nmcompile.passes.place._place_kernels import descend, wander
+from nmcompile.passes.place._place_kernels import descend, energy_of, wander
 from nmcompile.passes.place.board import Board
+from nmcompile.target.topology import INPUT_TILE
 
-PORT = (0, 0)  # column and row where the host's spikes enter, as the simulator has it
 FIRST_ROUNDS = 5  # of the descent ahead of threshold accepting
 ROUNDS = 60  # of the one behind it; ends earlier when nothing helps
 SMALL = 64  # tiles of a board that a descent searches whole
@@ -71,20 +71,11 @@ def arrange(nodes: Nodes, board: Board, chip: Array, core: Array, seed: int = 0)
 
 
 def cost_of(nodes: Nodes, board: Board, core: Array) -> Cost:
-    """What a placement costs, counted packet by packet."""
-    place = _places(board, core)
-    start, to = nodes.packets.indptr, nodes.packets.indices
-    source = np.repeat(np.arange(len(place)), np.diff(start))
-    a, b, columns = place[source], place[to], len(board.x)
-    if board.table.size:
-        tile = place[:, 1] * columns + place[:, 0]
-        hops = board.table[tile[source], tile[to]]
-    else:
-        hops = np.abs(board.x[a[:, 0]] - board.x[b[:, 0]])
-        hops = hops + np.abs(board.y[a[:, 1]] - board.y[b[:, 1]])
-    load = np.zeros(len(board.link_s))
-    send_all(start, to, nodes.packets.data, place, columns, load)
-    return Cost(energy_j=float((nodes.packets.data * hops).sum()),
+    """What a placement costs, counted packet by packet; loads are those of straight ways."""
+    place, load = _places(board, core), np.zeros(len(board.link_s))
+    packets = (nodes.packets.indptr, nodes.packets.indices, nodes.packets.data)
+    send_all(*packets, place, len(board.x), load)
+    return Cost(energy_j=energy_of(*packets, board.x, board.y, board.table, place),
                 link_s=float((load * board.link_s).max(initial=0)))
 
 
@@ -116,14 +107,14 @@ def _stages(traffic: scipy.sparse.csr_array, board: Board, place: Array, reach: 
 
 
 def _relieve(nodes: Nodes, board: Board, core: Array) -> Array:
-    if board.table.size or board.busy_w == 0:
+    if board.busy_w == 0:
         return core
     core, place, node = core.copy(), _places(board, core), _standing(nodes, core)
     traffic, back = _symmetric(nodes.packets), scipy.sparse.csr_array(nodes.packets.T)
     tiles = board.cores.shape[0] * board.cores.shape[1]
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     relieve(traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
-            nodes.group, nodes.legal, place, core, node,
+            board.table, nodes.group, nodes.legal, place, core, node,
             nodes.packets.indptr, nodes.packets.indices, nodes.packets.data,
             back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w,
             radius, RELIEFS)
@@ -142,7 +133,7 @@ def _symmetric(packets: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 def _places(board: Board, core: Array) -> Array:
     """(n + 1, 2) int32 column and row of each node, the port last."""
-    return np.concatenate([board.tile_of()[core], np.array([PORT], np.int32)])
+    return np.concatenate([board.tile_of()[core], np.array([INPUT_TILE], np.int32)])
 
 
 def _standing(nodes: Nodes, core: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import shortest_path
@@ -27,13 +29,23 @@ def machine_board(target: Target, usable: Array, faults: Faults) -> Board:
     cores = np.full((height, width, per_chip), -1, np.int32)
     cores[at[:, 1], at[:, 0], numbers % per_chip] = np.where(usable, numbers, -1)
     hop = target.energy_j.hop_chip.value
-    table = np.zeros((0, 0))
-    if target.board.chips.value <= MOST_CHIPS:
-        table = np.zeros((width * height, width * height))
-        tile = tile_number(target, numbers[::per_chip])
-        table[np.ix_(tile, tile)] = hop * _hops(machine_of(target, faults).neighbour)
-    return Board(cores=cores, x=hop * np.arange(width), y=hop * np.arange(height), table=table,
-                 link_s=np.zeros(0), busy_w=0.0)
+    board = Board(cores=cores, x=hop * np.arange(width), y=hop * np.arange(height),
+                  link_s=np.zeros(width * height * 4), busy_w=0.0)
+    if target.board.chips.value > MOST_CHIPS:
+        return board
+    joules = np.zeros((width * height, width * height))
+    tile = tile_number(target, numbers[::per_chip])
+    joules[np.ix_(tile, tile)] = hop * _hops(machine_of(target, faults).neighbour)
+    return replace(board, table=_by_columns(joules, width))
+
+
+def _by_columns(joules: Array, width: int) -> Array:
+    """`joules` (tiles, tiles) as the table of a `Board` that reaches all columns."""
+    tile = np.arange(len(joules))
+    column = tile % width + np.arange(1 - width, width)[:, None]
+    rows = np.arange(len(joules) // width)
+    there = rows[:, None, None] * width + np.clip(column, 0, width - 1)
+    return np.ascontiguousarray(joules[tile, there].transpose(2, 0, 1))
 
 
 def _hops(neighbour: Array) -> Array:

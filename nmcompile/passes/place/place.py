@@ -12,6 +12,7 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Faults, Slices
 from nmcompile.mapping.traffic import copies_between, packets_between
+from nmcompile.passes.place.around import around
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.machine_board import machine_board
@@ -37,7 +38,7 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     free      (n_cores,) bool, cores that may be used; default: all
     allowed   rules for some slices; a slice under several keeps them all
     together  (s,) int, slices of one number share a core; default: each slice has its own
-    faults    dead links, which the ways between chips with routers avoid
+    faults    whose dead links packets go around; cores that these cut off must not be free
 
     Slices start in the network's order along a line that snakes through the tiles of one chip
     after the other, as few chips as hold them; `arrange` then lowers the cost. A packet that
@@ -57,8 +58,11 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     packets, busy_s = by_node(*traffic, node, target)
     nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
     chip = np.arange(target.n_cores) // target.cores_per_chip
-    board = (board_of(target, usable) if target.router is None
-             else machine_board(target, usable, faults or Faults()))
+    board = board_of(target, usable) if target.router is None else machine_board(
+        target, usable, faults or Faults())
+    if target.router is None and faults is not None and len(faults.links):
+        board = around(board_of(target, np.logical_or.reduce(legal)), target, faults)
+        chip = chip[: board.cores.max() + 1]
     return replace(slices, core=arrange(nodes, board, chip, first)[node])
 
 

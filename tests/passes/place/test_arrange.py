@@ -128,18 +128,3 @@ def test_a_link_that_cores_wait_for_is_relieved():
     assert after.link_s < before.link_s
     total = [c.energy_j + board.busy_w * c.link_s for c in (before, after)]
     assert total[1] < total[0]
-
-
-def test_a_table_of_distances_takes_the_place_of_the_axes():
-    _, nodes, board, chip, first = problem(12, density=0.3, seed=2)
-    rows, columns, _ = board.cores.shape
-    tile_x, tile_y = np.tile(board.x, rows), np.repeat(board.y, columns)
-    apart = np.abs(tile_x[:, None] - tile_x) + np.abs(tile_y[:, None] - tile_y)
-    same = replace(board, table=apart, busy_w=0.0)
-    by_axes = arrange(nodes, replace(board, busy_w=0.0), chip, first)
-    assert cost_of(nodes, same, by_axes).energy_j == pytest.approx(
-        cost_of(nodes, board, by_axes).energy_j)
-    far = apart.copy()
-    far[1], far[:, 1] = 1.0, 1.0  # joules: all links of tile 1 are dead
-    core = arrange(nodes, replace(same, table=far), chip, first)
-    assert cost_of(nodes, replace(same, table=far), core).energy_j < 1e-6

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nmcompile.passes.place._link_kernels import busiest, send_all, time_after
 from nmcompile.passes.place._place_kernels import along_axis, gain_of, wire
 
-NO_TABLE = np.zeros((0, 0))
+NO_TABLE = np.zeros((0, 0, 0))
 
 
 def drawn(seed, n=9, columns=5, rows=3):
