@@ -15,7 +15,7 @@ from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, re
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.traffic import ways_around
-from nmcompile.passes.partition import partition, regroup, search, suggestions
+from nmcompile.passes.partition import cutter, partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
@@ -60,17 +60,21 @@ def cut(
     backend: Backend,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
+    partitioner: str = "own",
 ) -> Cut:
-    """Slices of `network`, or CapacityError with what would make it fit."""
+    """Slices of `network`, or CapacityError with what would make it fit.
+
+    partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
+    """
     constraints = constraints or Constraints()
     if spikes is not None and target.router is not None:
         raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
                        f"of {target.name} do", "Leave it out.")
+    cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes)
+        best = search(network, target, backend, spikes, cores)
         together = np.asarray(best.together, np.int64)
         return _with_few(network, Cut(slices=best.slices, together=together), constraints)
-    cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
     except CapacityError as error:
@@ -78,21 +82,21 @@ def cut(
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
-    slices = regroup(network, slices, target, lambda part, found, index: _fullest(
-        part, found, index, target, backend))
+    slices = regroup(network, slices, target, lambda part, found, index: _fills(
+        part, found, index, target, backend), cutter(partitioner))
     found = Cut(slices=slices, together=np.arange(len(slices)))
     return _with_few(network, found, constraints)
 
 
-def _fullest(
+def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population number `index` over what a core has."""
+) -> Array:
+    """(k,) the largest need of each slice of population number `index` over what a core has."""
     mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
     needs = demand(network, mapping, target, backend)
     mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
+    shares = [getattr(needs, limit)[mine] / getattr(target.core, limit).value for limit in LIMITS]
+    return np.max(shares, axis=0)
 
 
 def lay(

@@ -25,6 +25,7 @@ from nmcompile.mapping.multicast.machine import machine_of
 from nmcompile.mapping.traffic import copies_between
 from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.place.machine_board import machine_board
+from nmcompile.passes.route import multicast
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report import mapping_figures
@@ -272,6 +273,19 @@ def test_a_board_whose_first_chip_is_dead_is_refused(program, tmp_path):
     path.write_text('[faults]\nchips = ["0-1"]\n')
     with pytest.raises(NmcError, match="has chip 0 of loihi2, where spikes enter"):
         read_constraints(path, program.network, WIDE)
+
+
+def test_the_figures_tell_the_hops_that_faults_cost(program):
+    dead = both_ways(WIDE, np.array([0, 1, 6]))  # two ways out of the first chip, one of the second
+    moved, needs = mapped(program, WIDE, faults=Faults(links=dead))
+    figures = mapping_figures(moved, needs)
+    told = figures["faults"]
+    assert (told["cores"], told["links"], told["cut_off"], told["bent"]) == (0, 6, 0, None)
+    whole = replace(moved, mapping=replace(
+        moved.mapping, faults=Faults(),
+        routing=multicast.routing(moved.network, replace(moved.mapping, faults=Faults()), WIDE)))
+    assert told["hops_straight"] == pytest.approx(mapping_figures(whole, needs)["hops"])
+    assert figures["hops"] > told["hops_straight"]
 
 
 def test_a_link_that_routers_do_not_have_is_refused(program, tmp_path):

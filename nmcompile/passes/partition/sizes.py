@@ -34,19 +34,41 @@ def grid_demand(
     axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
     for projection in network.incoming(population.name):
         reached, stored = _incoming(projection, view(population.shape), sizes, target, backend)
-        share, met = sources_of_an_axon(projection, target), _boxes_met(projection, sizes, grids)
-        if target.router is not None and projection.source not in grids:
-            met = np.full(len(sizes), runs_of_inputs(prod(projection.map.in_shape), target))
-        axons += reached if share == 1 else -(-reached // share) + met
+        axons += _axons(projection, reached, sizes, target, grids)
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
-        leaving = neurons * _reached(projection, grids)
+        leaving = np.minimum(neurons, prod(projection.map.in_shape)) * _reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     sent = sent if target.router is None else sent.clip(max=1)
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
             "input_axons": axons, "output_axons": sent}
+
+
+def _axons(
+    projection: Projection, reached: Array, sizes: Sizes, target: Target, grids: dict[str, Grid]
+) -> Array:
+    """Most axons into a box of each of `sizes` that `reached` (k,) sources share, (k,)."""
+    share, met = sources_of_an_axon(projection, target), _boxes_met(projection, sizes, grids)
+    if target.router is None or share < target.core.neurons.value:
+        return reached if share == 1 else -(-reached // share) + met
+    if projection.source not in grids:
+        runs = runs_of_inputs(prod(projection.map.in_shape), target)
+        met = np.full(len(sizes), runs + (projection.sources is not None))
+    return np.minimum(reached, met)
+
+
+def overfull(
+    network: Network, population: Population, target: Target, backend: Backend
+) -> dict[str, int]:
+    """The core limits that even a slice of one neuron exceeds, with what it needs of each.
+
+    What leaves it is not counted, nor that its sources may lie in several slices.
+    """
+    needs = grid_demand(network, population, np.ones((1, 3), np.int64), target, backend, {})
+    return {limit: int(need[0]) for limit, need in needs.items()
+            if need[0] > getattr(target.core, limit).value}
 
 
 def _incoming(
@@ -124,12 +146,16 @@ def _sparse(
     return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
 
 
+def edges(extent: int, parts: int) -> Array:
+    """(parts + 1,) int64 where the boxes along an axis end; their sizes differ by one at most."""
+    return np.linspace(0, extent, parts + 1).round().astype(np.int64)
+
+
 def _worst_box(sums: Array, size: Array) -> int:
-    """Largest total of any box of `size`, from the prefix sums of the whole view."""
-    for axis, extent in enumerate(size.tolist()):
-        along = np.moveaxis(sums, axis, 0)
-        sums = np.moveaxis(along[extent:] - along[:-extent], 0, axis)
-    return int(sums.max())
+    """Largest total of a box of the grid of boxes of `size`, from the view's prefix sums."""
+    parts = [-(-(n - 1) // int(k)) for n, k in zip(sums.shape, size, strict=True)]
+    ends = np.ix_(*[edges(n - 1, k) for n, k in zip(sums.shape, parts, strict=True)])
+    return int(np.diff(np.diff(np.diff(sums[ends], axis=0), axis=1), axis=2).max())
 
 
 def _reached(projection: Projection, grids: dict[str, Grid]) -> int:

@@ -21,7 +21,9 @@ STAGES = 16  # of falling thresholds
 TRIALS = 2_500_000  # swaps tried in all stages, but no more than MOST for each node in a stage
 MOST = 200
 HOT, COLD = 1.0, 0.002  # of a node's mean energy: what a swap may cost in the first, last stage
-RELIEFS = 40  # changes made for the busiest link
+PARTNERS = 64  # of a node, those with most packets, that decide where it stands
+RELIEFS = 40  # changes made for the busiest link, at most
+RELIEF_WORK = 3 * 10**9  # links counted for that
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +83,7 @@ def cost_of(nodes: Nodes, board: Board, core: Array) -> Cost:
 
 def _settle(nodes: Nodes, board: Board, core: Array, seed: int, reach: int) -> Array:
     core, place, node = core.copy(), _places(board, core), _standing(nodes, core)
-    traffic = _symmetric(nodes.packets)
+    traffic = heaviest(_symmetric(nodes.packets), PARTNERS)
     tiles = board.cores.shape[0] * board.cores.shape[1]
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     common = (traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
@@ -117,7 +119,7 @@ def _relieve(nodes: Nodes, board: Board, core: Array) -> Array:
             board.table, nodes.group, nodes.legal, place, core, node,
             nodes.packets.indptr, nodes.packets.indices, nodes.packets.data,
             back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w,
-            radius, RELIEFS)
+            radius, RELIEFS, RELIEF_WORK)
     return core
 
 
@@ -127,6 +129,24 @@ def _symmetric(packets: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     apart = both.row != both.col
     pairs = (both.data[apart], (both.row[apart], both.col[apart]))
     result = scipy.sparse.csr_array(scipy.sparse.coo_array(pairs, shape=packets.shape))
+    result.sort_indices()
+    return result
+
+
+def heaviest(traffic: scipy.sparse.csr_array, partners: int) -> scipy.sparse.csr_array:
+    """Symmetric `traffic` without pairs that neither has among its `partners` with most packets."""
+    n = traffic.shape[0]
+    degree = np.diff(traffic.indptr)
+    if degree.mean() <= partners:
+        return traffic
+    row = np.repeat(np.arange(n), degree)
+    order = np.lexsort((-traffic.data, row))
+    rank = np.empty(len(row), np.int64)
+    rank[order] = np.arange(len(row)) - np.repeat(traffic.indptr[:-1], degree)
+    kept = scipy.sparse.csr_array((rank < partners, traffic.indices, traffic.indptr), traffic.shape)
+    kept = kept + kept.T
+    result = scipy.sparse.csr_array(traffic.multiply(kept))
+    result.eliminate_zeros()
     result.sort_indices()
     return result
 

@@ -9,7 +9,7 @@ from helpers.loihi_programs import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmcompile.passes.place.arrange import Nodes, arrange, cost_of
+from nmcompile.passes.place.arrange import Nodes, arrange, cost_of, heaviest
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.start import first_cores, legal_cores
 from nmcompile.target import load_target
@@ -128,3 +128,16 @@ def test_a_link_that_cores_wait_for_is_relieved():
     assert after.link_s < before.link_s
     total = [c.energy_j + board.busy_w * c.link_s for c in (before, after)]
     assert total[1] < total[0]
+
+
+def test_of_dense_traffic_the_heaviest_pairs_of_each_node_decide():
+    rng = np.random.default_rng(0)
+    matrix = rng.random((40, 40))
+    matrix = scipy.sparse.csr_array(np.triu(matrix, 1) + np.triu(matrix, 1).T)
+    kept = heaviest(matrix, 5).toarray()
+    assert np.array_equal(kept, kept.T)
+    for row, mine in zip(matrix.toarray(), kept, strict=True):
+        assert np.all(mine[np.argsort(row)[-5:]] > 0)
+        assert np.array_equal(row[mine > 0], mine[mine > 0])
+    assert np.count_nonzero(kept) < 40 * 10
+    assert heaviest(matrix, 39) is matrix
