@@ -31,7 +31,9 @@ def misfits(layer: Layer, target: Target, steps: int) -> Iterator[Misfit]:
     if largest > 0:
         found = dynamics(layer.population)
         finest = 2.0**encode.LARGEST_SHIFT
-        room = Room(coarsest=1 / largest, threshold=encode.HIGHEST, bias=encode.HIGHEST,
+        settling = encode.HIGHEST * float(np.min(1 - found.keeps))  # a bias drives v to bias / that
+        highest = encode.HIGHEST / encode.HEADROOM
+        room = Room(coarsest=1 / largest, threshold=highest, bias=settling,
                     finest=lambda changed: finest * encode.natural_scale(changed, target))
         yield from out_of_scale(layer, target, room,
                                 encode.settled_bias(layer.population, found.kept))

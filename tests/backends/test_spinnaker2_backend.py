@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -29,7 +30,8 @@ from nmcompile.ir import (
     verify,
 )
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
-from nmcompile.pipeline import compile_stage
+from nmcompile.lowering import Legalisation
+from nmcompile.pipeline import Options, compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 from nmcompile.target import load_target
@@ -176,6 +178,19 @@ def test_a_decision_by_a_membrane_that_spikes_change_is_refused():
     assert refused(network(variable="v")) == (
         "out: the model decides by its membrane, which spikes change. Return the spikes first, or "
         "end the model in an integrator.")
+
+
+def test_a_delay_of_two_steps_is_refused_or_made_of_relay_neurons():
+    net = network()
+    skip = Projection(source="conv", target="out", map=dense(np.random.default_rng(0), 27, 4))
+    net = verify(replace(net, projections=(*net.projections, skip)))
+    with pytest.raises(NmcError, match="conv -> out: a delay of 2 steps, spinnaker2 has at most 1;"):
+        compiled(net)
+    options = Options(legalisation=Legalisation(relay_delays=True))
+    found = compile_stage(Traced(network=net, inputs=inputs(), expected=run(
+        net, inputs()).records), TARGET, options=options)
+    assert found.checks[1].figures["spikes_differing"] == 0
+    assert {p.delay for p in found.program.network.projections} == {1}
 
 
 def test_an_offset_that_fires_ahead_of_the_first_input_is_refused():

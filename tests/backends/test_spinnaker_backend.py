@@ -35,8 +35,9 @@ from nmcompile.ir import (
 from nmcompile.ir.formats import SPLIT
 from nmcompile.ir.maps import Conv, Dense, from_matrix
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
+from nmcompile.lowering import Legalisation
 from nmcompile.mapper import map_network
-from nmcompile.pipeline import compile_stage
+from nmcompile.pipeline import Options, compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 from nmcompile.target import load_target
@@ -82,11 +83,11 @@ def inputs(net, seed=1, samples=4, steps=25):
             for port in net.inputs}
 
 
-def compiled(net):
+def compiled(net, **legalisation):
     """As `default`, of another network."""
     sample = inputs(net)
-    return compile_stage(Traced(network=net, inputs=sample, expected=run(net, sample).records),
-                         TARGET)
+    traced = Traced(network=net, inputs=sample, expected=run(net, sample).records)
+    return compile_stage(traced, TARGET, options=Options(legalisation=Legalisation(**legalisation)))
 
 
 @cache
@@ -201,6 +202,23 @@ def test_a_leak_too_slow_for_the_time_constants_is_told_where_it_matters(fields,
     assert not list(BACKEND.misfits(layer, TARGET, 3))
 
 
+@pytest.mark.parametrize(("fields", "bias", "what"), [
+    ({"threshold": scalar(1e12)}, 0.0, "a threshold of 1e+12, spinnaker1 holds "),
+    ({"threshold": scalar(1e-12)}, 0.0, "a threshold of 1e-12, spinnaker1 holds "),
+    ({}, 1e9, "a bias of 1e+09, spinnaker1 holds "),
+])
+def test_what_leaves_the_weights_no_scale_is_told_with_the_nearest_value(fields, bias, what):
+    layer = layer_of(lif(**fields), dense(np.random.default_rng(0), 5, 3), v=1e12 if bias == 0 else 4.0)
+    layer = replace(layer, population=replace(layer.population, bias=scalar(bias)))
+    (found,) = BACKEND.misfits(layer, TARGET, 20)
+    assert found.what.startswith(what)
+    legal = replace(layer, population=found.legal, peaks={"u": 4.0, "v": float(
+        found.legal.neuron.threshold)})
+    encoded = encode(legal, natural_scale(legal, TARGET), 1.0, TARGET)
+    assert np.abs(encoded.projections[0].map.weights()).max() >= 1
+    assert 1 <= int(np.min(encoded.population.neuron.threshold)) < 2**31
+
+
 def test_delays_of_32_steps_compile_and_longer_ones_are_refused():
     def delayed(steps):
         net = network()
@@ -211,6 +229,9 @@ def test_delays_of_32_steps_compile_and_longer_ones_are_refused():
     with pytest.raises(NmcError) as error:
         compiled(delayed(33))
     assert str(error.value).startswith("conv -> out: a delay of 33 steps, spinnaker1 has at most 32;")
+    relayed = compiled(delayed(33), relay_delays=True)
+    assert figures(relayed)["lower"]["spikes_differing"] == 0
+    assert len(relayed.program.network.populations) == 4
 
 
 def layer_of(neuron, linear, bits=16, **peaks):
