@@ -56,6 +56,15 @@ class Ways:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Packets:
+    """Packets that leave for the routers: (k,) their sender, its chip, and their key (int64)."""
+
+    source: Array
+    chip: Array
+    key: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
     """Packets that are at a router, a row each: (k,) number, chip, link travelled, and route."""
 
@@ -65,15 +74,15 @@ class Step:
     route: Array
 
 
-def walk(
-    machine: Machine, demand: Demand, keys: Keys, made: Tables, spare_bits: int = 0
-) -> Reached:
+def walk(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> Reached:
     """Send one packet of every key from its slice's chip, all at once, a link in each step.
 
     Raises RoutingError where a packet is lost in its first router, takes a link that does not
     exist, meets a dead core or comes to a chip twice.
     """
-    return _walked(machine, demand, keys, made, np.arange(len(demand)), spare_bits)
+    every = int(demand.neurons.sum()) or 1
+    none = Packets(source=np.zeros(0, np.int64), chip=demand.chip[:0], key=np.zeros(0, np.int64))
+    return _walked(machine, made, next(_packets(demand, keys, 0, every), none))
 
 
 def ways_of(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> Ways:
@@ -110,39 +119,40 @@ def check(
     _must(not np.any(made.mask & np.uint32((1 << spare_bits) - 1)),
           "an entry tells keys of one neuron apart")
     _must(bool(np.all(made.entries() <= machine.entries)), "a table is too long")
-    copies = np.where(np.diff(demand.start) > 0, demand.neurons, 0)
-    part = np.cumsum(copies) * len(machine) // AT_ONCE
-    return sum(_checked(machine, demand, keys, made, sources, spare_bits)
-               for sources in np.split(np.arange(len(demand)), np.flatnonzero(np.diff(part)) + 1))
+    return sum(_checked(machine, demand, made, packets)
+               for packets in _packets(demand, keys, spare_bits, max(1, AT_ONCE // len(machine))))
 
 
-def _checked(
-    machine: Machine, demand: Demand, keys: Keys, made: Tables, sources: Array, spare_bits: int
-) -> int:
-    """`check` for some sources, rising without gaps."""
-    reached, n = _walked(machine, demand, keys, made, sources, spare_bits), len(machine)
-    low, high = demand.start[sources[:1]].sum(), demand.start[sources[-1:] + 1].sum()
-    source = np.repeat(sources, np.diff(demand.start)[sources])
-    copies = demand.neurons[source]
-    each = np.arange(int(copies.sum())) - np.repeat(np.cumsum(copies) - copies, copies)
-    key = np.repeat(keys.key[source].astype(np.int64), copies) + (each << spare_bits)
-    wanted = np.stack([key * n + np.repeat(demand.target[low:high], copies),
-                       np.repeat(demand.cores[low:high], copies)])
+def _packets(demand: Demand, keys: Keys, spare_bits: int, most: int) -> Iterator[Packets]:
+    """One packet of every key of slices that send, at most so many at a time."""
+    count = np.where(np.diff(demand.start) > 0, demand.neurons, 0)
+    end = np.cumsum(count)
+    total = int(count.sum())
+    for low in range(0, total, most):
+        number = np.arange(low, min(low + most, total))
+        source = np.searchsorted(end, number, "right")
+        line = number - (end - count)[source]
+        yield Packets(source=source, chip=demand.chip[source],
+                      key=keys.key[source].astype(np.int64) + (line << spare_bits))
+
+
+def _checked(machine: Machine, demand: Demand, made: Tables, packets: Packets) -> int:
+    """Links that `packets` cross, all together; see `check`."""
+    reached, n = _walked(machine, made, packets), len(machine)
+    first, size = demand.start[packets.source], np.diff(demand.start)[packets.source]
+    each = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+    target = np.repeat(first, size) + each
+    key = np.repeat(packets.key, size)
     found = np.stack([reached.key * n + reached.chip, reached.cores])
+    wanted = np.stack([key * n + demand.target[target], demand.cores[target]])
     found, wanted = found[:, np.argsort(found[0])], wanted[:, np.argsort(wanted[0])]
     _must(np.array_equal(found, wanted), "a packet does not reach its targets")
     return reached.hops
 
 
-def _walked(
-    machine: Machine, demand: Demand, keys: Keys, made: Tables, sources: Array, spare_bits: int
-) -> Reached:
-    count = np.where(np.diff(demand.start)[sources] > 0, demand.neurons[sources], 0)
-    source = np.repeat(sources, count)
-    line = np.arange(len(source)) - np.repeat(np.cumsum(count) - count, count)
-    key = keys.key[source].astype(np.int64) + (line << spare_bits)
+def _walked(machine: Machine, made: Tables, packets: Packets) -> Reached:
     packet, chip, cores, hops = [], [], [], 0
-    for step in _steps(machine, made, key, demand.chip[source]):
+    for step in _steps(machine, made, packets.key, packets.chip):
         to_cores = step.route >> len(LINKS)
         _must(not np.any(to_cores & ~machine.cores[step.chip].astype(np.int64)),
               "a packet goes to a dead core")
@@ -152,7 +162,7 @@ def _walked(
         cores.append(to_cores[given])
         hops += int(np.count_nonzero(step.link != LOCAL))
     ends = np.concatenate([*packet, np.zeros(0, np.int64)])
-    return Reached(source=source[ends], key=key[ends],
+    return Reached(source=packets.source[ends], key=packets.key[ends],
                    chip=np.concatenate([*chip, np.zeros(0, np.int32)]),
                    cores=np.concatenate([*cores, np.zeros(0, np.int64)]), hops=hops)
 
