@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.traffic import ways_around
 from nmcompile.passes.partition import cutter, partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
-from nmcompile.passes.route import route
+from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
 
 Spikes = dict[str, Array]
@@ -67,6 +67,9 @@ def cut(
     partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
     """
     constraints = constraints or Constraints()
+    if spikes is not None and target.router is not None:
+        raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
+                       f"of {target.name} do", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
         best = search(network, target, backend, spikes, cores)
@@ -120,10 +123,13 @@ def lay(
     except NmcError as error:
         lost = _told_cut_off(constraints, target)
         raise NmcError(error.where, error.what, lost + error.hint) from error
-    ways_around(network, placed, axons, faults, target)
+    if target.router is None:
+        ways_around(network, placed, axons, faults, target)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
+    if target.router is not None:
+        mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return mapping, needs
 
 

@@ -12,7 +12,7 @@ from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition.partition import partition
 from nmcompile.passes.partition.shares import most_shares, share
 from nmcompile.passes.partition.sizes import overfull
-from nmcompile.target import Target
+from nmcompile.target import Target, fitting_chips
 
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
@@ -67,7 +67,7 @@ def _narrowed(network: Network, bits: int) -> Network | None:
 def _chips(network: Network, target: Target, backend: Backend, taken: int) -> int:
     """The fewest chips whose cores are enough; 0 where a chip alone stands for the machine."""
     need = _cores(network, target, backend, ANY)
-    chips = -(-(need + taken) // target.cores_per_chip)
+    chips = fitting_chips(target, -(-(need + taken) // target.cores_per_chip))
     return chips if need and target.board.chips.value < chips <= MOST_CHIPS else 0
 
 
