@@ -135,6 +135,15 @@ def test_wherever_a_reset_to_zero_acts_the_chip_spikes_as_the_model(make, at):
     assert int(found.program.network.population("conv").neuron.refractory) == int(lost)
 
 
+@pytest.mark.parametrize(("reset", "at"), [(Reset.NONE, ResetAt.SPIKE), (Reset.NONE, ResetAt.INPUT),
+                                           (Reset.SUBTRACT, ResetAt.LEAK)])
+def test_of_a_membrane_that_keeps_nothing_any_reset_is_one_to_zero(reset, at):
+    found = compiled(network(first=lif(decay=scalar(0), reset=reset, reset_at=at)))
+    seen = figures(found)
+    assert seen["lower"]["spikes_differing"] == 0
+    assert abs(seen["quantize"]["spikes_float"] - seen["quantize"]["spikes_integer"]) <= 5
+
+
 @pytest.mark.parametrize("readout", [LI(decay=scalar(0.9)),
                                      CubaLI(decay=scalar(0.9), current_decay=scalar(0.5))])
 def test_a_readout_is_a_neuron_that_never_fires_and_its_membranes_decide(readout):
