@@ -20,11 +20,12 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
 from nmcompile.map_check import check_remapped, random_run
-from nmcompile.mapper import map_network
+from nmcompile.mapper import cut, lay
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, STEPS, Conversion
+from nmcompile.passes.partition import told_of
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import (
     Options,
@@ -111,6 +112,7 @@ def compile(
     chips: int | None = None,
     constraints: Path | None = None,
     search: bool = False,
+    partitioner: str = "own",
     seed: int = 0,
     dump_to: Path | None = None,
     progress: Callable[[str], None] = lambda stage: None,
@@ -136,6 +138,7 @@ def compile(
     chips        of the board; default: the target's own
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     search       choose cuts and cores for the least energy times delay, not the fewest cores
+    partitioner  of irregular populations: "own", "mt-kahypar", or "auto" for the better of both
     seed         of the rate encoding of values for chips with binary spikes
     dump_to      folder for the result of each pass, which may take the place of the model
     """
@@ -149,7 +152,7 @@ def compile(
         choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
         Options(conversion=choices.conversion(convert, steps, balance, tolerance),
                 precision=choices.precision(bits, memory), seed=seed, constraints=constraints,
-                search=search,
+                search=search, partitioner=choices.partitioner(partitioner, search),
                 legalisation=Legalisation(nearest=legalise, relay_delays=relay_delays)),
         progress=progress,
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
@@ -238,21 +241,25 @@ def explain(build: Build) -> Figures:
 
 
 def remap(
-    build: Build, output: Path, *, constraints: Path | None = None, search: bool = False
+    build: Build, output: Path, *, constraints: Path | None = None, search: bool = False,
+    partitioner: str = "own",
 ) -> Build:
     """Partition, route and place the network of `build` anew, and write it to `output`.
 
-    search  as of `compile`, on random spikes at the rates of the build's inputs
+    search       as of `compile`, on random spikes at the rates of the build's inputs
+    partitioner  as of `compile`
 
     The new program is checked against the earlier one, on random spikes at its own rates.
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
-    mapping, needs = map_network(
-        program.network, target, backend(target.family), program.mapping.rates, asked,
-        random_run(program) if search else None)
+    chip = backend(target.family)
+    found = cut(program.network, target, chip, asked, random_run(program) if search else None,
+                choices.partitioner(partitioner, search))
+    mapping, needs = lay(program.network, found, target, chip, program.mapping.rates, asked)
     moved = replace(program, mapping=mapping)
-    return write_remapped(build, moved, needs, check_remapped(program, moved), output)
+    notes = told_of(partitioner) if found.slices.orders else ()
+    return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 
 def simulate(

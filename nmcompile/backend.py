@@ -16,6 +16,7 @@ from nmcompile.ir import (
     SynapseFormat,
     WeightWidth,
 )
+from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.target import Target
@@ -71,6 +72,22 @@ class Misfit:
     legal: Population | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relay:
+    """A chip's neuron that sends the sum of what arrives, in the same step, as its payload.
+
+    neuron     in the chip's integers
+    largest    magnitude of a payload
+    one        format of synapses that hold a weight of 1
+    exponents  lowest and highest weight exponent
+    """
+
+    neuron: Neuron
+    largest: int
+    one: SynapseFormat
+    exponents: tuple[int, int]
+
+
 class Backend(Protocol):
     """A chip family. Built-in backends and strangers' come through the same entry points.
 
@@ -87,8 +104,8 @@ class Backend(Protocol):
     own_thresholds: int
     index_bits: int
 
-    def has_relays(self, target: Target) -> bool:
-        """Whether the chip has neurons that send what they receive in the same step as payload."""
+    def relay(self, target: Target) -> Relay | None:
+        """The chip's graded relay, None where it has none."""
 
     def legalize(self, network: Network, target: Target) -> Network:
         """`network` with what the chip cannot run rewritten, or NmcError naming it."""

@@ -19,6 +19,7 @@ from nmcompile.files import read_json, why, write_json
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import load_program, program_family, save_program
+from nmcompile.passes.partition import TOLD
 from nmcompile.registry import backend
 from nmcompile.report import Figures, ReportFile, compiled_figures
 from nmcompile.stages import Compiled
@@ -63,15 +64,18 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
 
 
 def write_remapped(
-    build: Build, program: Program, needs: Demand, check: Check, folder: Path
+    build: Build, program: Program, needs: Demand, check: Check, notes: tuple[str, ...],
+    folder: Path,
 ) -> Build:
     """Write `build` with the mapping of `program` to `folder`.
 
-    needs, check  of the new mapping; the check takes the place of the earlier one
+    needs, check, notes  of the new mapping, in place of the earlier one's
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
     figures = compiled_figures(program, needs, (*checks, check))
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
+    kept = [note for note in told.get("notes", ()) if not str(note).startswith(TOLD)]
+    told["notes"] = [*kept, *notes]
     return _write(folder, program, figures, told)
 
 

@@ -14,6 +14,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
+from nmcompile.passes.partition import PARTITIONERS, cutter
 from nmcompile.passes.quantize import AUTO, NAMES, Precision
 from nmcompile.stages import Data, Stage
 from nmcompile.target import Target, load_target, with_chips
@@ -62,6 +63,17 @@ def precision(bits: str | None, memory: int | None) -> Precision:
     if memory is not None and bits != AUTO:
         raise NmcError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
     return Precision(weights=bits, memory_bits=None if memory is None else 8 * memory)
+
+
+def partitioner(name: str, search: bool) -> str:
+    """Who cuts irregular populations; NmcError for what does not, and where nobody would."""
+    if name not in PARTITIONERS:
+        raise NmcError("partitioner", f"is '{name}'", f"Take one of {', '.join(PARTITIONERS)}.")
+    if search and name != PARTITIONERS[0]:
+        raise NmcError("partitioner", f"is '{name}', and --search cuts boxes without one",
+                       "Leave out one of them.")
+    cutter(name)
+    return name
 
 
 def calibration_data(traced: Traced, data: DataFile | None, seed: int) -> Data | None:

@@ -60,7 +60,7 @@ def lower(
     inputs  name -> (samples, steps, *shape) on which the checks run
     Raises NmcError for what the chip cannot run or hold, unless `legalisation` allows the change.
     """
-    chip = target if backend.has_relays(target) else None
+    chip = target if backend.relay(target) else None
     relayed = relay(network, chip, lambda: rates_of(network, inputs))
     lowered = verify(in_places(compose(relayed.network)))
     for extra in extra_passes().values():

@@ -13,7 +13,9 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Mapping, Slices, rates_by_name
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
-from nmcompile.passes.partition import partition, regroup, search, suggestions
+from nmcompile.mapping.faults import cut_off
+from nmcompile.mapping.traffic import ways_around
+from nmcompile.passes.partition import cutter, partition, regroup, search, suggestions
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import route
 from nmcompile.target import Target
@@ -58,35 +60,40 @@ def cut(
     backend: Backend,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
+    partitioner: str = "own",
 ) -> Cut:
-    """Slices of `network`, or CapacityError with what would make it fit."""
+    """Slices of `network`, or CapacityError with what would make it fit.
+
+    partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
+    """
     constraints = constraints or Constraints()
+    cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes)
+        best = search(network, target, backend, spikes, cores)
         together = np.asarray(best.together, np.int64)
         return _with_few(network, Cut(slices=best.slices, together=together), constraints)
-    cores = int(np.count_nonzero(constraints.free(target)))
     try:
         slices = partition(network, target, backend, cores)
     except CapacityError as error:
         ways = ". ".join(suggestions(network, target, backend, cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
-        raise error.with_hint(hint) from error
-    slices = regroup(network, slices, target, lambda part, found, index: _fullest(
-        part, found, index, target, backend))
+        lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
+        raise error.with_hint(lost + hint) from error
+    slices = regroup(network, slices, target, lambda part, found, index: _fills(
+        part, found, index, target, backend), cutter(partitioner))
     found = Cut(slices=slices, together=np.arange(len(slices)))
     return _with_few(network, found, constraints)
 
 
-def _fullest(
+def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
-) -> float:
-    """The largest need of a slice of population number `index` over what a core has."""
+) -> Array:
+    """(k,) the largest need of each slice of population number `index` over what a core has."""
     mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
     needs = demand(network, mapping, target, backend)
     mine = slices.population == index
-    return max(float(getattr(needs, limit)[mine].max()) / getattr(target.core, limit).value
-               for limit in LIMITS)
+    shares = [getattr(needs, limit)[mine] / getattr(target.core, limit).value for limit in LIMITS]
+    return np.max(shares, axis=0)
 
 
 def lay(
@@ -97,17 +104,33 @@ def lay(
     rates: Array,
     constraints: Constraints | None = None,
 ) -> tuple[Mapping, Demand]:
-    """Slices routed and placed, and what they need; parameters as of `map_network`."""
+    """Slices routed and placed, and what they need; parameters as of `map_network`.
+
+    Raises NmcError also where dead links leave no way that a packet needs.
+    """
     constraints, slices = constraints or Constraints(), found.slices
     axons = route(network, slices)
     suited = backend.suited_cores(network, target)
-    where = allowed(network, slices, found.together, constraints, suited, target)
-    placed = place(network, slices, axons, target, rates_by_name(network, rates),
-                   free=constraints.free(target), allowed=where, together=found.together)
-    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=constraints.faults)
+    faults = constraints.faults
+    try:
+        where = allowed(network, slices, found.together, constraints, suited, target)
+        placed = place(
+            network, slices, axons, target, rates_by_name(network, rates), faults=faults,
+            free=constraints.free(target), allowed=where, together=found.together)
+    except NmcError as error:
+        lost = _told_cut_off(constraints, target)
+        raise NmcError(error.where, error.what, lost + error.hint) from error
+    ways_around(network, placed, axons, faults, target)
+    mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
     return mapping, needs
+
+
+def _told_cut_off(constraints: Constraints, target: Target) -> str:
+    """The sentence on cores that dead links cut off, empty where there are none."""
+    lost = np.count_nonzero(cut_off(target, constraints.faults))
+    return f"Dead links cut off {lost:,} of its living cores. " if lost else ""
 
 
 def _with_few(network: Network, found: Cut, constraints: Constraints) -> Cut:

@@ -12,6 +12,7 @@ import numpy as np
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
 from nmcompile.errors import NmcError
+from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
@@ -22,6 +23,7 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
+from nmcompile.passes.partition import told_of
 from nmcompile.passes.quantize import (
     Calibration,
     Precision,
@@ -57,6 +59,7 @@ class Options:
     seed        of the rate encoding of values where the chip's spikes are binary
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     search      whether cuts and cores are chosen for the least energy times delay
+    partitioner of irregular populations, one of PARTITIONERS
     """
 
     conversion: Conversion = field(default_factory=Conversion)
@@ -65,6 +68,7 @@ class Options:
     seed: int = 0
     constraints: Path | None = None
     search: bool = False
+    partitioner: str = "own"
 
 
 def compile_stage(
@@ -90,14 +94,18 @@ def compile_stage(
         keep("lower", stage)
         stage = integer_stage(quantize_stage(stage, target, options, progress))
     backend, asked = backend_of(target.family), None
+    if isinstance(stage, IntegerStage):
+        keep("quantize", stage)
+        progress("partition")
+        stage = fit_fan_in(stage, target, backend)
     network = stage.network
     if options.constraints:
         asked = read_constraints(options.constraints, network, target)
     if isinstance(stage, IntegerStage):
-        keep("quantize", stage)
-        progress("partition")
         spikes = sent_in(stage) if options.search else None
-        found = cut(network, target, backend, asked, spikes)
+        found = cut(network, target, backend, asked, spikes, options.partitioner)
+        if found.slices.orders:
+            stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = CutStage(integer=stage, slices=found.slices, together=found.together)
     keep("partition", stage)
     progress("map")
@@ -186,9 +194,10 @@ def map_stage(
     stage: IntegerStage, target: Target, constraints: Path | None
 ) -> tuple[Program, Demand]:
     """The program of an integer network, without its check, and what its slices need."""
+    backend = backend_of(target.family)
+    stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    mapping, needs = map_network(
-        stage.network, target, backend_of(target.family), stage.rates, asked)
+    mapping, needs = map_network(stage.network, target, backend, stage.rates, asked)
     return Program(network=stage.network, mapping=mapping, target=target,
                    latency=stage.latency), needs
 

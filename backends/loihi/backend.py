@@ -13,7 +13,7 @@ from nmcompile_backends.loihi.relay import LoihiRelay
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
-from nmcompile.backend import EncodedLayer, Layer, Misfit
+from nmcompile.backend import EncodedLayer, Layer, Misfit, Relay
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -34,9 +34,14 @@ class LoihiBackend:
     own_thresholds = 7  # a core tells 7 apart: nengo-loihi 1.1.0 hardware/builder.py, MAX_VTH_CFGS
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
 
-    def has_relays(self, target: Target) -> bool:
-        """Loihi 2 has: its spikes carry payloads of 16 bits."""
-        return encode.has_microcode(target)
+    def relay(self, target: Target) -> Relay | None:
+        """Loihi 2 has one: its spikes carry payloads of 16 bits."""
+        if not encode.has_microcode(target):
+            return None
+        return Relay(
+            neuron=LoihiRelay(), largest=2 ** (target.formats.payload_bits.value - 1) - 1,
+            one=SynapseFormat(bits=target.formats.weight_bits.value, sign="excitatory"),
+            exponents=encode.EXPONENTS)
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.loihi.legalize`."""

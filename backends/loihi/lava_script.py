@@ -24,7 +24,7 @@ from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import MESSAGE_SHIFT, LoihiSigmaDelta
 from nmcompile_backends.loihi.start_gates import gated
 
-from nmcompile.ir import Network, Population, Projection, SynapseFormat
+from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons import Reset
 from nmcompile.ir.neurons.base import Array
@@ -88,7 +88,8 @@ def _body(network: Network, arrays: Arrays) -> str:
         parts.append(_population(population, population.name in held, store))
     for number, projection in enumerate(network.projections):
         store = partial(_store, arrays, f"synapse{number}")
-        parts.append(_projection(projection, bits.get(projection.source, 0), store))
+        size = prod(network.shape_of(projection.source))
+        parts.append(_projection(projection, size, bits.get(projection.source, 0), store))
     return "".join(parts)
 
 
@@ -214,27 +215,35 @@ def _call(target: str, process: str, lines: list[str]) -> str:
     return f"    {target} = {process}(\n{body}    )\n"
 
 
-def _projection(projection: Projection, message_bits: int, store: Store) -> str:
-    linear, stored = projection.map, projection.format
-    assert stored is not None
+def _projection(projection: Projection, n_sources: int, message_bits: int, store: Store) -> str:
+    linear, (first, end) = projection.map, projection.sources or (0, n_sources)
     port = {None: "a_in", 0: "a_real_in", 1: "a_imag_in"}[projection.current]
     source, target = f"node[{projection.source!r}].s_out", f"node[{projection.target!r}].{port}"
     head = f"\n    # {projection.name!r}\n"
     if isinstance(linear, Conv):
-        source += f".reshape({linear.in_shape}).transpose([2, 1, 0])"
-        made = _conv(linear, stored.exponent, projection.delay, message_bits, store)
+        shape = (n_sources // prod(linear.in_shape[1:]), *linear.in_shape[1:])
+        source += f".reshape({shape}).transpose([2, 1, 0])"
+        made = _conv(linear, projection, shape, message_bits, store)
         sums = "synapse.a_out.transpose([2, 1, 0]).flatten()"
     else:
         assert isinstance(linear, Dense | Sparse)
-        made = _matrix(linear, stored, projection.delay, message_bits, store)
+        around = (first, n_sources - end)
+        made = _matrix(linear, projection, around, message_bits, store)
         sums = "synapse.a_out"
     ends = f"    {source}.connect(synapse.s_in)\n    {sums}.connect({target})\n"
     return head + made + ends
 
 
-def _conv(conv: Conv, exponent: int, delay: int, message_bits: int, store: Store) -> str:
-    kernel = store("kernel", conv.weight.astype(np.int32))
-    c_in, height, width = conv.in_shape
+def _conv(
+    conv: Conv, projection: Projection, shape: tuple[int, ...], message_bits: int, store: Store
+) -> str:
+    """Conv from a source of `shape`, with no weights from channels that it does not take."""
+    assert projection.format is not None
+    c_in, height, width = shape
+    before = (projection.sources or (0, 0))[0] // (height * width)
+    kernel = _padded(store("kernel", conv.weight.astype(np.int32)), (
+        (0, 0), (before, c_in - before - conv.in_shape[0]), (0, 0), (0, 0)))
+    exponent, delay = projection.format.exponent, projection.delay
     lines = [
         "weight=kernel[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),",
         f"input_shape={(width, height, c_in)}, stride={conv.stride[::-1]}, "
@@ -248,23 +257,36 @@ def _conv(conv: Conv, exponent: int, delay: int, message_bits: int, store: Store
     return f"    kernel = {kernel}\n{made}"
 
 
+def _padded(array: str, widths: tuple[tuple[int, int], ...]) -> str:
+    """The script's words for `array` with zeros around it."""
+    return f"np.pad({array}, {widths})" if any(map(any, widths)) else array
+
+
 def _matrix(
-    linear: Dense | Sparse, stored: SynapseFormat, delay: int, message_bits: int, store: Store
+    linear: Dense | Sparse, projection: Projection, around: tuple[int, int], message_bits: int,
+    store: Store,
 ) -> str:
     """Dense or Sparse, with Lava's delay of the network's delay less its own one step.
 
     Lava aligns weights of fewer than 8 bits to the high end; the exponent shifts the sum back.
+
+    around  neurons of the source before and behind those that it takes
     """
-    spare, extra = 8 - stored.bits, delay - 1
+    stored = projection.format
+    assert stored is not None
+    spare, extra = 8 - stored.bits, projection.delay - 1
     weights = store("weights", linear.weight.astype(np.int32) << spare)
     lines = [
         f"weights=weights, weight_exp={stored.exponent - spare}, num_weight_bits={stored.bits},",
         f"sign_mode=SignMode.{stored.sign.upper()}, num_message_bits={message_bits},",
     ]
     if isinstance(linear, Sparse):
-        shape = (prod(linear.out_shape), prod(linear.in_shape))
-        parts = f"{weights}, {store('targets', linear.target)}, {store('starts', linear.start)}"
+        shape = (prod(linear.out_shape), prod(linear.in_shape) + sum(around))
+        starts = store("starts", np.pad(linear.start, around, "edge"))
+        parts = f"{weights}, {store('targets', linear.target)}, {starts}"
         weights = f"csc_matrix(\n        ({parts}),\n        shape={shape},\n    ).tocsr()"
+    else:
+        weights = _padded(weights, ((0, 0), around))
     if extra:
         every = "(weights != 0).astype(int)" if isinstance(linear, Sparse) else (
             "np.ones(weights.shape, int)")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nmcompile.ir import Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
-from nmcompile.ir.maps.base import LinearMap
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons
 
@@ -45,7 +45,7 @@ class Rows:
     """Synapses of a group of axons.
 
     pointer       (axons,) int64, first synapse of each axon's row; for a shared kernel the
-                  source's flat position
+                  source's flat position among those that the projection takes
     length        (axons,) int32, synapses behind each axon
     weight        mantissas int16, row behind row, or the kernel
     compartment   (synapses,) int32 of sparse rows, else None
@@ -57,12 +57,13 @@ class Rows:
     compartment: Array | None = None
 
 
-def rows(linear: LinearMap, box: Box, axons: Axons, mine: Array, shared: bool) -> Rows:
+def rows(projection: Projection, box: Box, axons: Axons, mine: Array, shared: bool) -> Rows:
     """Rows of the axons `mine` (numbers within `axons`, by rising source), which end in `box`.
 
     shared  store a convolution's kernel once instead of a row for each source
     """
-    sources = np.searchsorted(axons.start, mine, "right") - 1
+    linear, (first, _) = projection.map, projection.sources or (0, 0)
+    sources = np.searchsorted(axons.start, mine, "right") - 1 - first
     length = axons.synapses[mine]
     if isinstance(linear, Dense):
         weight = linear.weight[np.ix_(box.members, sources)].T

@@ -262,7 +262,7 @@ def _group(source: Source, path: str, members: Array) -> tuple[Json, Rows]:
     _, box = _slice(source, int(table.slice[members[0]]))
     linear = projection.map
     shared = isinstance(linear, Conv) and program.target.core.shared_kernels.value
-    made = rows(linear, box, axons, table.member[members], shared)
+    made = rows(projection, box, axons, table.member[members], shared)
     compression = "dense" if isinstance(linear, Dense) else "shared" if shared else "sparse"
     entry: Json = {
         "projection": projection.name, "first_compartment": box.first,

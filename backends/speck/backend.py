@@ -31,9 +31,8 @@ class SpeckBackend:
     own_thresholds = 1  # a core has one
     index_bits = 0  # a kernel's addresses say which neuron a weight is for
 
-    def has_relays(self, target: Target) -> bool:
+    def relay(self, target: Target) -> None:
         """Speck has none: its events carry no payload."""
-        return False
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.speck.legalize`."""

@@ -51,7 +51,7 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
                  what the refractory timer begins with
     cores        in the order of their numbers: chip, processor, neurons (flat numbers in the
                  population), slots of the ring buffer, and for each projection into them the first
-                 word and the number of rows, one a source
+                 word and the number of rows, one a source from the projection's first on
     """
     network, target = program.network, program.target
     blocks, words = _rows(program)
@@ -69,8 +69,8 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
         "time_step_ms": TIME_STEP_MS, "target": target.name,
         "inputs": [{"name": port.name, "shape": port.shape} for port in network.inputs],
         "populations": [_population(p) for p in network.populations],
-        "projections": [{"source": p.source, "target": p.target, "delay": p.delay}
-                        for p in network.projections],
+        "projections": [{"source": p.source, "target": p.target, "delay": p.delay,
+                         "first_source": (p.sources or (0, 0))[0]} for p in network.projections],
         "outputs": [{"name": port.name, "population": port.population, "variable": port.variable}
                     for port in network.outputs],
         "cores": cores,

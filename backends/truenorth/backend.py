@@ -32,9 +32,8 @@ class TrueNorthBackend:
     own_thresholds = 1 << 30  # each neuron has a register
     index_bits = 0  # the place in the crossbar is the index
 
-    def has_relays(self, target: Target) -> bool:
+    def relay(self, target: Target) -> None:
         """Spikes are binary."""
-        return False
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.truenorth.legalize`."""

@@ -27,9 +27,8 @@ class XyloBackend:
     own_thresholds = 1 << 30  # each neuron has a register; Rockpool's channel_quantize uses it
     index_bits = 0  # memory is published in weights; what names their targets is not counted
 
-    def has_relays(self, target: Target) -> bool:
+    def relay(self, target: Target) -> None:
         """It has not: each hidden neuron has a synaptic current."""
-        return False
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.xylo.legalize`."""

@@ -14,11 +14,10 @@ LEFT = ("layer", "limited by", "from", "to", "target", "answer", "limit", "link"
 
 def print_mapping(figures: dict[str, Any]) -> None:
     """Cores, limits, layers, traffic and links of `report.mapping_figures`."""
-    dead = ""
-    if figures["dead_cores"] or figures["dead_links"]:
-        dead = f"; dead: {figures['dead_cores']} cores, {figures['dead_links']} links"
     click.echo(f"target    {figures['target']}, {figures['cores']:,} of {figures['cores_of']:,} "
-               f"cores on {figures['chips']} of {figures['chips_of']} chip(s){dead}")
+               f"cores on {figures['chips']} of {figures['chips_of']} chip(s)")
+    if figures["faults"]:
+        _print_faults(figures)
     print_table(("limit", "fullest core", "a core has", "used"), [
         (row["limit"], f"{row['need']:,}", f"{row['have']:,} ({row['kind']})",
          _share(row["need"] / row["have"])) for row in figures["limits"]])
@@ -33,6 +32,17 @@ def print_mapping(figures: dict[str, Any]) -> None:
     print_table(("link", "packets/step"), [
         (f"{row['column']},{row['row']} {row['direction']}", f"{row['packets']:,.2f}")
         for row in figures["links"]])
+
+
+def _print_faults(figures: dict[str, Any]) -> None:
+    """Dead parts, and the hops that ways around them add."""
+    dead, packets = figures["faults"], figures["packets"]
+    lost = f"; {dead['cut_off']:,} living cores are cut off" if dead["cut_off"] else ""
+    click.echo(f"dead      {dead['cores']:,} cores, {dead['links']:,} links{lost}")
+    if dead["links"] and packets:
+        click.echo(f"detours   {dead['bent']:,} pairs of tiles, in up to {dead['most_legs']} legs: "
+                   f"{figures['hops'] / packets:.3f} hops a packet, on the same cores "
+                   f"{dead['hops_straight'] / packets:.3f} if no link were dead")
 
 
 def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

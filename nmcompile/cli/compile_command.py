@@ -97,6 +97,9 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 @click.option("--search", is_flag=True,
               help="Cut layers and share cores for the least energy times delay, in place of the "
               "fewest cores.")
+@click.option("--partitioner", default="own", show_default=True,
+              help="Of irregular populations: own, mt-kahypar (the extra `partition`), or auto for "
+              "the better of both.")
 @click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
               help="Keep the result of each pass here, as .h5 to go on from and as .txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

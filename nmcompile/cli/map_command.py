@@ -17,26 +17,30 @@ import click
 @click.option("--search", is_flag=True,
               help="Cut layers and share cores for the least energy times delay, in place of the "
               "fewest cores.")
+@click.option("--partitioner", default="own", show_default=True,
+              help="Of irregular populations: own, mt-kahypar (the extra `partition`), or auto for "
+              "the better of both.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="Map the network anew and write the build here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    build: Path, explain: bool, constraints: Path | None, search: bool, output: Path | None,
-    as_json: bool,
+    build: Path, explain: bool, constraints: Path | None, search: bool, partitioner: str,
+    output: Path | None, as_json: bool,
 ) -> None:
     """Show how the network in the folder BUILD lies on its chip, or map it anew."""
     from nmcompile import api
     from nmcompile.cli._mapping_tables import print_mapping
     from nmcompile.cli._render import print_checks, print_json, progress_bar
 
-    if (constraints or search) and not output:
-        raise click.UsageError("--constraints and --search make a new mapping: say with -o where "
-                               "it goes")
+    if (constraints or search or partitioner != "own") and not output:
+        raise click.UsageError("--constraints, --search and --partitioner make a new mapping: say "
+                               "with -o where it goes")
     found = api.read_build(build)
     if output:
         with progress_bar() as bar:
             bar.add_task("map", total=None)
-            found = api.remap(found, output, constraints=constraints, search=search)
+            found = api.remap(found, output, constraints=constraints, search=search,
+                              partitioner=partitioner)
     if as_json:
         print_json(api.explain(found))
         return

@@ -67,6 +67,8 @@ class Projection:
     format   storage of the weights once they are integers
     current  which of its target's several currents it feeds; None: its map leads to all of them,
              or `format` splits its weights by their sign
+    sources  first neuron of its source that it comes from and the one behind its last, in C
+             order; None: all of them
     """
 
     source: str
@@ -75,6 +77,7 @@ class Projection:
     delay: int = 0
     format: SynapseFormat | None = None
     current: int | None = None
+    sources: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -89,6 +92,10 @@ class Projection:
     def feeds_all(self, target: Population) -> bool:
         """Whether the map leads to all of several currents of `target`, its target."""
         return target.currents > 1 and self.current is None and not self.split
+
+    def taken(self, sent: Array) -> Array:
+        """Of what its source sends, (n, source's size), the columns that its map takes."""
+        return sent if self.sources is None else sent[:, slice(*self.sources)]
 
 
 @dataclass(frozen=True, kw_only=True)

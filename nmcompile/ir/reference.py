@@ -156,9 +156,9 @@ def _arrived(
     when = step - projection.delay
     if projection.source in sent:
         values = sent[projection.source]
-        return values[:, when] if 0 <= when < values.shape[1] else None
+        return projection.taken(values[:, when]) if 0 <= when < values.shape[1] else None
     history = records[projection.source]["spikes"]
-    return history[when].reshape(len(history[when]), -1) if when >= 0 else None
+    return projection.taken(history[when].reshape(len(history[when]), -1)) if when >= 0 else None
 
 
 def _append(record: dict[str, list[Array]], state: State, spikes: Array) -> None:

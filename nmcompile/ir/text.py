@@ -59,8 +59,9 @@ def _projection(projection: Projection) -> str:
     stored = projection.format
     bits = "" if stored is None else f" {stored.bits} bits {stored.sign} exponent {stored.exponent}"
     into = "" if projection.current is None else f" into current {projection.current}"
+    part = "" if projection.sources is None else "[{}:{}]".format(*projection.sources)
     return (
-        f"  {projection.source} -> {projection.target} delay {projection.delay}{into}: "
+        f"  {projection.source}{part} -> {projection.target} delay {projection.delay}{into}: "
         f"{_map(projection.map)}{bits}"
     )
 

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.maps import Conv
 from nmcompile.ir.network import Input, Network, Population, Projection
 from nmcompile.ir.neurons.base import accumulator_of
 from nmcompile.ir.neurons.rules import require_shape
@@ -92,13 +93,18 @@ def _verify_projection(network: Network, projection: Projection) -> None:
     if projection.source not in known or projection.target not in targets:
         raise NmcError(projection.name, "an end of this projection does not exist")
     projection.map.verify(projection.name)
+    first, end = projection.sources or (0, known[projection.source])
+    if not 0 <= first < end <= known[projection.source]:
+        raise NmcError(projection.name, f"it comes from neurons {first} to {end - 1} of the "
+                       f"{known[projection.source]} of its source")
     ends = (prod(projection.map.in_shape), prod(projection.map.out_shape))
-    if ends != (known[projection.source], targets[projection.target]):
+    if ends != (end - first, targets[projection.target]):
         raise NmcError(
             projection.name,
             f"its map goes from {ends[0]} to {ends[1]} elements, its ends have "
-            f"{known[projection.source]} and {targets[projection.target]}",
+            f"{end - first} and {targets[projection.target]}",
         )
+    _verify_channels(projection)
     silent = {p.name for p in network.populations if not p.neuron.spiking}
     if projection.source in silent:
         raise NmcError(projection.name, f"{projection.source} is an integrator that never fires; "
@@ -107,6 +113,14 @@ def _verify_projection(network: Network, projection: Projection) -> None:
         raise NmcError(projection.name, f"a delay of {projection.delay} steps lies in the past")
     if not np.all(np.isfinite(projection.map.weights())):
         raise NmcError(projection.name, "a weight is infinite or not a number")
+
+
+def _verify_channels(projection: Projection) -> None:
+    linear = projection.map
+    if projection.sources is not None and isinstance(linear, Conv):
+        if linear.groups > 1 or projection.sources[0] % prod(linear.in_shape[1:]):
+            raise NmcError(projection.name, "a convolution of a part of its source takes whole "
+                           "channels, in one group")
 
 
 def _share(population: Population, projection: Projection) -> int:

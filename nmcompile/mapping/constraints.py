@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping.faults import both_ways, links_out
+from nmcompile.mapping.faults import both_ways, cut_off, links_out
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
 from nmcompile.target.topology import DIRECTIONS, board_width
@@ -57,8 +57,8 @@ class Constraints:
     faults: Faults = field(default_factory=Faults)
 
     def free(self, target: Target) -> Array:
-        """(n_cores,) bool: neither dead nor reserved."""
-        free = np.ones(target.n_cores, bool)
+        """(n_cores,) bool: neither dead, nor reserved, nor cut off by dead links."""
+        free = ~cut_off(target, self.faults)
         free[self.faults.cores] = free[self.reserved] = False
         return free
 

@@ -5,25 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping._detour_kernels import find_detours
+from nmcompile.mapping._detour_kernels import LOST, STRAIGHT, chains, runs, two_legs
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
-from nmcompile.target.topology import EAST, SOUTH, board_width, opposite
+from nmcompile.target.topology import EAST, SOUTH, board_width, opposite, tile_number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detours:
-    """Routes that do not go straight: in dimension order to a tile, and from there on.
+    """Ways of several legs: in dimension order to one tile after the other, and from there on.
 
-    pair  (k,) int64 rising, first tile * tiles of the board + last tile
-    via   (k,) int32, the tile between
+    pair   (k,) int64 rising, first tile * tiles of the board + last tile
+    start  (k + 1,) int64; the tiles between of pair i are via[start[i]:start[i + 1]], one at least
+    via    (start[k],) int32, in the order in which they are met
     """
 
     pair: Array
+    start: Array
     via: Array
+
+
+class NoWayError(NmcError):
+    """Dead links leave no way from tile `first` to tile `last`."""
+
+    def __init__(self, target: Target, faults: Faults, first: int, last: int, by: str = "") -> None:
+        width = board_width(target)
+        super().__init__(
+            by or target.name, f"no way leads from tile {first % width},{first // width} to "
+            f"{last % width},{last // width} of {target.name} around its {len(faults.links)} dead "
+            "links", "Use a board where living links join them.")
+        self.first = first
+        self.last = last
 
 
 def both_ways(target: Target, link: Array) -> Array:
@@ -52,28 +69,68 @@ def random_faults(target: Target, cores: float, links: float, seed: int) -> Faul
     return Faults(cores=np.sort(dead).astype(np.int32), links=both_ways(target, broken))
 
 
-def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detours:
-    """The ways from each of tiles `first` to each of `last` where the straight one is broken.
+def joined_tiles(target: Target, faults: Faults) -> Array:
+    """(tiles,) bool: the largest part of the board in which living links lead from all to all.
 
-    A detour goes through the tile that makes it shortest, and meets no tile twice. Raises NmcError
-    where there is none.
+    Of several that are as large, the one with the tile of the lowest number.
     """
-    width, height = board_width(target), target.board.mesh_height.value
+    width, tiles = board_width(target), board_width(target) * target.board.mesh_height.value
     if not len(faults.links):
-        return Detours(pair=np.zeros(0, np.int64), via=np.zeros(0, np.int32))
-    pair = (np.unique(first).astype(np.int64)[:, None] * (width * height)
-            + np.unique(last)).reshape(-1)
-    dead = np.zeros((height, width, 4), np.int32)
-    dead.reshape(-1)[faults.links] = 1
-    along_x = np.pad(dead.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
-    along_y = np.pad(dead.cumsum(axis=0, dtype=np.int32), ((1, 0), (0, 0), (0, 0)))
-    via = find_detours(pair, width, height, along_x, along_y)
-    lost = np.flatnonzero(via == -2)
-    if len(lost):
-        start, end = divmod(int(pair[lost[0]]), width * height)
-        raise NmcError(
-            target.name, f"no way leads from tile {start % width},{start // width} to "
-            f"{end % width},{end // width} around the {len(faults.links)} dead links",
-            "Reserve the cores of one of them in --constraints.")
-    bent = via >= 0
-    return Detours(pair=pair[bent], via=via[bent])
+        return np.ones(tiles, bool)
+    tile, direction = np.divmod(
+        np.setdiff1d(both_ways(target, links_out(target)), faults.links), 4)
+    ahead = tile + np.array([1, -1, -width, width])[direction]
+    graph = scipy.sparse.coo_array((np.ones(len(tile), bool), (tile, ahead)), (tiles, tiles))
+    label = connected_components(graph, directed=True, connection="strong")[1]
+    sizes = np.bincount(label)[label]
+    return label == label[sizes.argmax()]
+
+
+def cut_off(target: Target, faults: Faults) -> Array:
+    """(n_cores,) bool: living cores on tiles that dead links cut off from the largest part."""
+    cores = np.arange(target.n_cores, dtype=np.int32)
+    lost = ~joined_tiles(target, faults)[tile_number(target, cores)]
+    lost[faults.cores] = False
+    return lost
+
+
+def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detours:
+    """The ways from tiles `first` (k,) to tiles `last` (k,) where the straight one is broken.
+
+    Where a way of two legs exists that meets no tile twice, it is the shortest of them, through the
+    tile of the lowest number. Elsewhere it is a shortest way over living links, found breadth
+    first, and of these one with the fewest legs; as a shortest way it meets no tile twice. Raises
+    NoWayError where living links do not lead from one tile to the other.
+
+    Time: a step for each tile of the board and for each pair; for each broken pair and each row of
+    the board a step for each column that both legs reach, at most as far out as the best way so
+    far; where two legs do not help, for each first tile a step for each tile that is no farther
+    than the farthest last one, and for each pair a step for each hop.
+    """
+    if not len(faults.links):
+        return _bent(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int64),
+                     np.zeros(0, np.int32))
+    width, height = board_width(target), target.board.mesh_height.value
+    tiles = width * height
+    pair = np.unique(np.asarray(first, np.int64) * tiles + last)
+    dead = np.zeros(tiles * 4, bool)
+    dead[faults.links] = True
+    via = two_legs(pair, width, height, *runs(width, height, dead))
+    lost = pair[via == LOST]
+    start, between = chains(lost, width, height, dead)
+    if start[-1] < 0:
+        raise NoWayError(target, faults, *divmod(int(lost[np.argmin(start) - 1]), tiles))
+    return _bent(pair, via, start, between)
+
+
+def _bent(pair: Array, via: Array, start: Array, between: Array) -> Detours:
+    """Ways of two legs through `via`, and where that is LOST, those of more, CSR."""
+    bent = via != STRAIGHT
+    pair, via = pair[bent], via[bent]
+    longer = via == LOST
+    counts = np.ones(len(pair), np.int64)
+    counts[longer] = np.diff(start)
+    several = np.repeat(longer, counts)
+    stops = np.empty(len(several), np.int32)
+    stops[~several], stops[several] = via[~longer], between
+    return Detours(pair=pair, start=np.concatenate([[0], np.cumsum(counts)]), via=stops)

@@ -1,4 +1,4 @@
-"""What slices send each other in a step at given rates."""
+"""What slices send each other in a step at given rates, and its ways around dead links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import scipy.sparse
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
-from nmcompile.mapping.mapping import Axons, Slices
+from nmcompile.mapping.faults import Detours, NoWayError, detours
+from nmcompile.mapping.mapping import Axons, Faults, Slices
+from nmcompile.target import Target
+from nmcompile.target.topology import INPUT_TILE, board_width, tile_number
 
 
 def packets_between(
@@ -30,3 +33,32 @@ def packets_between(
         total = total + scipy.sparse.csr_array(scipy.sparse.coo_array(pairs, shape=total.shape))
         events += np.bincount(axon.slice, packets * axon.synapses, n)
     return total, events
+
+
+def ways_around(
+    network: Network, slices: Slices, axons: tuple[Axons, ...], faults: Faults, target: Target
+) -> Detours:
+    """The ways around dead links between all tiles that an axon joins, whatever its rate.
+
+    Raises NoWayError naming source and target of the first projection that has no way.
+    """
+    tiles = board_width(target) * target.board.mesh_height.value
+    origin = INPUT_TILE[1] * board_width(target) + INPUT_TILE[0]
+    tile = tile_number(target, slices.core)
+    index = {p.name: i for i, p in enumerate(network.populations)}
+    joined = []
+    for projection, axon in zip(network.projections, axons, strict=True):
+        if not len(faults.links):
+            break
+        home = (tile[slice_of_neurons(network, slices, index[projection.source])]
+                if projection.source in index else np.full(len(axon.start) - 1, origin))
+        pair = np.repeat(home, np.diff(axon.start)) * tiles + tile[axon.slice]
+        joined.append(np.unique(pair))
+    every = np.unique(np.concatenate(joined)) if joined else np.zeros(0, np.int64)
+    try:
+        return detours(target, faults, *np.divmod(every, tiles))
+    except NoWayError as error:
+        lost = error.first * tiles + error.last
+        names = next(f"{p.source} to {p.target}" for p, pair
+                     in zip(network.projections, joined, strict=True) if lost in pair)
+        raise NoWayError(target, faults, error.first, error.last, names) from error

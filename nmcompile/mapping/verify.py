@@ -122,11 +122,14 @@ def _verify_projection(projection: Projection, target: Target) -> None:
 def _verify_axons(projection: Projection, axons: Axons, network: Network, slices: Slices) -> None:
     name, n = projection.name, len(axons.slice)
     _require_integers(name, axons.start, axons.slice, axons.synapses, axons.first, axons.order)
-    n_sources = prod(projection.map.in_shape)
+    n_sources = prod(network.shape_of(projection.source))
     if axons.start.shape != (n_sources + 1,) or {axons.synapses.shape, axons.slice.shape} != {(n,)}:
         raise NmcError(name, "its axons and sources differ in number")
     if axons.start[0] != 0 or axons.start[-1] != n or np.any(axons.start[1:] < axons.start[:-1]):
         raise NmcError(name, "its axons are not in the order of its sources")
+    first, end = projection.sources or (0, n_sources)
+    if axons.start[first] != 0 or axons.start[end] != n:
+        raise NmcError(name, "an axon begins at a neuron that it does not come from")
     _require_range(name, axons.slice, 0, len(slices))
     owner = network.populations.index(network.population(projection.target))
     if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):

@@ -9,9 +9,10 @@ import numpy as np
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import LIMITS, Demand
+from nmcompile.mapping.faults import cut_off
 from nmcompile.simulator import Expected, expected_traffic
 from nmcompile.target import Target
-from nmcompile.target.topology import DIRECTIONS, board_width
+from nmcompile.target.topology import DIRECTIONS, INPUT_TILE, board_width, tile_position
 
 BUSIEST = 8  # links that are listed
 
@@ -24,6 +25,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
     traffic  packets and hops in a step between layers at the rates of the calibration data
     links    the busiest links, packets in a step
+    faults   what dead parts cost; None where nothing is dead
     """
     target, core = program.target, program.mapping.slices.core
     expected = expected_traffic(program)
@@ -34,14 +36,36 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
         "cores_of": target.n_cores,
         "chips": len(np.unique(cores // target.cores_per_chip)),
         "chips_of": target.board.chips.value,
-        "dead_cores": len(program.mapping.faults.cores),
-        "dead_links": len(program.mapping.faults.links),
+        "faults": _faults(program, expected),
         "limits": _limits(program, needs),
         "layers": _layers(program, needs),
         "traffic": _traffic(program, expected),
         "packets": float(expected.packets.sum()),
         "hops": float(expected.hops.sum()),
         "links": _links(target, expected.loads),
+    }
+
+
+def _faults(program: Program, expected: Expected) -> dict[str, Any] | None:
+    """Dead parts, and what their detours cost this placement.
+
+    cores, links, cut_off  dead cores, dead links (one in each direction), and living cores that
+                           dead links cut off
+    bent, most_legs        pairs of tiles whose way goes around dead links, the most legs of one
+    hops_straight          hops in a step if all links lived, with the slices on the same cores
+    """
+    faults, target = program.mapping.faults, program.target
+    if not len(faults.cores) and not len(faults.links):
+        return None
+    at = np.concatenate([tile_position(target, program.mapping.slices.core), [INPUT_TILE]])
+    sent = expected.packets.tocoo()
+    straight = np.abs(at[sent.row] - at[sent.col]).sum(axis=1)
+    legs = np.diff(expected.ways.start) + 1
+    return {
+        "cores": len(faults.cores), "links": len(faults.links),
+        "cut_off": int(np.count_nonzero(cut_off(target, faults))),
+        "bent": len(legs), "most_legs": int(legs.max(initial=1)),
+        "hops_straight": float((sent.data * straight).sum()),
     }
 
 

@@ -8,13 +8,15 @@ from nmcompile.arithmetic.jit import kernel, parallel_kernel
 
 @kernel
 def between(x0, y0, x1, y1, tiles, columns, ways):
-    """The tile that a route goes through, or -1 where it goes straight."""
-    pairs, via = ways
+    """First and end, in `ways`, of the tiles that a route goes through; the same if straight."""
+    pairs, start, _ = ways
     if len(pairs) == 0:
-        return -1
+        return 0, 0
     pair = np.int64(y0 * columns + x0) * tiles + y1 * columns + x1
     place = np.searchsorted(pairs, pair)
-    return via[place] if place < len(pairs) and pairs[place] == pair else -1
+    if place < len(pairs) and pairs[place] == pair:
+        return start[place], start[place + 1]
+    return 0, 0
 
 
 @kernel
@@ -25,13 +27,11 @@ def walk(x, y, end_x, end_y, packets, widths, ways, hop_time, loads, hops):
     hops   (3,) packets times hops along x, along y, and between chips
     """
     columns, seconds = widths[0], 0.0
-    via = between(x, y, end_x, end_y, len(loads) // 4, columns, ways)
-    for leg in range(2):
+    first, end = between(x, y, end_x, end_y, len(loads) // 4, columns, ways)
+    for leg in range(first, end + 1):
         to_x, to_y = end_x, end_y
-        if leg == 0:
-            if via < 0:
-                continue
-            to_x, to_y = via % columns, via // columns
+        if leg < end:
+            to_x, to_y = ways[2][leg] % columns, ways[2][leg] // columns
         while x != to_x:
             east = to_x > x
             ahead = x + 1 if east else x - 1
@@ -89,7 +89,7 @@ def count(
     owner        (n_sources,) slice of each source, -1 for an input
     position     (n_slices, 2) tile of each slice; `origin` is the tile where inputs enter
     widths       tile columns of the board and of one chip
-    ways         pairs of tiles, rising, and the tiles that the routes of these go through
+    ways         pairs of tiles, rising, and the tiles that their routes go through (CSR)
     hop_time     seconds of a hop along x, along y, and between chips
     events, packets_in (samples, n_slices) where packets end; packets_out where they begin, the
                  inputs in the last column

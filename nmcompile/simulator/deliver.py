@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
 import scipy.sparse
@@ -20,9 +19,12 @@ CHUNK = 256  # sources whose rows are dense at a time
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Delivery:
-    """One projection ready to run: its axons, the boxes they end in, and its weights by source."""
+    """One projection ready to run: its axons, the boxes they end in, and its weights by source.
 
-    linear: Dense | Conv | Sparse
+    Axons and weights are those of the sources that the projection takes.
+    """
+
+    projection: Projection
     axons: Axons
     slices: Slices
     shape: tuple[int, int, int]
@@ -34,30 +36,31 @@ class Delivery:
         payload  (samples, n_sources) int32, 0 where there is no spike
         out      (samples, n_targets) int32, changed in place; wraps at 32 bits
         """
-        axons, slices = self.axons, self.slices
+        linear, axons, slices = self.projection.map, self.axons, self.slices
+        payload = np.ascontiguousarray(self.projection.taken(payload))
         shared = (payload, axons.start, axons.slice, slices.low, slices.high)
-        if isinstance(self.linear, Dense):
+        if isinstance(linear, Dense):
             kernels.dense(*shared, self.weight, self.shape, out)
-        elif isinstance(self.linear, Conv):
-            conv = self.linear
+        elif isinstance(linear, Conv):
             kernels.conv(
                 *shared,
                 self.weight,
-                conv.in_shape,
+                linear.in_shape,
                 self.shape,
-                conv.stride,
-                conv.padding,
-                conv.dilation,
-                conv.groups,
+                linear.stride,
+                linear.padding,
+                linear.dilation,
+                linear.groups,
                 out,
             )
         else:
+            assert isinstance(linear, Sparse)
             kernels.sparse(
                 payload,
                 axons.start,
                 axons.first,
                 axons.synapses,
-                self.linear.target,
+                linear.target,
                 self.weight,
                 axons.order,
                 out,
@@ -93,7 +96,7 @@ def accumulation(projection: Projection, axons: Axons, slices: Slices, target: P
     """
     accumulator = accumulator_of(target.neuron)
     assert accumulator is not None
-    n_sources = prod(projection.map.in_shape)
+    n_sources = len(axons.start) - 1
     parts = [delivery(p, axons, slices, target.shape) for p in _by_current(projection, target)]
     rows = [scipy.sparse.csr_array((0, len(parts) * target.size), dtype=np.int32)]
     for first in range(0, n_sources, CHUNK):
@@ -123,9 +126,10 @@ def delivery(
     linear = projection.map
     assert isinstance(linear, Dense | Conv | Sparse)
     weight = linear.weight.T if isinstance(linear, Dense) else linear.weight
+    first, end = projection.sources or (0, len(axons.start) - 1)
     return Delivery(
-        linear=linear,
-        axons=axons,
+        projection=projection,
+        axons=replace(axons, start=axons.start[first : end + 1]),
         slices=slices,
         shape=view(target_shape),
         weight=np.ascontiguousarray(weight),

@@ -10,12 +10,13 @@ import scipy.sparse
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, rates_by_name
 from nmcompile.mapping.capacity import slice_of_neurons
-from nmcompile.mapping.faults import detours
-from nmcompile.mapping.traffic import packets_between
+from nmcompile.mapping.faults import Detours
+from nmcompile.mapping.traffic import packets_between, ways_around
 from nmcompile.simulator._traffic_kernels import count, spread
-from nmcompile.target.topology import board_width, tile_number, tile_position
+from nmcompile.target import Target
+from nmcompile.target.topology import INPUT_TILE, board_width, tile_position
 
-INPUT_TILE = (0, 0)  # where the host's spikes enter; no chip documents it, so the corner
+Routes = tuple[tuple[int, int], tuple[Array, Array, Array], tuple[float, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +56,8 @@ class Traffic:
             else np.full(node.size, -1, np.int32)
             for node in network.nodes
         }
-        self._position, self._routes = tile_position(target, slices.core), _routes(program)
+        self._position = tile_position(target, slices.core)
+        self._routes = _routes(target, ways_of(program))
         self._links = board_width(target) * target.board.mesh_height.value * 4
 
     def tally(self, spikes: dict[str, Array], samples: int) -> Tally:
@@ -96,11 +98,13 @@ class Expected:
     packets  (slices + 1, slices) CSR float64; the last row is that of the inputs
     hops     (slices + 1, 3) along x, along y, between chips, where packets begin
     loads    (links,) packets over each link; link = tile * 4 + direction
+    ways     around dead links
     """
 
     packets: scipy.sparse.csr_array
     hops: Array
     loads: Array
+    ways: Detours
 
 
 def expected_traffic(program: Program) -> Expected:
@@ -110,17 +114,21 @@ def expected_traffic(program: Program) -> Expected:
     packets, _ = packets_between(
         network, slices, mapping.axons, rates_by_name(network, mapping.rates))
     loads = np.zeros(4 * board_width(target) * target.board.mesh_height.value)
-    hops = np.zeros((packets.shape[0], 3))
+    hops, ways = np.zeros((packets.shape[0], 3)), ways_of(program)
     spread(packets.indptr, packets.indices, packets.data, tile_position(target, slices.core),
-           *_routes(program), loads, hops)
-    return Expected(packets=packets, hops=hops, loads=loads)
+           *_routes(target, ways), loads, hops)
+    return Expected(packets=packets, hops=hops, loads=loads, ways=ways)
 
 
-def _routes(program: Program) -> tuple[tuple[int, int], tuple[Array, Array], tuple[float, ...]]:
+def ways_of(program: Program) -> Detours:
+    """The ways of a program's packets around dead links."""
+    mapping = program.mapping
+    return ways_around(
+        program.network, mapping.slices, mapping.axons, mapping.faults, program.target)
+
+
+def _routes(target: Target, ways: Detours) -> Routes:
     """What kernels take of routes: widths of board and chip, ways around, seconds of a hop."""
-    target, cost = program.target, program.target.time_s
-    tile = tile_number(target, program.mapping.slices.core)
-    origin = INPUT_TILE[1] * board_width(target) + INPUT_TILE[0]
-    ways = detours(target, program.mapping.faults, np.append(tile, origin), tile)
-    return ((board_width(target), target.board.mesh_width.value), (ways.pair, ways.via),
+    cost = target.time_s
+    return ((board_width(target), target.board.mesh_width.value), (ways.pair, ways.start, ways.via),
             (cost.hop_x.value, cost.hop_y.value, cost.hop_chip.value))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from nmcompile.target.schema import Target
 
 EAST, WEST, NORTH, SOUTH = range(4)  # links of a tile: link number = tile * 4 + direction
+INPUT_TILE = (0, 0)  # column, row where the host's spikes enter; no chip documents it: the corner
 DIRECTIONS = ("east", "west", "north", "south")
 
 

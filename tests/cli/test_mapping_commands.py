@@ -82,6 +82,27 @@ def test_map_places_a_build_anew_and_checks_it_against_the_earlier_one(command, 
     assert without.code == 2
 
 
+def test_map_tells_what_dead_parts_cost_and_refuses_what_they_cut_off(command, kept, tmp_path):
+    asked, output = tmp_path / "faults.toml", tmp_path / "around"
+    asked.write_text('[layers.lif3]\non = ["12"]\n'
+                     '[faults]\ncores = ["0-3"]\nlinks = ["0,3 east", "1,0 west", "7,3 east"]\n')
+    found = command("map", kept / "build", "--constraints", asked, "-o", output)
+    assert found.code == 0, found.err
+    told = command("map", output)
+    figures = json.loads(command("map", output, "--json").out)
+    lost, packets = figures["faults"], figures["packets"]
+    assert (lost["cores"], lost["links"], lost["cut_off"]) == (4, 6, 0)
+    assert "dead      4 cores, 6 links\n" in told.out
+    assert (f"detours   {lost['bent']} pairs of tiles, in up to {lost['most_legs']} legs: "
+            f"{figures['hops'] / packets:.3f} hops a packet, on the same cores "
+            f"{lost['hops_straight'] / packets:.3f} if no link were dead\n") in told.out
+    asked.write_text('[faults]\nlinks = ["0,0 east", "0,0 south"]\n')
+    refused = command("map", kept / "build", "--constraints", asked, "-o", tmp_path / "none")
+    assert refused.code == 2
+    assert "input to lif1: no way leads from tile 0,0 to" in refused.err
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_search_spreads_the_network_and_lowers_energy_times_delay(command, kept, tmp_path):
     found = command("map", kept / "build", "--search", "-o", tmp_path / "spread")
     assert found.code == 0, found.err

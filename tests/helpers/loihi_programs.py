@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import scipy.sparse
@@ -128,6 +129,25 @@ def relayed(seed: int) -> Network:
          projection("again", "out", dense(weights(rng, (7, 40))), exponent=-8)))
 
 
+def parted(seed: int) -> Network:
+    """Projections of every kind from parts of a source, which a relay adds up for a neuron."""
+    rng = np.random.default_rng(seed)
+    zero, image = np.zeros((), np.int32), (4, 3, 3)
+    kernel = Conv(weight=weights(rng, (4, 2, 3, 3)), in_shape=(2, 3, 3), padding=(1, 1))
+    parts = ((kernel, (9, 27)), (dense(weights(rng, (36, 20))), (3, 23)),
+             (sparse(rng, 11, 36), (25, 36)))
+    ones = Conv(weight=np.ones((4, 1, 1, 1), np.int16), in_shape=image, groups=4)
+    models = {"a": neuron(threshold=300), "sum": LoihiRelay(), "b": neuron(threshold=120)}
+    return network(
+        (port(image),),
+        tuple(Population(name=name, shape=image, neuron=model, bias=zero, start=start)
+              for start, (name, model) in enumerate(models.items(), 1)),
+        (*(replace(projection(source, target, linear, delay, exponent=-1), sources=sources)
+           for linear, sources in parts
+           for source, target, delay in (("in", "a", 1), ("in", "sum", 2), ("a", "sum", 1))),
+         projection("sum", "b", ones, sign="excitatory", exponent=1)))
+
+
 def telling(seed: int) -> Network:
     """An encoder of payloads and layers of sigma-delta neurons.
 
@@ -237,8 +257,10 @@ def _axons(net: Network, entry: Projection, slices: Slices) -> Axons:
         start.append(len(ends))
     plain = not isinstance(entry.map, Sparse)
     none = np.zeros(0, np.int64)
+    size = prod(net.shape_of(entry.source))
+    first_source, end = entry.sources or (0, size)
     return Axons(
-        start=np.array(start, np.int64),
+        start=np.pad(np.array(start, np.int64), (first_source, size - end), "edge"),
         slice=np.array(ends, np.int32),
         synapses=np.array(counts, np.int32),
         first=none if plain else np.array(first, np.int64),

@@ -179,6 +179,47 @@ def test_a_convolution_is_torchs(kernel, stride, padding, dilation, data):
     np.testing.assert_allclose(conv.apply(x), expected.reshape(3, -1), atol=1e-9)
 
 
+def from_part(linear, sources, shape):
+    return Network(
+        inputs=(Input(name="input", shape=shape),),
+        populations=(Population(name="n", shape=linear.out_shape, neuron=lif()),),
+        projections=(Projection(source="input", target="n", map=linear, sources=sources),),
+        outputs=(Output(name="output", population="n"),))
+
+
+def test_a_projection_from_a_part_of_its_source_hears_that_part_alone():
+    network = verify(from_part(dense(np.random.default_rng(0), 3, 4, 5.0), (2, 5), (7,)))
+    inputs = spikes(network)
+    quiet = {"input": inputs["input"] * (np.arange(7) // 3 == 1)}  # 3, 4, 5
+    quiet["input"][..., 2] = inputs["input"][..., 2]
+    wanted, found = (run(network, values).spikes("n") for values in (inputs, quiet))
+    assert wanted.any()
+    assert np.array_equal(wanted, found)
+    assert "  input[2:5] -> n delay 0: dense 3 to 4" in to_text(network)
+
+
+@pytest.mark.parametrize(("linear", "sources", "message"), [
+    (dense(np.random.default_rng(0), 3, 4), (5, 8),
+     "input -> n: it comes from neurons 5 to 7 of the 7 of its source."),
+    (dense(np.random.default_rng(0), 3, 4), (2, 6),
+     "input -> n: its map goes from 3 to 4 elements, its ends have 4 and 4."),
+])
+def test_a_part_that_a_source_does_not_have_is_refused(linear, sources, message):
+    with pytest.raises(NmcError) as error:
+        verify(from_part(linear, sources, (7,)))
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("sources", "groups"), [((2, 10), 1), ((4, 12), 2)])
+def test_a_convolution_takes_whole_channels_in_one_group(sources, groups):
+    linear = Conv(weight=np.ones((2, 2 // groups, 1, 1), np.float32), in_shape=(2, 2, 2),
+                  groups=groups)
+    with pytest.raises(NmcError, match="takes whole channels, in one group"):
+        verify(from_part(linear, sources, (4, 2, 2)))
+    verify(from_part(replace(linear, weight=np.ones((2, 2, 1, 1), np.float32), groups=1), (4, 12),
+                     (4, 2, 2)))
+
+
 def test_the_text_of_a_network_is_stable():
     text = to_text(conv_network())
     assert text == to_text(conv_network())

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from helpers.networks import board, conv_network, every_step, spikes
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.mapper import map_network
-from nmcompile.mapping import Program
+from nmcompile.mapping import Faults, Program
 from nmcompile.mapping.constraints import Constraints, read_constraints
-from nmcompile.mapping.faults import random_faults
+from nmcompile.mapping.faults import both_ways, joined_tiles, random_faults
 from nmcompile.mapping.verify import verify_program
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import expected_traffic, simulate
+from nmcompile.target.topology import EAST, NORTH, SOUTH, tile_number
 
 TARGET = board(chips=4, width=3, height=3, neurons=24)
 
@@ -97,16 +100,13 @@ def test_what_cannot_be_kept_is_refused_by_name(cores_of, text, message):
 def test_with_dead_cores_and_links_the_same_spikes_come_over_other_ways(program, seed):
     network = program.network
     faults = random_faults(TARGET, 0.05, 0.05, seed)
+    assume(joined_tiles(TARGET, faults)[0])  # where inputs enter; otherwise see the next test
     mapping, _ = map_network(network, TARGET, backend("loihi"), program.mapping.rates,
                              Constraints(faults=faults))
     moved = verify_program(Program(network=network, mapping=mapping, target=TARGET,
                                    latency=program.latency))
     assert not set(mapping.slices.core.tolist()) & set(faults.cores.tolist())
-    try:
-        assert expected_traffic(moved).loads[faults.links].sum() == 0
-    except NmcError as error:  # about one set of faults in a hundred leaves no way of two legs
-        assert "no way leads from tile" in str(error)  # noqa: PT017
-        return
+    assert expected_traffic(moved).loads[faults.links].sum() == 0
     inputs = {"input": spikes(network, seed=seed)["input"].astype(np.int32)}
     before = simulate(program, inputs, record=("spikes", "v"))
     after = simulate(moved, inputs, record=("spikes", "v"))
@@ -114,6 +114,39 @@ def test_with_dead_cores_and_links_the_same_spikes_come_over_other_ways(program,
         for variable, values in record.items():
             np.testing.assert_array_equal(after.records[name][variable], values)
     assert after.counts.events.sum() == before.counts.events.sum()
+
+
+def with_dead_links(program, *links, **asked):
+    faults = Faults(links=both_ways(TARGET, np.array(links)))
+    return map_network(program.network, TARGET, backend("loihi"), program.mapping.rates,
+                       Constraints(faults=faults, **asked))[0]
+
+
+def test_dead_links_around_the_tile_where_inputs_enter_are_refused_by_layer(program):
+    with pytest.raises(NmcError) as error:
+        with_dead_links(program, 0 * 4 + EAST, 0 * 4 + SOUTH)
+    assert re.fullmatch(
+        r"input to conv: no way leads from tile 0,0 to \d,\d of loihi2 around its 4 dead links\. "
+        r"Use a board where living links join them\.", str(error.value))
+
+
+def test_cores_that_dead_links_cut_off_are_not_used_and_are_told_where_cores_lack(program):
+    corner = 2 * 12 + 0  # tile 0,2
+    links = (corner * 4 + EAST, corner * 4 + NORTH)
+    mapping = with_dead_links(program, *links)
+    assert not np.any(tile_number(TARGET, mapping.slices.core) == corner)
+    reserved = np.setdiff1d(np.arange(144), [*range(12), 24, 25, 26, 27])
+    with pytest.raises(NmcError) as error:
+        with_dead_links(program, *links, reserved=reserved)
+    assert str(error.value).startswith(
+        "network: needs 16 cores, loihi2 has 144 (4 chips of 36), of which 12 are free; largest "
+        "layers: conv 14, rec 1, out 1. Dead links cut off 4 of its living cores. ")
+    pinned = np.isin(np.arange(144), [24, 25])
+    with pytest.raises(NmcError) as error:
+        with_dead_links(program, *links, on={"out": pinned})
+    assert str(error.value) == (
+        "out: needs 1 cores, 0 are left to it. Dead links cut off 4 of its living cores. Allow it "
+        "more cores, or reserve fewer.")
 
 
 def test_expected_traffic_is_that_of_the_run_whose_rates_it_knows(program):

@@ -107,13 +107,11 @@ def test_an_overfull_core_is_refused_by_layer_limit_need_and_allowance():
     )
 
 
-def test_a_neuron_with_more_inputs_than_a_core_has_axons_is_refused():
-    with pytest.raises(NmcError) as error:
-        compiled(small_target(input_axons=12))
-    assert str(error.value) == (
-        "out: needs 23 input axons on one core, loihi2 has 12 (estimate: core.input_axons). "
-        "Split the inputs of out over 3 layers whose outputs it adds up."
-    )
+def test_a_neuron_with_more_inputs_than_a_core_has_axons_gets_them_from_graded_relays():
+    result = compiled(small_target(input_axons=12))
+    assert result.demand.input_axons.max() <= 12
+    assert result.notes[-1].startswith("out: no core of loihi2 holds the ")
+    assert [check.arrow for check in result.checks][-2:] == ["fan-in", "map"]
 
 
 def test_a_network_too_large_for_the_target_is_refused_with_its_largest_layers():

@@ -13,6 +13,7 @@ EIGHT_BITS = SynapseFormat(bits=8)
 # Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D: channels, and poolings of 2.
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
          512, 512, 512, "pool")
+VGG16_DENSE = (4096, 4096, 1000)
 # Bojarski et al. 2016, arXiv 1604.07316, as lava-dl's PilotNet: channels, kernel, stride, padding.
 PILOTNET = ((24, 3, 2, 0), (36, 3, 2, 0), (64, 3, 2, 0), (64, 3, 2, 0), (64, 3, 1, 1))
 PILOTNET_DENSE = (100, 50, 10, 1)
@@ -61,18 +62,15 @@ class _Builder:
 
 
 def vgg16(seed: int = 0) -> Network:
-    """The convolutions of VGG-16 for pictures of 224 x 224, and a dense layer behind their mean.
-
-    The 25,088 inputs of the original's first dense layer take more rows than a core of Loihi 2 has.
-    """
+    """VGG-16 for pictures of 224 x 224; its first dense layer has 25,088 inputs to a neuron."""
     layers = _Builder((3, 224, 224), seed)
     for channels in VGG16:
         if channels == "pool":
             layers.pool(2)
         else:
             layers.conv(int(channels))
-    layers.pool(7)
-    layers.dense(1000)
+    for n in VGG16_DENSE:
+        layers.dense(n)
     return layers.build()
 
 

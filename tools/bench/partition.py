@@ -1,7 +1,7 @@
-"""Our hypergraph partitioner beside Mt-KaHyPar's default preset: km1, time and their ratios.
+"""Our hypergraph partitioner beside a preset of Mt-KaHyPar: km1, time and their ratios.
 
     python tools/bench/partition.py [--pins 10000,100000,1000000] [--families local,pruned]
-        [--seeds 1] [--threads 2] [-k 64]
+        [--seeds 1] [--threads 2] [-k 64] [--preset default]
 
 Both run in this process, on the same hypergraphs (tools/bench/hypergraphs.py), one after the other
 for each. Ours runs on one thread. Needs the extra `partition`. Exits with 1 where a partition of
@@ -38,10 +38,12 @@ def ours(graph: Hypergraph, k: int, seed: int) -> tuple[Array, float]:
     return part, time.perf_counter() - begin
 
 
-def theirs(peer: Any, graph: Hypergraph, k: int, seed: int) -> tuple[Array, float]:
+def theirs(
+    peer: Any, graph: Hypergraph, k: int, seed: int, preset: str
+) -> tuple[Array, float]:
     """The parts and the seconds that Mt-KaHyPar took, without building its hypergraph."""
     mtkahypar.set_seed(seed)
-    context = peer.context_from_preset(mtkahypar.PresetType.DEFAULT)
+    context = peer.context_from_preset(getattr(mtkahypar.PresetType, preset))
     context.set_partitioning_parameters(k, IMBALANCE, mtkahypar.Objective.KM1)
     nets = [net.tolist() for net in np.split(graph.pins, graph.start[1:-1])]
     built = peer.create_hypergraph(
@@ -61,12 +63,15 @@ def measured(graph: Hypergraph, part: Array, k: int) -> float:
     return km1(graph, part, k)
 
 
-def row(peer: Any, instance: Instance, k: int, seeds: int) -> tuple[float, float]:
+def row(
+    peer: Any, instance: Instance, k: int, seeds: int, preset: str
+) -> tuple[float, float]:
     """Ratios of km1 and time, means over seeds; prints the figures of an instance."""
     graph = instance.draw()
     cost, seconds = np.zeros((2, seeds)), np.zeros((2, seeds))
     for seed in range(seeds):
-        for i, (part, taken) in enumerate((ours(graph, k, seed), theirs(peer, graph, k, seed))):
+        both = ours(graph, k, seed), theirs(peer, graph, k, seed, preset)
+        for i, (part, taken) in enumerate(both):
             cost[i, seed], seconds[i, seed] = measured(graph, part, k), taken
     (our_cost, cost_there), (our_time, time_there) = cost.mean(1), seconds.mean(1)
     print(
@@ -86,14 +91,17 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("-k", type=int, default=64)
+    parser.add_argument("--preset", choices=("default", "deterministic"), default="default")
     options = parser.parse_args()
     peer = mtkahypar.initialize(options.threads)
     cut(Instance(family="small-world", pins=2000).draw(), 4)  # compiles, or loads what was
-    print(f"Mt-KaHyPar {version('mtkahypar')} default, {options.threads} threads; k {options.k}")
+    print(f"Mt-KaHyPar {version('mtkahypar')} {options.preset}, {options.threads} threads; "
+          f"k {options.k}")
     print(f"{'':<26}{'vertices':>8}{'pins':>9}{'km1':>12}{'theirs':>12}{'ratio':>8}"
           f"{'s':>9}{'theirs':>9}{'ratio':>8}")
     ratios = np.array([
-        row(peer, Instance(family=family, pins=int(pins)), options.k, options.seeds)
+        row(peer, Instance(family=family, pins=int(pins)), options.k, options.seeds,
+            options.preset.upper())
         for pins in options.pins.split(",")
         for family in FAMILIES
         if any(family.startswith(name) for name in options.families.split(","))

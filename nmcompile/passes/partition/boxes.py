@@ -16,7 +16,7 @@ from nmcompile.passes.partition.events import Corners, Events, Part
 from nmcompile.passes.partition.product import Product, power, root
 from nmcompile.target import Target
 
-SENT = LIMITS.index("output_axons")
+RECEIVED, SENT = LIMITS.index("input_axons"), LIMITS.index("output_axons")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ class Split:
 class Boxes:
     """Boxes of all populations (b of them), each on one of c cores, which have no place yet.
 
+    cores   that may be used
     population, low, high, core  as of Slices, (b,) or (b, 3) int64
     sending, receiving, packets, needs  of each box, as of Part
     used    (c, 4) needs of each core
@@ -48,8 +49,10 @@ class Boxes:
     """
 
     def __init__(
-        self, network: Network, target: Target, backend: Backend, spikes: dict[str, Array]
+        self, network: Network, target: Target, backend: Backend, spikes: dict[str, Array],
+        cores: int,
     ) -> None:
+        self.cores = cores
         self.events = Events(network, target, backend, spikes)
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
         self.limits = np.array([getattr(target.core, limit).value for limit in LIMITS], float)
@@ -72,17 +75,26 @@ class Boxes:
         self._sum_cores(np.arange(n))
 
     def slices(self) -> tuple[Slices, Array]:
-        """The boxes in the order of their populations, not yet placed; and the core of each."""
+        """The boxes in the order of their populations, not yet placed; and the core of each.
+
+        Cores are numbered as they come in that order, in which placement begins.
+        """
         order = np.lexsort((*self.low.T[::-1], self.population))
         slices = Slices(
             population=self.population[order].astype(np.int32),
             low=self.low[order].astype(np.int32), high=self.high[order].astype(np.int32),
             core=np.full(len(order), -1, np.int32))
-        return slices, np.unique(self.core[order], return_inverse=True)[1]
+        _, first, core = np.unique(self.core[order], return_index=True, return_inverse=True)
+        return slices, first.argsort().argsort()[core]
 
     def part(self, box: int, low: Array, high: Array) -> Part:
         """What parts of a box would do, but for sending packets."""
-        return self.events.part(int(self.population[box]), low, high)
+        part = self.events.part(int(self.population[box]), low, high)
+        for k, rows in self._sources(box):
+            if self.events.sharing[k] > 1:
+                axons = self.events.axons(k, (self.low[rows], self.high[rows]), (low, high))
+                part.needs[:, RECEIVED] += axons.sum(axis=0)
+        return part
 
     def misfit(self) -> int:
         """The box that exceeds a limit most, -1 if all fit."""
@@ -105,8 +117,25 @@ class Boxes:
         return len(self.by_blame)
 
     def is_full(self) -> bool:
-        """Whether the board has no further core."""
-        return self.n_cores() >= self.target.n_cores
+        """Whether there is no further core."""
+        return self.n_cores() >= self.cores
+
+    def merge(self) -> bool:
+        """Bring the boxes of one core to another, whichever costs least; whether any has room.
+
+        The core that holds up least goes first.
+        """
+        for core in self.by_blame[::-1]:
+            homes = self.roomy(self.used[core], int(core))
+            if len(homes):
+                load = self.total - self.powers[core] - self.powers[homes]
+                load = np.maximum(load, 0.0) + power(self.busy[core] + self.busy[homes])
+                products = self.cost.of(load, self.packets.sum(), self.n_cores() - 1)
+                home = homes[products.argmin()]
+                self.core[self.core == core] = home
+                self._sum_cores(np.array([core, home]))
+                return True
+        return False
 
     def roomy(self, needs: Array, other_than: int) -> Array:
         """Cores that have room for `needs` (4,), those that hold up least first."""
@@ -120,15 +149,20 @@ class Boxes:
                          for k, target in self._targets(box)))
 
     def short_of_axons(self, box: int, first: Part, second: Part) -> Array:
-        """Cores that send to a box but have too few output axons for two parts in its place."""
+        """Cores that have too few axons to or from a box for two parts in its place."""
         low = np.concatenate([first.low, second.low, self.low[[box]]])
         high = np.concatenate([first.high, second.high, self.high[[box]]])
-        added = np.zeros(len(self.core))
+        sent, received = np.zeros((2, len(self.core)))
         for k, rows in self._sources(box):
             axons = self.events.axons(k, (self.low[rows], self.high[rows]), (low, high))
-            added[rows] += axons[:, 0] + axons[:, 1] - axons[:, 2]
-        need = np.bincount(self.core, self.needs[:, SENT] + added)
-        return np.unique(self.core[(added > 0) & (need > self.limits[SENT])[self.core]])
+            sent[rows] += axons[:, 0] + axons[:, 1] - axons[:, 2]
+        for k, rows in self._sharing_targets(box):
+            axons = self.events.axons(k, (low, high), (self.low[rows], self.high[rows]))
+            received[rows] += axons[0] + axons[1] - axons[2]
+        short = [self.core[(added > 0) & (np.bincount(self.core, self.needs[:, limit] + added)
+                                          > self.limits[limit])[self.core]]
+                 for limit, added in ((SENT, sent), (RECEIVED, received))]
+        return np.unique(np.concatenate(short))
 
     def step(self) -> float:
         """Seconds of the mean step."""
@@ -147,6 +181,7 @@ class Boxes:
         i, new = split.box, len(self.core)
         free = np.setdiff1d(np.arange(len(self.busy) + 1), self.core)
         self._reach(i, -1)
+        self._feed([i], -1)
         self.population = np.append(self.population, self.population[i])
         self.core = np.append(self.core, split.core if split.core >= 0 else free[0])
         self.low = np.append(self.low, self.low[[i]], axis=0)
@@ -157,6 +192,7 @@ class Boxes:
             rows, values = getattr(self, name), getattr(both, name)
             rows[i] = values[0]
             setattr(self, name, np.append(rows, values[1:], axis=0))
+        self._feed([i, new], 1)
         touched = [rows for box in (i, new) for rows in (self._reach(box, 1), self._send(box))]
         self._sum_cores(np.unique(self.core[np.concatenate(touched)]))
 
@@ -172,6 +208,21 @@ class Boxes:
         for k in self.events.outgoing(self._names[self.population[box]]):
             rows = self.population == self._names.index(self._ends[k][1])
             yield k, (self.low[rows], self.high[rows])
+
+    def _sharing_targets(self, box: int) -> Iterator[tuple[int, Array]]:
+        """Projections out of a box whose axons its neurons share, each with its target's boxes."""
+        for k in self.events.outgoing(self._names[self.population[box]]):
+            if self.events.sharing[k] > 1:
+                target = self._names.index(self._ends[k][1])
+                yield k, np.flatnonzero(self.population == target)
+
+    def _feed(self, boxes: list[int], sign: int) -> None:
+        """Add the axons from `boxes` of one population to what others need, or take them away."""
+        low, high = self.low[boxes], self.high[boxes]
+        for k, rows in self._sharing_targets(boxes[0]):
+            others = np.setdiff1d(rows, boxes)
+            axons = self.events.axons(k, (low, high), (self.low[others], self.high[others]))
+            self.needs[others, RECEIVED] += sign * axons.sum(axis=0)
 
     def _reach(self, box: int, sign: int) -> Array:
         """Add what all boxes send to a box, or take it away; the boxes that it touched."""

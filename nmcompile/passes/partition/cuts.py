@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.partition.boxes import SENT, Boxes, Split
 from nmcompile.passes.partition.events import Part
@@ -63,7 +62,7 @@ class Cuts:
         return self.boxes.cost.of(load, self._packets(box, first, second), self.boxes.n_cores() + 1)
 
     def blocked(self, box: int, number: int) -> Array:
-        """Cores that send to the box but lack output axons for the halves."""
+        """Cores that lack axons for the halves, to them or from them."""
         looked = self._look(box)
         first, second = looked.first.row(number), looked.second.row(number)
         return self.boxes.short_of_axons(box, first, second)
@@ -82,21 +81,11 @@ class Cuts:
         products = boxes.cost.of(load, packets, boxes.n_cores())
         return list(zip(cold.tolist(), products.tolist(), strict=True))
 
-    def room(self, box: int, number: int) -> int:
-        """A core for the second half: -1, a new one, or else the least busy that has room."""
-        if not self.boxes.is_full():
-            return -1
-        second = self._row(box, number)[1]
-        roomy = self.boxes.roomy(second.needs[0], int(self.boxes.core[box]))
-        if not len(roomy):
-            raise NmcError("network", f"does not fit the {self.boxes.n_cores():,} cores of "
-                           f"{self.boxes.target.name}", "Use a target with more chips.")
-        return int(roomy[0])
-
     def _row(self, box: int, number: int) -> Halves:
-        """The halves of one cut, with the output axons of the second."""
+        """The halves of one cut, with all axons of the second as boxes are cut now."""
         looked = self._look(box)
         first, second = self._sending(box, looked.first.row(number), looked.second.row(number))
+        second.needs[:] = self.boxes.part(box, second.low, second.high).needs
         second.needs[0, SENT] = self.boxes.axons_out(box, second.low, second.high)
         return first, second
 

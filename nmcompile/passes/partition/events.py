@@ -13,7 +13,7 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import LIMITS
+from nmcompile.mapping.capacity import LIMITS, sources_of_an_axon
 from nmcompile.passes.partition.loads import RowBits, Sums, load_of
 from nmcompile.target import Target
 
@@ -58,6 +58,9 @@ class Events:
                   for name, shape in shapes.items()}
         self.steps = len(chosen)
         self.sent = {name: Sums(values.astype(np.float32)) for name, values in counts.items()}
+        inputs = {port.name for port in network.inputs}
+        self._from_inputs = {k for k, p in enumerate(network.projections) if p.source in inputs}
+        self.sharing = [sources_of_an_axon(p, target) for p in network.projections]
         self._loads = [load_of(network, p, counts[p.source], self.sent[p.source])
                        for p in network.projections]
 
@@ -98,7 +101,10 @@ class Events:
             fired=fired, packets=total, needs=self._needs(entry, low, high))
 
     def _needs(self, entry: Population, low: Array, high: Array) -> Array:
-        """(k, 4) needs of boxes without output axons."""
+        """(k, 4) needs of boxes without output axons, and without input axons that neurons share.
+
+        How many of these there are depends on how their sources are cut: see `axons`.
+        """
         neurons = (high - low).prod(axis=1)
         needs = np.zeros((len(low), len(LIMITS)))
         needs[:, 0] = neurons * compartments_of(entry.neuron)
@@ -108,7 +114,10 @@ class Events:
             if isinstance(linear, Conv) and self._target.core.shared_kernels.value:
                 bits = row_bits((high - low)[:, 0] * prod(linear.weight.shape[1:]))
             needs[:, 1] += bits
-            needs[:, 2] += axons
+            if self.sharing[k] == 1:
+                needs[:, 2] += axons
+            elif k in self._from_inputs:
+                needs[:, 2] += -(-axons // self.sharing[k])
         return needs
 
     def _row_bits(self, projection: int) -> RowBits:
@@ -128,7 +137,7 @@ class Events:
     def axons(self, projection: int, sources: Corners, targets: Corners) -> Array:
         """(s, t) axons from each box of sources to each box of targets."""
         low, high = self._meet(projection, sources, targets)
-        return (high - low).prod(axis=2)
+        return -(-(high - low).prod(axis=2) // self.sharing[projection])
 
     def _meet(self, projection: int, sources: Corners, targets: Corners) -> Corners:
         """(s, t, 3) corners of what each target reads of each source."""

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
 
-from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Slices
-from nmcompile.passes.partition.hypergraph import Hypergraph
-from nmcompile.passes.partition.hypergraph.cut import cut
+from nmcompile.passes.partition.blocks import (
+    Block,
+    Cutter,
+    Fills,
+    Parts,
+    Way,
+    halved,
+    hypergraph,
+    in_parts,
+    parts_of,
+)
 from nmcompile.target import Target
 
-PINS = 2_000_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
-IMBALANCE = (0.05, 0.3)  # least and most; between, as much as a core has room for
-ROUNDS = 10
-TOO_FEW = 1.25  # what a core is taken to be overfull by where no cut holds
-CLOSE = 0.15  # share of the parts to which their number is sought
-Fullest = Callable[[Network, Slices, int], float]
+BLOCK = 32_768  # neurons that are cut at once
+NET_PINS = 8  # of a net, on average, where a population is first cut into blocks
 WHOLE = 1_000_000  # weight of vertices that fill a core
+ROUNDS = 8  # of halving the slices that are too large
+SLACK = 0.985  # of a core; halved slices add to what leaves others, so fuller ones are halved too
 
 
 def is_irregular(network: Network, population: int) -> bool:
@@ -36,101 +43,156 @@ def is_irregular(network: Network, population: int) -> bool:
         len(p.map.weights()) > 2 * network.populations[population].size for p in incoming)
 
 
-def regroup(network: Network, slices: Slices, target: Target, fullest: Fullest) -> Slices:
+def regroup(
+    network: Network, slices: Slices, target: Target, fills: Fills, cutter: Cutter
+) -> Slices:
     """`slices` with every irregular population of several cut anew, where that takes fewer cores.
 
-    fullest  of a network, its slices, and a population's number: the largest need of one of the
-             population's slices over what a core has
+    fills   of a network, its slices, and a population's number: for each slice of the population,
+            (k,), the largest need over what a core has
+    cutter  cuts a hypergraph into a number of parts
 
-    A net is a source with the neurons that it reaches, so that few cores hear of a spike. The
-    number of parts grows until each fits a core under all limits at once.
+    A net is a source with the neurons that it reaches, so that few cores hear of a spike. A large
+    population is first cut into blocks, which are cut one by one into parts that fit a core under
+    all limits at once: the time grows with the synapses.
     """
     for index in range(len(network.populations)):
-        if np.count_nonzero(slices.population == index) > 1 and is_irregular(network, index):
-            slices = _regrouped(network, slices, index, target, fullest)
+        before = int(np.count_nonzero(slices.population == index))
+        if before > 1 and is_irregular(network, index):
+            part = _parts(network, index, target, fills, cutter)
+            found = None if part is None else _settled(network, slices, index, part, fills)
+            if found is not None and np.count_nonzero(found.population == index) < before:
+                slices = found
     return slices
 
 
-def _regrouped(
-    network: Network, slices: Slices, index: int, target: Target, fullest: Fullest
-) -> Slices:
-    graph = _hypergraph(network, index, target)
-    before = int(np.count_nonzero(slices.population == index))
-    name = network.populations[index].name
-    near = replace(network, projections=tuple(
-        p for p in network.projections if name in (p.source, p.target)))
-    few, many, best = 1, before, slices  # as many are too few, as many are enough
-    parts = max(2, ceil(graph.vertex_weight.sum() / WHOLE))
-    for _ in range(ROUNDS):
-        if parts >= many or parts <= few:
-            break
-        part = _cut(graph, parts)
-        over = TOO_FEW
-        if part is not None:
-            found = _in_parts(network, slices, index, part)
-            over = fullest(near, found, index)
-        if over <= 1:
-            many, best = parts, found
-        else:
-            few = parts
-        if many - few <= CLOSE * many:
-            break
-        guess = ceil(parts * over) if best is slices else many
-        parts = min(guess, (few + many) // 2) if guess >= many else guess
-    return best
+def _parts(
+    network: Network, index: int, target: Target, fills: Fills, cutter: Cutter
+) -> Array | None:
+    """(n,) a part for each neuron of population number `index`; None where none are found."""
+    weight = _weights(network, index, target)
+    blocks = _Blocks.of(network, index, _blocks(network, index, weight, cutter))
 
+    def cut_alone(number: int, way: Way | None) -> Parts | None:
+        members = np.flatnonzero(blocks.owner == number)
+        alone = blocks.alone(number, members, weight[members])
+        return parts_of(alone, way, fills, cutter)
 
-def _cut(graph: Hypergraph, parts: int) -> Array | None:
-    """A part for each vertex; None where so few do not hold vertices of unlike weight."""
-    room = WHOLE * parts / graph.vertex_weight.sum() - 1
-    try:
-        return cut(graph, parts, imbalance=float(np.clip(room, *IMBALANCE)))
-    except NmcError:
+    first = cut_alone(0, None)
+    if first is None:
         return None
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        rest = threads.map(lambda number: cut_alone(number, first.way), range(1, blocks.count))
+        found = [first, *rest]
+    part, count = np.empty(len(weight), np.int64), 0
+    for number, parts in enumerate(found):
+        if parts is None:
+            return None
+        part[blocks.owner == number] = count + parts.part
+        count += int(parts.part.max()) + 1
+    return part
 
 
-def _hypergraph(network: Network, index: int, target: Target) -> Hypergraph:
-    """Sources as nets over the neurons of population number `index`, which weigh what they need."""
+def _weights(network: Network, index: int, target: Target) -> Array:
+    """(n,) int64 what each neuron needs of a core by itself, a core being WHOLE."""
     population = network.populations[index]
-    rng, fan_in = np.random.default_rng(0), np.zeros(population.size, np.int64)
-    starts, pins, bits = [np.zeros(1, np.int64)], [], 0
-    total = sum(len(p.map.weights()) for p in network.incoming(population.name))
+    fan_in, bits = np.zeros(population.size, np.int64), 0
     for projection in network.incoming(population.name):
-        linear = projection.map
-        assert isinstance(linear, Sparse)
+        assert isinstance(projection.map, Sparse)
         assert projection.format is not None
-        fan_in += np.bincount(linear.target, minlength=population.size)
+        fan_in += np.bincount(projection.map.target, minlength=population.size)
         bits = max(bits, projection.format.bits)
-        kept = np.ones(len(linear.target), bool)
-        if total > PINS:
-            kept = rng.random(len(kept), np.float32) < PINS / total
-        ends = np.concatenate([[0], np.cumsum(kept)])[linear.start]
-        starts.append(starts[-1][-1] + ends[1:])
-        pins.append(linear.target[kept])
     core = target.core
     share = (fan_in * bits / core.synapse_bits.value
              + compartments_of(population.neuron) / core.neurons.value)
-    start = np.concatenate(starts)
-    return Hypergraph(
-        start=start, pins=np.concatenate(pins).astype(np.int32),
-        net_weight=np.ones(len(start) - 1, np.int64),
-        vertex_weight=np.maximum(1, np.rint(share * WHOLE)).astype(np.int64))
+    return np.maximum(1, np.rint(share * WHOLE)).astype(np.int64)
 
 
-def _in_parts(network: Network, slices: Slices, index: int, part: Array) -> Slices:
-    """`slices` with population number `index` in the parts `part` (n,)."""
-    order = np.argsort(part, kind="stable").astype(np.int32)
-    ends = np.unique(part[order], return_index=True)[1]
-    first, last = ends, np.append(ends[1:], len(part))
-    zero, one = np.zeros(len(first), np.int32), np.ones(len(first), np.int32)
-    before, after = slices.population < index, slices.population > index
+def _blocks(network: Network, index: int, weight: Array, cutter: Cutter) -> Array:
+    """(n,) block of each neuron; all 0 where one holds them."""
+    n = len(weight)
+    number = ceil(n / BLOCK)
+    if number < 2:
+        return np.zeros(n, np.int32)
+    maps = _incoming(network, index)
+    nets = sum(len(linear.start) - 1 for linear in maps)
+    found = cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
+    return np.zeros(n, np.int32) if found is None else found
 
-    def joined(mine: Array, values: Array) -> Array:
-        return np.concatenate([values[before], mine, values[after]]).astype(np.int32)
 
-    return Slices(
-        population=joined(np.full(len(first), index), slices.population),
-        low=joined(np.stack([zero, zero, first], axis=1), slices.low),
-        high=joined(np.stack([one, one, last], axis=1), slices.high),
-        core=joined(np.full(len(first), -1), slices.core),
-        orders={**slices.orders, str(index): order})
+def _incoming(network: Network, index: int) -> list[Sparse]:
+    maps = [p.map for p in network.incoming(network.populations[index].name)]
+    return [linear for linear in maps if isinstance(linear, Sparse)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Blocks:
+    """A population in blocks, with its synapses sorted by the block that they end in.
+
+    owner  (n,) int block of each neuron
+    order  for each incoming projection (synapses,) int64, by block, then as they were
+    ends   for each, (blocks + 1,) int64 where each block's begin in `order`
+    """
+
+    network: Network
+    index: int
+    owner: Array
+    order: list[Array]
+    ends: list[Array]
+
+    @classmethod
+    def of(cls, network: Network, index: int, owner: Array) -> _Blocks:
+        order, ends, count = [], [], int(owner.max()) + 1
+        small = owner.astype(np.uint16)  # sorted by radix
+        for linear in _incoming(network, index):
+            block = small[linear.target]
+            order.append(np.argsort(block, kind="stable"))
+            sizes = np.bincount(block, minlength=count)
+            ends.append(np.concatenate([[0], np.cumsum(sizes)]))
+        return cls(network=network, index=index, owner=owner, order=order, ends=ends)
+
+    @property
+    def count(self) -> int:
+        return int(self.owner.max()) + 1
+
+    def alone(self, number: int, members: Array, weight: Array) -> Block:
+        """Block `number`, whose neurons are `members` (rising), with all that reaches it."""
+        population = self.network.populations[self.index]
+        place = np.full(population.size, -1, np.int32)
+        place[members] = np.arange(len(members), dtype=np.int32)
+        ports, projections = [], []
+        for i, projection in enumerate(self.network.incoming(population.name)):
+            linear, shape = projection.map, (len(members),)
+            assert isinstance(linear, Sparse)
+            mine = self.order[i][self.ends[i][number]:self.ends[i][number + 1]]
+            within = Sparse(start=np.searchsorted(mine, linear.start),
+                            target=place[linear.target[mine]], weight=linear.weight[mine],
+                            in_shape=linear.in_shape, out_shape=shape)
+            ports.append(replace(self.network.inputs[0], name=f"source {i}", shape=linear.in_shape))
+            projections.append(
+                replace(projection, source=ports[-1].name, map=within, sources=None))
+        return Block(
+            network=replace(self.network, inputs=tuple(ports), outputs=(),
+                            populations=(replace(population, shape=shape),),
+                            projections=tuple(projections)),
+            weight=weight, whole=WHOLE)
+
+
+def _settled(
+    network: Network, slices: Slices, index: int, part: Array, fills: Fills
+) -> Slices | None:
+    """`slices` with population number `index` in the parts `part`, halved where they do not fit.
+
+    What leaves a slice is known only now. None where halving does not help.
+    """
+    name = network.populations[index].name
+    near = replace(network, projections=tuple(
+        p for p in network.projections if name in (p.source, p.target)))
+    maps = _incoming(network, index)
+    for _ in range(ROUNDS):
+        found = in_parts(slices, index, part)
+        need = fills(near, found, index)
+        if need.max() <= 1:
+            return found
+        part = halved(maps, part, np.flatnonzero(need > SLACK))
+    return None

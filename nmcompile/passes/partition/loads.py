@@ -64,12 +64,15 @@ class Sums:
 class DenseLoad:
     """Every source reaches every box.
 
-    each  (steps,) spikes of all sources; synapses of a source for each target neuron
+    each      (steps,) spikes of all sources
+    synapses  of a source for each target neuron
+    sources   how many; `around` is the box that holds them
     """
 
     each: Array
     synapses: int
-    sources: Box
+    sources: int
+    around: Array
 
     def received(self, low: Array, high: Array) -> tuple[Array, Array]:
         """See `Load`."""
@@ -78,19 +81,19 @@ class DenseLoad:
 
     def field(self, low: Array, high: Array) -> tuple[Array, Array]:
         """See `Load`."""
-        return np.zeros_like(low), np.broadcast_to(np.array(self.sources), high.shape)
+        return _everywhere(self.around, len(low))
 
     def stored(self, low: Array, high: Array, row_bits: RowBits) -> tuple[Array, Array]:
         """See `Load`."""
-        axons = np.full(len(low), prod(self.sources), np.int64)
+        axons = np.full(len(low), self.sources, np.int64)
         return axons, axons * row_bits(self.synapses * (high - low).prod(axis=1))
 
 
 class ConvLoad:
     """A box reads a window of its source, in the channels of its groups."""
 
-    def __init__(self, conv: Conv, spikes: Array, sent: Sums) -> None:
-        self._conv, self._uniform = conv, conv.groups == 1
+    def __init__(self, conv: Conv, spikes: Array, sent: Sums, first: int) -> None:
+        self._conv, self._uniform, self._first = conv, conv.groups == 1, first
         self._per_group = conv.weight.shape[0] // conv.groups
         self._sent = sent
         self._axes = [
@@ -115,8 +118,8 @@ class ConvLoad:
         """See `Load`."""
         channels, per_group = self._conv.weight.shape[1], self._per_group
         lows, highs = np.empty_like(low), np.empty_like(high)
-        lows[:, 0] = low[:, 0] // per_group * channels
-        highs[:, 0] = ((high[:, 0] - 1) // per_group + 1) * channels
+        lows[:, 0] = self._first + low[:, 0] // per_group * channels
+        highs[:, 0] = self._first + ((high[:, 0] - 1) // per_group + 1) * channels
         for axis in (1, 2):
             stride, padding, kernel, extent = self._axes[axis - 1]
             first = np.maximum(low[:, axis] * stride - padding, 0)
@@ -144,7 +147,7 @@ class ConvLoad:
 class SparseLoad:
     """Events are exact; a box is taken to get a packet for each, but no more than there are."""
 
-    def __init__(self, linear: Sparse, spikes: Array, sources: Box, shape: Box) -> None:
+    def __init__(self, linear: Sparse, spikes: Array, around: Array, shape: Box) -> None:
         n_sources = len(linear.start) - 1
         pattern = scipy.sparse.csr_array(
             (np.ones(len(linear.target), np.float32), linear.target, linear.start),
@@ -153,7 +156,8 @@ class SparseLoad:
         self._events = Sums((flat @ pattern).toarray().reshape(-1, *shape))
         fan_in = np.bincount(linear.target, minlength=prod(shape)).astype(np.float32)
         self._synapses = Sums(fan_in.reshape(1, *shape))
-        self._all, self._sources = spikes.reshape(len(spikes), -1).sum(axis=1), sources
+        self._all, self._sources = spikes.reshape(len(spikes), -1).sum(axis=1), n_sources
+        self._around = around
 
     def received(self, low: Array, high: Array) -> tuple[Array, Array]:
         """See `Load`."""
@@ -162,25 +166,45 @@ class SparseLoad:
 
     def field(self, low: Array, high: Array) -> tuple[Array, Array]:
         """See `Load`."""
-        return np.zeros_like(low), np.broadcast_to(np.array(self._sources), high.shape)
+        return _everywhere(self._around, len(low))
 
     def stored(self, low: Array, high: Array, row_bits: RowBits) -> tuple[Array, Array]:
         """See `Load`; bounds from the synapses of the box."""
         synapses = self._synapses.over(low, high)[:, 0].astype(np.int64)
-        return np.minimum(synapses, prod(self._sources)), synapses * row_bits(np.ones(1, np.int64))
+        return np.minimum(synapses, self._sources), synapses * row_bits(np.ones(1, np.int64))
 
 
 def load_of(network: Network, projection: Projection, spikes: Array, sent: Sums) -> Load:
-    """The load of `projection`; spikes (steps, n_sources) are 0 or 1, `sent` their sums."""
-    linear, sources = projection.map, view(network.shape_of(projection.source))
+    """The load of `projection`; spikes (steps, *source's view) are 0 or 1, `sent` their sums."""
+    linear, box = projection.map, view(network.shape_of(projection.source))
     shape = view(network.shape_of(projection.target))
+    first, end = projection.sources or (0, prod(box))
+    spikes = spikes.reshape(len(spikes), -1)[:, first:end]
     if isinstance(linear, Dense):
-        each = spikes.reshape(len(spikes), -1).sum(axis=1, dtype=np.float32)
-        return DenseLoad(each=each, synapses=len(linear.weight) // prod(shape), sources=sources)
+        return DenseLoad(each=spikes.sum(axis=1, dtype=np.float32), sources=end - first,
+                         synapses=len(linear.weight) // prod(shape),
+                         around=around(box, first, end))
     if isinstance(linear, Conv):
-        return ConvLoad(linear, spikes.reshape(-1, *linear.in_shape).astype(np.float32), sent)
+        spikes = spikes.reshape(-1, *linear.in_shape).astype(np.float32)
+        return ConvLoad(linear, spikes, sent, first // prod(linear.in_shape[1:]))
     assert isinstance(linear, Sparse)
-    return SparseLoad(linear, spikes, sources, shape)
+    return SparseLoad(linear, spikes, around(box, first, end), shape)
+
+
+def around(box: Box, first: int, end: int) -> Array:
+    """Low and high corner (2, 3) of the least part of `box` that holds neurons first..end."""
+    corners, low, last = np.array([np.zeros(3, np.int64), box]), first, end - 1
+    for axis in (2, 1, 0):
+        (rest, at), (last_rest, last_at) = divmod(low, box[axis]), divmod(last, box[axis])
+        if rest == last_rest:
+            corners[:, axis] = at, last_at + 1
+        low, last = rest, last_rest
+    return corners
+
+
+def _everywhere(corners: Array, n: int) -> tuple[Array, Array]:
+    """Low and high corner (n, 3) of the same box for each of n."""
+    return np.broadcast_to(corners[0], (n, 3)), np.broadcast_to(corners[1], (n, 3))
 
 
 def _windows(conv: Conv, planes: Array) -> Array:

@@ -11,7 +11,7 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
 from nmcompile.mapping.capacity import CapacityError, too_large
-from nmcompile.passes.partition.sizes import Grid, Sizes, grid_demand
+from nmcompile.passes.partition.sizes import Grid, Sizes, edges, grid_demand
 from nmcompile.target import Target
 
 
@@ -103,12 +103,9 @@ def _slices(
 
 def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
     """Corners (k, 3) of a grid of boxes whose sizes along an axis differ by one at most."""
-    edges = [
-        np.linspace(0, n, parts + 1).round().astype(np.int64)
-        for n, parts in zip(shape, grid, strict=True)
-    ]
-    lows = np.meshgrid(*[edge[:-1] for edge in edges], indexing="ij")
-    highs = np.meshgrid(*[edge[1:] for edge in edges], indexing="ij")
+    ends = [edges(n, parts) for n, parts in zip(shape, grid, strict=True)]
+    lows = np.meshgrid(*[end[:-1] for end in ends], indexing="ij")
+    highs = np.meshgrid(*[end[1:] for end in ends], indexing="ij")
     return (np.stack([a.reshape(-1) for a in lows], 1), np.stack([a.reshape(-1) for a in highs], 1))
 
 

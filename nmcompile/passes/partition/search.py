@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmcompile.backend import Backend
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices
@@ -46,22 +47,31 @@ class Candidate:
     product: float
 
 
-def search(network: Network, target: Target, backend: Backend, spikes: dict[str, Array]) -> Found:
+def search(
+    network: Network, target: Target, backend: Backend, spikes: dict[str, Array],
+    cores: int | None = None,
+) -> Found:
     """Slices of all populations and the cores that they share, of low energy times delay.
 
     spikes  name of input or population -> (steps, n) what each sends in typical steps, 0: nothing
+    cores   that may be used; default: all of the board
 
     Populations are cut in two, at any row, column or channel, until all parts fit a core; of the
-    cuts that lead to fewest parts the best is taken. Then the cores that hold up most steps are
-    cut further, one half moving to a core of its own or to one with room, as long as energy times
+    cuts that lead to fewest parts the best is taken. Where that takes more cores than there are,
+    those that hold up least are brought together. Then the cores that hold up most steps are cut
+    further, one half moving to a core of its own or to one with room, as long as energy times
     delay falls. A step is as long as its busiest core, be it sending or receiving, and the barrier
     of the tiles in use. The maximum is smoothed to an 8-norm, so that the cut of one of many
     equally busy cores counts too. Raises NmcError where the network does not fit.
     """
-    boxes = Boxes(network, target, backend, spikes)
+    cores = target.n_cores if cores is None else cores
+    boxes = Boxes(network, target, backend, spikes, cores)
     cuts = Cuts(boxes)
     while (box := boxes.misfit()) >= 0:
         cuts.apply(_economic(cuts, box))
+    while boxes.n_cores() > cores:
+        if not boxes.merge():
+            raise _too_few(cores, target)
     while len(boxes.core) < MOST and (split := _better(cuts)) is not None:
         cuts.apply(split)
     slices, together = boxes.slices()
@@ -70,8 +80,13 @@ def search(network: Network, target: Target, backend: Backend, spikes: dict[str,
 
 def _economic(cuts: Cuts, box: int) -> Split:
     """The cut of a box that does not fit which leads to fewest parts, then to the least product."""
-    best = int(np.lexsort((cuts.products(box), cuts.parts(box)))[0])
-    return cuts.of(box)[best].to_core(cuts.room(box, best))
+    return cuts.of(box)[int(np.lexsort((cuts.products(box), cuts.parts(box)))[0])]
+
+
+def _too_few(cores: int, target: Target) -> NmcError:
+    free = "" if cores == target.n_cores else "free "
+    return NmcError("network", f"does not fit the {cores:,} {free}cores of {target.name}",
+                    "Use a target with more chips.")
 
 
 def _better(cuts: Cuts) -> Split | None:

@@ -40,11 +40,23 @@ def grid_demand(
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
-        leaving = neurons * _reached(projection, grids)
+        leaving = np.minimum(neurons, prod(projection.map.in_shape)) * _reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
             "input_axons": axons, "output_axons": sent}
+
+
+def overfull(
+    network: Network, population: Population, target: Target, backend: Backend
+) -> dict[str, int]:
+    """The core limits that even a slice of one neuron exceeds, with what it needs of each.
+
+    What leaves it is not counted, nor that its sources may lie in several slices.
+    """
+    needs = grid_demand(network, population, np.ones((1, 3), np.int64), target, backend, {})
+    return {limit: int(need[0]) for limit, need in needs.items()
+            if need[0] > getattr(target.core, limit).value}
 
 
 def _incoming(
@@ -122,12 +134,16 @@ def _sparse(
     return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
 
 
+def edges(extent: int, parts: int) -> Array:
+    """(parts + 1,) int64 where the boxes along an axis end; their sizes differ by one at most."""
+    return np.linspace(0, extent, parts + 1).round().astype(np.int64)
+
+
 def _worst_box(sums: Array, size: Array) -> int:
-    """Largest total of any box of `size`, from the prefix sums of the whole view."""
-    for axis, extent in enumerate(size.tolist()):
-        along = np.moveaxis(sums, axis, 0)
-        sums = np.moveaxis(along[extent:] - along[:-extent], 0, axis)
-    return int(sums.max())
+    """Largest total of a box of the grid of boxes of `size`, from the view's prefix sums."""
+    parts = [-(-(n - 1) // int(k)) for n, k in zip(sums.shape, size, strict=True)]
+    ends = np.ix_(*[edges(n - 1, k) for n, k in zip(sums.shape, parts, strict=True)])
+    return int(np.diff(np.diff(np.diff(sums[ends], axis=0), axis=1), axis=2).max())
 
 
 def _reached(projection: Projection, grids: dict[str, Grid]) -> int:

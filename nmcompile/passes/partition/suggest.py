@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import prod
-
-import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.ir import Network, Population, Projection
-from nmcompile.ir.maps import Conv, Dense, Sparse
-from nmcompile.mapping import view
-from nmcompile.mapping.capacity import LIMITS, CapacityError
+from nmcompile.ir import Network, Population
+from nmcompile.ir.maps import Conv
+from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition.partition import partition
-from nmcompile.passes.partition.sizes import grid_demand
+from nmcompile.passes.partition.shares import most_shares, share
+from nmcompile.passes.partition.sizes import overfull
 from nmcompile.target import Target
 
 NARROWER = (4, 2)
@@ -77,32 +74,13 @@ def _chips(network: Network, target: Target, backend: Backend, taken: int) -> in
 def _parts(network: Network, population: Population, target: Target, backend: Backend) -> int:
     """Into how many parts the inputs of `population` must be split so that one of them fits."""
     for parts in range(2, MOST_PARTS + 1):
-        incoming = tuple(_share(p, parts) for p in network.incoming(population.name))
+        incoming = tuple(share(p, parts - 1, parts) if most_shares(p) >= parts else p
+                         for p in network.incoming(population.name))
         part = replace(network, projections=(
             *(p for p in network.projections if p.target != population.name), *incoming))
-        if _fits(part, population, target, backend):
+        if not overfull(part, population, target, backend):
             return parts
     return 0
-
-
-def _share(projection: Projection, parts: int) -> Projection:
-    """`projection` from the first of `parts` equal shares of its sources."""
-    linear = projection.map
-    if isinstance(linear, Dense):
-        n = -(-linear.weight.shape[1] // parts)
-        return replace(projection, map=Dense(
-            weight=linear.weight[:, :n], in_shape=(n,), out_shape=linear.out_shape))
-    if isinstance(linear, Conv) and linear.groups == 1:
-        n = -(-linear.weight.shape[1] // parts)
-        return replace(projection, map=replace(
-            linear, weight=linear.weight[:, :n], in_shape=(n, *linear.in_shape[1:])))
-    if isinstance(linear, Sparse):
-        n = -(-(len(linear.start) - 1) // parts)
-        end = linear.start[n]
-        return replace(projection, map=Sparse(
-            start=linear.start[: n + 1], target=linear.target[:end], weight=linear.weight[:end],
-            in_shape=(n,), out_shape=linear.out_shape))
-    return projection
 
 
 def _strided(
@@ -118,14 +96,5 @@ def _strided(
     changed = replace(
         network, populations=tuple(smaller if p is population else p for p in network.populations),
         projections=(replace(incoming[0], map=conv),))
-    if min(conv.out_shape) > 0 and _fits(changed, smaller, target, backend):
+    if min(conv.out_shape) > 0 and not overfull(changed, smaller, target, backend):
         yield f"With a stride of {conv.stride[0]} {population.name} fits"
-
-
-def _fits(network: Network, population: Population, target: Target, backend: Backend) -> bool:
-    """Whether a slice of one neuron fits a core."""
-    one = np.minimum(np.ones((1, 3), np.int64), [view(population.shape)])
-    grids = {population.name: view(population.shape)}
-    needs = grid_demand(network, population, one, target, backend, grids)
-    return prod(population.shape) > 0 and all(
-        int(needs[limit][0]) <= getattr(target.core, limit).value for limit in LIMITS)

@@ -86,22 +86,22 @@ def crossing(from_start, to, packets, place, columns, link, flow):
 
 @kernel
 def relieve(
-    start, other, weight, cores, x, y, group, legal, place, core, node,
-    from_start, to, packets, back_start, back, received, cost, floor, power, radius, rounds,
+    start, other, weight, cores, x, y, table, group, legal, place, core, node,
+    from_start, to, packets, back_start, back, received, cost, floor, power, radius, rounds, budget,
 ):
     """Lower energy + power * (time of the busiest link beyond `floor`) by moving nodes that use it.
 
     In each round the eight nodes with the most packets over the busiest link try all cores within
-    `radius` tiles of their own; the best move or swap is made. Ends where none helps.
+    `radius` tiles of their own; the best move or swap is made. Ends where none helps, or where
+    about `budget` links were counted for packets.
     """
     columns, rows = len(x), len(y)
-    load, table = np.zeros(len(cost)), np.zeros((0, 0))
+    load, flow, spent = np.zeros(len(cost)), np.zeros(len(core) + 1), np.zeros(1, np.int64)
     send_all(from_start, to, packets, place, columns, load)
-    flow = np.zeros(len(core) + 1)
     for _ in range(rounds):
         link = busiest(load, cost)
         now = load[link] * cost[link] - floor
-        if now <= 0:
+        if now <= 0 or spent[0] > budget:
             break
         crossing(from_start, to, packets, place, columns, link, flow)
         best, chosen, partner, site, to_column, to_row = 1e-9 * power * now, -1, -1, -1, -1, -1
@@ -129,11 +129,11 @@ def relieve(
                         if b >= 0:
                             gain = gain_of(
                                 start, other, weight, x, y, table, place, a, b, own, column, row)
-                        if gain + power * now <= best:
+                        if gain + power * now <= best or spent[0] > budget:
                             continue
                         after = time_after(
                             from_start, to, packets, back_start, back, received, place, columns,
-                            load, core, node, a, b, there, column, row, cost)
+                            load, core, node, a, b, there, column, row, cost, spent)
                         gain += power * (now - max(0.0, after - floor))
                         if gain > best:
                             best, chosen, partner, site = gain, a, b, there
@@ -147,9 +147,16 @@ def relieve(
 @kernel
 def time_after(
     from_start, to, packets, back_start, back, received, place, columns, load,
-    core, node, a, b, site, column, row, cost,
+    core, node, a, b, site, column, row, cost, spent,
 ):
-    """Seconds of the busiest link if `a` stood on core `site` and `b`, if any, where `a` is."""
+    """Seconds of the busiest link if `a` stood on core `site` and `b`, if any, where `a` is.
+
+    spent  (1,) int64, to which about as many links are added as packets are counted on
+    """
+    routes = from_start[a + 1] - from_start[a] + back_start[a + 1] - back_start[a]
+    if b >= 0:
+        routes += from_start[b + 1] - from_start[b] + back_start[b + 1] - back_start[b]
+    spent[0] += 4 * routes * (columns + len(cost) // (4 * columns)) + len(cost)
     old, old_column, old_row = core[a], place[a, 0], place[a, 1]
     swap(from_start, to, packets, back_start, back, received, place, columns, load, core, node,
          a, b, site, column, row)

@@ -4,8 +4,8 @@ Common arguments of these kernels:
     start, other, weight  symmetric traffic (CSR) of the nodes; the last, `n`, is the fixed port
     cores        (rows, columns, k) int32, the usable cores of each tile, -1 where there are fewer
     x, y         (columns,), (rows,) float64, joules along each axis up to a column, a row
-    table        (tiles, tiles) float64 joules between tiles where they are no sum over the axes,
-                 symmetric, (0, 0) otherwise; tile = row * columns + column
+    table        (tiles, rows, 2 * reach + 1) float64 joules from a tile to those up to `reach`
+                 columns before and behind it, where they are no sum over the axes; else (0, 0, 0)
     group, legal (n,) int32, (groups, cores) bool: the cores on which the nodes of a group may stand
     place        (n + 1, 2) int32, column and row of each node's tile, changed in place
     core, node   (n,) int32 core of each node, (cores,) int32 node on each core or -1; changed
@@ -19,8 +19,9 @@ from nmcompile.arithmetic.jit import kernel
 @kernel
 def apart(x, y, table, column, row, other_column, other_row):
     """Joules of a packet between two tiles."""
-    if table.size:
-        return table[row * len(x) + column, other_row * len(x) + other_column]
+    away = other_column - column + table.shape[2] // 2
+    if 0 <= away < table.shape[2]:
+        return table[row * len(x) + column, other_row, away]
     return abs(x[column] - x[other_column]) + abs(y[row] - y[other_row])
 
 
@@ -31,6 +32,15 @@ def wire(start, other, weight, x, y, table, place, a, column, row):
     for k in range(start[a], start[a + 1]):
         b = other[k]
         total += weight[k] * apart(x, y, table, column, row, place[b, 0], place[b, 1])
+    return total
+
+
+@kernel
+def energy_of(start, to, packets, x, y, table, place):
+    """Joules in a step of all packets, from each node (CSR) to others."""
+    total = 0.0
+    for a in range(len(start) - 1):
+        total += wire(start, to, packets, x, y, table, place, a, place[a, 0], place[a, 1])
     return total
 
 

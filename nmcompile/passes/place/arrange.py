@@ -9,10 +9,10 @@ import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.place._link_kernels import relieve, send_all
-from nmcompile.passes.place._place_kernels import descend, wander
+from nmcompile.passes.place._place_kernels import descend, energy_of, wander
 from nmcompile.passes.place.board import Board
+from nmcompile.target.topology import INPUT_TILE
 
-PORT = (0, 0)  # column and row where the host's spikes enter, as the simulator has it
 FIRST_ROUNDS = 5  # of the descent ahead of threshold accepting
 ROUNDS = 60  # of the one behind it; ends earlier when nothing helps
 SMALL = 64  # tiles of a board that a descent searches whole
@@ -21,7 +21,9 @@ STAGES = 16  # of falling thresholds
 TRIALS = 2_500_000  # swaps tried in all stages, but no more than MOST for each node in a stage
 MOST = 200
 HOT, COLD = 1.0, 0.002  # of a node's mean energy: what a swap may cost in the first, last stage
-RELIEFS = 40  # changes made for the busiest link
+PARTNERS = 64  # of a node, those with most packets, that decide where it stands
+RELIEFS = 40  # changes made for the busiest link, at most
+RELIEF_WORK = 3 * 10**9  # links counted for that
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,26 +70,17 @@ def arrange(nodes: Nodes, board: Board, chip: Array, core: Array, seed: int = 0)
 
 
 def cost_of(nodes: Nodes, board: Board, core: Array) -> Cost:
-    """What a placement costs, counted packet by packet."""
-    place = _places(board, core)
-    start, to = nodes.packets.indptr, nodes.packets.indices
-    source = np.repeat(np.arange(len(place)), np.diff(start))
-    a, b, columns = place[source], place[to], len(board.x)
-    if board.table.size:
-        tile = place[:, 1] * columns + place[:, 0]
-        hops = board.table[tile[source], tile[to]]
-    else:
-        hops = np.abs(board.x[a[:, 0]] - board.x[b[:, 0]])
-        hops = hops + np.abs(board.y[a[:, 1]] - board.y[b[:, 1]])
-    load = np.zeros(len(board.link_s))
-    send_all(start, to, nodes.packets.data, place, columns, load)
-    return Cost(energy_j=float((nodes.packets.data * hops).sum()),
+    """What a placement costs, counted packet by packet; loads are those of straight ways."""
+    place, load = _places(board, core), np.zeros(len(board.link_s))
+    packets = (nodes.packets.indptr, nodes.packets.indices, nodes.packets.data)
+    send_all(*packets, place, len(board.x), load)
+    return Cost(energy_j=energy_of(*packets, board.x, board.y, board.table, place),
                 link_s=float((load * board.link_s).max(initial=0)))
 
 
 def _settle(nodes: Nodes, board: Board, core: Array, seed: int, reach: int) -> Array:
     core, place, node = core.copy(), _places(board, core), _standing(nodes, core)
-    traffic = _symmetric(nodes.packets)
+    traffic = heaviest(_symmetric(nodes.packets), PARTNERS)
     tiles = board.cores.shape[0] * board.cores.shape[1]
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     common = (traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
@@ -113,17 +106,17 @@ def _stages(traffic: scipy.sparse.csr_array, board: Board, place: Array, reach: 
 
 
 def _relieve(nodes: Nodes, board: Board, core: Array) -> Array:
-    if board.table.size or board.busy_w == 0:
+    if board.busy_w == 0:
         return core
     core, place, node = core.copy(), _places(board, core), _standing(nodes, core)
     traffic, back = _symmetric(nodes.packets), scipy.sparse.csr_array(nodes.packets.T)
     tiles = board.cores.shape[0] * board.cores.shape[1]
     radius = max(board.cores.shape[:2]) if tiles <= SMALL else RADIUS
     relieve(traffic.indptr, traffic.indices, traffic.data, board.cores, board.x, board.y,
-            nodes.group, nodes.legal, place, core, node,
+            board.table, nodes.group, nodes.legal, place, core, node,
             nodes.packets.indptr, nodes.packets.indices, nodes.packets.data,
             back.indptr, back.indices, back.data, board.link_s, nodes.busy_s, board.busy_w,
-            radius, RELIEFS)
+            radius, RELIEFS, RELIEF_WORK)
     return core
 
 
@@ -137,9 +130,27 @@ def _symmetric(packets: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     return result
 
 
+def heaviest(traffic: scipy.sparse.csr_array, partners: int) -> scipy.sparse.csr_array:
+    """Symmetric `traffic` without pairs that neither has among its `partners` with most packets."""
+    n = traffic.shape[0]
+    degree = np.diff(traffic.indptr)
+    if degree.mean() <= partners:
+        return traffic
+    row = np.repeat(np.arange(n), degree)
+    order = np.lexsort((-traffic.data, row))
+    rank = np.empty(len(row), np.int64)
+    rank[order] = np.arange(len(row)) - np.repeat(traffic.indptr[:-1], degree)
+    kept = scipy.sparse.csr_array((rank < partners, traffic.indices, traffic.indptr), traffic.shape)
+    kept = kept + kept.T
+    result = scipy.sparse.csr_array(traffic.multiply(kept))
+    result.eliminate_zeros()
+    result.sort_indices()
+    return result
+
+
 def _places(board: Board, core: Array) -> Array:
     """(n + 1, 2) int32 column and row of each node, the port last."""
-    return np.concatenate([board.tile_of()[core], np.array([PORT], np.int32)])
+    return np.concatenate([board.tile_of()[core], np.array([INPUT_TILE], np.int32)])
 
 
 def _standing(nodes: Nodes, core: Array) -> Array:

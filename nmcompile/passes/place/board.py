@@ -17,8 +17,9 @@ class Board:
 
     cores   (rows, columns, k) int32, the usable cores of each tile, -1 where there are fewer
     x, y    (columns,), (rows,) joules of a packet from the first column or row to each
-    table   (tiles, tiles) joules between tiles, symmetric, where they are no sum over the axes, as
-            with dead links; else (0, 0). tile = row * columns + column
+    table   (tiles, rows, 2 * reach + 1) joules from a tile to those up to `reach` columns before
+            and behind it, symmetric, where they are no sum over the axes, as with dead links;
+            else (0, 0, 0). tile = row * columns + column
     link_s  (tiles * 4,) seconds that a packet keeps each link busy: east, west, north, south
     busy_w  joules that a second of the busiest link counts
     """
@@ -28,7 +29,7 @@ class Board:
     y: Array
     link_s: Array
     busy_w: float
-    table: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    table: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def tile_of(self) -> Array:
         """(n_cores, 2) int32 column and row of each core's tile; -1 where it is not usable."""
@@ -48,7 +49,7 @@ class Board:
         cores[0, numbers, np.arange(len(known)) - first[numbers]] = known
         columns = len(self.x) // cores.shape[1]
         return replace(self, cores=cores, x=self.x[::columns].copy(), y=np.zeros(1),
-                       table=np.zeros((0, 0)))
+                       table=np.zeros((0, 0, 0)))
 
 
 def board_of(target: Target, usable: Array) -> Board:

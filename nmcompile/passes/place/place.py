@@ -10,8 +10,9 @@ import scipy.sparse
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Axons, Slices
+from nmcompile.mapping import Axons, Faults, Slices
 from nmcompile.mapping.traffic import packets_between
+from nmcompile.passes.place.around import around
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.start import Rule, first_cores, legal_cores
@@ -28,6 +29,7 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     free: Array | None = None,
     allowed: Sequence[Rule] = (),
     together: Array | None = None,
+    faults: Faults | None = None,
 ) -> Slices:
     """`slices` with one core each, or all on the one core that a board has.
 
@@ -35,6 +37,7 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     free      (n_cores,) bool, cores that may be used; default: all
     allowed   rules for some slices; a slice under several keeps them all
     together  (s,) int, slices of one number share a core; default: each slice has its own
+    faults    whose dead links packets go around; cores that these cut off must not be free
 
     Slices start in the network's order along a line that snakes through the tiles of one chip
     after the other, as few chips as hold them; `arrange` then lowers the cost. Raises NmcError
@@ -52,7 +55,11 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
         *packets_between(network, slices, axons, rates), node, target)
     nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
     chip = np.arange(target.n_cores) // target.cores_per_chip
-    return replace(slices, core=arrange(nodes, board_of(target, usable), chip, first)[node])
+    board = board_of(target, usable)
+    if faults is not None and len(faults.links):
+        board = around(board_of(target, np.logical_or.reduce(legal)), target, faults)
+        chip = chip[: board.cores.max() + 1]
+    return replace(slices, core=arrange(nodes, board, chip, first)[node])
 
 
 def by_node(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
 from nmcompile.errors import NmcError
@@ -22,7 +25,16 @@ def route(network: Network, slices: Slices) -> tuple[Axons, ...]:
     A source has one axon to each slice in which it has at least one synapse; spikes then travel
     in dimension order (x first), which needs no table.
     """
-    return tuple(_axons(network, p, slices) for p in network.projections)
+    return tuple(_by_source(network, p, _axons(network, p, slices)) for p in network.projections)
+
+
+def _by_source(network: Network, projection: Projection, axons: Axons) -> Axons:
+    """`axons` of the sources that a projection takes, among all neurons of its source."""
+    if projection.sources is None:
+        return axons
+    first, end = projection.sources
+    after = prod(network.shape_of(projection.source)) - end
+    return replace(axons, start=np.pad(axons.start, (first, after), "edge"))
 
 
 def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:

@@ -14,6 +14,7 @@ from helpers.loihi_programs import (
     dense,
     network,
     neuron,
+    parted,
     payloads,
     port,
     program,
@@ -56,6 +57,11 @@ def test_the_registers_alone_give_the_spikes_and_membranes_of_the_network(
     jsonschema.Draft202012Validator.check_schema(schema)
     document = json.loads((tmp_path / "registers.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_axons_from_a_part_of_a_source_find_their_rows(tmp_path: Path, seed: int) -> None:
+    assert same_as_reference(parted(seed), tmp_path, "loihi2", cut=2, seed=seed) != 0
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from helpers import register_machine
 from helpers.loihi_programs import neuron, port
 from helpers.networks import every_step, small_target
+from hypothesis import given
+from hypothesis import strategies as st
 from nmcompile_backends.loihi.emit import emit
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Output, Population, Projection, SynapseFormat, run_aligned
 from nmcompile.ir.maps import from_matrix
-from nmcompile.mapper import map_network
+from nmcompile.mapper import cut, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.verify import verify_program
-from nmcompile.passes.partition import irregular
+from nmcompile.passes.partition import blocks, irregular, partition
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 
@@ -28,17 +31,11 @@ GROUPS, SIZE = 6, 24  # neurons hear their own group, whose members have numbers
 BACKEND = backend("loihi")
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    import scipy.sparse
-
-    rng = np.random.default_rng(0)
-    n = GROUPS * SIZE
-    group = rng.permutation(np.repeat(np.arange(GROUPS), SIZE))
-    weights = rng.integers(-60, 100, (n, n)) * (group[:, None] == group) * (rng.random((n, n)) < 0.7)
-    inner = from_matrix(scipy.sparse.csr_array(weights.astype(np.int16)), (n,), (n,))
-    entry = from_matrix(scipy.sparse.csr_array(np.diag(np.full(n, 127, np.int16))), (n,), (n,))
-    bits = SynapseFormat(bits=8)
+def recurrent(weights: np.ndarray) -> Network:
+    """A population with an input for each neuron and `weights` (n, n) between its neurons."""
+    n, bits = len(weights), SynapseFormat(bits=8)
+    entry, inner = (from_matrix(scipy.sparse.csr_array(matrix.astype(np.int16)), (n,), (n,))
+                    for matrix in (np.diag(np.full(n, 127)), weights))
     return Network(
         inputs=(port((n,)),),
         populations=(Population(name="pool", shape=(n,), neuron=neuron(),
@@ -47,6 +44,15 @@ def network() -> Network:
             Projection(source="in", target="pool", map=entry, delay=1, format=bits),
             Projection(source="pool", target="pool", map=inner, delay=1, format=bits)),
         outputs=(Output(name="out", population="pool"),))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    rng = np.random.default_rng(0)
+    n = GROUPS * SIZE
+    group = rng.permutation(np.repeat(np.arange(GROUPS), SIZE))
+    return recurrent(
+        rng.integers(-60, 100, (n, n)) * (group[:, None] == group) * (rng.random((n, n)) < 0.7))
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +124,57 @@ def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
             raise NmcError("hypergraph", f"no {k} parts were found")
         return np.arange(graph.n_vertices) * k // graph.n_vertices
 
-    monkeypatch.setattr(irregular, "cut", cut)
+    monkeypatch.setattr(blocks, "cut", cut)
     target = small_target(neurons=30, input_axons=64)
     mapping, _ = map_network(network, target, BACKEND, every_step(network))
     assert mapping.slices.sizes().sum() == network.populations[0].size
     assert len(mapping.slices) >= 5
+
+
+def clusters() -> Network:
+    """8 groups of 25 neurons that hear themselves, and one in a hundred of all others."""
+    rng = np.random.default_rng(2)
+    group = rng.permutation(np.repeat(np.arange(8), 25))
+    near = (group[:, None] == group) * (rng.random((200, 200)) < 0.4)
+    return recurrent(rng.integers(1, 60, (200, 200)) * (near | (rng.random((200, 200)) < 0.01)))
+
+
+@pytest.mark.parametrize("block", [60, 10_000])
+def test_a_population_in_blocks_is_cut_as_one_that_is_whole(monkeypatch, block):
+    network, target = clusters(), small_target(neurons=40, input_axons=150)
+    monkeypatch.setattr(irregular, "BLOCK", block)
+    plain = partition(network, target, BACKEND)
+    mapping, needs = map_network(network, target, BACKEND, every_step(network))
+    assert sorted(mapping.slices.orders["0"]) == list(range(200))
+    assert needs.input_axons.max() <= 150
+    assert len(mapping.slices) < 0.8 * len(plain)
+    verify_program(Program(network=network, mapping=mapping, target=target,
+                           latency={"in": 0, "pool": 1}))
+
+
+def test_the_blocks_are_the_same_whatever_thread_cuts_them(monkeypatch):
+    network, target = clusters(), small_target(neurons=40, input_axons=150)
+    monkeypatch.setattr(irregular, "BLOCK", 60)
+    orders = []
+    for threads in (1, 4):
+        monkeypatch.setattr(irregular.os, "cpu_count", lambda threads=threads: threads)
+        orders.append(cut(network, target, BACKEND).slices.orders["0"])
+    np.testing.assert_array_equal(*orders)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5))
+def test_halving_cuts_the_parts_it_is_told_in_two_and_leaves_the_others(seed, parts):
+    rng = np.random.default_rng(seed)
+    n = 24
+    matrix = scipy.sparse.csr_array(((rng.random((9, n)) < 0.3) * 5).astype(np.int16))
+    linear = from_matrix(matrix, (9,), (n,))
+    part = np.unique(rng.integers(0, parts, n), return_inverse=True)[1]
+    over = np.flatnonzero(rng.random(part.max() + 1) < 0.5)
+    after = blocks.halved([linear], part, over)
+    assert np.array_equal(np.unique(after), np.arange(after.max() + 1))
+    for number in range(part.max() + 1):
+        members = after[part == number]
+        single = len(members) == 1 or number not in over
+        assert len(np.unique(members)) == (1 if single else 2)
+        if single:
+            assert np.all(members == number)

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv
-from nmcompile.mapping import Mapping, Slices, view
-from nmcompile.mapping.capacity import demand, require_fit, slice_of_neurons
+from nmcompile.mapper import cut, map_network
+from nmcompile.mapping import Faults, Mapping, Slices, view
+from nmcompile.mapping.capacity import LIMITS, demand, require_fit, slice_of_neurons
+from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.partition import partition, search
+from nmcompile.passes.partition.boxes import RECEIVED, Boxes
+from nmcompile.passes.partition.cuts import Cuts
 from nmcompile.passes.partition.loads import Sums, load_of
 from nmcompile.passes.route import route
 from nmcompile.registry import backend
@@ -145,6 +149,74 @@ def test_all_cores_keep_all_limits(limits):
     for i, population in enumerate(net.populations):
         assert slice_of_neurons(net, found.slices, i).min() >= 0
         assert found.slices.sizes()[found.slices.population == i].sum() == population.size
+
+
+def needs_of(net, target, found):
+    """What the slices of `found` need by their axons, all of them on cores that keep all limits."""
+    placed = replace(found.slices, core=found.together.astype(np.int32))
+    mapping = Mapping(slices=placed, axons=route(net, found.slices), rates=every_step(net))
+    needs = demand(net, mapping, target, LOIHI)
+    require_fit(net, mapping, target, needs)
+    return needs
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 99), st.sampled_from([1, 4, 512]))
+def test_needs_kept_through_any_cuts_are_those_of_the_routed_slices(seed, sources):
+    rng, net = np.random.default_rng(seed), without_sparse(layered(seed % 3))
+    target = small_target(axon_sources=sources)
+    boxes = Boxes(net, target, LOIHI, recorded(net, steps=4), cores=1000)
+    cuts = Cuts(boxes)
+    for _ in range(12):
+        splits = cuts.of(int(rng.integers(len(boxes.core))))
+        if splits:
+            cuts.apply(splits[int(rng.integers(len(splits)))])
+    order = np.lexsort((*boxes.low.T[::-1], boxes.population))
+    slices = boxes.slices()[0]
+    mapping = Mapping(slices=slices, axons=route(net, slices), rates=every_step(net))
+    needs = demand(net, mapping, target, LOIHI)
+    for column, limit in enumerate(LIMITS):
+        kept, exact = boxes.needs[order, column], getattr(needs, limit)
+        assert np.all(kept >= exact), limit
+        if limit in ("neurons", "synapse_bits"):
+            np.testing.assert_array_equal(kept, exact)
+    dense_only = boxes.population[order] == 3
+    np.testing.assert_array_equal(boxes.needs[order, RECEIVED][dense_only],
+                                  needs.input_axons[dense_only])
+
+
+@pytest.mark.parametrize("sources", [4, 16])
+def test_axons_that_neurons_share_are_counted_once(sources):
+    target = small_target(axon_sources=sources, input_axons=200 // sources, neurons=60,
+                          output_axons=600 // sources)
+    net = without_sparse(layered())
+    found = search(net, target, LOIHI, recorded(net, hot=4.0))
+    needs = needs_of(net, target, found)
+    assert len(found.slices) > len(net.populations)
+    alone = needs_of(net, small_target(axon_sources=1, neurons=60), found)
+    assert alone.input_axons.max() > needs.input_axons.max()
+    with pytest.raises(NmcError, match="input axons on one core"):
+        search(net, small_target(axon_sources=1, input_axons=5), LOIHI, recorded(net))
+
+
+def test_reserved_and_dead_cores_are_not_counted_on():
+    net, target = layered(size=16), few_cores(small_target(shared_kernels=False, neurons=400), 3)
+    spikes = recorded(net, hot=4.0)
+    constraints = Constraints(reserved=np.array([0, 1, 2], np.int32),
+                              faults=Faults(cores=np.array([7], np.int32)))
+    every = len(np.unique(cut(net, target, LOIHI, None, spikes).together))
+    mapping, _ = map_network(net, target, LOIHI, every_step(net), constraints, spikes)
+    used = np.unique(mapping.slices.core)
+    assert every > 8 >= len(used)
+    assert not np.intersect1d(used, [0, 1, 2, 7]).size
+
+
+def test_layers_come_together_where_there_are_more_of_them_than_cores():
+    net, target = layered(), few_cores(small_target(shared_kernels=False), 1)
+    spikes = recorded(net)
+    found = search(net, target, LOIHI, spikes, cores=2)
+    assert len(np.unique(found.together)) == 2
+    needs_of(net, target, found)
 
 
 def test_energy_and_time_of_a_step_are_predicted():

@@ -9,7 +9,7 @@ from helpers.loihi_programs import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmcompile.passes.place.arrange import Nodes, arrange, cost_of
+from nmcompile.passes.place.arrange import Nodes, arrange, cost_of, heaviest
 from nmcompile.passes.place.board import board_of
 from nmcompile.passes.place.start import first_cores, legal_cores
 from nmcompile.target import load_target
@@ -130,16 +130,14 @@ def test_a_link_that_cores_wait_for_is_relieved():
     assert total[1] < total[0]
 
 
-def test_a_table_of_distances_takes_the_place_of_the_axes():
-    _, nodes, board, chip, first = problem(12, density=0.3, seed=2)
-    rows, columns, _ = board.cores.shape
-    tile_x, tile_y = np.tile(board.x, rows), np.repeat(board.y, columns)
-    apart = np.abs(tile_x[:, None] - tile_x) + np.abs(tile_y[:, None] - tile_y)
-    same = replace(board, table=apart, busy_w=0.0)
-    by_axes = arrange(nodes, replace(board, busy_w=0.0), chip, first)
-    assert cost_of(nodes, same, by_axes).energy_j == pytest.approx(
-        cost_of(nodes, board, by_axes).energy_j)
-    far = apart.copy()
-    far[1], far[:, 1] = 1.0, 1.0  # joules: all links of tile 1 are dead
-    core = arrange(nodes, replace(same, table=far), chip, first)
-    assert cost_of(nodes, replace(same, table=far), core).energy_j < 1e-6
+def test_of_dense_traffic_the_heaviest_pairs_of_each_node_decide():
+    rng = np.random.default_rng(0)
+    matrix = rng.random((40, 40))
+    matrix = scipy.sparse.csr_array(np.triu(matrix, 1) + np.triu(matrix, 1).T)
+    kept = heaviest(matrix, 5).toarray()
+    assert np.array_equal(kept, kept.T)
+    for row, mine in zip(matrix.toarray(), kept, strict=True):
+        assert np.all(mine[np.argsort(row)[-5:]] > 0)
+        assert np.array_equal(row[mine > 0], mine[mine > 0])
+    assert np.count_nonzero(kept) < 40 * 10
+    assert heaviest(matrix, 39) is matrix

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nmcompile.passes.place._link_kernels import busiest, send_all, time_after
 from nmcompile.passes.place._place_kernels import along_axis, gain_of, wire
 
-NO_TABLE = np.zeros((0, 0))
+NO_TABLE = np.zeros((0, 0, 0))
 
 
 def drawn(seed, n=9, columns=5, rows=3):
@@ -87,7 +87,7 @@ def test_the_time_after_a_change_is_that_of_the_loads_counted_anew(seed, alone):
     load = loads(matrix, place, columns, rows)
     before = load.copy(), place.copy(), core.copy(), node.copy()
     found = time_after(*csr(matrix), *csr(matrix.T), place, columns, load, core, node,
-                       a, b, site, column, row, cost)
+                       a, b, site, column, row, cost, np.zeros(1, np.int64))
     for kept, now in zip(before, (load, place, core, node), strict=True):
         np.testing.assert_allclose(now, kept, atol=1e-9)
     changed = place.copy()

@@ -76,10 +76,10 @@ def _cut(graph: Hypergraph, k: int, limit: int, seed: int) -> Array:
         )
     if k == 1 or graph.n_vertices == 0:
         return np.zeros(graph.n_vertices, np.int32)
-    return _partition(_level(graph), k, limit, seed)
+    return _partition(level_of(graph), k, limit, seed)
 
 
-def _level(graph: Hypergraph) -> Level:
+def level_of(graph: Hypergraph) -> Level:
     """The hypergraph for the kernels: weights of nets are integers whose sum is small enough."""
     weight, n = graph.net_weight, graph.n_vertices
     total = float(weight.sum())
