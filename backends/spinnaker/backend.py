@@ -28,9 +28,8 @@ class SpinnakerBackend:
     own_thresholds = 1 << 30  # each neuron has registers of its own
     index_bits = 8  # sPyNNaker 7.4.1 utilities/constants.py, SYNAPSE_INDEX_BITS
 
-    def has_relays(self, target: Target) -> bool:
+    def relay(self, target: Target) -> None:
         """Spikes are binary."""
-        return False
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.spinnaker.legalize`."""

@@ -27,9 +27,8 @@ class Spinnaker2Backend:
     own_thresholds = 1 << 30  # each neuron has parameters of its own
     index_bits = 8  # within SYNAPSE_BITS: 250 neurons a core
 
-    def has_relays(self, target: Target) -> bool:
+    def relay(self, target: Target) -> None:
         """Spikes are binary."""
-        return False
 
     def legalize(self, network: Network, target: Target) -> Network:
         """See `nmcompile_backends.spinnaker2.legalize`."""
