@@ -54,6 +54,7 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
     cores        in the order of their numbers: chip and its place, processor, neurons (flat numbers
                  in the population), their block of keys, slots of the ring buffer, and for each
                  projection into them the first word and the number of rows, one a source
+                 from the projection's first on
     inputs       with the block of keys of each run of lines
     routers      the routing table of each chip that has one
     """
@@ -77,8 +78,8 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
         "inputs": [{"name": port.name, "shape": port.shape, "keys": keys}
                    for port, keys in zip(network.inputs, input_keys(program), strict=True)],
         "populations": [_population(p) for p in network.populations],
-        "projections": [{"source": p.source, "target": p.target, "delay": p.delay}
-                        for p in network.projections],
+        "projections": [{"source": p.source, "target": p.target, "delay": p.delay,
+                         "first_source": (p.sources or (0, 0))[0]} for p in network.projections],
         "outputs": [{"name": port.name, "population": port.population, "variable": port.variable}
                     for port in network.outputs],
         "cores": cores,

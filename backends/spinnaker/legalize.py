@@ -17,7 +17,7 @@ def legalize(network: Network, target: Target) -> Network:
     """`network` with its resets at the spike, or NmcError naming what SpiNNaker cannot run.
 
     A reset to zero ahead of the next leak has the spikes of one at the spike; one behind the next
-    input is a refractory step.
+    input is a refractory step. Of a membrane that keeps nothing any reset is one to zero.
     """
     for output in network.outputs[:1]:
         neuron = network.population(output.population).neuron
@@ -45,11 +45,19 @@ def _population(population: Population, target: Target) -> Population:
                        f"exist on {target.name}", "Train with decays of 0 to 1.")
     if isinstance(neuron, LI | CubaLI):
         return population
+    if forgets_resets(neuron):
+        neuron = replace(neuron, reset=Reset.ZERO, reset_at=ResetAt.SPIKE)
     _require_reset(name, neuron, target)
     _require_threshold(name, neuron, target)
     if neuron.reset_at is ResetAt.LEAK:
-        return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
-    return population
+        neuron = replace(neuron, reset_at=ResetAt.SPIKE)
+    return replace(population, neuron=neuron)
+
+
+def forgets_resets(neuron: LIF | CubaLIF) -> bool:
+    """Whether no reset changes a spike, since the membrane keeps nothing to the next step."""
+    early = neuron.reset_at in (ResetAt.SPIKE, ResetAt.LEAK)
+    return bool(np.all(neuron.decay == 0)) and (early or neuron.reset is Reset.NONE)
 
 
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:

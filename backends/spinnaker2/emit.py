@@ -68,6 +68,7 @@ def _population(population: Population) -> dict[str, Any]:
 def _projection(projection: Projection) -> dict[str, Any]:
     pre, post, weight = scipy.sparse.find(_matrix(projection))
     order = np.lexsort((post, pre))
+    pre = pre + (projection.sources or (0, 0))[0]
     return {"pre": projection.source, "post": projection.target, "delay": 0,
             "connections": {"pre": pre[order].tolist(), "post": post[order].tolist(),
                             "weight": weight[order].tolist()}}

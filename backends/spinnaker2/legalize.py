@@ -17,7 +17,7 @@ def legalize(network: Network, target: Target) -> Network:
     """`network` with its resets at the spike, or NmcError naming what SpiNNaker 2 cannot run.
 
     A reset ahead of the next leak has the spikes of one at the spike; so has a subtraction behind
-    the next input where nothing leaks.
+    the next input where nothing leaks. No reset is one to zero of a membrane that keeps nothing.
     """
     for output in network.outputs[:1]:
         if output.variable == "v" and not isinstance(
@@ -45,6 +45,8 @@ def _population(population: Population, target: Target) -> Population:
                        "begins", "Start the model from 0.")
     if isinstance(neuron, LI):
         return population
+    if neuron.reset is Reset.NONE and np.all(neuron.decay == 0):
+        neuron = replace(neuron, reset=Reset.ZERO, reset_at=ResetAt.SPIKE)
     _require_reset(name, neuron, target)
     if np.any(neuron.threshold < 0):
         raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")

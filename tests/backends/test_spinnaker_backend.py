@@ -100,9 +100,9 @@ def figures(found):
     return {check.arrow: check.figures for check in found.checks}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_cores_of_a_compiled_network_compute_what_its_integers_do(tmp_path, seed):
-    program = compiled(network(seed)).program
+    program = (compiled(network(seed)) if seed else default()).program
     assert set(BACKEND.emit(program, tmp_path)) == {"spinnaker.json", "rows.bin"}
     sent = inputs(program.network, seed + 50)["image"].astype(np.int32)
     wanted, spikes = run_aligned(program.network, program.latency, {"image": sent}), 0
@@ -125,7 +125,8 @@ def test_quantization_keeps_nearly_all_spikes():
     assert seen["decisions_equal"] == 1
 
 
-@pytest.mark.parametrize(("make", "at"), [*((lif, at) for at in ResetAt), (cuba, ResetAt.INPUT)])
+@pytest.mark.parametrize(("make", "at"), [
+    (lif, ResetAt.INPUT), (lif, ResetAt.UNDELAYED), (cuba, ResetAt.LEAK), (cuba, ResetAt.INPUT)])
 def test_wherever_a_reset_to_zero_acts_the_chip_spikes_as_the_model(make, at):
     found = compiled(network(first=make(reset_at=at)))
     assert figures(found)["lower"]["spikes_differing"] == 0
@@ -133,6 +134,14 @@ def test_wherever_a_reset_to_zero_acts_the_chip_spikes_as_the_model(make, at):
     assert abs(seen["spikes_float"] - seen["spikes_integer"]) <= 0.01 * seen["spikes_float"]
     lost = at in (ResetAt.INPUT, ResetAt.UNDELAYED)
     assert int(found.program.network.population("conv").neuron.refractory) == int(lost)
+
+
+@pytest.mark.parametrize(("reset", "at"), [(Reset.NONE, ResetAt.INPUT), (Reset.SUBTRACT, ResetAt.LEAK)])
+def test_of_a_membrane_that_keeps_nothing_any_reset_is_one_to_zero(reset, at):
+    found = compiled(network(first=lif(decay=scalar(0), reset=reset, reset_at=at)))
+    seen = figures(found)
+    assert seen["lower"]["spikes_differing"] == 0
+    assert abs(seen["quantize"]["spikes_float"] - seen["quantize"]["spikes_integer"]) <= 5
 
 
 @pytest.mark.parametrize("readout", [LI(decay=scalar(0.9)),

@@ -22,7 +22,7 @@ class Core:
                           if p["name"] == description["population"])
         self.population, self.neurons = population["name"], np.array(description["neurons"])
         self.early = population["refractory_timer"]
-        self.sources = [values["projections"][block["projection"]]["source"]
+        self.sources = [_source(values["projections"][block["projection"]], block["n_rows"])
                         for block in description["rows"]]
         n, cell = len(self.neurons), _cell(population, self.neurons)
         make = delta_neuron if population["cell"] == "IF_curr_delta" else neuron
@@ -44,7 +44,7 @@ class Core:
 
     def deliver(self, step: int, sent: dict[str, np.ndarray]) -> np.ndarray:
         """Add the rows of the sources that spiked; which those are, one number a row."""
-        spiking = np.concatenate([sent[source] for source in self.sources])
+        spiking = np.concatenate([sent[source][part] for source, part in self.sources])
         rings.deliver_plainly(self.ring, step, np.flatnonzero(spiking), self.network.synapses)
         return spiking
 
@@ -71,6 +71,11 @@ def run(folder: Path, inputs: dict[str, np.ndarray], steps: int) -> tuple[dict, 
     networks = [_with_outer(core, np.array(spikes)) for core, spikes in zip(
         cores, heard, strict=True)]
     return told, cores, networks
+
+
+def _source(projection: dict, n_rows: int) -> tuple[str, slice]:
+    first = projection["first_source"]
+    return projection["source"], slice(first, first + n_rows)
 
 
 def _with_outer(core: Core, spikes: np.ndarray) -> CoreNetwork:
