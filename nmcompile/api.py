@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
 from nmcompile.map_check import check_remapped, random_run
-from nmcompile.mapper import cut, lay
+from nmcompile.mapper import map_again
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
@@ -253,12 +253,10 @@ def remap(
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
-    chip = backend(target.family)
-    found = cut(program.network, target, chip, asked, random_run(program) if search else None,
-                choices.partitioner(partitioner, search))
-    mapping, needs = lay(program.network, found, target, chip, program.mapping.rates, asked)
-    moved = replace(program, mapping=mapping)
-    notes = told_of(partitioner) if found.slices.orders else ()
+    moved, needs = map_again(
+        program, backend(target.family), asked, random_run(program) if search else None,
+        choices.partitioner(partitioner, search))
+    notes = told_of(partitioner) if moved.mapping.slices.orders else ()
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 

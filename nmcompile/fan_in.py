@@ -10,8 +10,10 @@ from nmcompile.backend import Backend
 from nmcompile.checks import Check
 from nmcompile.ir import Network, Trace, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapper import taken
 from nmcompile.mapping import rates_by_name
 from nmcompile.mapping.capacity import CapacityError
+from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.partition import FanIn, split_fan_in, suggestions
 from nmcompile.passes.quantize import payloads
 from nmcompile.stages import IntegerStage
@@ -27,7 +29,10 @@ def fit_fan_in(stage: IntegerStage, target: Target, backend: Backend) -> Integer
     try:
         found = split_fan_in(stage.network, stage.latency, target, backend)
     except CapacityError as error:
-        ways = suggestions(stage.network, target, backend, target.n_cores, error)
+        cores = target.n_cores
+        ways = suggestions(
+            stage.network, target, backend,
+            lambda changed: taken(changed, target, backend, Constraints(), cores), cores, error)
         raise error.with_hint(" ".join((error.hint, *(f"{way}." for way in ways)))) from error
     if not found.cuts:
         return stage

@@ -6,12 +6,14 @@ import numpy as np
 
 from nmcompile.checks import Check
 from nmcompile.ir import Network, run_aligned
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Program, rates_by_name
 from nmcompile.mapping.multicast.program import check_routing
 from nmcompile.passes.quantize import payloads
 from nmcompile.simulator import simulate
-from nmcompile.stages import Data
+from nmcompile.stages import Data, IntegerStage
+
+Records = dict[str, dict[str, Array]]
 
 RANDOM_SAMPLES, RANDOM_STEPS = 4, 32  # of the check of a new mapping
 
@@ -22,6 +24,26 @@ def check_map(program: Program, sample: Data) -> Check:
     sent = {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
     wanted = run_aligned(network, program.latency, sent)
     return _same_as(wanted.records, program, sent)
+
+
+def check_split(stage: IntegerStage, network: Network) -> Check:
+    """`network`, which has splitters, does what that of `stage` did on its sample."""
+    sent = {port.name: payloads(port, stage.sample.inputs[port.name]) for port in network.inputs}
+    before = run_aligned(stage.network, stage.latency, sent).records
+    differing, spikes = _differing(before, run_aligned(network, network.lags, sent).records)
+    if any(differing.values()):
+        raise RuntimeError(f"the network differs with splitters: {differing}")
+    splitters = {p.name: p.size for p in network.populations if is_splitter(p.neuron)}
+    fed = {p.source for p in network.projections if p.target in splitters}
+    neurons = sum(splitters.values())
+    later = max(network.lags.values()) - max(stage.latency.values())
+    return Check(
+        arrow="split",
+        text=f"0 of {spikes:,} spikes and 0 states differ with {neurons:,} splitter neurons behind "
+        f"{', '.join(sorted(fed - set(splitters)))}; {later} step{'' if later == 1 else 's'} "
+        "more from input to output",
+        figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes,
+                 "splitter_neurons": neurons, "more_steps": later})
 
 
 def check_remapped(program: Program, moved: Program) -> Check:
@@ -51,19 +73,14 @@ def _variables(network: Network) -> tuple[str, ...]:
 
 
 def _same_as(
-    wanted: dict[str, dict[str, Array]], program: Program, sent: dict[str, Array]
+    wanted: Records, program: Program, sent: dict[str, Array]
 ) -> Check:
     """The check that `program` gives the records `wanted` for `sent`, bit for bit."""
     found = simulate(program, sent, record=_variables(program.network))
-    differing = {"spikes": 0, "states": 0}
-    for name, record in wanted.items():
-        for variable, values in record.items():
-            unequal = np.count_nonzero(values != found.records[name][variable])
-            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
+    differing, spikes = _differing(wanted, found.records)
     if any(differing.values()):
         raise RuntimeError(f"the mapped program differs from its network: {differing}")
     cores = len(np.unique(program.mapping.slices.core))
-    spikes = sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())
     return Check(
         arrow="map",
         text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores"
@@ -79,3 +96,13 @@ def _walked(program: Program) -> str:
     check_routing(program)
     entries = len(program.mapping.routing.tables)
     return f"; every key reaches its cores through {entries:,} routing entries"
+
+
+def _differing(wanted: Records, found: Records) -> tuple[dict[str, int], int]:
+    """Spikes and states of `wanted` that are not those of `found`, and the spikes in `wanted`."""
+    differing = {"spikes": 0, "states": 0}
+    for name, record in wanted.items():
+        for variable, values in record.items():
+            unequal = np.count_nonzero(values != found[name][variable])
+            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
+    return differing, sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())

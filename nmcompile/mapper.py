@@ -9,13 +9,22 @@ import numpy as np
 from nmcompile.backend import Backend
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Mapping, Slices, rates_by_name
-from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand, demand, require_fit
+from nmcompile.ir.neurons.base import Array, is_splitter
+from nmcompile.mapping import Axons, Mapping, Program, Slices, rates_by_name
+from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
-from nmcompile.mapping.traffic import ways_around
-from nmcompile.passes.partition import cutter, partition, regroup, search, suggestions
+from nmcompile.mapping.traffic import packets_between, ways_around
+from nmcompile.passes.partition import (
+    cutter,
+    may_split,
+    pack,
+    partition,
+    regroup,
+    search,
+    suggestions,
+    with_splitters,
+)
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
@@ -27,11 +36,21 @@ Spikes = dict[str, Array]
 class Cut:
     """Slices without cores yet (-1).
 
+    network   what is cut, with splitters where it needs them
     together  (s,) int64, slices of one number share a core
+    origin    (n,) int64 for each input line and neuron, in the order of `Mapping.rates`, the one
+              that it was before splitters were put in, or whose spikes it hands on
     """
 
+    network: Network
     slices: Slices
     together: Array
+    origin: Array
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that the slices take."""
+        return len(np.unique(self.together))
 
 
 def map_network(
@@ -41,8 +60,8 @@ def map_network(
     rates: Array,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
-) -> tuple[Mapping, Demand]:
-    """A mapping of `network` that no core of `target` is too small for, and what its slices need.
+) -> tuple[Program, Demand]:
+    """A program of `network` that no core of `target` is too small for, and what its slices need.
 
     rates   (n,) float32 as in `Mapping`
     spikes  name of input or population -> (steps, n) what each sends in typical steps; where they
@@ -51,7 +70,25 @@ def map_network(
     Raises NmcError where there is none: which layer, which limit, need and allowance.
     """
     found = cut(network, target, backend, constraints, spikes)
-    return lay(network, found, target, backend, rates, constraints)
+    return lay(found, target, backend, rates[found.origin], constraints)
+
+
+def map_again(
+    program: Program, backend: Backend, constraints: Constraints | None, spikes: Spikes | None,
+    partitioner: str = "own",
+) -> tuple[Program, Demand]:
+    """`program` mapped anew; parameters as of `map_network` and `cut`.
+
+    A network with splitters keeps its slices, for which these were made, and is only placed anew.
+    """
+    network, mapping = program.network, program.mapping
+    if not any(is_splitter(p.neuron) for p in network.populations):
+        found = cut(network, program.target, backend, constraints, spikes, partitioner)
+        return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
+    slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
+    together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
+    found = Cut(network=network, slices=slices, together=together, origin=_all(network))
+    return lay(found, program.target, backend, mapping.rates, constraints)
 
 
 def cut(
@@ -65,6 +102,8 @@ def cut(
     """Slices of `network`, or CapacityError with what would make it fit.
 
     partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
+
+    Where there are more slices than cores, some share one, if the chip's cores are alike.
     """
     constraints = constraints or Constraints()
     if spikes is not None and target.router is not None:
@@ -72,53 +111,144 @@ def cut(
                        f"of {target.name} do", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        best = search(network, target, backend, spikes, cores)
-        together = np.asarray(best.together, np.int64)
-        return _with_few(network, Cut(slices=best.slices, together=together), constraints)
+        found = _searched(network, target, backend, spikes, cores)
+        return _with_few(_on_cores(found, target, backend, constraints), constraints)
     try:
-        slices = partition(network, target, backend, cores)
+        slices = regroup(
+            network, partition(network, target, backend), target,
+            lambda part, found, index: _fills(part, found, index, target, backend),
+            cutter(partitioner))
+        found = _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
-        ways = ". ".join(suggestions(network, target, backend, cores, error))
+        ways = ". ".join(suggestions(
+            network, target, backend,
+            lambda changed: taken(changed, target, backend, constraints, cores), cores, error))
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
-    slices = regroup(network, slices, target, lambda part, found, index: _fills(
-        part, found, index, target, backend), cutter(partitioner))
-    found = Cut(slices=slices, together=np.arange(len(slices)))
-    return _with_few(network, found, constraints)
+    return _with_few(found, constraints)
+
+
+def _searched(
+    network: Network, target: Target, backend: Backend, spikes: Spikes, cores: int
+) -> Cut:
+    if backend.suited_cores(network, target):
+        raise NmcError(target.name, "has cores that differ, which --search takes for alike",
+                       "Leave out --search.")
+    try:
+        best = search(network, target, backend, spikes, cores)
+    except CapacityError as error:
+        if error.limit == "output_axons" and may_split(network.population(error.layer), target):
+            raise error.with_hint(
+                "Leave out --search, which puts no splitters behind its neurons.") from error
+        raise
+    return Cut(network=network, slices=best.slices, origin=_all(network),
+               together=np.asarray(best.together, np.int64))
+
+
+def _all(network: Network) -> Array:
+    return np.arange(sum(node.size for node in network.nodes))
+
+
+def _split(network: Network, slices: Slices, target: Target) -> Cut:
+    """`slices` and those of the splitters that they need, each on a core of its own."""
+    split = with_splitters(network, slices, target)
+    return Cut(network=split.network, slices=split.slices, origin=split.origin,
+               together=np.arange(len(split.slices)))
+
+
+def _on_cores(found: Cut, target: Target, backend: Backend, constraints: Constraints) -> Cut:
+    """`found` on no more cores than there are, or CapacityError."""
+    free = int(np.count_nonzero(constraints.free(target)))
+    found = _shared(found, target, backend, constraints, free)
+    if target.n_cores > 1 and found.n_cores > free:
+        raise _too_many(found, target, free)
+    return found
+
+
+def _shared(
+    found: Cut, target: Target, backend: Backend, constraints: Constraints, cores: int
+) -> Cut:
+    """`found` with slices that share cores where it takes more than `cores`, if cores are alike."""
+    one = target.n_cores == 1
+    if one or found.n_cores <= cores or backend.suited_cores(found.network, target):
+        return found
+    return replace(found, together=_packed(found, target, backend, constraints, cores))
+
+
+def _packed(
+    found: Cut, target: Target, backend: Backend, constraints: Constraints, cores: int
+) -> Array:
+    network, slices = found.network, found.slices
+    axons, needs = _needs(network, slices, target, backend)
+    every = {node.name: np.ones(node.size) for node in network.nodes}
+    packets, _ = packets_between(network, slices, axons, every)
+    kinds = constraints.kinds([p.name for p in network.populations])
+    return pack(needs, packets[:-1], kinds[slices.population], cores, target)
+
+
+def taken(
+    network: Network, target: Target, backend: Backend, constraints: Constraints, cores: int
+) -> int:
+    """The cores that `network` takes, the fewest where they are more than `cores`.
+
+    Raises NmcError where a part of it fits no core.
+    """
+    found = _split(network, partition(network, target, backend), target)
+    return _shared(found, target, backend, constraints, cores).n_cores
+
+
+def _too_many(found: Cut, target: Target, free: int) -> CapacityError:
+    slices, cores = found.slices, found.n_cores
+    counts = np.bincount(slices.population, minlength=len(found.network.populations))
+    largest = [f"{found.network.populations[i].name} {counts[i]:,}"
+               for i in np.argsort(-counts, kind="stable")[:3]]
+    shared = f" for {len(slices):,} slices" if cores < len(slices) else ""
+    left = "" if free == target.n_cores else f", of which {free:,} are free"
+    return CapacityError(
+        "", "cores", f"needs {cores:,} cores{shared}, {target.name} has {target.n_cores:,} "
+        f"({target.board.chips.value} chips of {target.cores_per_chip}){left}; largest layers: "
+        f"{', '.join(largest)}")
+
+
+def _needs(
+    network: Network, slices: Slices, target: Target, backend: Backend
+) -> tuple[tuple[Axons, ...], Demand]:
+    """The axons between slices without cores, and what each slice needs by itself."""
+    axons = route(network, slices)
+    mapping = Mapping(slices=slices, axons=axons, rates=np.zeros(0, np.float32))
+    return axons, demand(network, mapping, target, backend)
 
 
 def _fills(
     network: Network, slices: Slices, index: int, target: Target, backend: Backend
 ) -> Array:
     """(k,) the largest need of each slice of population number `index` over what a core has."""
-    mapping = Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32))
-    needs = demand(network, mapping, target, backend)
+    _, needs = _needs(network, slices, target, backend)
     mine = slices.population == index
-    shares = [getattr(needs, limit)[mine] / getattr(target.core, limit).value for limit in LIMITS]
-    return np.max(shares, axis=0)
+    return np.max([need[mine] / getattr(target.core, limit).value
+                   for limit, need in needs.of_slices().items()], axis=0)
 
 
 def lay(
-    network: Network,
     found: Cut,
     target: Target,
     backend: Backend,
     rates: Array,
     constraints: Constraints | None = None,
-) -> tuple[Mapping, Demand]:
-    """Slices routed and placed, and what they need; parameters as of `map_network`.
+) -> tuple[Program, Demand]:
+    """Slices routed and placed, and what they need; `rates` are of the network in `found`.
 
     Raises NmcError also where dead links leave no way that a packet needs.
     """
-    constraints, slices = constraints or Constraints(), found.slices
-    axons = route(network, slices)
+    constraints, network = constraints or Constraints(), found.network
+    axons = route(network, found.slices)
     suited = backend.suited_cores(network, target)
     faults = constraints.faults
     try:
-        where = allowed(network, slices, found.together, constraints, suited, target)
+        where = allowed(network, found.slices, found.together, constraints, suited, target)
         placed = place(
-            network, slices, axons, target, rates_by_name(network, rates), faults=faults,
+            network, found.slices, axons, target, rates_by_name(network, rates), faults=faults,
             free=constraints.free(target), allowed=where, together=found.together)
     except NmcError as error:
         lost = _told_cut_off(constraints, target)
@@ -130,7 +260,7 @@ def lay(
     require_fit(network, mapping, target, needs)
     if target.router is not None:
         mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
-    return mapping, needs
+    return Program(network=network, mapping=mapping, target=target, latency=network.lags), needs
 
 
 def _told_cut_off(constraints: Constraints, target: Target) -> str:
@@ -139,9 +269,9 @@ def _told_cut_off(constraints: Constraints, target: Target) -> str:
     return f"Dead links cut off {lost:,} of its living cores. " if lost else ""
 
 
-def _with_few(network: Network, found: Cut, constraints: Constraints) -> Cut:
+def _with_few(found: Cut, constraints: Constraints) -> Cut:
     """`found`, if no layer takes more cores than the user allows it."""
-    for index, population in enumerate(network.populations):
+    for index, population in enumerate(found.network.populations):
         need = len(np.unique(found.together[found.slices.population == index]))
         most = constraints.most_cores.get(population.name, need)
         if need > most:

@@ -17,7 +17,7 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation, lower
-from nmcompile.map_check import check_map
+from nmcompile.map_check import check_map, check_split
 from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
@@ -98,24 +98,38 @@ def compile_stage(
         keep("quantize", stage)
         progress("partition")
         stage = fit_fan_in(stage, target, backend)
-    network = stage.network
     if options.constraints:
-        asked = read_constraints(options.constraints, network, target)
+        asked = read_constraints(options.constraints, stage.network, target)
     if isinstance(stage, IntegerStage):
         spikes = sent_in(stage) if options.search else None
-        found = cut(network, target, backend, asked, spikes, options.partitioner)
+        found = cut(stage.network, target, backend, asked, spikes, options.partitioner)
         if found.slices.orders:
             stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
-        stage = CutStage(integer=stage, slices=found.slices, together=found.together)
+        stage = cut_stage(stage, found)
     keep("partition", stage)
     progress("map")
-    integer = stage.integer
-    whole = Cut(slices=stage.slices, together=stage.together)
-    mapping, needs = lay(network, whole, target, backend, integer.rates, asked)
-    program = Program(network=network, mapping=mapping, target=target, latency=integer.latency)
+    integer, n = stage.integer, sum(node.size for node in stage.network.nodes)
+    whole = Cut(network=stage.network, slices=stage.slices, together=stage.together,
+                origin=np.arange(n))
+    program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=integer.notes)
+                    notes=(*integer.notes, *_notes_of(whole)))
+
+
+def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
+    """`stage` as it was cut, with splitters where it needs them; these are checked."""
+    if found.network is not stage.network:
+        check = check_split(stage, verify(found.network))
+        stage = replace(stage, network=found.network, latency=found.network.lags,
+                        rates=stage.rates[found.origin], checks=(*stage.checks, check))
+    return CutStage(integer=stage, slices=found.slices, together=found.together)
+
+
+def _notes_of(found: Cut) -> tuple[str, ...]:
+    """What the user should know of a cut."""
+    n, cores = len(found.slices), found.n_cores
+    return (f"{n:,} slices share {cores:,} cores",) if cores < n else ()
 
 
 def lower_traced(
@@ -197,9 +211,7 @@ def map_stage(
     backend = backend_of(target.family)
     stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    mapping, needs = map_network(stage.network, target, backend, stage.rates, asked)
-    return Program(network=stage.network, mapping=mapping, target=target,
-                   latency=stage.latency), needs
+    return map_network(stage.network, target, backend, stage.rates, asked)
 
 
 def _require_weights(real: Network, integer: Network, target: Target) -> None:

@@ -128,6 +128,17 @@ class LoihiNeuron:
         """Lowest and highest v."""
         return 1 - 2**self.v_min_exponent, 2 ** (9 + 2 * self.v_max_exponent) - 1
 
+    def profiles(self) -> dict[str, tuple[tuple[Array, ...], ...]]:
+        """What a core keeps in NxSDK's cxProfileCfg and vthProfileCfg.
+
+        Of two compartments the soma has decays of its own (`registers.SOMA`).
+        """
+        kind = [Reset.NONE, Reset.ZERO, Reset.SUBTRACT].index(self.reset)
+        own = (self.du, self.dv, *map(np.asarray, (self.refractory, kind, int(self.silent))))
+        soma = tuple(map(np.asarray, (4095, 4095, 0, -1, 0)))
+        return {"compartment_profiles": (own, soma)[: self.compartments],
+                "threshold_profiles": ((self.threshold,),)}
+
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0; the refractory counter begins at zero."""
         u, v = (np.broadcast_to(a, shape).astype(np.int32) for a in (self.u_init, self.v_init))

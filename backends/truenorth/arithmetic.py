@@ -9,6 +9,7 @@ import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves
 from nmcompile.errors import NmcError
+from nmcompile.ir import SynapseFormat
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -61,6 +62,12 @@ class TrueNorthNeuron:
     settles: bool = True
     saturates: bool = True
     v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
+
+    def splitter(self) -> tuple[TrueNorthSplitter, SynapseFormat]:
+        """A neuron that hands a spike on, and the format of the weight 1 that makes it fire."""
+        one, zero = np.ones((), np.int32), np.zeros((), np.int32)
+        return (TrueNorthSplitter(leak=zero, threshold=one, floor=zero),
+                SynapseFormat(bits=4, exponent=0))
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
@@ -120,3 +127,11 @@ class TrueNorthNeuron:
                     self.saturates)
 
         return step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrueNorthSplitter(TrueNorthNeuron):
+    """A neuron of a splitter: it fires a step after its one source and keeps nothing."""
+
+    kind: ClassVar[str] = "truenorth-splitter"
+    splits: ClassVar[bool] = True

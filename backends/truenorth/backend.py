@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.truenorth import cores, encode, legalize, misfits
-from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron
+from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron, TrueNorthSplitter
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
@@ -23,11 +23,11 @@ class TrueNorthBackend:
 
     Its target counts lines where it says axons: 64 come into a core. A neuron sends to one axon,
     so each line that a neuron feeds takes four of the core's neurons, copies that fire alike; 64
-    lines leave a core.
+    lines leave a core. What a neuron feeds beyond that goes through splitters (`passes.partition`).
     """
 
     name = "truenorth"
-    neurons: tuple[type, ...] = (TrueNorthNeuron,)
+    neurons: tuple[type, ...] = (TrueNorthNeuron, TrueNorthSplitter)
     free_bias = True
     own_thresholds = 1 << 30  # each neuron has a register
     index_bits = 0  # the place in the crossbar is the index

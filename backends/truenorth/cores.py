@@ -58,18 +58,18 @@ def describe(program: Program) -> dict[str, Any]:
     for line in lines:
         name = network.projections[line.projection].source
         by_source.setdefault((name, line.source), []).append(line)
-    entries = []
+    entries: dict[int, dict[str, Any]] = {}
     for index, population in enumerate(network.populations):
         owner = slice_of_neurons(network, program.mapping.slices, index)
         for part in np.unique(owner):
             members = np.flatnonzero(owner == part)
             crossbar = _crossbar(program, [x for x in lines if x.slice == part], members)
-            entries.append(_core(program, population, members, crossbar, by_source,
-                                 int(core[part])))
+            _add(entries.setdefault(int(core[part]), {"core": int(core[part]), **_empty()}),
+                 program, population, members, crossbar, by_source)
     inputs = [[port.name, source, int(core[line.slice]), line.first + axon, line.delay]
               for port in network.inputs for source in range(port.size)
               for line in by_source.get((port.name, source), ()) for axon in range(AXONS_PER_LINE)]
-    return {"cores": sorted(entries, key=lambda entry: entry["core"]), "inputs": inputs}
+    return {"cores": [entries[number] for number in sorted(entries)], "inputs": inputs}
 
 
 def _lines(program: Program) -> list[Line]:
@@ -80,8 +80,9 @@ def _lines(program: Program) -> list[Line]:
             zip(program.network.projections, program.mapping.axons, strict=True)):
         sources = np.repeat(np.arange(len(axons.start) - 1), np.diff(axons.start))
         for source, part in zip(sources.tolist(), axons.slice.tolist(), strict=True):
-            first = used.get(part, 0)
-            used[part] = first + AXONS_PER_LINE
+            core = int(program.mapping.slices.core[part])
+            first = used.get(core, 0)
+            used[core] = first + AXONS_PER_LINE
             lines.append(Line(projection=number, source=source, slice=part, first=first,
                               delay=projection.delay))
     if max(used.values(), default=0) > AXONS:
@@ -109,29 +110,33 @@ def _matrix(projection: Projection) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array(projection.map.apply(np.eye(n, dtype=np.int32)))
 
 
-def _core(
-    program: Program, population: Population, members: Array, crossbar: Array,
-    by_source: dict[tuple[str, int], list[Line]], core: int,
-) -> dict[str, Any]:
+def _empty() -> dict[str, Any]:
+    return {"axon_types": [axon % AXONS_PER_LINE for axon in range(AXONS)], "registers": [],
+            "neurons": []}
+
+
+def _add(
+    entry: dict[str, Any], program: Program, population: Population, members: Array,
+    crossbar: Array, by_source: dict[tuple[str, int], list[Line]],
+) -> None:
+    """Put the neurons `members` of `population` on the core of `entry`."""
     cores = program.mapping.slices.core
     answers = any(o.population == population.name for o in program.network.outputs)
-    registers = _registers(program, population)
-    kinds = {tuple(row): None for row in registers[members].tolist()}
-    numbers = {row: number for number, row in enumerate(kinds)}
-    neurons: list[list[Any]] = []
-    for member, row in zip(members.tolist(), crossbar, strict=True):
+    kept, neurons = entry["registers"], entry["neurons"]
+    registers = _registers(program, population)[members]
+    kinds = {tuple(row): number for number, row in enumerate(
+        dict.fromkeys(map(tuple, registers.tolist())), len(kept))}
+    kept += [_named(row, population) for row in kinds]
+    for member, row, own in zip(members.tolist(), crossbar, registers.tolist(), strict=True):
         digits = np.packbits(row).tobytes().hex()
-        number = numbers[tuple(registers[member].tolist())]
         targets: list[list[Any]] = [["out", population.name, member]] if answers else []
         targets += [[int(cores[line.slice]), line.first + axon, line.delay]
                     for line in by_source.get((population.name, member), ())
                     for axon in range(AXONS_PER_LINE)]
-        neurons += [[number, digits, target] for target in targets]
+        neurons += [[kinds[tuple(own)], digits, target] for target in targets]
     if len(neurons) > NEURONS:
         raise NmcError(population.name, f"needs {len(neurons)} neurons on one core, it has "
                        f"{NEURONS}", "Make the layers that it feeds smaller.")
-    return {"core": core, "axon_types": [axon % AXONS_PER_LINE for axon in range(AXONS)],
-            "registers": [_named(row, population) for row in kinds], "neurons": neurons}
 
 
 def _named(row: tuple[int, ...], population: Population) -> dict[str, Any]:

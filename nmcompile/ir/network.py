@@ -139,6 +139,11 @@ class Network:
         """Inputs and populations: everything that sends spikes."""
         return (*self.inputs, *self.populations)
 
+    @property
+    def lags(self) -> dict[str, int]:
+        """Steps by which each input and population is behind the network's own time."""
+        return {node.name: getattr(node, "start", 0) for node in self.nodes}
+
     def population(self, name: str) -> Population:
         """The population called `name`; KeyError if there is none."""
         for population in self.populations:

@@ -13,6 +13,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
+from nmcompile.mapping.configurations import kept
 from nmcompile.mapping.mapping import Axons, Mapping, Slices
 from nmcompile.target import Target
 
@@ -39,12 +40,29 @@ LIMITS = ("neurons", "synapse_bits", "input_axons", "output_axons")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Demand:
-    """What each slice needs, (s,) int64, named and measured as in the target's [core] table."""
+    """What each slice needs, (s,) int64, named and measured as in the target's [core] table.
+
+    kept  limit -> (k, 2) slice, and number of what its core keeps once for all slices on it
+    """
 
     neurons: Array
     synapse_bits: Array
     input_axons: Array
     output_axons: Array
+    kept: dict[str, Array]
+
+    def on_cores(self, core: Array, n: int) -> dict[str, Array]:
+        """Limit -> (n,) int64 what is asked of each of n cores; core (s,) is that of each slice."""
+        found = {limit: np.bincount(core, getattr(self, limit), n).astype(np.int64)
+                 for limit in LIMITS}
+        for limit, pairs in self.kept.items():
+            once = np.unique(np.stack([core[pairs[:, 0]], pairs[:, 1]], axis=1), axis=0)
+            found[limit] = np.bincount(once[:, 0], minlength=n)
+        return found
+
+    def of_slices(self) -> dict[str, Array]:
+        """Limit -> (s,) int64 what each slice by itself asks of a core."""
+        return self.on_cores(np.arange(len(self.neurons)), len(self.neurons))
 
 
 def demand(network: Network, mapping: Mapping, target: Target, backend: Backend) -> Demand:
@@ -64,7 +82,7 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
         sent = sent + leaving if target.router is None else np.maximum(sent, leaving.clip(max=1))
     return Demand(
         neurons=compartments(network, slices), synapse_bits=bits, input_axons=received,
-        output_axons=sent)
+        output_axons=sent, kept=kept(network, slices, target))
 
 
 def sources_of_an_axon(projection: Projection, target: Target) -> int:
@@ -107,11 +125,9 @@ def compartments(network: Network, slices: Slices) -> Array:
 def require_fit(network: Network, mapping: Mapping, target: Target, needs: Demand) -> None:
     """Raise NmcError naming layer, limit, need and allowance where a core is overfull."""
     core = mapping.slices.core
-    for limit in LIMITS:
-        allowed = getattr(target.core, limit).value
-        per_core = np.bincount(core, getattr(needs, limit), target.n_cores)
+    for limit, per_core in needs.on_cores(core, target.n_cores).items():
         worst = int(per_core.argmax())
-        if per_core[worst] > allowed:
+        if per_core[worst] > getattr(target.core, limit).value:
             on_core = mapping.slices.population[core == worst]
             names = ", ".join(network.populations[i].name for i in np.unique(on_core))
             raise too_large(names, limit, int(per_core[worst]), target)

@@ -69,6 +69,17 @@ class Constraints:
         free[self.faults.cores] = free[self.reserved] = False
         return free
 
+    def kinds(self, layers: list[str]) -> Array:
+        """(k,) int64 of each layer; those of unlike kind may not share a core.
+
+        Alike are layers that may be on the same cores, none of which must be apart from another.
+        """
+        apart = {name for group in self.apart for name in group}
+        kinds: dict[object, int] = {}
+        return np.array([kinds.setdefault(
+            name if name in apart else self.on[name].tobytes() if name in self.on else None,
+            len(kinds)) for name in layers], np.int64)
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Faults, Program, rates_by_name
-from nmcompile.mapping.capacity import LIMITS, Demand
+from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.multicast.program import sent_in
 from nmcompile.mapping.traffic import sent_by
@@ -100,25 +100,26 @@ def _whole_trees(program: Program, expected: Expected) -> float:
 def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
     core, chip = program.mapping.slices.core, program.target.core
     return [
-        {"limit": name, "need": int(np.bincount(core, getattr(needs, name)).max()),
+        {"limit": name, "need": int(per_core.max()),
          "have": getattr(chip, name).value, "kind": getattr(chip, name).kind}
-        for name in LIMITS
+        for name, per_core in needs.on_cores(core, program.target.n_cores).items()
     ]
 
 
 def _layers(program: Program, needs: Demand) -> list[dict[str, Any]]:
     network, slices, rows = program.network, program.mapping.slices, []
-    used = np.stack([getattr(needs, name) / getattr(program.target.core, name).value
-                     for name in LIMITS])
+    need = needs.of_slices()
+    limits = list(need)
+    used = np.stack([need[name] / getattr(program.target.core, name).value for name in limits])
     for index, population in enumerate(network.populations):
         mine = np.flatnonzero(slices.population == index)
-        limit, fullest = np.unravel_index(used[:, mine].argmax(), (len(LIMITS), len(mine)))
+        limit, fullest = np.unravel_index(used[:, mine].argmax(), (len(limits), len(mine)))
         outgoing = [axons for p, axons in zip(network.projections, program.mapping.axons,
                                               strict=True) if p.source == population.name]
         rows.append({
             "name": population.name, "neurons": population.size,
-            "cores": len(np.unique(slices.core[mine])), "limit": LIMITS[limit],
-            "need": int(getattr(needs, LIMITS[limit])[mine[fullest]]),
+            "cores": len(np.unique(slices.core[mine])), "limit": limits[limit],
+            "need": int(need[limits[limit]][mine[fullest]]),
             "used": float(used[limit, mine[fullest]]),
             "copies": sum(len(axons.slice) for axons in outgoing) / population.size,
             "stored_bits": int(needs.synapse_bits[mine].sum()),

@@ -58,6 +58,8 @@ class Core(Strict):
     shared_kernels  true where a convolution stores its kernel once for each core
     ring_bits       that name a neuron, one of two kinds of synapse and a step, where a core keeps
                     sums for the steps to come
+    compartment_profiles, threshold_profiles, synapse_formats  how many different ones a core tells
+                    apart, where that is limited
     """
 
     neurons: Constant[Count]
@@ -94,6 +96,9 @@ class Router(Strict):
     entries: Constant[Annotated[int, Field(ge=1, le=2**20)]]
     key_bits: Constant[Annotated[int, Field(ge=1, le=32)]]
     spare_bits: Constant[Annotated[int, Field(ge=0, le=16)]]
+    compartment_profiles: Constant[Count] | None = None
+    threshold_profiles: Constant[Count] | None = None
+    synapse_formats: Constant[Count] | None = None
 
 
 class Ends(Strict):

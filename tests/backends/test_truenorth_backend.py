@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import truenorth_machine
+from helpers.fanning_truenorth import small_cores
 from helpers.networks import conv, dense, scalar
 from nmcompile_backends.truenorth.encode import PLACES, weight_levels
 
@@ -12,7 +13,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, run_aligned, verify
 from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt
-from nmcompile.pipeline import compile_stage
+from nmcompile.pipeline import Options, compile_stage
 from nmcompile.registry import backend
 from nmcompile.target import load_target
 
@@ -85,6 +86,27 @@ def test_a_layer_that_feeds_two_cores_takes_more_of_its_own(tmp_path):
             program.network.projections, program.mapping.axons, strict=True)
             if p.source == population)
         assert (sizes * reached <= axons_out).all()
+
+
+def test_a_layer_that_feeds_more_lines_than_leave_a_core_gets_splitters_and_says_so():
+    given, net = inputs(), network()
+    target = small_cores(neurons=1, output_axons=14)
+    found = compile_stage(
+        Traced(network=net, inputs=given, expected=run(net, given).records), target)
+    split = next(check for check in found.checks if check.arrow == "split")
+    assert split.text == (
+        f"0 of {split.figures['spikes']:,} spikes and 0 states differ with 39 splitter neurons "
+        "behind conv, hidden; 1 step more from input to output")
+    assert found.checks[-1].arrow == "map"
+    assert found.program.network.population("hidden.split").size == 12
+
+
+def test_a_search_that_would_need_splitters_is_refused():
+    given, net = inputs(), network()
+    with pytest.raises(NmcError) as error:
+        compile_stage(Traced(network=net, inputs=given, expected=run(net, given).records),
+                      small_cores(neurons=1, output_axons=8), options=Options(search=True))
+    assert str(error.value).endswith("Leave out --search, which puts no splitters behind its neurons.")
 
 
 def test_four_bits_on_the_four_types_are_the_weight():

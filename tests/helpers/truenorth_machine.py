@@ -16,9 +16,9 @@ class Core:
         row = [entry["registers"][neuron[0]] for neuron in entry["neurons"]]
         types = entry["axon_types"]
         bits = np.array([[int(b) for b in f"{int(neuron[1], 16):0256b}"]
-                         for neuron in entry["neurons"]]).reshape(n, 256)
-        values = np.array([[r["values"][t] for t in types] for r in row]).reshape(n, 256)
-        assert values.size == 0 or np.abs(values).max() <= 255
+                         for neuron in entry["neurons"]], np.int64).reshape(n, 256)
+        values = np.array([[r["values"][t] for t in types] for r in row], np.int64).reshape(n, 256)
+        assert np.abs(values).max(initial=0) <= 255
         self.weights = bits * values
         self.v = np.array([r["v"] for r in row], np.int64)
         self.row, self.scheduled = row, np.zeros((16, 256), bool)

@@ -50,8 +50,8 @@ def counted(network, mapping, share):
 @given(share=st.sampled_from([1, 2, 5, 64]), neurons=st.integers(3, 60))
 def test_axons_are_counted_as_one_for_as_many_sources_as_may_share_them(network, share, neurons):
     target = small_target(neurons=neurons, axon_sources=share)
-    mapping, needs = map_network(network, target, backend("loihi"), every_step(network))
-    received, sent = counted(network, mapping, share)
+    program, needs = map_network(network, target, backend("loihi"), every_step(network))
+    received, sent = counted(network, program.mapping, share)
     np.testing.assert_array_equal(needs.input_axons, received)
     np.testing.assert_array_equal(needs.output_axons, sent)
 
@@ -64,9 +64,9 @@ def test_what_partition_accepts_fits_when_it_is_counted(network, **limits):
     limits["axon_sources"] = limits.pop("share")
     target = small_target(**limits)
     try:
-        mapping, _ = map_network(network, target, backend("loihi"), every_step(network))
+        program, _ = map_network(network, target, backend("loihi"), every_step(network))
     except CapacityError:
         return
-    needs = demand(network, mapping, target, backend("loihi"))
+    needs = demand(network, program.mapping, target, backend("loihi"))
     for limit in LIMITS:
         assert getattr(needs, limit).max() <= getattr(target.core, limit).value

@@ -42,7 +42,8 @@ def cores_of(program, tmp_path):
         path.write_text(text)
         network = program.network
         asked = read_constraints(path, network, TARGET)
-        mapping, _ = map_network(network, TARGET, backend("loihi"), every_step(network), asked)
+        mapping = map_network(
+            network, TARGET, backend("loihi"), every_step(network), asked)[0].mapping
         return {p.name: mapping.slices.core[mapping.slices.population == i]
                 for i, p in enumerate(network.populations)}
     return mapped
@@ -107,10 +108,9 @@ def test_with_dead_cores_and_links_the_same_spikes_come_over_other_ways(program,
     network = program.network
     faults = random_faults(TARGET, 0.05, 0.05, seed)
     assume(joined_tiles(TARGET, faults)[0])  # where inputs enter; otherwise see the next test
-    mapping, _ = map_network(network, TARGET, backend("loihi"), program.mapping.rates,
-                             Constraints(faults=faults))
-    moved = verify_program(Program(network=network, mapping=mapping, target=TARGET,
-                                   latency=program.latency))
+    moved, _ = map_network(network, TARGET, backend("loihi"), program.mapping.rates,
+                           Constraints(faults=faults))
+    mapping = verify_program(moved).mapping
     assert not set(mapping.slices.core.tolist()) & set(faults.cores.tolist())
     assert expected_traffic(moved).loads[faults.links].sum() == 0
     inputs = {"input": spikes(network, seed=seed)["input"].astype(np.int32)}
@@ -125,7 +125,7 @@ def test_with_dead_cores_and_links_the_same_spikes_come_over_other_ways(program,
 def with_dead_links(program, *links, **asked):
     faults = Faults(links=both_ways(TARGET, np.array(links)))
     return map_network(program.network, TARGET, backend("loihi"), program.mapping.rates,
-                       Constraints(faults=faults, **asked))[0]
+                       Constraints(faults=faults, **asked))[0].mapping
 
 
 def test_dead_links_around_the_tile_where_inputs_enter_are_refused_by_layer(program):

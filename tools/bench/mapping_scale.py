@@ -59,11 +59,11 @@ def measure(name: str) -> dict[str, float]:
     chips = -(-len(found.slices) // machine.cores_per_chip)
     rates = np.full(sum(node.size for node in network.nodes), 0.05, np.float32)
     begun = time.perf_counter()
-    mapping, _ = lay(network, found, with_chips(machine, chips), chip, rates)
+    program, _ = lay(found, with_chips(machine, chips), chip, rates)
     return {
         "neurons": sum(p.size for p in network.populations),
-        "synapses": sum(int(a.synapses.sum(dtype=np.int64)) for a in mapping.axons),
-        "cores": len(np.unique(mapping.slices.core)), "chips": chips, "cut_s": cut_s,
+        "synapses": sum(int(a.synapses.sum(dtype=np.int64)) for a in program.mapping.axons),
+        "cores": len(np.unique(program.mapping.slices.core)), "chips": chips, "cut_s": cut_s,
         "lay_s": time.perf_counter() - begun, "built_gb": built / 1e6,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
 

@@ -93,6 +93,13 @@ class ChipNeuron(Neuron, Protocol):
     A model that a chip makes of several compartments says how many in an attribute `compartments`.
     One that acts on itself through a synapse has a method `parts`: it gives the population without
     that synapse, and the synapse as a projection. What is mapped is these two.
+
+    A model whose core keeps registers once for all neurons in which they are the same has a method
+    `profiles` (see `profiles_of`).
+
+    A model has a method `splitter` where a neuron of the chip sends to few cores: it gives a neuron
+    that spikes in the step in which a spike arrives with weight 1, and the format of that weight.
+    That neuron's class has `splits` true.
     """
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
@@ -111,3 +118,18 @@ def accumulator_of(neuron: Neuron) -> Accumulator | None:
     """Where `neuron` adds arriving spikes one by one; None if their sum is enough."""
     accumulator: Accumulator | None = getattr(neuron, "accumulator", None)
     return accumulator
+
+
+def is_splitter(neuron: Neuron) -> bool:
+    """Whether a neuron hands on the spikes of one source, added by the compiler."""
+    return bool(getattr(neuron, "splits", False))
+
+
+def profiles_of(neuron: Neuron) -> dict[str, tuple[tuple[Array, ...], ...]]:
+    """What a core keeps once for all neurons that share it, by the limit of a target's [core].
+
+    Each neuron needs so many profiles, and each is a combination of registers: scalars or arrays
+    that broadcast to the population's shape.
+    """
+    profiles = getattr(neuron, "profiles", None)
+    return {} if profiles is None else profiles()

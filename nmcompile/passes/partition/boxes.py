@@ -41,8 +41,9 @@ class Boxes:
 
     cores   that may be used
     population, low, high, core  as of Slices, (b,) or (b, 3) int64
-    sending, receiving, packets, needs  of each box, as of Part
-    used    (c, 4) needs of each core
+    sending, receiving, packets, needs, asked  of each box, as of Part
+    used    (c, limits) needs of each core
+    held    (c, numbers) bool, what all boxes of each core ask for
     busy    (c, 2, steps) microseconds that each core spends sending and receiving
     powers  (c, steps) of both
     by_blame  cores in use, those that hold up most first
@@ -55,7 +56,8 @@ class Boxes:
         self.cores = cores
         self.events = Events(network, target, backend, spikes)
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
-        self.limits = np.array([getattr(target.core, limit).value for limit in LIMITS], float)
+        self.limits = np.append([float(getattr(target.core, limit).value) for limit in LIMITS],
+                                self.events.kept.most)
         self.target = target
         self._names = [p.name for p in network.populations]
         self._ends = [(p.source, p.target) for p in network.projections]
@@ -68,10 +70,12 @@ class Boxes:
         self.sending = np.concatenate([p.sending for p in parts])
         self.packets = np.concatenate([p.packets for p in parts])
         self.needs = np.concatenate([p.needs for p in parts])
+        self.asked = np.concatenate([p.asked for p in parts])
         for i in range(n):
             self._send(i)
         self.busy = np.zeros((0, 2, self.events.steps))
         self.powers = np.zeros((0, self.events.steps))
+        self.held = np.zeros((0, self.asked.shape[1]), bool)
         self._sum_cores(np.arange(n))
 
     def slices(self) -> tuple[Slices, Array]:
@@ -104,8 +108,8 @@ class Boxes:
             return -1
         if (self.high - self.low)[worst].prod() == 1:
             limit = int((self.needs[worst] / self.limits).argmax())
-            name = self._names[self.population[worst]]
-            raise too_large(name, LIMITS[limit], int(self.needs[worst, limit]), self.target)
+            name, need = self._names[self.population[worst]], int(self.needs[worst, limit])
+            raise too_large(name, (*LIMITS, *self.events.kept.limits)[limit], need, self.target)
         return worst
 
     def on_core(self, core: int) -> list[int]:
@@ -126,7 +130,7 @@ class Boxes:
         The core that holds up least goes first.
         """
         for core in self.by_blame[::-1]:
-            homes = self.roomy(self.used[core], int(core))
+            homes = self.roomy(self.used[core], self.held[core], int(core))
             if len(homes):
                 load = self.total - self.powers[core] - self.powers[homes]
                 load = np.maximum(load, 0.0) + power(self.busy[core] + self.busy[homes])
@@ -137,10 +141,12 @@ class Boxes:
                 return True
         return False
 
-    def roomy(self, needs: Array, other_than: int) -> Array:
-        """Cores that have room for `needs` (4,), those that hold up least first."""
+    def roomy(self, needs: Array, asked: Array, other_than: int) -> Array:
+        """Cores that have room for `needs` and `asked` of boxes, those that hold up least first."""
         order = self.by_blame[::-1]
-        fits = np.all(self.used[order] + needs <= self.limits, axis=1)
+        need = self.used[order] + needs
+        need[:, len(LIMITS):] = self.events.kept.counted(self.held[order] | asked)
+        fits = np.all(need <= self.limits, axis=1)
         return order[fits & (order != other_than)]
 
     def axons_out(self, box: int, low: Array, high: Array) -> float:
@@ -188,7 +194,7 @@ class Boxes:
         self.high = np.append(self.high, self.high[[i]], axis=0)
         self.high[i, split.axis] = self.low[new, split.axis] = split.at
         both = self.part(i, self.low[[i, new]], self.high[[i, new]])
-        for name in ("receiving", "sending", "packets", "needs"):
+        for name in ("receiving", "sending", "packets", "needs", "asked"):
             rows, values = getattr(self, name), getattr(both, name)
             rows[i] = values[0]
             setattr(self, name, np.append(rows, values[1:], axis=0))
@@ -250,11 +256,15 @@ class Boxes:
         more = max(0, int(cores.max()) + 1 - len(self.busy))
         self.busy = np.pad(self.busy, ((0, more), (0, 0), (0, 0)))
         self.powers = np.pad(self.powers, ((0, more), (0, 0)))
+        self.held = np.pad(self.held, ((0, more), (0, 0)))
         for core in cores:
             mine = self.core == core
+            self.held[core] = self.asked[mine].any(axis=0)
             self.busy[core] = self.sending[mine].sum(axis=0), self.receiving[mine].sum(axis=0)
         self.powers[cores] = power(self.busy[cores])
-        self.used = np.stack([np.bincount(self.core, n, len(self.busy)) for n in self.needs.T], 1)
+        added = self.needs[:, : len(LIMITS)].T
+        self.used = np.stack([np.bincount(self.core, n, len(self.busy)) for n in added], 1)
+        self.used = np.hstack([self.used, self.events.kept.counted(self.held)])
         self.total = self.powers.sum(axis=0)
         weight = root(self.total) / np.maximum(self.total, np.finfo(float).tiny)
         order = np.argsort(-(self.powers * weight).sum(axis=1), kind="stable")

@@ -74,7 +74,7 @@ class Cuts:
         if not boxes.is_full():
             product = boxes.cost.of(load + power(_busy(second)), packets, boxes.n_cores() + 1)
             return [(-1, float(product[0]))]
-        cold = boxes.roomy(second.needs[0], int(boxes.core[box]))[:COLDEST]
+        cold = boxes.roomy(second.needs[0], second.asked[0], int(boxes.core[box]))[:COLDEST]
         if not len(cold):
             return []
         load = load - boxes.powers[cold] + power(boxes.busy[cold] + _busy(second))

@@ -14,6 +14,7 @@ from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import LIMITS, sources_of_an_axon
+from nmcompile.passes.partition.kept_once import KeptOnce
 from nmcompile.passes.partition.loads import RowBits, Sums, load_of
 from nmcompile.target import Target
 
@@ -29,7 +30,8 @@ class Part:
     low, high   (k, 3) corners
     receiving, sending, fired  (k, steps) microseconds, and spikes
     packets     (k,) received in all steps
-    needs       (k, 4) of a core, in the order of LIMITS
+    needs       (k, limits) of a core, in the order of LIMITS and then of KeptOnce
+    asked       (k, numbers) bool, as of KeptOnce
     """
 
     low: Array
@@ -39,6 +41,7 @@ class Part:
     fired: Array
     packets: Array
     needs: Array
+    asked: Array
 
     def row(self, i: int) -> Part:
         """One of the boxes."""
@@ -57,6 +60,7 @@ class Events:
         counts = {name: (spikes[name][chosen] != 0).reshape(-1, *shape)
                   for name, shape in shapes.items()}
         self.steps = len(chosen)
+        self.kept = KeptOnce(network, target)
         self.sent = {name: Sums(values.astype(np.float32)) for name, values in counts.items()}
         inputs = {port.name for port in network.inputs}
         self._from_inputs = {k for k, p in enumerate(network.projections) if p.source in inputs}
@@ -96,12 +100,14 @@ class Events:
             packets, events = self._loads[k].received(low, high)
             receiving += packets * cost.packet_in.value + events * cost.synaptic_event.value
             total += packets.sum(axis=1)
+        asked = self.kept.of(population, low, high)
+        needs = np.hstack([self._needs(entry, low, high), self.kept.counted(asked)])
         return Part(
             low=low, high=high, receiving=receiving * MICRO, sending=sending * MICRO,
-            fired=fired, packets=total, needs=self._needs(entry, low, high))
+            fired=fired, packets=total, needs=needs, asked=asked)
 
     def _needs(self, entry: Population, low: Array, high: Array) -> Array:
-        """(k, 4) needs of boxes without output axons, and without input axons that neurons share.
+        """(k, 4) needs of boxes but for output axons, and for input axons that neurons share.
 
         How many of these there are depends on how their sources are cut: see `axons`.
         """

@@ -202,7 +202,7 @@ def _cores(wide: _Wide, parts: int, target: Target, backend: Backend) -> int:
     alone = Network(inputs=(port,), populations=(relays,), outputs=(),
                     projections=(_into(wide, parts - 1, parts, relays),))
     try:
-        return parts * len(partition(alone, target, backend, parts * relays.size))
+        return parts * len(partition(alone, target, backend))
     except CapacityError:
         return 0
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import ceil
 
 import numpy as np
 
-from nmcompile.ir import Network
+from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Slices
@@ -173,9 +173,20 @@ class _Blocks:
                 replace(projection, source=ports[-1].name, map=within, sources=None))
         return Block(
             network=replace(self.network, inputs=tuple(ports), outputs=(),
-                            populations=(replace(population, shape=shape),),
+                            populations=(_some(population, members),),
                             projections=tuple(projections)),
             weight=weight, whole=WHOLE)
+
+
+def _some(population: Population, members: Array) -> Population:
+    """The neurons `members` of `population`, with their own registers."""
+    own = {}
+    for field in fields(population.neuron):  # type: ignore[arg-type]
+        register = getattr(population.neuron, field.name)
+        if isinstance(register, np.ndarray) and register.size > 1:
+            own[field.name] = np.broadcast_to(register, population.shape).reshape(-1)[members]
+    neuron = replace(population.neuron, **own)  # type: ignore[type-var]
+    return replace(population, shape=(len(members),), neuron=neuron)
 
 
 def _settled(

@@ -12,26 +12,24 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
 from nmcompile.mapping.capacity import CapacityError, too_large
 from nmcompile.passes.partition.sizes import Grid, Sizes, edges, grid_demand
+from nmcompile.passes.partition.splitters import lines_beside_splitters, may_split
 from nmcompile.target import Target
 
 
-def partition(
-    network: Network, target: Target, backend: Backend, cores: int | None = None
-) -> Slices:
-    """Slices of all populations, not yet placed (core -1). Those of a board of one core share it.
-
-    cores  that may be used; default: all of the board
+def partition(network: Network, target: Target, backend: Backend) -> Slices:
+    """Slices of all populations, not yet placed (core -1), however many they are.
 
     Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
     one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
     least halo). Axons that leave a box depend on how its targets were cut: a population that no
-    longer fits is cut again into more boxes, until all do.
+    longer fits is cut again into more boxes, until all do. Where the chip has splitters (see
+    `with_splitters`), a neuron itself feeds no more than leave a core.
     """
     grids: dict[str, Grid] = {}
     while True:
         finer = {p.name: _coarsest(network, p, target, backend, grids) for p in network.populations}
         if finer == grids:
-            return _slices(network, grids, target, target.n_cores if cores is None else cores)
+            return _slices(network, grids)
         grids = finer
 
 
@@ -49,6 +47,9 @@ def _coarsest(
     shape = view(population.shape)
     sizes = _candidates(shape)
     needs = grid_demand(network, population, sizes, target, backend, grids)
+    if may_split(population, target):
+        needs["output_axons"] = sizes.prod(axis=1) * lines_beside_splitters(
+            network, population, grids, target)
     fits = np.ones(len(sizes), bool)
     for limit, need in needs.items():
         below = need <= getattr(target.core, limit).value
@@ -81,12 +82,7 @@ def _candidates(shape: Grid) -> Sizes:
     return np.stack([axis.reshape(-1) for axis in grid], axis=1).astype(np.int64)
 
 
-def _slices(
-    network: Network, grids: dict[str, Grid], target: Target, cores: int
-) -> Slices:
-    total = sum(prod(grid) for grid in grids.values())
-    if total > cores and target.n_cores > 1:
-        raise _too_many(grids, total, target, cores)
+def _slices(network: Network, grids: dict[str, Grid]) -> Slices:
     low, high, owner = [], [], []
     for index, population in enumerate(network.populations):
         corners = _boxes(view(population.shape), grids[population.name])
@@ -97,7 +93,7 @@ def _slices(
         population=np.concatenate(owner),
         low=np.concatenate(low).astype(np.int32),
         high=np.concatenate(high).astype(np.int32),
-        core=np.full(total, -1, np.int32),
+        core=np.full(sum(map(len, owner)), -1, np.int32),
     )
 
 
@@ -107,13 +103,3 @@ def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
     lows = np.meshgrid(*[end[:-1] for end in ends], indexing="ij")
     highs = np.meshgrid(*[end[1:] for end in ends], indexing="ij")
     return (np.stack([a.reshape(-1) for a in lows], 1), np.stack([a.reshape(-1) for a in highs], 1))
-
-
-def _too_many(grids: dict[str, Grid], total: int, target: Target, cores: int) -> CapacityError:
-    largest = sorted(grids.items(), key=lambda item: -prod(item[1]))[:3]
-    listed = ", ".join(f"{name} {prod(grid):,}" for name, grid in largest)
-    free = "" if cores == target.n_cores else f", of which {cores:,} are free"
-    return CapacityError(
-        "", "cores", f"needs {total:,} cores, {target.name} has {target.n_cores:,} "
-        f"({target.board.chips.value} chips of {target.cores_per_chip}){free}; largest layers: "
-        f"{listed}")

@@ -12,6 +12,7 @@ from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
 from nmcompile.mapping.capacity import runs_of_inputs, sources_of_an_axon
+from nmcompile.mapping.configurations import most_in_boxes
 from nmcompile.target import Target
 
 Grid = tuple[int, int, int]
@@ -33,17 +34,18 @@ def grid_demand(
     neurons = sizes.prod(axis=1)
     axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
     for projection in network.incoming(population.name):
-        reached, stored = _incoming(projection, view(population.shape), sizes, target, backend)
-        axons += _axons(projection, reached, sizes, target, grids)
+        arriving, stored = _incoming(projection, view(population.shape), sizes, target, backend)
+        axons += _axons(projection, arriving, sizes, target, grids)
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
-        leaving = np.minimum(neurons, prod(projection.map.in_shape)) * _reached(projection, grids)
+        leaving = np.minimum(neurons, prod(projection.map.in_shape)) * reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
     sent = sent if target.router is None else sent.clip(max=1)
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
-            "input_axons": axons, "output_axons": sent}
+            "input_axons": axons, "output_axons": sent,
+            **most_in_boxes(population, network.incoming(population.name), sizes, target)}
 
 
 def _axons(
@@ -135,7 +137,10 @@ def _sparse(
     sizes: Sizes,
     backend: Backend,
 ) -> tuple[Array, Array]:
-    """Bounds from the fan-in of each target: its worst box, counted on prefix sums."""
+    """Bounds from the fan-in of each target: its worst box, counted on prefix sums.
+
+    Rows take no more than as many of the longest, nor than their bare bits and two words for each.
+    """
     assert projection.format is not None
     fan_in = np.bincount(linear.target, minlength=int(np.prod(shape))).reshape(shape)
     sums = np.pad(fan_in.cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))
@@ -143,7 +148,10 @@ def _sparse(
     axons = np.minimum(synapses, len(linear.start) - 1)
     one = int(backend.row_bits(projection.format, np.ones(1, np.int64))[0])
     words = axons * 2 + synapses // 32  # at most two words beyond the bare bits of each 64
-    return axons, words * one + synapses * (projection.format.bits + backend.index_bits)
+    bare = words * one + synapses * (projection.format.bits + backend.index_bits)
+    longest = np.minimum(sizes.prod(axis=1), np.diff(linear.start).max(initial=0))
+    rows = axons * backend.row_bits(projection.format, longest, indexed=True)
+    return axons, np.minimum(bare, rows)
 
 
 def edges(extent: int, parts: int) -> Array:
@@ -158,7 +166,7 @@ def _worst_box(sums: Array, size: Array) -> int:
     return int(np.diff(np.diff(np.diff(sums[ends], axis=0), axis=1), axis=2).max())
 
 
-def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
+def reached(projection: Projection, grids: dict[str, Grid]) -> int:
     """Largest number of boxes of its target that one source reaches; 0 for an uncut target."""
     if projection.target not in grids:
         return 0
@@ -173,8 +181,8 @@ def _reached(projection: Projection, grids: dict[str, Grid]) -> int:
     for axis in (0, 1):
         kernel = linear.dilation[axis] * (linear.weight.shape[2 + axis] - 1) + 1
         spans.append(-(-kernel // linear.stride[axis]))
-    reached = 1
+    boxes = 1
     for parts, span, extent in zip(grid, spans, linear.out_shape, strict=True):
         smallest = extent // parts
-        reached *= min(parts, (min(span, extent) + smallest - 2) // smallest + 1)
-    return reached
+        boxes *= min(parts, (min(span, extent) + smallest - 2) // smallest + 1)
+    return boxes

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from nmcompile.backend import Backend
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv
 from nmcompile.mapping.capacity import CapacityError
-from nmcompile.passes.partition.partition import partition
 from nmcompile.passes.partition.shares import most_shares, share
 from nmcompile.passes.partition.sizes import overfull
+from nmcompile.passes.partition.splitters import may_split, spare_steps
 from nmcompile.target import Target, fitting_chips
 
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
 MOST_PARTS = 64
-ANY = 1 << 30
+MOST_STEPS = 3
+Need = Callable[[Network], int]
 
 
 def suggestions(
-    network: Network, target: Target, backend: Backend, cores: int, found: CapacityError
+    network: Network, target: Target, backend: Backend, need: Need, cores: int,
+    found: CapacityError,
 ) -> Iterator[str]:
     """Changes that would make `network` fit, the least first, as sentences without a full stop.
 
+    need   the cores that a network takes, the fewest where that is more than may be used
     cores  that may be used
     found  what it lacks
     """
     for bits in NARROWER:
         narrow = _narrowed(network, bits)
-        if narrow and (need := _cores(narrow, target, backend, cores)):
-            yield f"With --bits {bits} it takes {need:,} of {cores:,} cores"
+        if narrow and 0 < (taken := _cores(need, narrow)) <= cores:
+            yield f"With --bits {bits} it takes {taken:,} of {cores:,} cores"
             break
     if found.limit == "cores":
-        chips = _chips(network, target, backend, target.n_cores - cores)
-        if chips:
+        taken = _cores(need, network) + target.n_cores - cores
+        chips = fitting_chips(target, -(-taken // target.cores_per_chip))
+        if target.board.chips.value < chips <= MOST_CHIPS:
             yield f"With --chips {chips:,} it fits"
     elif found.layer:
         population = network.population(found.layer)
+        if found.limit == "output_axons" and may_split(population, target):
+            yield from _slower_loop(network, population, need)
         parts = _parts(network, population, target, backend)
         if parts:
             yield (f"Split the inputs of {population.name} over {parts} layers whose outputs it "
@@ -46,11 +53,24 @@ def suggestions(
         yield from _strided(network, population, target, backend)
 
 
-def _cores(network: Network, target: Target, backend: Backend, cores: int) -> int:
-    """How many of `cores` a partition takes; 0 where there is none."""
+def _slower_loop(network: Network, population: Population, need: Need) -> Iterator[str]:
+    """Steps more in the loops of `population`, where splitters may then stand in them."""
+    tight = [p for p, spare in zip(network.projections, spare_steps(network), strict=True)
+             if p.source == population.name and not spare]
+    for steps in range(1, MOST_STEPS + 1 if tight else 1):
+        slower = replace(network, projections=tuple(
+            replace(p, delay=p.delay + steps * (p in tight)) for p in network.projections))
+        if _cores(need, slower):
+            yield (f"With a delay of {1 + steps} steps in {', '.join(p.name for p in tight)} "
+                   "splitters may stand there")
+            return
+
+
+def _cores(need: Need, network: Network) -> int:
+    """How many cores a network takes; 0 where it cannot be mapped however many there are."""
     try:
-        return len(partition(network, target, backend, cores))
-    except CapacityError:
+        return need(network)
+    except NmcError:
         return 0
 
 
@@ -62,13 +82,6 @@ def _narrowed(network: Network, bits: int) -> Network | None:
     return replace(network, projections=tuple(
         replace(p, format=p.format and replace(p.format, bits=min(p.format.bits, bits)))
         for p in network.projections))
-
-
-def _chips(network: Network, target: Target, backend: Backend, taken: int) -> int:
-    """The fewest chips whose cores are enough; 0 where a chip alone stands for the machine."""
-    need = _cores(network, target, backend, ANY)
-    chips = fitting_chips(target, -(-(need + taken) // target.cores_per_chip))
-    return chips if need and target.board.chips.value < chips <= MOST_CHIPS else 0
 
 
 def _parts(network: Network, population: Population, target: Target, backend: Backend) -> int:

@@ -54,9 +54,7 @@ def crowded(target: Target, **limits: int) -> Target:
 
 def mapped(net: Network, target: Target) -> Program:
     """`net` through the mapping passes."""
-    mapping, _ = map_network(net, target, BACKEND, every_step(net))
-    return Program(network=net, mapping=mapping, target=target,
-                   latency={p.name: p.start for p in net.populations})
+    return map_network(net, target, BACKEND, every_step(net))[0]
 
 
 def test_all_files_are_written_and_described(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -56,6 +57,20 @@ def test_a_convolutional_network_of_sinabs_compiles(frames, tmp_path):
     kinds = [layer.get("dimensions", {}).get("kernel_size") for layer in written["cnn_layers"]]
     assert sorted(k for k in kinds if k) == [2, 3, 6]
     assert ["Speck has no time steps" in note for note in compiled.notes].count(True) == 1
+
+
+def test_layers_share_no_core_and_are_not_cut_by_a_search(frames, tmp_path):
+    (tmp_path / "few.toml").write_text('reserve = ["0-6"]')
+    compiled = partial(nmc.compile, sinabs_network(), target="speck2f", sample=frames)
+    with pytest.raises(NmcError) as error:
+        compiled(constraints=tmp_path / "few.toml")
+    assert str(error.value) == (
+        "network: needs 3 cores, speck2f has 9 (1 chips of 9), of which 2 are free; largest layers: "
+        "iafsqueeze_1 1, iafsqueeze_4 1, iafsqueeze_7 1. With --chips 2 it fits.")
+    with pytest.raises(NmcError) as error:
+        compiled(search=True)
+    assert str(error.value) == (
+        "speck2f: has cores that differ, which --search takes for alike. Leave out --search.")
 
 
 def test_the_cores_of_a_program_without_negative_weights_fire_what_its_steps_say(frames):

@@ -26,6 +26,7 @@ from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.partition import blocks, irregular, partition
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
+from nmcompile.target import load_target
 
 GROUPS, SIZE = 6, 24  # neurons hear their own group, whose members have numbers drawn at random
 BACKEND = backend("loihi")
@@ -58,9 +59,7 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def program(network: Network) -> Program:
     target = small_target(neurons=30, input_axons=64)
-    mapping, _ = map_network(network, target, BACKEND, every_step(network))
-    return verify_program(Program(network=network, mapping=mapping, target=target,
-                                  latency={"in": 0, "pool": 1}))
+    return verify_program(map_network(network, target, BACKEND, every_step(network))[0])
 
 
 def sent(network: Network, steps: int = 20) -> dict[str, np.ndarray]:
@@ -126,7 +125,7 @@ def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
 
     monkeypatch.setattr(blocks, "cut", cut)
     target = small_target(neurons=30, input_axons=64)
-    mapping, _ = map_network(network, target, BACKEND, every_step(network))
+    mapping = map_network(network, target, BACKEND, every_step(network))[0].mapping
     assert mapping.slices.sizes().sum() == network.populations[0].size
     assert len(mapping.slices) >= 5
 
@@ -144,12 +143,12 @@ def test_a_population_in_blocks_is_cut_as_one_that_is_whole(monkeypatch, block):
     network, target = clusters(), small_target(neurons=40, input_axons=150)
     monkeypatch.setattr(irregular, "BLOCK", block)
     plain = partition(network, target, BACKEND)
-    mapping, needs = map_network(network, target, BACKEND, every_step(network))
+    mapped, needs = map_network(network, target, BACKEND, every_step(network))
+    mapping = mapped.mapping
     assert sorted(mapping.slices.orders["0"]) == list(range(200))
     assert needs.input_axons.max() <= 150
     assert len(mapping.slices) < 0.8 * len(plain)
-    verify_program(Program(network=network, mapping=mapping, target=target,
-                           latency={"in": 0, "pool": 1}))
+    verify_program(mapped)
 
 
 def test_the_blocks_are_the_same_whatever_thread_cuts_them(monkeypatch):
@@ -178,3 +177,20 @@ def test_halving_cuts_the_parts_it_is_told_in_two_and_leaves_the_others(seed, pa
         assert len(np.unique(members)) == (1 if single else 2)
         if single:
             assert np.all(members == number)
+
+
+def test_neurons_with_thresholds_of_their_own_share_cores_that_tell_them_apart(
+    network: Network,
+) -> None:
+    pool, target = network.populations[0], load_target("loihi1")
+    thresholds = np.arange(pool.size, dtype=np.int32) % 9 + 60
+    own = replace(network, populations=(
+        replace(pool, neuron=replace(pool.neuron, threshold=thresholds)),))
+    core = {name: getattr(target.core, name).model_copy(update={"value": value})
+            for name, value in {"neurons": 30, "input_axons": 64}.items()}
+    target = target.model_copy(update={"core": target.core.model_copy(update=core)})
+    mapped, needs = map_network(own, target, BACKEND, every_step(own))
+    assert needs.of_slices()["threshold_profiles"].max() <= 7
+    for number in range(len(mapped.mapping.slices)):
+        members = mapped.mapping.slices.members(pool.shape, number)
+        assert len(np.unique(thresholds[members])) <= 7

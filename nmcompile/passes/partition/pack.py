@@ -1,0 +1,87 @@
+"""Several slices on one core, where there are more slices than cores."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.capacity import LIMITS, Demand
+from nmcompile.target import Target
+
+
+def pack(
+    needs: Demand, packets: scipy.sparse.csr_array, kind: Array, cores: int, target: Target
+) -> Array:
+    """(s,) int64 numbers of cores from 0 on, for s slices; at most `cores`, if that is found.
+
+    needs    of each slice by itself
+    packets  (s, s) between slices in a step
+    kind     (s,) int64, slices of unlike kind share no core
+
+    Slices go by falling need, of the limit that each comes nearest to. First each goes to the core
+    that is least full behind it, so that all cores are used alike; of equal ones, to an empty one,
+    or to the one that it exchanges most packets with. Where that leaves a slice without a core,
+    each goes to the first that has room, and the cores are as few as that makes them (Johnson 1974,
+    first fit decreasing).
+    """
+    room = _Room(needs, target)
+    between = scipy.sparse.csr_array(packets + packets.T)
+    even = _placed(room, between, kind, min(cores, len(kind)), even=True)
+    if even is not None:
+        return even
+    few = _placed(room, between, kind, len(kind), even=False)
+    assert few is not None
+    return few
+
+
+class _Room:
+    """What slices need, and what is left on cores as they fill.
+
+    need   (s, limits) of each slice by itself; have (limits,) of a core
+    asked  (s, numbers) bool, what a core keeps once for all slices on it; limit by limit
+    """
+
+    def __init__(self, needs: Demand, target: Target) -> None:
+        of_slices = needs.of_slices()
+        self.need = np.stack(list(of_slices.values()), axis=1)
+        self.have = np.array([getattr(target.core, limit).value for limit in of_slices])
+        groups = [np.zeros((len(self.need), 0), bool)]
+        for pairs in needs.kept.values():
+            numbers, place = np.unique(pairs[:, 1], return_inverse=True)
+            groups.append(np.zeros((len(self.need), len(numbers)), bool))
+            groups[-1][pairs[:, 0], place.reshape(-1)] = True
+        self.asked = np.concatenate(groups, axis=1)
+        self.first = np.cumsum([group.shape[1] for group in groups])
+
+    def filled(self, used: Array, held: Array, i: int) -> Array:
+        """(c,) how full, of the fullest limit, cores would be with slice i."""
+        both = held | self.asked[i]
+        sides = zip(self.first[:-1], self.first[1:], strict=True)
+        kept = [np.count_nonzero(both[:, a:b], axis=1) for a, b in sides]
+        added = used[:, : len(LIMITS)] + self.need[i, : len(LIMITS)]
+        return np.asarray((np.column_stack([added, *kept]) / self.have).max(axis=1))
+
+
+def _placed(
+    room: _Room, between: scipy.sparse.csr_array, kind: Array, cores: int, *, even: bool
+) -> Array | None:
+    """A core below `cores` for each slice, None where one fits on none of them."""
+    core, used = np.full(len(kind), -1), np.zeros((cores, room.need.shape[1]), np.int64)
+    held = np.zeros((cores, room.asked.shape[1]), bool)
+    of_core, opened = np.full(cores, -1, np.int64), 0
+    for i in np.argsort(-(room.need / room.have).max(axis=1), kind="stable"):
+        n = min(opened + 1, cores)  # the last of them is empty
+        full = room.filled(used[:n], held[:n], i)
+        fits = (full <= 1) & ((of_core[:n] == kind[i]) | (of_core[:n] < 0))
+        if not fits.any():
+            return None
+        row = slice(between.indptr[i], between.indptr[i + 1])
+        ends = core[between.indices[row]]
+        near = np.bincount(ends[ends >= 0], between.data[row][ends >= 0], n)[:n]
+        shared = np.arange(n) != opened
+        best = np.lexsort((-near, shared, full, ~fits))[0] if even else fits.argmax()
+        core[i], of_core[best], opened = best, kind[i], max(opened, best + 1)
+        used[best] += room.need[i]
+        held[best] |= room.asked[i]
+    return core
