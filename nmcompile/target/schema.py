@@ -69,6 +69,9 @@ class Core(Strict):
     axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
     ring_bits: Constant[Annotated[int, Field(ge=1, le=40)]] | None = None
+    compartment_profiles: Constant[Count] | None = None
+    threshold_profiles: Constant[Count] | None = None
+    synapse_formats: Constant[Count] | None = None
 
 
 class Router(Strict):
@@ -96,9 +99,6 @@ class Router(Strict):
     entries: Constant[Annotated[int, Field(ge=1, le=2**20)]]
     key_bits: Constant[Annotated[int, Field(ge=1, le=32)]]
     spare_bits: Constant[Annotated[int, Field(ge=0, le=16)]]
-    compartment_profiles: Constant[Count] | None = None
-    threshold_profiles: Constant[Count] | None = None
-    synapse_formats: Constant[Count] | None = None
 
 
 class Ends(Strict):
