@@ -8,6 +8,7 @@ from nmcompile.checks import Check
 from nmcompile.ir import Network, run_aligned
 from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Program, rates_by_name
+from nmcompile.mapping.multicast.program import check_routing
 from nmcompile.passes.quantize import payloads
 from nmcompile.simulator import simulate
 from nmcompile.stages import Data, IntegerStage
@@ -82,9 +83,19 @@ def _same_as(
     cores = len(np.unique(program.mapping.slices.core))
     return Check(
         arrow="map",
-        text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores",
+        text=f"0 of {spikes:,} spikes and 0 states differ, simulated on {cores} cores"
+        + _walked(program),
         figures={"spikes_differing": 0, "states_differing": 0, "spikes": spikes, "cores": cores},
     )
+
+
+def _walked(program: Program) -> str:
+    """What the walk of all keys through the tables found, where there are some."""
+    if program.mapping.routing is None:
+        return ""
+    check_routing(program)
+    entries = len(program.mapping.routing.tables)
+    return f"; every key reaches its cores through {entries:,} routing entries"
 
 
 def _differing(wanted: Records, found: Records) -> tuple[dict[str, int], int]:

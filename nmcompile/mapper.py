@@ -26,7 +26,7 @@ from nmcompile.passes.partition import (
     with_splitters,
 )
 from nmcompile.passes.place import allowed, place
-from nmcompile.passes.route import route
+from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
 
 Spikes = dict[str, Array]
@@ -106,6 +106,9 @@ def cut(
     Where there are more slices than cores, some share one, if the chip's cores are alike.
     """
     constraints = constraints or Constraints()
+    if spikes is not None and target.router is not None:
+        raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
+                       f"of {target.name} do", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
         found = _searched(network, target, backend, spikes, cores)
@@ -250,10 +253,13 @@ def lay(
     except NmcError as error:
         lost = _told_cut_off(constraints, target)
         raise NmcError(error.where, error.what, lost + error.hint) from error
-    ways_around(network, placed, axons, faults, target)
+    if target.router is None:
+        ways_around(network, placed, axons, faults, target)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
     require_fit(network, mapping, target, needs)
+    if target.router is not None:
+        mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return Program(network=network, mapping=mapping, target=target, latency=network.lags), needs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from functools import cache
 
 from nmcompile_backends.spinnaker.accum import FRACTION_BITS
 
@@ -13,6 +14,7 @@ SERIES = (5294, 4293434720, 2081624032)
 WORD = 0xFFFFFFFF
 
 
+@cache
 def accum_exponential(x: int) -> int:
     """Exponential of the accum `x` as an accum (`expk`)."""
     if x > LARGEST:
@@ -20,6 +22,7 @@ def accum_exponential(x: int) -> int:
     return 0 if x < SMALLEST else _exponential(x) >> 17
 
 
+@cache
 def fraction_exponential(x: int) -> int:
     """Exponential of the accum `x` as a u0.32, of which exp(0) = 1 leaves 0 (`expulr`)."""
     if x > LARGEST:

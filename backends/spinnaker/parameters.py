@@ -1,4 +1,4 @@
-"""Physical parameters of PyNN's IF_curr_exp and IF_cond_exp into a SpiNNaker core's registers.
+"""Physical parameters of PyNN's neurons into a SpiNNaker core's registers.
 
 The host writes tau_m, cm, potentials and times as accums (neuron_model_leaky_integrate_and_fire.py,
 synapse_type_exponential.py); the core computes the rest from them with its own division and
@@ -8,11 +8,11 @@ exponential (neuron_model_lif_impl.h, exp_synapse_utils.h).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod
 
 import numpy as np
-from nmcompile_backends.spinnaker.accum import FRACTION_BITS, encode, quotient
+from nmcompile_backends.spinnaker.accum import FRACTION_BITS, ONE, encode, quotient
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile_backends.spinnaker.exponential import accum_exponential, fraction_exponential
 
@@ -84,7 +84,17 @@ def neuron(
         shift_exc=shifts[0], shift_inh=shifts[1], conductance=conductance,
         reversal_exc=words["e_rev_e"], reversal_inh=words["e_rev_i"],
         v_init=words["v"], exc_init=words["isyn_exc"], inh_init=words["isyn_inh"],
+        tau_m=words["tau_m"], cm=words["cm"], tau_syn_e=words["tau_syn_e"],
+        tau_syn_i=words["tau_syn_i"],
     )
+
+
+def delta_neuron(name: str, cell: Cell, shape: tuple[int, ...], *, dt_ms: float = 1.0,
+                 shifts: tuple[int, int] = (0, 0)) -> SpinnakerNeuron:
+    """As `neuron`, for PyNN's IF_curr_delta, which has no tau_syn (input_type_delta.py)."""
+    scale = quotient(ONE, int(encode(dt_ms, f"{name}: dt_ms", " ms")))
+    return replace(neuron(name, cell, shape, dt_ms=dt_ms, shifts=shifts), delta=True,
+                   scale=np.array(scale, np.int32))
 
 
 def _each(

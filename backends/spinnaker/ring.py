@@ -51,8 +51,8 @@ def slots(neurons_per_core: int, longest_delay: int) -> int:
     As many as the longest delay needs, at most what `INDEX_BITS` leave (population_vertex.py,
     `max_delay_steps_incoming`): 32 at 256 neurons a core.
     """
-    room = INDEX_BITS - TYPE_BITS - _bits(neurons_per_core)
-    return int(2 ** min(_bits(longest_delay), room))
+    room = INDEX_BITS - TYPE_BITS - bits_for(neurons_per_core)
+    return int(2 ** min(bits_for(longest_delay), room))
 
 
 def staged(delay: Array, n_slots: int) -> tuple[Array, Array]:
@@ -102,6 +102,6 @@ def take(ring: Array, step: int) -> Array:
     return arriving
 
 
-def _bits(n: int) -> int:
+def bits_for(n: int) -> int:
     """Bits for `n` values; 1 for a single one (utility_calls.py `get_n_bits`)."""
     return max(1, ceil(log2(n)))

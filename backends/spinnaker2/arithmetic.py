@@ -30,6 +30,7 @@ class Spinnaker2Neuron:
 
     decay      `alpha_decay`, offset `i_offset` of py-spinnaker2 (`conversion.neuron`)
     threshold  in units of a weight
+    early      steps that the core runs with nothing but the offset ahead of the network's first
     """
 
     kind: ClassVar[str] = "spinnaker2"
@@ -43,6 +44,7 @@ class Spinnaker2Neuron:
     v_reset: Array = field(default_factory=_zero)
     v_init: Array = field(default_factory=_zero)
     reset: Reset = Reset.ZERO
+    early: int = 0
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter is not a finite float32."""
@@ -54,10 +56,23 @@ class Spinnaker2Neuron:
                                f"({value.dtype}), SpiNNaker 2 holds finite float32")
         if self.reset is Reset.NONE:
             raise NmcError(name, "SpiNNaker 2's neuron resets to zero or by subtraction")
+        if self.early < 0 or self._alone(shape)[1]:
+            raise NmcError(name, f"its offset of {self.offset.max():g} makes it fire within the "
+                           f"{self.early} steps that it runs before the first input reaches it",
+                           "Lower the bias.")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
-        """The membrane before step 0."""
-        return {"v": np.broadcast_to(self.v_init, shape).astype(np.float32)}
+        """The membrane that the early steps leave behind."""
+        state, _ = self._alone(shape[1:])
+        return {"v": np.broadcast_to(state["v"], shape).astype(np.float32)}
+
+    def _alone(self, shape: tuple[int, ...]) -> tuple[State, bool]:
+        """State after the early steps, and whether a neuron fired in them."""
+        state, fired = {"v": np.broadcast_to(self.v_init, shape).astype(np.float32)}, False
+        for _ in range(self.early):
+            state, spikes = self.step(state, np.zeros(shape, np.int32))
+            fired = fired or bool(spikes.any())
+        return state, fired
 
     def step(self, state: State, current: Array) -> tuple[State, Array]:
         """One step in readable numpy; `current` is q."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-LEFT = ("layer", "limited by", "from", "to", "target", "answer", "limit", "link")
+LEFT = ("layer", "chip", "limited by", "from", "to", "target", "answer", "limit", "link")
 
 
 def print_mapping(figures: dict[str, Any]) -> None:
@@ -32,6 +32,9 @@ def print_mapping(figures: dict[str, Any]) -> None:
     print_table(("link", "packets/step"), [
         (f"{row['column']},{row['row']} {row['direction']}", f"{row['packets']:,.2f}")
         for row in figures["links"]])
+    print_table(("chip", "routing entries", "a chip has", "used"), [
+        (f"{row['column']},{row['row']}", f"{row['entries']:,}", f"{row['have']:,} ({row['kind']})",
+         _share(row["entries"] / row["have"])) for row in figures["routers"]])
 
 
 def _print_faults(figures: dict[str, Any]) -> None:
@@ -40,7 +43,9 @@ def _print_faults(figures: dict[str, Any]) -> None:
     lost = f"; {dead['cut_off']:,} living cores are cut off" if dead["cut_off"] else ""
     click.echo(f"dead      {dead['cores']:,} cores, {dead['links']:,} links{lost}")
     if dead["links"] and packets:
-        click.echo(f"detours   {dead['bent']:,} pairs of tiles, in up to {dead['most_legs']} legs: "
+        bent = "" if dead["bent"] is None else (
+            f"{dead['bent']:,} pairs of tiles, in up to {dead['most_legs']} legs: ")
+        click.echo(f"detours   {bent}"
                    f"{figures['hops'] / packets:.3f} hops a packet, on the same cores "
                    f"{dead['hops_straight'] / packets:.3f} if no link were dead")
 

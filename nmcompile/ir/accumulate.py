@@ -53,6 +53,18 @@ def in_floats(projection: Projection) -> Projection:
     return replace(projection, map=projection.map.with_weights(weights))
 
 
+def by_sign(projection: Projection) -> tuple[Projection, ...]:
+    """`projection`, or the two of a split one: its positive and its negative weights' sizes."""
+    if projection.format is None or not projection.split:
+        return (projection,)
+    weights = projection.map.weights()
+    stored = replace(projection.format, sign="excitatory")
+    return tuple(
+        replace(projection, current=current, format=stored,
+                map=projection.map.with_weights(np.maximum(sign * weights, 0)))
+        for current, sign in enumerate((1, -1)))
+
+
 def whole_sums(projection: Projection, spikes: Array) -> Array:
     """What integer `spikes` (n, n_sources) bring to each target, int64, behind the exponent.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SPLIT = "split"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpikeFormat:
@@ -29,7 +31,8 @@ class SynapseFormat:
     bits      bits per weight, sign included where `sign` is "mixed"
     exponent  the accumulated sum is shifted left by this (right if negative) before it reaches
               the neuron
-    sign      "mixed", "excitatory" or "inhibitory"
+    sign      "mixed", "excitatory", "inhibitory", or SPLIT: weights above 0 feed the first of
+              their target's two currents, the magnitudes of those below 0 the second
     """
 
     bits: int

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.ir.formats import SpikeFormat, SynapseFormat
+from nmcompile.ir.formats import SPLIT, SpikeFormat, SynapseFormat
 from nmcompile.ir.maps import LinearMap
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
@@ -65,7 +65,8 @@ class Projection:
 
     delay    steps between a spike and its arrival; 0 arrives in the same step
     format   storage of the weights once they are integers
-    current  which of its target's several currents it feeds; None: its map leads to all of them
+    current  which of its target's several currents it feeds; None: its map leads to all of them,
+             or `format` splits its weights by their sign
     sources  first neuron of its source that it comes from and the one behind its last, in C
              order; None: all of them
     """
@@ -82,6 +83,15 @@ class Projection:
     def name(self) -> str:
         """How messages call it."""
         return f"{self.source} -> {self.target}"
+
+    @property
+    def split(self) -> bool:
+        """Whether the sign of a weight says which of two currents it feeds."""
+        return self.format is not None and self.format.sign == SPLIT
+
+    def feeds_all(self, target: Population) -> bool:
+        """Whether the map leads to all of several currents of `target`, its target."""
+        return target.currents > 1 and self.current is None and not self.split
 
     def taken(self, sent: Array) -> Array:
         """Of what its source sends, (n, source's size), the columns that its map takes."""

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.accumulate import accumulated, in_floats, rows_of, whole_sums
+from nmcompile.ir.accumulate import accumulated, by_sign, in_floats, rows_of, whole_sums
 from nmcompile.ir.network import Network, Output, Population, Projection
 from nmcompile.ir.neurons.base import Array, State, accumulator_of
 from nmcompile.ir.verify import order
@@ -34,7 +34,8 @@ def run(network: Network, inputs: dict[str, Array], steps: int | None = None) ->
     steps   how many steps to run; later inputs are zero. Default: as many as the inputs have
     """
     samples, given = _extent(network, inputs)
-    network = replace(network, projections=tuple(in_floats(p) for p in network.projections))
+    network = replace(network, projections=tuple(
+        in_floats(part) for p in network.projections for part in by_sign(p)))
     steps = given if steps is None else steps
     sent = {name: values.reshape(samples, given, -1) for name, values in inputs.items()}
     states = {p.name: p.neuron.initial_state((samples, *p.shape)) for p in network.populations}

@@ -10,6 +10,7 @@ import numpy as np
 from nmcompile.errors import NmcError
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.network import Input, Network, Population, Projection
+from nmcompile.ir.neurons.base import accumulator_of
 from nmcompile.ir.neurons.rules import require_shape
 
 LONGEST_NAME = 500
@@ -125,7 +126,15 @@ def _verify_channels(projection: Projection) -> None:
 def _share(population: Population, projection: Projection) -> int:
     """Currents of `population` of which `projection` feeds one."""
     currents: int = getattr(population.neuron, "currents", 1)
-    if projection.current is None or projection.target != population.name:
+    if projection.target != population.name:
+        return 1
+    if projection.split:
+        plain = accumulator_of(population.neuron) is None and projection.current is None
+        if currents != 2 or not plain:
+            raise NmcError(projection.name, f"its weights are split by sign, its target has "
+                           f"{currents} current{'s' if currents > 1 else ''} for them")
+        return currents
+    if projection.current is None:
         return 1
     if not 0 <= projection.current < currents:
         raise NmcError(projection.name, f"it feeds current {projection.current} of a neuron that "

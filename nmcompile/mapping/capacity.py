@@ -73,28 +73,47 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
         bits += _projection_bits(projection, axons, slices, target, backend)
         number = index.get(projection.source)
-        owner = (np.full(len(axons.start) - 1, -1) if number is None
+        owner = (_input_runs(len(axons.start) - 1, n, target) if number is None
                  else slice_of_neurons(network, slices, number))
         starts, ends, count = _ways(np.repeat(owner, np.diff(axons.start)), axons.slice, n)
         used = -(-count // sources_of_an_axon(projection, target))
         received += np.bincount(ends, used, n).astype(np.int64)
-        sent += np.bincount(starts + 1, used, n + 1).astype(np.int64)[1:]
+        leaving = np.bincount(starts, used, n)[:n].astype(np.int64)
+        sent = sent + leaving if target.router is None else np.maximum(sent, leaving.clip(max=1))
     return Demand(
         neurons=compartments(network, slices), synapse_bits=bits, input_axons=received,
         output_axons=sent, kept=kept(network, slices, target))
 
 
 def sources_of_an_axon(projection: Projection, target: Target) -> int:
-    """How many neurons of a slice may share an axon of `projection` into another slice."""
+    """How many neurons of a slice may share an axon of `projection` into another slice.
+
+    Routers that match keys send all packets of a slice the same ways, whatever the map.
+    """
+    if target.router is not None:
+        return target.core.axon_sources.value
     shared = isinstance(projection.map, Conv) and target.core.shared_kernels.value
     return target.core.axon_sources.value if shared or isinstance(projection.map, Dense) else 1
 
 
+def runs_of_inputs(lines: int, target: Target) -> int:
+    """How many runs of lines, each as long as a core's neurons, routers tell of an input apart."""
+    return -(-lines // target.core.neurons.value)
+
+
+def _input_runs(lines: int, n: int, target: Target) -> Array:
+    """(lines,) from `n` on, which of an input's lines come as from one slice."""
+    if target.router is None:
+        return np.full(lines, n)
+    return n + np.arange(lines) // target.core.neurons.value
+
+
 def _ways(starts: Array, ends: Array, n: int) -> tuple[Array, Array, Array]:
-    """The pairs of slices among `starts` (-1 for an input) and `ends`, and how often each is."""
+    """The pairs of slices among `starts` (from `n` on: inputs) and `ends`; how often each is."""
     pairs = scipy.sparse.coo_array(
-        (np.ones(len(ends), np.int64), (starts + 1, ends)), shape=(n + 1, n)).tocsr().tocoo()
-    return pairs.row - 1, pairs.col, pairs.data
+        (np.ones(len(ends), np.int64), (starts, ends)),
+        shape=(int(starts.max(initial=0)) + 1, n)).tocsr().tocoo()
+    return pairs.row, pairs.col, pairs.data
 
 
 def compartments(network: Network, slices: Slices) -> Array:

@@ -11,6 +11,7 @@ most_cores = 8
 [faults]
 cores = ["17", "200-203"]           # dead ones
 links = ["3,1 east"]                # column and row of a tile; dead both ways
+chips = ["7"]                       # their cores and all links to them
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.faults import both_ways, cut_off, links_out
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
-from nmcompile.target.topology import DIRECTIONS, board_width
+from nmcompile.target.topology import (
+    board_height,
+    board_width,
+    directions,
+    neighbours,
+    tile_number,
+)
 from nmcompile.toml import read_toml
 
 KIND = "constraints file"
@@ -86,6 +93,7 @@ class _Layer(_Table):
 class _Faults(_Table):
     cores: list[str] = []
     links: list[str] = []
+    chips: list[str] = []
 
 
 class _File(_Table):
@@ -119,8 +127,22 @@ def read_constraints(path: Path, network: Network, target: Target) -> Constraint
         most_cores={name: layer.most_cores for name, layer in content.layers.items()
                     if layer.most_cores is not None},
         reserved=_cores(content.reserve, target, f"{path}: reserve"),
-        faults=Faults(cores=_cores(content.faults.cores, target, f"{path}: faults.cores"),
-                      links=_links(content.faults.links, target, f"{path}: faults.links")))
+        faults=_dead(content.faults, target, f"{path}: faults"))
+
+
+def _dead(faults: _Faults, target: Target, where: str) -> Faults:
+    chips = [text if text.startswith("chip") else f"chip {text}" for text in faults.chips]
+    lost = _cores(chips, target, f"{where}.chips")
+    if target.router is not None and 0 in lost:
+        raise NmcError(f"{where}.chips", f"has chip 0 of {target.name}, where spikes enter",
+                       "Use a board whose first chip works.")
+    tiles, behind = np.unique(tile_number(target, lost)), neighbours(target)
+    around = np.flatnonzero(np.repeat(np.isin(np.arange(len(behind)), tiles), behind.shape[1])
+                            & (behind.reshape(-1) >= 0))
+    links = [_links(faults.links, target, f"{where}.links"), both_ways(target, around)]
+    return Faults(
+        cores=np.union1d(_cores(faults.cores, target, f"{where}.cores"), lost).astype(np.int32),
+        links=np.union1d(*links).astype(np.int32))
 
 
 def _cores(texts: list[str], target: Target, where: str) -> Array:
@@ -144,16 +166,17 @@ def _cores(texts: list[str], target: Target, where: str) -> Array:
 def _links(texts: list[str], target: Target, where: str) -> Array:
     """Link numbers of texts such as "3,1 east", both ways, rising."""
     found, known = [], both_ways(target, links_out(target))
+    ways, width, height = directions(target), board_width(target), board_height(target)
     for text in texts:
-        match = re.fullmatch(rf"(\d{{1,9}}),(\d{{1,9}}) ({'|'.join(DIRECTIONS)})", text.strip())
+        match = re.fullmatch(rf"(\d{{1,9}}),(\d{{1,9}}) ({'|'.join(ways)})", text.strip())
         if not match:
             raise NmcError(where, f"'{text}' names no link", "Write column, row and direction of "
                            "a tile's way out: \"3,1 east\".")
         column, row = int(match[1]), int(match[2])
-        inside = column < board_width(target) and row < target.board.mesh_height.value
-        link = (row * board_width(target) + column) * 4 + DIRECTIONS.index(match[3])
+        inside = column < width and row < height
+        link = (row * width + column) * len(ways) + ways.index(match[3])
         if not inside or link not in known:
             raise NmcError(where, f"'{text}' leads from or to no tile of {target.name}, which has "
-                           f"{board_width(target)} x {target.board.mesh_height.value}")
+                           f"{width} x {height}")
         found.append(link)
     return both_ways(target, np.array(found, np.int64)) if found else np.zeros(0, np.int32)

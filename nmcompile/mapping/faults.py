@@ -13,7 +13,16 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping._detour_kernels import LOST, STRAIGHT, chains, runs, two_legs
 from nmcompile.mapping.mapping import Faults
 from nmcompile.target import Target
-from nmcompile.target.topology import EAST, SOUTH, board_width, opposite, tile_number
+from nmcompile.target.topology import (
+    EAST,
+    SOUTH,
+    board_height,
+    board_width,
+    directions,
+    neighbours,
+    opposite,
+    tile_number,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,19 +54,18 @@ class NoWayError(NmcError):
 
 def both_ways(target: Target, link: Array) -> Array:
     """`link` and the links that lead back, rising."""
-    width = board_width(target)
-    tile, direction = np.divmod(np.asarray(link, np.int64), 4)
-    step = np.array([1, -1, -width, width])[direction]
-    back = (tile + step) * 4 + opposite(direction)
+    ways = len(directions(target))
+    tile, direction = np.divmod(np.asarray(link, np.int64), ways)
+    back = neighbours(target)[tile, direction] * ways + opposite(target, direction)
     return np.unique(np.concatenate([link, back])).astype(np.int32)
 
 
 def links_out(target: Target) -> Array:
     """One link of each pair that joins two tiles of the board, rising."""
-    width, height = board_width(target), target.board.mesh_height.value
-    tiles = np.arange(width * height).reshape(height, width)
-    return np.sort(np.concatenate([
-        tiles[:, :-1].reshape(-1) * 4 + EAST, tiles[:-1].reshape(-1) * 4 + SOUTH]))
+    behind = neighbours(target)
+    one_way = (EAST, SOUTH) if target.router is None else (0, 1, 2)
+    tile, way = np.nonzero(behind[:, one_way] >= 0)
+    return np.sort(tile * behind.shape[1] + np.array(one_way)[way])
 
 
 def random_faults(target: Target, cores: float, links: float, seed: int) -> Faults:
@@ -72,22 +80,26 @@ def random_faults(target: Target, cores: float, links: float, seed: int) -> Faul
 def joined_tiles(target: Target, faults: Faults) -> Array:
     """(tiles,) bool: the largest part of the board in which living links lead from all to all.
 
-    Of several that are as large, the one with the tile of the lowest number.
+    Of several that are as large, the one with the tile of the lowest number. Where chips have
+    routers, the part with the first chip, whose router spikes enter by.
     """
-    width, tiles = board_width(target), board_width(target) * target.board.mesh_height.value
-    if not len(faults.links):
-        return np.ones(tiles, bool)
-    tile, direction = np.divmod(
-        np.setdiff1d(both_ways(target, links_out(target)), faults.links), 4)
-    ahead = tile + np.array([1, -1, -width, width])[direction]
-    graph = scipy.sparse.coo_array((np.ones(len(tile), bool), (tile, ahead)), (tiles, tiles))
+    if target.router is None and not len(faults.links):
+        return np.ones(board_width(target) * board_height(target), bool)
+    behind = neighbours(target)
+    alive, tiles = behind >= 0, len(behind)
+    alive.reshape(-1)[faults.links] = False
+    tile, way = np.nonzero(alive)
+    graph = scipy.sparse.coo_array(
+        (np.ones(len(tile), bool), (tile, behind[tile, way])), (tiles, tiles))
     label = connected_components(graph, directed=True, connection="strong")[1]
+    if target.router is not None:
+        return np.asarray(label == label[0])
     sizes = np.bincount(label)[label]
-    return label == label[sizes.argmax()]
+    return np.asarray(label == label[sizes.argmax()])
 
 
 def cut_off(target: Target, faults: Faults) -> Array:
-    """(n_cores,) bool: living cores on tiles that dead links cut off from the largest part."""
+    """(n_cores,) bool: living cores on tiles outside of `joined_tiles`."""
     cores = np.arange(target.n_cores, dtype=np.int32)
     lost = ~joined_tiles(target, faults)[tile_number(target, cores)]
     lost[faults.cores] = False
@@ -110,7 +122,7 @@ def detours(target: Target, faults: Faults, first: Array, last: Array) -> Detour
     if not len(faults.links):
         return _bent(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int64),
                      np.zeros(0, np.int32))
-    width, height = board_width(target), target.board.mesh_height.value
+    width, height = board_width(target), board_height(target)
     tiles = width * height
     pair = np.unique(np.asarray(first, np.int64) * tiles + last)
     dead = np.zeros(tiles * 4, bool)

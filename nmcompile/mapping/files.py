@@ -13,6 +13,7 @@ from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFo
 from nmcompile.ir.maps import MAPS, Grid
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Faults, Mapping, Program, Slices
+from nmcompile.mapping.multicast.routing import Keys, Routing, Tables
 from nmcompile.mapping.verify import verify_program
 from nmcompile.target import Target
 from nmcompile.values_file import read_value, write_value
@@ -30,6 +31,9 @@ VALUES = (
     Slices,
     Axons,
     Faults,
+    Routing,
+    Keys,
+    Tables,
     Grid,
     *MAPS,
     *FLOAT_NEURONS,

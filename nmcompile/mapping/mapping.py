@@ -9,6 +9,7 @@ import numpy as np
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.multicast.routing import Routing
 from nmcompile.target import Target
 
 Box = tuple[int, int, int]
@@ -82,7 +83,8 @@ class Faults:
     """Dead parts of a board, rising and each once.
 
     cores  (k,) int32 global core numbers
-    links  (k,) int32 link numbers, tile * 4 + direction, of the ways out of a tile
+    links  (k,) int32 link numbers of the ways out of a tile: tile * 4 + direction, or
+           tile * 6 + link where chips have routers
     """
 
     cores: Array = field(default_factory=_none)
@@ -96,12 +98,14 @@ class Mapping:
     rates   (n,) float32 mean spikes in a step of the lines of all inputs and then of the neurons
             of all populations, as calibration data made them; what the placement counted with
     faults  what of the board was not to be used
+    routing  what routers are loaded with, where the target's chips have some
     """
 
     slices: Slices
     axons: tuple[Axons, ...]
     rates: Array
     faults: Faults = field(default_factory=Faults)
+    routing: Routing | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

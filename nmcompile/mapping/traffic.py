@@ -10,8 +10,9 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.faults import Detours, NoWayError, detours
 from nmcompile.mapping.mapping import Axons, Faults, Slices
+from nmcompile.mapping.multicast.demand import Senders, reached_slices, senders
 from nmcompile.target import Target
-from nmcompile.target.topology import INPUT_TILE, board_width, tile_number
+from nmcompile.target.topology import INPUT_TILE, board_height, board_width, tile_number
 
 
 def packets_between(
@@ -42,7 +43,7 @@ def ways_around(
 
     Raises NoWayError naming source and target of the first projection that has no way.
     """
-    tiles = board_width(target) * target.board.mesh_height.value
+    tiles = board_width(target) * board_height(target)
     origin = INPUT_TILE[1] * board_width(target) + INPUT_TILE[0]
     tile = tile_number(target, slices.core)
     index = {p.name: i for i, p in enumerate(network.populations)}
@@ -62,3 +63,24 @@ def ways_around(
         names = next(f"{p.source} to {p.target}" for p, pair
                      in zip(network.projections, joined, strict=True) if lost in pair)
         raise NoWayError(target, faults, error.first, error.last, names) from error
+
+
+def copies_between(
+    network: Network, slices: Slices, axons: tuple[Axons, ...], rates: dict[str, Array],
+    target: Target,
+) -> tuple[scipy.sparse.csr_array, Array]:
+    """As `packets_between`; routers copy each packet to all slices that its sender reaches."""
+    _, events = packets_between(network, slices, axons, rates)
+    from_ = senders(network, slices, target)
+    reached = reached_slices(network, slices, axons, from_)
+    copies = scipy.sparse.diags_array(sent_by(from_, rates)) @ reached
+    inputs = scipy.sparse.csr_array(copies[len(slices):].sum(axis=0)[None])
+    return scipy.sparse.csr_array(scipy.sparse.vstack([copies[:len(slices)], inputs])), events
+
+
+def sent_by(senders: Senders, rates: dict[str, Array]) -> Array:
+    """(s,) mean spikes in a step of each sender; `rates` as of `packets_between`."""
+    total = np.zeros(len(senders.size))
+    for name, owner in senders.of.items():
+        total += np.bincount(owner, np.asarray(rates[name], np.float64).reshape(-1), len(total))
+    return total

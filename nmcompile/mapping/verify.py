@@ -12,8 +12,11 @@ from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.mapping.mapping import Axons, Faults, Program, Slices, view
+from nmcompile.mapping.multicast.check import RoutingError
+from nmcompile.mapping.multicast.program import check_routing
+from nmcompile.mapping.multicast.routing import Routing
 from nmcompile.target import Target
-from nmcompile.target.topology import board_width
+from nmcompile.target.topology import n_links
 
 
 def verify_program(program: Program) -> Program:
@@ -31,6 +34,7 @@ def verify_program(program: Program) -> Program:
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
         _verify_projection(projection, program.target)
         _verify_axons(projection, axons, network, mapping.slices)
+    _verify_routing(program)
     return program
 
 
@@ -100,13 +104,39 @@ def verify_rates(network: Network, rates: Array) -> None:
 
 def _verify_faults(faults: Faults, slices: Slices, target: Target) -> None:
     _require_integers("faults", faults.cores, faults.links)
-    n_links = 4 * board_width(target) * target.board.mesh_height.value
-    for numbers, end in ((faults.cores, target.n_cores), (faults.links, n_links)):
+    for numbers, end in ((faults.cores, target.n_cores), (faults.links, n_links(target))):
         _require_range("faults", numbers, 0, end)
         if np.any(np.diff(numbers) <= 0):
             raise NmcError("mapping", "its dead parts are not listed once and rising")
     if np.any(np.isin(slices.core, faults.cores)):
         raise NmcError("mapping", "a slice lies on a dead core")
+
+
+def _verify_routing(program: Program) -> None:
+    target, routing = program.target, program.mapping.routing
+    if routing is None or target.router is None:
+        if (routing is None) != (target.router is None):
+            raise NmcError("mapping", f"it has keys and tables, or {target.name} has routers, but "
+                           "not both")
+        return
+    _verify_tables(routing, target.board.chips.value)
+    try:
+        check_routing(program)
+    except RoutingError as error:
+        raise NmcError("routing", str(error)) from error
+
+
+def _verify_tables(routing: Routing, chips: int) -> None:
+    keys, tables = routing.keys, routing.tables
+    words = (keys.key, keys.mask, tables.key, tables.mask, tables.route)
+    if any(w.dtype != np.uint32 or w.ndim != 1 for w in words) or tables.start.dtype != np.int64:
+        raise NmcError("routing", "its keys and tables are not of 32-bit words")
+    if len(keys.key) != len(keys.mask) or len({len(w) for w in words[2:]}) != 1:
+        raise NmcError("routing", "its words differ in number")
+    start = tables.start
+    if start.shape != (chips + 1,) or start[0] != 0 or start[-1] != len(tables) or np.any(
+            np.diff(start) < 0):
+        raise NmcError("routing", "its tables are not one for each chip")
 
 
 def _verify_projection(projection: Projection, target: Target) -> None:
@@ -134,7 +164,7 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     owner = network.populations.index(network.population(projection.target))
     if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):
         raise NmcError(name, "an axon ends in a slice of another population")
-    several = network.population(projection.target).currents > 1 and projection.current is None
+    several = projection.feeds_all(network.population(projection.target))
     if several and not isinstance(projection.map, Dense):
         raise NmcError(name, "only a dense map reaches neurons with several currents")
     if isinstance(projection.map, Sparse):

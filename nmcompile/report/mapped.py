@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Faults, Program, rates_by_name
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.faults import cut_off
+from nmcompile.mapping.multicast.program import sent_in
+from nmcompile.mapping.traffic import sent_by
+from nmcompile.passes.route import multicast
 from nmcompile.simulator import Expected, expected_traffic
 from nmcompile.target import Target
-from nmcompile.target.topology import DIRECTIONS, INPUT_TILE, board_width, tile_position
+from nmcompile.target.topology import (
+    INPUT_TILE,
+    board_width,
+    chip_places,
+    directions,
+    tile_position,
+)
 
 BUSIEST = 8  # links that are listed
 
@@ -25,6 +35,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
     traffic  packets and hops in a step between layers at the rates of the calibration data
     links    the busiest links, packets in a step
+    routers  the chips with most routing entries
     faults   what dead parts cost; None where nothing is dead
     """
     target, core = program.target, program.mapping.slices.core
@@ -43,6 +54,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
         "packets": float(expected.packets.sum()),
         "hops": float(expected.hops.sum()),
         "links": _links(target, expected.loads),
+        "routers": _routers(program),
     }
 
 
@@ -51,22 +63,38 @@ def _faults(program: Program, expected: Expected) -> dict[str, Any] | None:
 
     cores, links, cut_off  dead cores, dead links (one in each direction), and living cores that
                            dead links cut off
-    bent, most_legs        pairs of tiles whose way goes around dead links, the most legs of one
+    bent, most_legs        pairs of tiles whose way goes around dead links, the most legs of one;
+                           None where routers copy packets
     hops_straight          hops in a step if all links lived, with the slices on the same cores
     """
     faults, target = program.mapping.faults, program.target
     if not len(faults.cores) and not len(faults.links):
         return None
-    at = np.concatenate([tile_position(target, program.mapping.slices.core), [INPUT_TILE]])
-    sent = expected.packets.tocoo()
-    straight = np.abs(at[sent.row] - at[sent.col]).sum(axis=1)
-    legs = np.diff(expected.ways.start) + 1
+    legs = None if expected.ways is None else np.diff(expected.ways.start) + 1
+    straight = _straight_hops if target.router is None else _whole_trees
     return {
         "cores": len(faults.cores), "links": len(faults.links),
         "cut_off": int(np.count_nonzero(cut_off(target, faults))),
-        "bent": len(legs), "most_legs": int(legs.max(initial=1)),
-        "hops_straight": float((sent.data * straight).sum()),
+        "bent": None if legs is None else len(legs),
+        "most_legs": None if legs is None else int(legs.max(initial=1)),
+        "hops_straight": straight(program, expected),
     }
+
+
+def _straight_hops(program: Program, expected: Expected) -> float:
+    """Hops in a step in dimension order."""
+    at = np.concatenate([
+        tile_position(program.target, program.mapping.slices.core), [INPUT_TILE]])
+    sent = expected.packets.tocoo()
+    return float((sent.data * np.abs(at[sent.row] - at[sent.col]).sum(axis=1)).sum())
+
+
+def _whole_trees(program: Program, expected: Expected) -> float:
+    """Hops in a step through trees that were grown as if nothing were dead."""
+    network, target = program.network, program.target
+    sent = sent_in(network, replace(program.mapping, faults=Faults()), target)
+    rates = sent_by(sent.senders, rates_by_name(network, program.mapping.rates))
+    return float(rates @ multicast.trees(sent.machine, sent.demand).hops())
 
 
 def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
@@ -115,7 +143,20 @@ def _traffic(program: Program, expected: Expected) -> list[dict[str, Any]]:
 
 def _links(target: Target, loads: Array) -> list[dict[str, Any]]:
     order = np.lexsort((np.arange(len(loads)), -loads))[:BUSIEST]
-    width = board_width(target)
-    return [{"column": int(link // 4 % width), "row": int(link // 4 // width),
-             "direction": DIRECTIONS[link % 4], "packets": float(loads[link])}
+    width, names = board_width(target), directions(target)
+    return [{"column": int(link // len(names) % width), "row": int(link // len(names) // width),
+             "direction": names[link % len(names)], "packets": float(loads[link])}
             for link in order if loads[link] > 0]
+
+
+def _routers(program: Program) -> list[dict[str, Any]]:
+    """The chips with the longest routing tables, and what a table may have."""
+    router, routing = program.target.router, program.mapping.routing
+    if router is None or routing is None:
+        return []
+    entries, places = routing.tables.entries(), chip_places(router)
+    order = np.lexsort((np.arange(len(entries)), -entries))[:BUSIEST]
+    return [{"column": int(places[chip, 0]), "row": int(places[chip, 1]),
+             "entries": int(entries[chip]), "have": router.entries.value,
+             "kind": router.entries.kind}
+            for chip in order if entries[chip] > 0]

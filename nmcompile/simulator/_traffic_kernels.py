@@ -117,6 +117,16 @@ def count(
 
 
 @parallel_kernel
+def count_events(payload, start, ends, synapses, events):
+    """Add the synaptic events of one projection to `events` (samples, slices)."""
+    for sample in prange(payload.shape[0]):
+        for source in range(payload.shape[1]):
+            if payload[sample, source] != 0:
+                for axon in range(start[source], start[source + 1]):
+                    events[sample, ends[axon]] += synapses[axon]
+
+
+@parallel_kernel
 def count_by_owner(payload, owner, counts):
     """Add the spikes of each sample to `counts` (samples, slices) by the slice of the neuron."""
     for sample in prange(payload.shape[0]):

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from nmcompile.ir import Network, Output, Population, Projection, step_weights
+from nmcompile.ir.accumulate import by_sign
 from nmcompile.ir.neurons.base import Accumulator, Array, ChipNeuron, State, accumulator_of
 from nmcompile.mapping import Mapping, Program
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.simulator._traffic_kernels import count_by_owner
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
+from nmcompile.simulator.packets import traffic_of
 from nmcompile.simulator.timing import Timing
-from nmcompile.simulator.traffic import Tally, Traffic
+from nmcompile.simulator.traffic import Tally
 
 BATCH = 256  # samples that run at once
 Progress = Callable[[int], None]
@@ -96,7 +98,7 @@ class _Engine:
         self._steppers = {
             p.name: cast(ChipNeuron, p.neuron).stepper(p.shape) for p in network.populations
         }
-        self._traffic, self._timing = Traffic(program), Timing(program)
+        self._traffic, self._timing = traffic_of(program), Timing(program)
         self._owner = [
             slice_of_neurons(network, mapping.slices, i) for i in range(len(network.populations))
         ]
@@ -193,14 +195,14 @@ class _Log:
         self._program, self._steps = program, steps
         network = program.network
         self._scores = {
-            port.name: _no_score(port, (samples, *network.shape_of(port.population)))
+            port.name: _no_score(port, network.population(port.population), samples)
             for port in network.outputs
         }
         self._weights = {port.name: step_weights(port, steps)
                          for port in network.outputs if port.weights}
         self.records = {
             p.name: {
-                name: np.zeros((samples, steps, *p.shape), np.int32)
+                name: np.zeros((samples, steps, *p.shape), _kind_of(p, name))
                 for name in record
                 if name in ("spikes", *p.neuron.state_names)
             }
@@ -227,9 +229,18 @@ class _Log:
         return self._scores
 
 
-def _no_score(port: Output, shape: tuple[int, ...]) -> Array:
+def _kind_of(population: Population, variable: str) -> np.dtype[Any]:
+    """Type of the numbers of a variable; those of states differ from chip to chip."""
+    if variable == "spikes":
+        return np.dtype(np.int32)
+    return population.neuron.initial_state((1, *population.shape))[variable].dtype
+
+
+def _no_score(port: Output, population: Population, samples: int) -> Array:
     """Scores before the first step; whole numbers where nothing but whole numbers is added."""
-    if not port.weights and not port.offset:
+    shape = (samples, *population.shape)
+    whole = _kind_of(population, port.variable).kind == "i"
+    if whole and not port.weights and not port.offset:
         return np.zeros(shape, np.int64)
     offset = np.array(port.offset or 0.0)
     return np.zeros(shape) + (offset.reshape(shape[1:]) if port.offset else offset)
@@ -247,8 +258,8 @@ def _deliveries(
     """What reaches `population`, in the order in which it is added."""
     axons = dict(zip(map(id, network.projections), mapping.axons, strict=True))
     if accumulator_of(population.neuron) is None:
-        return [(p, delivery(p, axons[id(p)], mapping.slices, population.shape))
-                for p in network.incoming(population.name)]
+        return [(part, delivery(part, axons[id(p)], mapping.slices, population.shape))
+                for p in network.incoming(population.name) for part in by_sign(p)]
     return [(p, accumulation(p, axons[id(p)], mapping.slices, population))
             for p in network.arriving(population.name)]
 

@@ -9,7 +9,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import compartments
 from nmcompile.simulator.traffic import Tally
-from nmcompile.target.topology import EAST, WEST, board_width, tile_position
+from nmcompile.target.topology import EAST, WEST, board_width, n_links, tile_position
 
 
 class Timing:
@@ -63,6 +63,8 @@ class Timing:
 def _link_times(program: Program) -> Array:
     """Seconds that each link takes for a packet, in the order of a tally's loads."""
     cost, board = program.target.time_s, program.target.board
+    if program.target.router is not None:
+        return np.full(n_links(program.target), cost.hop_chip.value)
     width, height = board_width(program.target), board.mesh_height.value
     column = np.arange(width) % board.mesh_width.value
     times = np.full((height, width, 4), cost.hop_y.value)

@@ -97,17 +97,17 @@ class Expected:
 
     packets  (slices + 1, slices) CSR float64; the last row is that of the inputs
     hops     (slices + 1, 3) along x, along y, between chips, where packets begin
-    loads    (links,) packets over each link; link = tile * 4 + direction
-    ways     around dead links
+    loads    (links,) packets over each link, by its number
+    ways     around dead links, on a mesh
     """
 
     packets: scipy.sparse.csr_array
     hops: Array
     loads: Array
-    ways: Detours
+    ways: Detours | None = None
 
 
-def expected_traffic(program: Program) -> Expected:
+def expected_on_mesh(program: Program) -> Expected:
     """What the spikes of a step cost on average."""
     slices, target = program.mapping.slices, program.target
     network, mapping = program.network, program.mapping

@@ -7,8 +7,10 @@ from nmcompile.target.load import (
     read_target,
     with_chips,
 )
+from nmcompile.target.machines import fitting_chips
 from nmcompile.target.schema import Constant, Target
 
 __all__ = [
-    "Constant", "Target", "installed", "load_target", "parse_target", "read_target", "with_chips",
+    "Constant", "Target", "fitting_chips", "installed", "load_target", "parse_target",
+    "read_target", "with_chips",
 ]

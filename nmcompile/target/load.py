@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from nmcompile.errors import NmcError, unknown_name
+from nmcompile.target.machines import routed_chips
 from nmcompile.target.schema import MAX_CORES, Constant, Target
 from nmcompile.toml import parse_toml, read_toml
 
@@ -62,8 +63,10 @@ def parse_target(text: str, where: str) -> Target:
 def with_chips(target: Target, chips: int) -> Target:
     """`target` on a board of `chips` of its chips.
 
-    Raises NmcError where that is more cores than a board may have.
+    Raises NmcError where that is more cores than a board may have, or no machine of its boards.
     """
+    if target.router is not None:
+        return routed_chips(target, chips)
     constant = Constant[int](value=chips, unit="chips", kind=target.board.chips.kind,
                              source=f"chosen by the user; {target.board.chips.source}")
     board = target.board.model_copy(update={"chips": constant})

@@ -16,6 +16,8 @@ WeightBits = Annotated[int, Field(ge=2, le=16)]
 PayloadBits = Annotated[int, Field(ge=0, le=32)]
 Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one event
 Reset = Literal["none", "zero", "subtract"]
+Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
+MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
 
 
 class Strict(BaseModel):
@@ -54,6 +56,8 @@ class Core(Strict):
     axon_sources    neurons of one slice that may share an axon where rows are dense or a kernel is
                     shared; 1 where each has its own
     shared_kernels  true where a convolution stores its kernel once for each core
+    ring_bits       that name a neuron, one of two kinds of synapse and a step, where a core keeps
+                    sums for the steps to come
     compartment_profiles, threshold_profiles, synapse_formats  how many different ones a core tells
                     apart, where that is limited
     """
@@ -64,9 +68,37 @@ class Core(Strict):
     output_axons: Constant[Count]
     axon_sources: Constant[Count]
     shared_kernels: Constant[bool]
+    ring_bits: Constant[Annotated[int, Field(ge=1, le=40)]] | None = None
     compartment_profiles: Constant[Count] | None = None
     threshold_profiles: Constant[Count] | None = None
     synapse_formats: Constant[Count] | None = None
+
+
+class Router(Strict):
+    """Routers that match the keys of packets, one on each chip, and how they are linked.
+
+    Chips are numbered along x, then y; their cores are 1, 2, ... of the router's words.
+
+    width, height  columns and rows of chips of the smallest rectangle around the board
+    missing        [x, y] of the places in it without a chip
+    links          "mesh" of four ways out of a chip, or "triangular" with northeast and southwest
+    wrap           whether a link that leaves the rectangle enters it on the other side
+    missing_links  [x, y, link] that lead nowhere; 0 to 5 are east, northeast, north, west,
+                   southwest and south
+    entries        of a routing table that may be used
+    key_bits       of a packet
+    spare_bits     low bits of a key that each neuron has for itself
+    """
+
+    width: Constant[Count]
+    height: Constant[Count]
+    missing: Constant[list[tuple[Place, Place]]]
+    links: Constant[Literal["mesh", "triangular"]]
+    wrap: Constant[bool]
+    missing_links: Constant[list[tuple[Place, Place, Annotated[int, Field(ge=0, le=5)]]]]
+    entries: Constant[Annotated[int, Field(ge=1, le=2**20)]]
+    key_bits: Constant[Annotated[int, Field(ge=1, le=32)]]
+    spare_bits: Constant[Annotated[int, Field(ge=0, le=16)]]
 
 
 class Ends(Strict):
@@ -137,6 +169,8 @@ class Target(Strict):
 
     family  the backend that knows the chip's arithmetic and its files
     ends    only of chips with inputs and outputs of their own
+    router  only of chips whose routers copy packets by their keys; without it chips stand in a
+            row and packets go in dimension order
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -149,6 +183,7 @@ class Target(Strict):
     energy_j: Energies
     power_w: Power
     ends: Ends | None = None
+    router: Router | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -163,6 +198,43 @@ class Target(Strict):
             raise ValueError(f"board has {self.n_cores:,} cores, at most {MAX_CORES:,} can be used")
         if self.formats.payload_bits.value == 1:
             raise ValueError("formats.payload_bits is 1, expected 0 (binary) or 2 to 32 (signed)")
+        return self
+
+    @model_validator(mode="after")
+    def _sums_to_come_have_room(self) -> Target:
+        if self.core.ring_bits is None:
+            return self
+        need = 1 + sum(max(1, (n - 1).bit_length()) for n in (
+            self.core.neurons.value, self.formats.max_delay.value))
+        if need > self.core.ring_bits.value:
+            raise ValueError(
+                f"core.neurons {self.core.neurons.value} with formats.max_delay "
+                f"{self.formats.max_delay.value} take {need} bits, core.ring_bits has "
+                f"{self.core.ring_bits.value}")
+        return self
+
+    @model_validator(mode="after")
+    def _routers_are_on_the_board(self) -> Target:
+        if self.router is None:
+            return self
+        board, router = self.board, self.router
+        width, height = router.width.value, router.height.value
+        missing = set(router.missing.value)
+        if (board.mesh_width.value, board.mesh_height.value) != (1, 1):
+            raise ValueError("board: a chip with a router has one tile (mesh_width, mesh_height)")
+        if board.cores_per_tile.value > MOST_ROUTED:
+            raise ValueError(f"board.cores_per_tile is {board.cores_per_tile.value}, a router's "
+                             f"word names {MOST_ROUTED} at most")
+        for x, y, *_ in (*router.missing.value, *router.missing_links.value):
+            if x >= width or y >= height:
+                raise ValueError(f"router: [{x}, {y}] is outside of its {width} x {height} chips")
+        if any((x, y) in missing for x, y, _ in router.missing_links.value):
+            raise ValueError("router.missing_links has a link of a chip in router.missing")
+        if (0, 0) in missing:
+            raise ValueError("router.missing has the chip [0, 0], where spikes enter")
+        if width * height - len(missing) != board.chips.value:
+            raise ValueError(f"router: {width} x {height} chips without {len(missing)} are not the "
+                             f"{board.chips.value} of board.chips")
         return self
 
     @property
@@ -180,7 +252,8 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "core", "ends", "formats", "time_s", "energy_j", "power_w")
+            for section in ("board", "router", "core", "ends", "formats", "time_s", "energy_j",
+                            "power_w")
             for name, constant in getattr(self, section) or ()
             if constant is not None
         }

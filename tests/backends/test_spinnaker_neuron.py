@@ -36,9 +36,9 @@ def respond(model, currents):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_the_kernels_are_the_readable_step_and_delivery(seed, wild):
-    network = random_core(seed, steps=15, sizes=(1, 6), wild=wild)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_the_kernels_are_the_readable_step_and_delivery(seed, wild, delta):
+    network = random_core(seed, steps=15, sizes=(1, 6), wild=wild, delta=delta)
     fast, saturated = run_core(network)
     plain, saturated_plainly = run_core(network, plain=True)
     np.testing.assert_array_equal(fast, plain)
@@ -132,6 +132,15 @@ def test_a_weight_arrives_shifted_and_times_its_gain_and_decays_after_the_step()
 def test_more_than_16_bits_of_weights_saturate_in_the_ring_buffer():
     model = one(shifts=(1, 1))
     assert respond(model, [(0xFFFF, 9)]) == respond(model, [(10**6, 9)])
+
+
+def test_full_entries_and_membranes_that_wrap_are_counted():
+    model = one(shifts=(15, 15), tau_m=1000.0, tau_refrac=0.0)
+    for q, found in (((0xFFFF, 0), {"exc": 0, "inh": 0, "v": 1}), ((0x10000, 0), {"exc": 1, "inh": 0,
+                     "v": 1}), ((0, 0x10000), {"exc": 0, "inh": 1, "v": 1}),
+                     ((9, 8), {"exc": 0, "inh": 0, "v": 0})):
+        told = model.overflows(model.initial_state((1, 1)), np.array(q).reshape(1, 2, 1))
+        assert {name: int(left.sum()) for name, left in told.items()} == found
 
 
 def test_a_neuron_at_its_threshold_fires_and_holds_its_reset_while_refractory():

@@ -1,11 +1,13 @@
 """Random networks and targets for tests."""
 
+import json
+
 import numpy as np
 
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
 from nmcompile.ir.maps import Chain, Conv, Dense, Scale, from_matrix, pool
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset, ResetAt
-from nmcompile.target import load_target
+from nmcompile.target import Target, load_target
 
 
 def scalar(value):
@@ -105,3 +107,20 @@ def board(chips, width, height, **core):
     values = {"chips": chips, "mesh_width": width, "mesh_height": height}
     changed = {k: getattr(target.board, k).model_copy(update={"value": v}) for k, v in values.items()}
     return target.model_copy(update={"board": target.board.model_copy(update=changed)})
+
+
+def machine(width, height, *, cores=4, missing=(), links="triangular", wrap=False, entries=1023,
+            **core):
+    """Loihi 2's cores on chips with routers that match keys, as small as `core` says."""
+    target = small_target(**core)
+    chips = width * height - len(missing)
+    board = {"chips": chips, "mesh_width": 1, "mesh_height": 1, "cores_per_tile": cores}
+    router = {"width": width, "height": height, "missing": list(missing), "links": links,
+              "wrap": wrap, "missing_links": [], "entries": entries, "key_bits": 32,
+              "spare_bits": 2}
+    text = target.model_dump(mode="json")
+    for name, value in board.items():
+        text["board"][name]["value"] = value
+    text["router"] = {name: {"value": value, "unit": "test", "kind": "estimate",
+                             "source": "of a test"} for name, value in router.items()}
+    return Target.model_validate_json(json.dumps(text))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.spinnaker import ring as rings
+from nmcompile_backends.spinnaker.accum import encode
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
-from nmcompile_backends.spinnaker.parameters import Cell, neuron
+from nmcompile_backends.spinnaker.parameters import Cell, delta_neuron, neuron
 
-REGISTERS = ("v_init", "v_rest", "resistance", "decay", "i_offset", "timer", "v_reset",
-             "refractory", "exc_decay", "exc_gain", "exc_init", "inh_decay", "inh_gain",
-             "inh_init", "threshold")  # in the order of the core's memory
+SCRIPT = Path(__file__).parents[2] / "tools" / "oracles" / "spinnaker_core.py"
+OF_NEURON = ("v_init", "v_rest", "resistance", "decay", "i_offset", "timer", "v_reset",
+             "refractory")  # in the order of the core's memory
+OF_SYNAPSES = ("exc_decay", "exc_gain", "exc_init", "inh_decay", "inh_gain", "inh_init")
+OF_DELTA = ("exc_init", "inh_init")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,15 +36,19 @@ class CoreNetwork:
         return max(1, int(np.ceil(np.log2(self.n)))), int(np.log2(self.slots))
 
 
-def random_core(seed, *, steps=60, sizes=(2, 40), wild=False):
-    """Any parameters within reason; `wild` ones are any words, so that sums and products wrap."""
+def random_core(seed, *, steps=60, sizes=(2, 40), wild=False, delta=False):
+    """Any parameters within reason; `wild` ones are any words, so that sums and products wrap.
+
+    Odd seeds have conductances, unless synapses are to be without decay.
+    """
     rng = np.random.default_rng(seed)
     n, outer = (int(rng.integers(*sizes)) for _ in range(2))
     dt_ms = float(rng.choice([1.0, 1.0, 0.5, 0.1]))
-    conductance = bool(seed % 2)
+    conductance = bool(seed % 2) and not delta
     shifts = tuple(int(s) for s in rng.integers(0, 12 if conductance else 6, 2))
     cell = _cell(rng, n, dt_ms)
-    model = neuron("n", cell, (n,), dt_ms=dt_ms, conductance=conductance, shifts=shifts)
+    model = (delta_neuron("n", cell, (n,), dt_ms=dt_ms, shifts=shifts) if delta else
+             neuron("n", cell, (n,), dt_ms=dt_ms, conductance=conductance, shifts=shifts))
     if wild:
         model = _wild(rng, n, model)
     slots = int(2 ** rng.integers(1, 6))
@@ -82,10 +91,56 @@ def synaptic_words(network):
 
 
 def register_table(network):
-    """(n, 15) int32: every register of the core, in the order of its memory."""
-    values = [getattr(network.neuron, name, 0) for name in REGISTERS]
+    """(n, 15 or 11) int32: every register of the core, in the order of its memory."""
+    of_synapses = OF_DELTA if network.neuron.delta else OF_SYNAPSES
+    names = (*OF_NEURON, *of_synapses, "threshold")
+    values = [getattr(network.neuron, name, 0) for name in names]
     rows = [np.broadcast_to(np.asarray(v, np.int64), (network.n,)) for v in values]
     return np.stack(rows, axis=1).astype(np.int32)
+
+
+def _region(network, early):
+    """The words of the NeuronParameters region, struct after struct."""
+    cell, n = network.cell, network.n
+
+    def struct(*values):
+        columns = [np.broadcast_to(encode(v, "cell") if not isinstance(v, int) else v, (n,))
+                   for v in values]
+        return np.stack(columns, axis=1).reshape(-1)
+
+    parts = [[1], struct(cell.v, cell.v_rest, cell.cm, cell.tau_m, cell.i_offset, cell.v_reset,
+                         cell.tau_refrac, early, network.dt_ms)]
+    if network.neuron.conductance:
+        parts.append(struct(cell.e_rev_e, cell.e_rev_i))
+    if network.neuron.delta:
+        parts += [struct(network.dt_ms), struct(cell.v_thresh), struct(cell.isyn_exc, cell.isyn_inh)]
+        return np.concatenate(parts).astype(np.int64)
+    parts += [struct(cell.v_thresh), struct(cell.tau_syn_e, cell.isyn_exc, cell.tau_syn_i,
+                                            cell.isyn_inh, network.dt_ms)]
+    return np.concatenate(parts).astype(np.int64)
+
+
+def on_core(python, networks, folder, *, poke=False, early=None):
+    """Registers and states of `networks` on sPyNNaker's programs; see tools/oracles/spinnaker_core.py.
+
+    poke   whether our registers replace those that the core computes
+    early  of each network, what its refractory timers begin with; default 0
+    """
+    data = {"count": len(networks)}
+    for i, network in enumerate(networks):
+        model = network.neuron
+        number = 2 if model.delta else int(model.conductance)
+        data |= {f"model{i}": number, f"parameters{i}": _region(network, early[i] if early else 0),
+                 f"shifts{i}": np.array([model.shift_exc, model.shift_inh]),
+                 f"bits{i}": np.array(network.bits), f"start{i}": network.synapses.start,
+                 f"words{i}": synaptic_words(network), f"spikes{i}": network.spikes}
+        if poke:
+            data[f"registers{i}"] = register_table(network)
+    np.savez(folder / "networks.npz", **data)
+    subprocess.run([python, SCRIPT, "networks.npz", "results.npz"], cwd=folder, check=True,
+                   timeout=300)
+    with np.load(folder / "results.npz") as results:
+        return dict(results)
 
 
 def _cell(rng, n, dt_ms):

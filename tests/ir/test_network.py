@@ -9,9 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmcompile.errors import NmcError
-from nmcompile.ir import Input, Network, Output, Population, Projection, order, run, verify
-from nmcompile.ir.maps import Conv
-from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt
+from nmcompile.ir import (
+    Input,
+    Network,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    SynapseFormat,
+    order,
+    run,
+    verify,
+)
+from nmcompile.ir.formats import SPLIT
+from nmcompile.ir.maps import Conv, Dense
+from nmcompile.ir.neurons import LI, LIF, Reset, ResetAt, ResonateFire
 from nmcompile.ir.text import to_text
 
 
@@ -98,6 +110,34 @@ def test_a_time_constant_in_place_of_a_decay_is_refused():
     assert str(error.value) == (
         "n: decay spans 20 to 20, expected -1 to 1. Convert a time constant with exp(-dt / tau)."
     )
+
+
+def split_into(neuron, **fields):
+    """One projection whose weights of 2 and -3 are split by their sign."""
+    linear = Dense(weight=np.array([[2, -3]], np.int32), in_shape=(2,), out_shape=(1,))
+    return Network(
+        inputs=(Input(name="in", shape=(2,), format=SpikeFormat(payload_bits=0)),),
+        populations=(Population(name="n", shape=(1,), neuron=neuron, bias=np.zeros((), np.int32)),),
+        projections=(Projection(source="in", target="n", delay=1, map=linear,
+                                format=SynapseFormat(bits=16, sign=SPLIT), **fields),),
+        outputs=(Output(name="out", population="n"),))
+
+
+def test_weights_split_by_sign_feed_two_currents_with_their_magnitudes():
+    both = ResonateFire(sin_decay=scalar(0), cos_decay=scalar(0), threshold=scalar(9))
+    net = split_into(both)
+    record = run(verify(net), {"in": np.array([[[1, 0], [0, 1], [1, 1], [0, 0]]])}).records["n"]
+    assert record["re"].reshape(-1).tolist() == [0, 2, 0, 2]
+    assert record["v"].reshape(-1).tolist() == [0, 0, 3, 3]
+
+
+@pytest.mark.parametrize(("fields", "found"), [({}, 1), ({"current": 0}, 2)])
+def test_weights_split_by_sign_into_other_than_two_currents_are_refused(fields, found):
+    two = ResonateFire(sin_decay=scalar(0), cos_decay=scalar(0), threshold=scalar(9))
+    with pytest.raises(NmcError) as error:
+        verify(split_into(two if fields else lif(), **fields))
+    assert str(error.value) == (f"in -> n: its weights are split by sign, its target has {found} "
+                                f"current{'s' if found > 1 else ''} for them.")
 
 
 def test_a_map_that_does_not_fit_its_ends_is_refused():

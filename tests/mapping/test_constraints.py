@@ -65,6 +65,11 @@ def test_reserved_and_dead_cores_stay_free(cores_of):
     assert not set(used.tolist()) & {0, 1, 2, 3, 4, 10, *range(36, 72)}
 
 
+def test_nothing_lies_on_a_dead_chip(cores_of):
+    found = cores_of('[faults]\nchips = ["3"]\n[layers.out]\non = ["chip 2-3"]\n')
+    assert chips(found["out"]) == {2}
+
+
 def test_layers_share_a_chip_or_do_not_as_asked(cores_of):
     found = cores_of('together = [["conv", "out"]]\napart = [["conv", "rec"]]\n')
     assert len(chips(found["conv"]) | chips(found["out"])) == 1
@@ -85,6 +90,7 @@ def test_layers_share_a_chip_or_do_not_as_asked(cores_of):
      "together and apart."),
     ('reserve = ["0-130"]', "network: needs 16 cores, loihi2 has 144 (4 chips of 36), of which 13 "
      "are free; largest layers: conv 14"),
+    ('[faults]\nchips = ["4"]', "faults.chips: 'chip 4' is not within 0 to 3, the chips of loihi2."),
     ('[faults]\nlinks = ["2,0 up"]', "faults.links: '2,0 up' names no link."),
     ('[faults]\nlinks = ["11,0 east"]', "faults.links: '11,0 east' leads from or to no tile of "
      "loihi2, which has 12 x 3."),

@@ -17,7 +17,7 @@ def test_the_built_in_targets_are_found_by_name():
     assert load_target("loihi2").cores_per_chip == 128
 
 
-@pytest.mark.parametrize("name", ["loihi1", "loihi2", "truenorth"])
+@pytest.mark.parametrize("name", ["loihi1", "loihi2", "spinnaker1", "spinnaker2", "truenorth"])
 def test_every_constant_has_a_source_and_a_kind(name):
     for field, constant in load_target(name).constants().items():
         assert len(constant.source) >= 8, field
@@ -88,7 +88,7 @@ def test_an_unknown_target_lists_the_known_and_the_nearest():
         load_target("loihi3")
     assert str(error.value) == (
         "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi2, speck2f, "
-        "truenorth, xylo_a2, xylo_a3, xylo_imu."
+        "spinnaker1, spinnaker1_4chips, spinnaker2, truenorth, xylo_a2, xylo_a3, xylo_imu."
     )
 
 

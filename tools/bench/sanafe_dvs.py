@@ -96,7 +96,8 @@ def compile_example(network: Network, spikes: dict[str, np.ndarray]) -> Slices:
     axons = route(network, found.slices)
     rates = {name: values.mean(axis=0) for name, values in spikes.items()}
     placed = place(network, found.slices, axons, target, rates, together=found.together)
-    mapping = Mapping(slices=placed, axons=axons)
+    mapping = Mapping(slices=placed, axons=axons, rates=np.concatenate(
+        [rates[node.name].astype(np.float32) for node in network.nodes]))
     require_fit(network, mapping, target, demand(network, mapping, target, chip))
     print(f"predicted {found.energy_j * 1e6:.2f} uJ and {found.step_s * 1e6:.2f} us a step")
     return placed

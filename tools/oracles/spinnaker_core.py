@@ -2,13 +2,14 @@
 
     python tools/oracles/spinnaker_core.py networks.npz results.npz
 
-For each i of the file's `count`: `model` (0 IF_curr_exp, 1 IF_cond_exp), `parameters` (the words of
-the NeuronParameters region), `shifts` (2), `bits` (index bits, delay bits), `start` and `words`
-(synaptic rows of all sources, the core's own neurons last), `spikes` (steps, outer sources), each
-named "NAMEi". A result has `registers` (n, 15) after loading, and `states` (steps, n, 5): v,
-refractory timer, exc, inh and whether it spiked. Optional `registersi` replace the loaded ones.
+For each i of the file's `count`: `model` (0 IF_curr_exp, 1 IF_cond_exp, 2 IF_curr_delta),
+`parameters` (the words of the NeuronParameters region), `shifts` (2), `bits` (index bits, delay
+bits), `start` and `words` (synaptic rows of all sources, the core's own neurons last), `spikes`
+(steps, outer sources), each named "NAMEi". A result has `registers` (n, 15, of delta synapses 11)
+after loading, and `states` (steps, n, 5): v, refractory timer, exc, inh and whether it spiked.
+Optional `registersi` replace the loaded ones.
 
-The functions that are called lie at addresses of the two programs that sPyNNaker 7.4.1 installs
+The functions that are called lie at addresses of the three programs that sPyNNaker 7.4.1 installs
 (found by disassembling them; their C is neuron.c, synapses.c, neuron_impl_standard.h).
 """
 
@@ -48,7 +49,9 @@ class Model:
     update: int  # neuron_do_timestep_update(time, timer_count)
     transfer: int  # neuron_transfer(ring buffers of a step)
     variables: tuple[int, ...]  # offsets in NEURON: n, number of peak neurons, of types, shifts
-    inputs: int | None  # offset of the array of reversal potentials
+    arrays: tuple[int, ...]  # offsets in NEURON: neurons, synapses, thresholds, input types
+    inputs: tuple[int, ...] = (2, 5)  # what a neuron's synapses hold of exc and inh, in words
+    synapse_words: int = 6
 
 
 LOAD = 0x16B4  # neuron_impl_load_neuron_parameters(region, n, no copy)
@@ -56,9 +59,11 @@ ROW = 0xC08  # synapses_process_synaptic_row(time, colour, colour mask, row, *wr
 NEURON, SYNAPSE = 0x400168, 0x400114  # what their functions keep in DTCM
 MODELS = (
     Model("IF_curr_exp.aplx", "acd257c9da6fa23c8995a080aeadd591182716cc0f8b6f2b26a1fbbdc15bc556",
-          0x220C, 0x2928, (0x5C, 0x74, 0x78, 0x80), None),
+          0x220C, 0x2928, (0x5C, 0x74, 0x78, 0x80), (0x50, 0x54, 0x58)),
     Model("IF_cond_exp.aplx", "0d2196c626843c76aa1fb1ef1773d3f752feeb651915bc2151fa989feeec081e",
-          0x2280, 0x2A08, (0x60, 0x78, 0x7C, 0x84), 0x5C),
+          0x2280, 0x2A08, (0x60, 0x78, 0x7C, 0x84), (0x50, 0x54, 0x58, 0x5C)),
+    Model("IF_curr_delta.aplx", "9e991ac64c9eebc2f34a53e93ff667bad9b3ef112a16d4d91ac1605fd660dbcd",
+          0x2148, 0x2840, (0x60, 0x78, 0x7C, 0x84), (0x50, 0x58, 0x5C, 0x54), (0, 1), 2),
 )
 
 
@@ -71,8 +76,8 @@ class Core:
         for base, size in (ITCM, DTCM, SDRAM):
             self._arm.mem_map(base, size)
         self._copy_program()
-        self._neurons, self._synapses = self.space(32 * n), self.space(24 * n)
-        self._thresholds, self._scratch = self.space(4 * n), self.space(64)
+        self._parts = [(self.space(4 * k * n), k) for k in (8, model.synapse_words, 1)]
+        self._scratch = self.space(64)
         self._index_bits, self._delay_bits = bits
         self._place_variables(shifts)
 
@@ -106,15 +111,15 @@ class Core:
         self.call(LOAD, region, self.n, 0)
 
     def registers(self) -> np.ndarray:
-        """(n, 15): 8 words of the neuron, 6 of its synapses, its threshold."""
-        parts = ((self._neurons, 8), (self._synapses, 6), (self._thresholds, 1))
+        """(n, 15 or 11): 8 words of the neuron, 6 or 2 of its synapses, its threshold."""
         return np.concatenate(
-            [self.words(at, self.n * k).reshape(self.n, k) for at, k in parts], axis=1)
+            [self.words(at, self.n * k).reshape(self.n, k) for at, k in self._parts], axis=1)
 
     def set_registers(self, values: np.ndarray) -> None:
         """Replace all of `registers`."""
-        for at, part in ((self._neurons, values[:, :8]), (self._synapses, values[:, 8:14]),
-                         (self._thresholds, values[:, 14])):
+        widths = [k for _, k in self._parts]
+        for (at, _), part in zip(self._parts, np.split(values, np.cumsum(widths)[:-1], axis=1),
+                                 strict=True):
             self.put(at, *part.reshape(-1))
 
     def tick(self, step: int) -> np.ndarray:
@@ -126,7 +131,8 @@ class Core:
         self.call(self._model.update, step, 0)
         bits = np.unpackbits(self.words(self._spiked, n_words).view(np.uint8), bitorder="little")
         now = self.registers()
-        return np.stack([now[:, 0], now[:, 5], now[:, 10], now[:, 13], bits[: self.n]], axis=1)
+        exc, inh = (now[:, 8 + word] for word in self._model.inputs)
+        return np.stack([now[:, 0], now[:, 5], exc, inh, bits[: self.n]], axis=1)
 
     def deliver(self, step: int, row: int) -> None:
         """Process the synaptic row at address `row`."""
@@ -148,9 +154,9 @@ class Core:
         self.put(at_shifts, *shifts)
         for offset, value in zip(self._model.variables, (n, peak, 2, at_shifts), strict=True):
             self.put(NEURON + offset, value)
-        self.put(NEURON + 0x50, self._neurons, self._synapses, self._thresholds)
-        if self._model.inputs is not None:
-            self.put(NEURON + self._model.inputs, self.space(8 * n))
+        placed = (*(at for at, _ in self._parts), self.space(8 * n))
+        for offset, at in zip(self._model.arrays, placed, strict=False):
+            self.put(NEURON + offset, at)
         self._place_recording()
         type_bits = self._index_bits + 1
         ring_bits = type_bits + self._delay_bits

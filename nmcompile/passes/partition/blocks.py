@@ -13,7 +13,8 @@ from nmcompile.ir import Network
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices
-from nmcompile.passes.partition.hypergraph import Cutter, Hypergraph, cut
+from nmcompile.passes.partition.hypergraph import Hypergraph
+from nmcompile.passes.partition.hypergraph.cut import cut
 
 PINS = 500_000  # of a hypergraph that is cut; of a larger one, as many drawn at random
 IMBALANCE = (0.05, 0.3)  # least and most
@@ -26,6 +27,7 @@ SLOWEST = 0.3  # power of the number of parts with which needs are taken to fall
 ONE = np.zeros(1, np.int32)
 CORNER = np.zeros((1, 3), np.int32)
 WHOLE_POPULATION = Slices(population=ONE, low=CORNER, high=CORNER, core=ONE)
+Cutter = Callable[[Hypergraph, int, float], Array | None]
 Fills = Callable[[Network, Slices, int], Array]
 
 
@@ -70,6 +72,14 @@ class Parts:
 
     part: Array
     way: Way
+
+
+def own_cutter(graph: Hypergraph, parts: int, imbalance: float) -> Array | None:
+    """The part of each vertex by our own partitioner; None where so few do not hold them."""
+    try:
+        return cut(graph, parts, imbalance=imbalance)
+    except NmcError:
+        return None
 
 
 def hypergraph(maps: Sequence[Sparse], weight: Array, pins: int = PINS) -> Hypergraph:
@@ -133,14 +143,11 @@ def _sought(  # noqa: PLR0913
 
 
 def _cut(graph: Hypergraph, number: int, imbalance: float, cutter: Cutter) -> Array | None:
-    """(n,) parts numbered from 0, at most `number`; None where so few do not hold the vertices."""
+    """(n,) parts numbered from 0, at most `number`."""
     if number == 1:
         return np.zeros(graph.n_vertices, np.int64)
-    try:
-        part = cutter(graph, number, imbalance)
-    except NmcError:
-        return None
-    return np.unique(part, return_inverse=True)[1]
+    part = cutter(graph, number, imbalance)
+    return None if part is None else np.unique(part, return_inverse=True)[1]
 
 
 def _fitting(
@@ -208,10 +215,8 @@ def _second_half(members: Array, target: Array, net: Array) -> Array:
         start=np.append(first, len(net)).astype(np.int64),
         pins=np.searchsorted(members, target).astype(np.int32),
         net_weight=np.ones(len(first), np.int64), vertex_weight=weight.astype(np.int64))
-    try:
-        return cut(graph, 2) == 1
-    except NmcError:
-        return np.arange(len(members)) >= len(members) // 2
+    sides = own_cutter(graph, 2, 0.05)
+    return np.arange(len(members)) >= len(members) // 2 if sides is None else sides == 1
 
 
 def in_parts(slices: Slices, index: int, part: Array) -> Slices:

@@ -9,13 +9,13 @@ from math import ceil
 
 import numpy as np
 
-from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import Slices
 from nmcompile.passes.partition.blocks import (
     Block,
+    Cutter,
     Fills,
     Parts,
     Way,
@@ -24,7 +24,6 @@ from nmcompile.passes.partition.blocks import (
     in_parts,
     parts_of,
 )
-from nmcompile.passes.partition.hypergraph import Cutter
 from nmcompile.target import Target
 
 BLOCK = 32_768  # neurons that are cut at once
@@ -117,10 +116,8 @@ def _blocks(network: Network, index: int, weight: Array, cutter: Cutter) -> Arra
         return np.zeros(n, np.int32)
     maps = _incoming(network, index)
     nets = sum(len(linear.start) - 1 for linear in maps)
-    try:
-        return cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
-    except NmcError:  # a neuron that weighs as much as a block
-        return np.zeros(n, np.int32)
+    found = cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
+    return np.zeros(n, np.int32) if found is None else found
 
 
 def _incoming(network: Network, index: int) -> list[Sparse]:
@@ -172,7 +169,8 @@ class _Blocks:
                             target=place[linear.target[mine]], weight=linear.weight[mine],
                             in_shape=linear.in_shape, out_shape=shape)
             ports.append(replace(self.network.inputs[0], name=f"source {i}", shape=linear.in_shape))
-            projections.append(replace(projection, source=ports[-1].name, map=within))
+            projections.append(
+                replace(projection, source=ports[-1].name, map=within, sources=None))
         return Block(
             network=replace(self.network, inputs=tuple(ports), outputs=(),
                             populations=(_some(population, members),),

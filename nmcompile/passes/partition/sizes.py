@@ -11,7 +11,7 @@ from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import sources_of_an_axon
+from nmcompile.mapping.capacity import runs_of_inputs, sources_of_an_axon
 from nmcompile.mapping.configurations import most_in_boxes
 from nmcompile.target import Target
 
@@ -35,18 +35,30 @@ def grid_demand(
     axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
     for projection in network.incoming(population.name):
         arriving, stored = _incoming(projection, view(population.shape), sizes, target, backend)
-        share = sources_of_an_axon(projection, target)
-        axons += arriving if share == 1 else -(-arriving // share) + _boxes_met(
-            projection, sizes, grids)
+        axons += _axons(projection, arriving, sizes, target, grids)
         bits += stored
     for projection in network.outgoing(population.name):
         share = sources_of_an_axon(projection, target)
         leaving = np.minimum(neurons, prod(projection.map.in_shape)) * reached(projection, grids)
         sent += leaving if share == 1 else -(-leaving // share) + prod(
             grids.get(projection.target, (0,)))
+    sent = sent if target.router is None else sent.clip(max=1)
     return {"neurons": neurons * compartments_of(population.neuron), "synapse_bits": bits,
             "input_axons": axons, "output_axons": sent,
             **most_in_boxes(population, network.incoming(population.name), sizes, target)}
+
+
+def _axons(
+    projection: Projection, reached: Array, sizes: Sizes, target: Target, grids: dict[str, Grid]
+) -> Array:
+    """Most axons into a box of each of `sizes` that `reached` (k,) sources share, (k,)."""
+    share, met = sources_of_an_axon(projection, target), _boxes_met(projection, sizes, grids)
+    if target.router is None or share < target.core.neurons.value:
+        return reached if share == 1 else -(-reached // share) + met
+    if projection.source not in grids:
+        runs = runs_of_inputs(prod(projection.map.in_shape), target)
+        met = np.full(len(sizes), runs + (projection.sources is not None))
+    return np.minimum(reached, met)
 
 
 def overfull(

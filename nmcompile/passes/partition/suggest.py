@@ -13,7 +13,7 @@ from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition.shares import most_shares, share
 from nmcompile.passes.partition.sizes import overfull
 from nmcompile.passes.partition.splitters import may_split, spare_steps
-from nmcompile.target import Target
+from nmcompile.target import Target, fitting_chips
 
 NARROWER = (4, 2)
 MOST_CHIPS = 4096
@@ -38,7 +38,8 @@ def suggestions(
             yield f"With --bits {bits} it takes {taken:,} of {cores:,} cores"
             break
     if found.limit == "cores":
-        chips = -(-(_cores(need, network) + target.n_cores - cores) // target.cores_per_chip)
+        taken = _cores(need, network) + target.n_cores - cores
+        chips = fitting_chips(target, -(-taken // target.cores_per_chip))
         if target.board.chips.value < chips <= MOST_CHIPS:
             yield f"With --chips {chips:,} it fits"
     elif found.limit == "output_axons":

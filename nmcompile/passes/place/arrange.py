@@ -56,13 +56,16 @@ def arrange(nodes: Nodes, board: Board, chip: Array, core: Array, seed: int = 0)
     chip  (n_cores,) chip of each core
     core  (n,) where the nodes stand at first, legally and each by itself
 
-    First nodes change chips while that saves crossings, each chip being one place. Then pairs
+    First nodes change chips while that saves crossings, each chip being one place, unless chips
+    have one tile each. Then pairs
     swap and nodes move under falling thresholds (Dueck and Scheuer 1990), the way that they may go
     shrinking as in VPR (Betz and Rose 1997), and descend to where neither helps. Last, nodes
     that use the busiest link move while that pays. Same arguments, same bytes.
     """
     core = core.astype(np.int32)
-    if len(np.unique(chip[core])) > 1:
+    held = board.cores >= 0
+    several = np.count_nonzero(held.any(axis=2)) > len(np.unique(chip[board.cores[held]]))
+    if several and len(np.unique(chip[core])) > 1:
         coarse = board.by_chip(chip)
         core = _settle(nodes, coarse, core, seed, reach=1)
     core = _settle(nodes, board, core, seed, reach=max(board.cores.shape[:2]))

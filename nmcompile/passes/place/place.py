@@ -11,10 +11,11 @@ import scipy.sparse
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Faults, Slices
-from nmcompile.mapping.traffic import packets_between
+from nmcompile.mapping.traffic import copies_between, packets_between
 from nmcompile.passes.place.around import around
 from nmcompile.passes.place.arrange import Nodes, arrange
 from nmcompile.passes.place.board import board_of
+from nmcompile.passes.place.machine_board import machine_board
 from nmcompile.passes.place.start import Rule, first_cores, legal_cores
 from nmcompile.target import Target
 
@@ -40,8 +41,9 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     faults    whose dead links packets go around; cores that these cut off must not be free
 
     Slices start in the network's order along a line that snakes through the tiles of one chip
-    after the other, as few chips as hold them; `arrange` then lowers the cost. Raises NmcError
-    where there are too few cores.
+    after the other, as few chips as hold them; `arrange` then lowers the cost. A packet that
+    routers copy counts as one for each core that it goes to. Raises NmcError where there are too
+    few cores.
     """
     if target.n_cores == 1:
         return replace(slices, core=np.zeros(len(slices), np.int32))
@@ -51,12 +53,14 @@ def place(  # noqa: PLR0913 - what may be left out is by keyword
     rules = [(np.unique(node[np.asarray(numbers)]), cores) for numbers, cores in allowed]
     group, legal = legal_cores(target, usable, int(node.max()) + 1, rules)
     first = first_cores(target, group, legal)
-    packets, busy_s = by_node(
-        *packets_between(network, slices, axons, rates), node, target)
+    traffic = (packets_between(network, slices, axons, rates) if target.router is None
+               else copies_between(network, slices, axons, rates, target))
+    packets, busy_s = by_node(*traffic, node, target)
     nodes = Nodes(packets=packets, group=group, legal=legal, busy_s=busy_s)
     chip = np.arange(target.n_cores) // target.cores_per_chip
-    board = board_of(target, usable)
-    if faults is not None and len(faults.links):
+    board = board_of(target, usable) if target.router is None else machine_board(
+        target, usable, faults or Faults())
+    if target.router is None and faults is not None and len(faults.links):
         board = around(board_of(target, np.logical_or.reduce(legal)), target, faults)
         chip = chip[: board.cores.max() + 1]
     return replace(slices, core=arrange(nodes, board, chip, first)[node])

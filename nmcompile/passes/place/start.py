@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
+from nmcompile.target.topology import nearest_chips
 
 Rule = tuple[Array, Array]  # who, by number, and (n_cores,) bool of the cores they may stand on
 
@@ -34,7 +35,7 @@ def legal_cores(
     kinds, group = np.unique(bound, axis=0, return_inverse=True)
     chip = np.arange(target.n_cores) // target.cores_per_chip
     legal = np.tile(usable, (len(kinds), 1))
-    legal[0] &= chip <= chip[line[:n]].max(initial=0)
+    legal[0] &= np.isin(chip, chip[line[:n]])
     for i, (_, cores) in enumerate(rules):
         legal[kinds[:, i]] &= cores
     return group.reshape(-1)[:n].astype(np.int32), legal
@@ -61,8 +62,13 @@ def first_cores(target: Target, group: Array, legal: Array) -> Array:
 
 
 def snake(target: Target) -> Array:
-    """All cores along a boustrophedon through the tiles of one chip after the other."""
-    core = np.arange(target.n_cores)
+    """All cores along a boustrophedon through the tiles of one chip after the other.
+
+    Chips with routers come by their hops from the first.
+    """
+    core = np.arange(target.n_cores, dtype=np.int32)
+    if target.router is not None:
+        return core.reshape(-1, target.cores_per_chip)[nearest_chips(target.router)].reshape(-1)
     chip, inside = np.divmod(core, target.cores_per_chip)
     per_tile, height = target.board.cores_per_tile.value, target.board.mesh_height.value
     column, rest = np.divmod(inside, per_tile * height)

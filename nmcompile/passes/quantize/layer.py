@@ -20,7 +20,7 @@ from nmcompile.passes.quantize.measure import (
     overflows,
     real_current,
     weight_error,
-    whole_current,
+    whole_input,
 )
 from nmcompile.passes.quantize.rounding import rounded_by_inputs
 from nmcompile.passes.quantize.trained import as_trained
@@ -223,7 +223,7 @@ def _refined(
 def _gain(layer: Layer, encoded: EncodedLayer, seen: Seen) -> float:
     """The factor that brings the integer input nearest to the real one (least squares)."""
     real = real_current(layer, seen).reshape(-1)
-    whole = whole_current(encoded, seen).reshape(-1) * encoded.current_unit
+    whole = whole_input(encoded, seen).reshape(-1) * encoded.current_unit
     power = float(whole @ whole)
     gain = float(real @ whole) / power if power > 0 else 1.0
     return gain if 0.5 < gain < 2 else 1.0
@@ -247,7 +247,7 @@ def _bias_corrected(layer: Layer, encoded: EncodedLayer, seen: Seen, gain: float
     """
     population = layer.population
     real = real_current(layer, seen) / gain
-    whole = whole_current(encoded, seen).reshape(real.shape) * encoded.current_unit
+    whole = whole_input(encoded, seen) * encoded.current_unit
     error: Array = (real - whole).mean(axis=0).reshape(population.shape)
     if any(isinstance(p.map, Conv) for p in layer.projections):
         error = error.reshape(population.shape[0], -1).mean(axis=1)

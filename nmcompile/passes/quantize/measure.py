@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
-from nmcompile.ir.accumulate import in_floats, whole_sums
+from nmcompile.ir.accumulate import by_sign, in_floats, whole_sums
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.reference import spread
 
@@ -48,9 +48,18 @@ def whole_current(encoded: EncodedLayer, seen: Seen) -> Array:
     shape = encoded.population.current_shape
     current = np.zeros((samples * steps, prod(shape)), np.int64)
     for projection, sent in zip(encoded.projections, seen.arriving, strict=True):
-        whole = whole_sums(in_floats(projection), sent.reshape(samples * steps, -1))
-        current += spread(whole, projection, prod(shape))
+        for part in by_sign(projection):
+            whole = whole_sums(in_floats(part), sent.reshape(samples * steps, -1))
+            current += spread(whole, part, prod(shape))
     return current.reshape(samples, steps, *shape)
+
+
+def whole_input(encoded: EncodedLayer, seen: Seen) -> Array:
+    """`whole_current`, (samples * steps, n); of weights split by sign the sum of both signs."""
+    current = whole_current(encoded, seen)
+    if any(p.split for p in encoded.projections):
+        current = current[:, :, 0] - current[:, :, 1]
+    return current.reshape(len(current) * current.shape[1], -1)
 
 
 def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:

@@ -55,7 +55,8 @@ def _rounded(
         return whole
     for rows, seen in zip(weight, groups, strict=True):
         round_rows(rows, _factor(seen), *levels)
-    return replace(whole, map=whole.map.with_weights(weight.reshape(-1).astype(np.int16)))
+    stored = weight.reshape(-1).astype(whole.map.weights().dtype)
+    return replace(whole, map=whole.map.with_weights(stored))
 
 
 def _patches(conv: Conv, inputs: Array) -> list[Array]:

@@ -41,7 +41,8 @@ def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:
     names = [p.name for p in network.populations]
     population = names.index(projection.target)
     mine = np.flatnonzero(slices.population == population).astype(np.int32)
-    currents = 1 if projection.current is not None else network.populations[population].currents
+    target = network.populations[population]
+    currents = target.currents if projection.feeds_all(target) else 1
     if isinstance(projection.map, Dense):
         return _dense(projection.map, slices, mine, currents)
     if currents > 1:

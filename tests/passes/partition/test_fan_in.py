@@ -94,13 +94,20 @@ def test_every_spike_and_state_stays_what_it_was(seed, kind, exponent):
     assert_equal_runs(net, found, binary(net, seed))
 
 
-def test_relays_are_counted_mapped_and_simulated_like_all_other_neurons(tmp_path):
-    net = wide(full(np.random.default_rng(0)))
-    target = board(2, 2, 2, synapse_bits=64 * 40)
+@pytest.mark.parametrize(("linear", "core", "shares", "first"), [
+    (full(np.random.default_rng(0)), {"synapse_bits": 64 * 40}, 3, (0, 33)),
+    (sparse(np.random.default_rng(0), 120, 60),
+     {"input_axons": 50, "axon_sources": 1, "neurons": 16}, 3, (0, 40)),
+])
+def test_relays_are_counted_mapped_and_simulated_like_all_other_neurons(
+    linear, core, shares, first, tmp_path
+):
+    net = wide(linear)
+    target = board(16, 2, 2, **core)
     found = split(net, target)
     relays = found.cuts[0].relays
-    assert [p.sources for p in found.network.incoming(relays[0])] == [(0, 33)]
-    assert len(relays) == 3
+    assert [p.sources for p in found.network.incoming(relays[0])] == [first]
+    assert len(relays) == shares
     program, _ = lay(cut(found.network, target, BACKEND), target, BACKEND,
                      every_step(found.network))
     assert program.latency == found.latency

@@ -24,7 +24,6 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.partition import blocks, irregular, partition
-from nmcompile.passes.partition.hypergraph import partitioners
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 from nmcompile.target import load_target
@@ -124,7 +123,7 @@ def test_parts_that_the_partitioner_cannot_make_are_too_few_and_no_error(
             raise NmcError("hypergraph", f"no {k} parts were found")
         return np.arange(graph.n_vertices) * k // graph.n_vertices
 
-    monkeypatch.setattr(partitioners, "cut", cut)
+    monkeypatch.setattr(blocks, "cut", cut)
     target = small_target(neurons=30, input_axons=64)
     mapping = map_network(network, target, BACKEND, every_step(network))[0].mapping
     assert mapping.slices.sizes().sum() == network.populations[0].size

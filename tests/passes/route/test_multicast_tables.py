@@ -89,7 +89,7 @@ def test_a_table_that_does_not_fit_is_refused_by_chip_and_count():
     arriving = multicast.arrivals(machine, trees, multicast.keys(demand, trees))
     with pytest.raises(NmcError) as error:
         multicast.compress(machine, arriving)
-    assert str(error.value) == ("chip (0, 0): needs 3 routing entries, it has 2. "
+    assert str(error.value) == ("network: chip (0, 0) needs 3 routing entries, it has 2. "
                                 "Use more chips, or let fewer populations reach all cores.")
 
 

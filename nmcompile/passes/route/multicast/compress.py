@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.mapping.capacity import CapacityError
+from nmcompile.mapping.multicast.machine import Machine
+from nmcompile.mapping.multicast.routing import Tables
 from nmcompile.passes.route.multicast._compress_kernels import compress_chips
-from nmcompile.passes.route.multicast.machine import Machine
-from nmcompile.passes.route.multicast.tables import Arrivals, Tables
+from nmcompile.passes.route.multicast.tables import Arrivals
 
 
 def compress(machine: Machine, arriving: Arrivals) -> Tables:
@@ -19,8 +20,8 @@ def compress(machine: Machine, arriving: Arrivals) -> Tables:
     still has several entries, pairs merge into one wider entry, which may cover keys of others as
     long as entries before it catch them (after Mundy, Heathcote and Garside 2016, On-chip
     order-exploiting routing table minimization for a multicast supercomputer network); a merge
-    is taken only if every arriving block is still routed as before. Raises NmcError where a chip
-    has too few entries.
+    is taken only if every arriving block is still routed as before. Raises CapacityError where a
+    chip has too few entries.
     """
     start, key, mask, route = compress_chips(arriving.start, arriving.key, arriving.mask,
                                              arriving.route, arriving.straight)
@@ -30,12 +31,12 @@ def compress(machine: Machine, arriving: Arrivals) -> Tables:
 
 
 def check_room(machine: Machine, made: Tables) -> None:
-    """Raise NmcError naming the chip that lacks most entries."""
+    """Raise CapacityError naming the chip that lacks most entries."""
     missing = made.entries() - machine.entries
     worst = int(np.argmax(missing))
     if missing[worst] > 0:
-        raise NmcError(
-            machine.name(worst),
-            f"needs {made.entries()[worst]} routing entries, it has {machine.entries[worst]}",
+        raise CapacityError(
+            "", "router entries", f"{machine.name(worst)} needs {made.entries()[worst]:,} routing "
+            f"entries, it has {machine.entries[worst]:,}",
             "Use more chips, or let fewer populations reach all cores.")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.multicast.demand import Demand
+from nmcompile.mapping.multicast.routing import Keys
 from nmcompile.passes.route.multicast._key_kernels import cluster, place_blocks
-from nmcompile.passes.route.multicast.demand import Demand
 from nmcompile.passes.route.multicast.trees import Trees
 
 KEY_BITS = 32
@@ -18,30 +17,18 @@ MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB13
 MOST = 512  # slices clustered at once: the work grows with the square
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Keys:
-    """Blocks of keys; a packet of source i has a key k with k & mask[i] == key[i].
-
-    key, mask  (s,) uint32
-    """
-
-    key: Array
-    mask: Array
-
-    def bits(self) -> Array:
-        """(s,) free bits of each block."""
-        return np.frexp(~self.mask)[1].astype(np.int64)
-
-
-def keys(demand: Demand, trees: Trees, spare_bits: int = 0) -> Keys:
+def keys(
+    demand: Demand, trees: Trees, spare_bits: int = 0, key_bits: int = KEY_BITS
+) -> Keys:
     """Blocks of the least power of two that holds each slice's neurons.
 
     spare_bits  low bits of a key that a neuron has for itself (sPyNNaker counts steps in 4)
+    key_bits    of a packet
 
     Blocks are leaves of a binary tree whose nodes are blocks again. It joins the two clusters of
     slices that fewest chips must tell apart, counted as Fitch's algorithm counts changes (Fitch
     1971, Toward defining the course of evolution); a chip then needs few prefixes for its routes
-    (compress.py). Raises NmcError if 32 bits do not hold all blocks.
+    (compress.py). Raises NmcError if a key does not hold all blocks.
     """
     bits = _bits(demand.neurons) + spare_bits
     source, chip, word = _classes(trees)
@@ -51,8 +38,8 @@ def keys(demand: Demand, trees: Trees, spare_bits: int = 0) -> Keys:
     base, rank, total = _blocks(group[source[chosen]], chip[chosen], word[chosen],
                                 bits[first] + _bits(counts))
     key = base[group] + (inside << bits)
-    if total > KEY_BITS:
-        key = _packed(bits, rank[group] * len(bits) + inside)
+    if total > key_bits:
+        key = _packed(bits, rank[group] * len(bits) + inside, key_bits)
     mask = (-1 << bits) & 0xFFFFFFFF
     return Keys(key=key.astype(np.uint32), mask=mask.astype(np.uint32))
 
@@ -134,11 +121,11 @@ def _blocks(source: Array, chip: Array, word: Array, bits: Array) -> tuple[Array
             np.concatenate(ranks) + MOST * np.repeat(order, counts), total)
 
 
-def _packed(bits: Array, rank: Array) -> Array:
+def _packed(bits: Array, rank: Array, key_bits: int) -> Array:
     """Blocks without gaps, large before small, else by rank: where a tree takes too many bits."""
     order = np.lexsort((rank, -bits))
-    if bits.max() > KEY_BITS or (size := np.left_shift(1, bits)).sum() > 1 << KEY_BITS:
-        raise NmcError("keys", f"the slices need more than the 2^{KEY_BITS} keys of a packet",
+    if bits.max() > key_bits or (size := np.left_shift(1, bits)).sum() > 1 << key_bits:
+        raise NmcError("keys", f"the slices need more than the 2^{key_bits} keys of a packet",
                        "Use fewer spare bits.")
     key = np.empty(len(bits), np.int64)
     key[order] = np.cumsum(size[order]) - size[order]

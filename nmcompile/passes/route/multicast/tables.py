@@ -7,32 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmcompile.ir.neurons.base import Array
-from nmcompile.passes.route.multicast.keys import Keys
-from nmcompile.passes.route.multicast.machine import Machine
+from nmcompile.mapping.multicast.machine import Machine
+from nmcompile.mapping.multicast.routing import Keys, Tables
 from nmcompile.passes.route.multicast.trees import Trees
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Tables:
-    """Entries of chip c are start[c]:start[c+1]; the first that matches a packet routes it.
-
-    start      (chips+1,) int64
-    key, mask  (e,) uint32   a packet's key k matches where k & mask == key
-    route      (e,) uint32   bits 0 to 5 links out, bit 6 + p core p
-    A packet that nothing matches goes straight on; one from a core of the chip is lost.
-    """
-
-    start: Array
-    key: Array
-    mask: Array
-    route: Array
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-    def entries(self) -> Array:
-        """(chips,) entries of each chip."""
-        return np.diff(self.start)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,9 +8,9 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.multicast.demand import Demand
+from nmcompile.mapping.multicast.machine import Machine
 from nmcompile.passes.route.multicast._tree_kernels import grow
-from nmcompile.passes.route.multicast.demand import Demand
-from nmcompile.passes.route.multicast.machine import Machine
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,10 +8,10 @@ import numpy as np
 
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import mapping
+from nmcompile.target import Target
+from nmcompile.target.topology import KINDS, LINKS, board_width, chip_places, linked, router_links
 
-# E, NE, N, W, SW, S: SpiNNMachine `router.py`; the opposite link is (l + 3) % 6.
-LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
-KINDS = {"mesh": (0, 2, 3, 5), "triangular": (0, 1, 2, 3, 4, 5)}
 LOCAL = 6  # in place of a link: the packet comes from a core of the chip
 N_CORES = 18  # SpiNNMachine `version_spin1.py`; core 0 is the monitor
 ENTRIES = 1023  # of 1024, entry 0 is reserved (SpiNNTools `RTR_ALLOC_FIRST 1`)
@@ -76,32 +76,21 @@ def grid(
         if not (0 <= x < width and 0 <= y < height):
             raise NmcError(f"chip ({x}, {y})",
                            f"is outside of the machine's {width} x {height} chips")
-    index = _index(width, height, faults.chips)
-    at_x, at_y = (axis[index >= 0] for axis in np.indices((width, height)))
-    order = np.argsort(index[at_x, at_y])
-    at_x, at_y = at_x[order], at_y[order]
-    neighbour = np.full((len(at_x), len(LINKS)), -1, np.int32)
-    for link in KINDS[links]:
-        to_x, to_y = at_x + LINKS[link][0], at_y + LINKS[link][1]
-        on = wrap | ((to_x >= 0) & (to_x < width) & (to_y >= 0) & (to_y < height))
-        neighbour[:, link] = np.where(on, index[to_x % width, to_y % height], -1)
-    cores = np.full(len(at_x), (1 << N_CORES) - 2, np.uint32)
+    alive = np.ones((height, width), bool)
+    for x, y in faults.chips:
+        alive[y, x] = False
+    places = np.argwhere(alive)[:, ::-1].astype(np.int32)
+    neighbour = linked(places, width, height, links=links, wrap=wrap)
+    index = np.where(alive, np.cumsum(alive).reshape(alive.shape) - 1, -1).T
+    cores = np.full(len(places), (1 << N_CORES) - 2, np.uint32)
     for x, y, link in faults.links:
         if index[x, y] >= 0:
             neighbour[index[x, y], link] = -1
     for x, y, core in faults.cores:
         if index[x, y] >= 0:
             cores[index[x, y]] &= ~np.uint32(1 << core)
-    return Machine(x=at_x.astype(np.int32), y=at_y.astype(np.int32), neighbour=neighbour,
-                   cores=cores, entries=np.full(len(at_x), entries, np.int32))
-
-
-def _index(width: int, height: int, dead: tuple[tuple[int, int], ...]) -> Array:
-    """(width, height) number of each living chip along x, -1 where it is dead."""
-    alive = np.ones((height, width), bool)
-    for x, y in dead:
-        alive[y, x] = False
-    return np.where(alive, np.cumsum(alive).reshape(alive.shape) - 1, -1).T
+    return Machine(x=places[:, 0], y=places[:, 1], neighbour=neighbour, cores=cores,
+                   entries=np.full(len(places), entries, np.int32))
 
 
 def spin5(faults: Faults = Faults()) -> Machine:
@@ -109,3 +98,23 @@ def spin5(faults: Faults = Faults()) -> Machine:
     corners = tuple((x, y) for x in range(BOARD_SIZE) for y in range(BOARD_SIZE)
                     if not max(0, y - 3) <= x <= min(BOARD_SIZE - 1, y + 4))
     return grid(BOARD_SIZE, BOARD_SIZE, faults=replace(faults, chips=corners + faults.chips))
+
+
+def machine_of(target: Target, faults: mapping.Faults) -> Machine:
+    """The chips of a target with routers, dead or not, by number, and what of them works.
+
+    Core i of a chip is core 1 + i of its router, whose core 0 is the monitor.
+    """
+    router, board = target.router, target.board
+    assert router is not None
+    places, neighbour = chip_places(router), router_links(router)
+    number = np.full((router.height.value, board_width(target)), -1)
+    number[places[:, 1], places[:, 0]] = np.arange(len(places))
+    tile, link = np.divmod(faults.links.astype(np.int64), len(LINKS))
+    neighbour[number.reshape(-1)[tile], link] = -1
+    chip, core = np.divmod(faults.cores.astype(np.int64), target.cores_per_chip)
+    cores = np.full(len(places), (2 << board.cores_per_tile.value) - 2, np.int64)
+    np.bitwise_and.at(cores, chip, ~np.left_shift(2, core))
+    return Machine(x=places[:, 0], y=places[:, 1], neighbour=neighbour,
+                   cores=cores.astype(np.uint32),
+                   entries=np.full(len(places), router.entries.value, np.int32))

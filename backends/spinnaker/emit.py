@@ -1,0 +1,132 @@
+"""A SpiNNaker program as files: its populations, the cores that they are on, and synaptic rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
+from nmcompile_backends.spinnaker.ring import slots
+from nmcompile_backends.spinnaker.routes import input_keys, key_of, places_of, routers
+from nmcompile_backends.spinnaker.rows import matrix_of, row_words
+
+from nmcompile.ir import Network, Population
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+
+FILE, ROWS = "spinnaker.json", "rows.bin"
+TIME_STEP_MS = 1.0
+FIRST_PROCESSOR = 1  # 0 is the monitor
+# Words of a cell (accums, of 2**-15), by the names that PyNN has for them.
+WORDS = {"v_rest": "v_rest", "v_reset": "v_reset", "v_thresh": "threshold", "tau_m": "tau_m",
+         "cm": "cm", "i_offset": "i_offset", "v": "v_init", "isyn_exc": "exc_init",
+         "isyn_inh": "inh_init"}
+OF_SYNAPSES = {"tau_syn_e": "tau_syn_e", "tau_syn_i": "tau_syn_i"}  # those of IF_curr_exp
+
+
+def emit(program: Program, folder: Path) -> dict[str, str]:
+    """Write spinnaker.json and rows.bin into `folder`; see `description`."""
+    cores = program.mapping.slices.core
+    numbers, shared = np.unique(cores, return_counts=True)
+    if np.any(shared > 1):
+        core = int(numbers[shared > 1][0])
+        reason = f"not written: core {core} holds several slices, a core of sPyNNaker runs one"
+        return {FILE: reason, ROWS: reason}
+    values, rows = description(program)
+    text = json.dumps(values, separators=(",", ":"), sort_keys=True)
+    (folder / FILE).write_text(text + "\n", "utf-8")
+    (folder / ROWS).write_bytes(rows.astype("<u4").tobytes())
+    return {
+        FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
+              "neurons, keys and where their synaptic rows are, and routing tables; no file that a "
+              "tool of others reads",
+        ROWS: "synaptic rows as a core reads them from SDRAM, in little-endian words of 32 bits: "
+              "three of header, then weight, delay, type and neuron of each synapse"}
+
+
+def description(program: Program) -> tuple[dict[str, Any], Array]:
+    """What spinnaker.json holds, and the words of rows.bin.
+
+    populations  cell, the words of its parameters (one, or one a neuron), ring buffer shifts, and
+                 what the refractory timer begins with
+    cores        in the order of their numbers: chip and its place, processor, neurons (flat numbers
+                 in the population), their block of keys, slots of the ring buffer, and for each
+                 projection into them the first word and the number of rows, one a source
+                 from the projection's first on
+    inputs       with the block of keys of each run of lines
+    routers      the routing table of each chip that has one
+    """
+    network, target = program.network, program.target
+    blocks, words = _rows(program)
+    slices, places = program.mapping.slices, places_of(program)
+    cores = []
+    for number in np.argsort(slices.core, kind="stable").tolist():
+        population = network.populations[int(slices.population[number])]
+        chip, inside = divmod(int(slices.core[number]), target.cores_per_chip)
+        x, y = places[chip]
+        cores.append({
+            "chip": chip, "x": x, "y": y, "processor": inside + FIRST_PROCESSOR,
+            "population": population.name,
+            "neurons": slices.members(population.shape, number).tolist(),
+            **key_of(program, number),
+            "slots": _slots(network, population, int(slices.sizes()[number])),
+            "rows": blocks[number]})
+    return {
+        "time_step_ms": TIME_STEP_MS, "target": target.name,
+        "inputs": [{"name": port.name, "shape": port.shape, "keys": keys}
+                   for port, keys in zip(network.inputs, input_keys(program), strict=True)],
+        "populations": [_population(p) for p in network.populations],
+        "projections": [{"source": p.source, "target": p.target, "delay": p.delay,
+                         "first_source": (p.sources or (0, 0))[0]} for p in network.projections],
+        "outputs": [{"name": port.name, "population": port.population, "variable": port.variable}
+                    for port in network.outputs],
+        "cores": cores,
+        "routers": routers(program),
+    }, words
+
+
+def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array]:
+    """For each slice, where the rows of each projection into it are, and all rows."""
+    network, slices = program.network, program.mapping.slices
+    blocks: list[list[dict[str, int]]] = [[] for _ in range(len(slices))]
+    parts, first = [np.zeros(0, np.uint32)], 0
+    for number, projection in enumerate(network.projections):
+        population = network.population(projection.target)
+        matrix = matrix_of(projection.map)
+        for place in np.flatnonzero(
+                slices.population == network.populations.index(population)).tolist():
+            neurons = slices.members(population.shape, place)
+            room = _slots(network, population, len(neurons))
+            parts.append(row_words(matrix, neurons, projection.delay, room))
+            blocks[place].append(
+                {"projection": number, "first_word": first, "n_rows": matrix.shape[0]})
+            first += len(parts[-1])
+    return blocks, np.concatenate(parts)
+
+
+def _slots(network: Network, population: Population, n: int) -> int:
+    return slots(n, max((p.delay for p in network.incoming(population.name)), default=1))
+
+
+def _population(population: Population) -> dict[str, Any]:
+    neuron = population.neuron
+    assert isinstance(neuron, SpinnakerNeuron)
+    names = WORDS if neuron.delta else {**WORDS, **OF_SYNAPSES}
+    words = {name: getattr(neuron, field) for name, field in names.items()}
+    steps = np.asarray(neuron.refractory, np.int64)
+    words["tau_refrac"] = steps << 15
+    return {
+        "name": population.name, "shape": population.shape,
+        "cell": "IF_curr_delta" if neuron.delta else "IF_curr_exp",
+        "parameters": {name: _short(value, population.shape) for name, value in words.items()},
+        "ring_buffer_shifts": [neuron.shift_exc, neuron.shift_inh],
+        "refractory_timer": neuron.early}
+
+
+def _short(value: Array, shape: tuple[int, ...]) -> Any:
+    """One number, or those of all neurons in their order."""
+    if np.ndim(value) == 0 or np.all(value == np.reshape(value, -1)[0]):
+        return int(np.reshape(value, -1)[0])
+    return np.broadcast_to(value, shape).reshape(-1).tolist()

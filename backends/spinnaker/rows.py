@@ -1,0 +1,66 @@
+"""Synaptic rows in the words that a SpiNNaker core reads."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import scipy.sparse
+from nmcompile_backends.spinnaker.ring import TYPE_BITS, bits_for
+
+from nmcompile.ir.maps import Dense, Sparse
+from nmcompile.ir.maps.base import LinearMap
+from nmcompile.ir.neurons.base import Array
+
+CHUNK = 256  # sources whose rows are dense at a time
+HEADER = 3  # words of a row ahead of its synapses
+WEIGHT_SHIFT = np.uint32(16)
+
+
+def matrix_of(linear: LinearMap) -> scipy.sparse.csc_array:
+    """The whole weights of a map as a matrix (n_in, n_out), without those that are 0."""
+    if isinstance(linear, Sparse):
+        rows = linear.matrix().astype(np.int64)
+    elif isinstance(linear, Dense):
+        rows = scipy.sparse.csr_array(linear.weight.T.astype(np.int64))
+    else:
+        n = prod(linear.in_shape)
+        real = linear.with_weights(linear.weights().astype(np.float64))
+        rows = scipy.sparse.vstack([
+            scipy.sparse.csr_array(np.rint(real.apply(np.eye(min(CHUNK, n - begin), n, begin))))
+            for begin in range(0, n, CHUNK)]).astype(np.int64)
+    rows.eliminate_zeros()
+    return scipy.sparse.csc_array(rows)
+
+
+def row_words(matrix: scipy.sparse.csc_array, neurons: Array, delay: int, slots: int) -> Array:
+    """(w,) uint32 the rows of every source into the `neurons` of one core, one behind the other.
+
+    A row is three header words (words of its plastic part, fixed synapses, plastic synapses), then
+    for each synapse weight, delay, type and neuron (sPyNNaker 7.4.1 synapse_dynamics_static.py,
+    `get_static_synaptic_data`; synapse_row.h).
+
+    matrix   (n_sources, n) weights, signed
+    neurons  flat numbers of the core's neurons, in its order
+    delay    1..slots steps
+    slots    of the core's ring buffer, a power of two
+    """
+    rows = scipy.sparse.csr_array(matrix[:, neurons])
+    rows.sort_indices()
+    index = bits_for(len(neurons))
+    weight = rows.data
+    words = (
+        np.abs(weight).astype(np.uint32) << WEIGHT_SHIFT
+        | np.uint32((delay & (slots - 1)) << (index + TYPE_BITS))
+        | (weight < 0).astype(np.uint32) << np.uint32(index)
+        | rows.indices.astype(np.uint32))
+    return _with_headers(words, np.diff(rows.indptr).astype(np.int64))
+
+
+def _with_headers(words: Array, counts: Array) -> Array:
+    """Rows of `counts` synapses each, behind their headers."""
+    out = np.zeros(len(words) + HEADER * len(counts), np.uint32)
+    row = np.repeat(np.arange(len(counts)), counts)
+    out[np.cumsum(counts) - counts + HEADER * np.arange(len(counts)) + 1] = counts
+    out[np.arange(len(words)) + HEADER * (row + 1)] = words
+    return out
