@@ -169,9 +169,12 @@ def _on_cores(found: Cut, target: Target, backend: Backend, constraints: Constra
 def _shared(
     found: Cut, target: Target, backend: Backend, constraints: Constraints, cores: int
 ) -> Cut:
-    """`found` with slices that share cores where it takes more than `cores`, if cores are alike."""
-    one = target.n_cores == 1
-    if one or found.n_cores <= cores or backend.suited_cores(found.network, target):
+    """`found` with slices that share cores where it takes more than `cores`, if they may.
+
+    They may where cores are alike, and run no program of one population, as SpiNNaker's do.
+    """
+    alone = target.n_cores == 1 or target.router is not None
+    if alone or found.n_cores <= cores or backend.suited_cores(found.network, target):
         return found
     return replace(found, together=_packed(found, target, backend, constraints, cores))
 

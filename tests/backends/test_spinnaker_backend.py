@@ -336,9 +336,8 @@ def test_the_simulator_splits_weights_by_sign_as_the_reference_does(seed, kind):
     net = verify(replace(real.network, inputs=(replace(real.network.inputs[0], shape=shape),),
                          populations=(population,), projections=(link,)))
     sent = {"in": (rng.random((2, 12, *shape)) < 0.3).astype(np.int32)}
-    mapping, _ = map_network(net, TARGET, BACKEND, np.full(
+    program, _ = map_network(net, TARGET, BACKEND, np.full(
         sum(node.size for node in net.nodes), 0.1, np.float32))
-    program = replace(real, network=net, mapping=mapping)
     wanted = run_aligned(net, program.latency, sent).records["n"]
     found = simulate(program, sent, record=("spikes", "v", "exc", "inh"))
     assert link.format.sign == SPLIT
