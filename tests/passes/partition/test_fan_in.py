@@ -18,8 +18,8 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run_aligned, verify
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons import LIF
-from nmcompile.mapper import cut, lay
-from nmcompile.mapping import Mapping, Program
+from nmcompile.mapper import cut, map_network
+from nmcompile.mapping import Mapping
 from nmcompile.mapping.capacity import demand, require_fit
 from nmcompile.mapping.files import load_program, save_program
 from nmcompile.passes.partition import search, split_fan_in
@@ -108,10 +108,8 @@ def test_relays_are_counted_mapped_and_simulated_like_all_other_neurons(
     relays = found.cuts[0].relays
     assert [p.sources for p in found.network.incoming(relays[0])] == [first]
     assert len(relays) == shares
-    program = Program(
-        network=found.network, target=target, latency=found.latency,
-        mapping=lay(found.network, cut(found.network, target, BACKEND), target, BACKEND,
-                    every_step(found.network))[0])
+    program, _ = map_network(found.network, target, BACKEND, every_step(found.network))
+    assert program.latency == found.latency
     save_program(program, tmp_path / "program.h5")
     program = load_program(tmp_path / "program.h5", BACKEND.neurons)
     sent = binary(net, 2)
