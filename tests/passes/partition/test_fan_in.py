@@ -18,7 +18,7 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run_aligned, verify
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons import LIF
-from nmcompile.mapper import cut, lay
+from nmcompile.mapper import cut, map_network
 from nmcompile.mapping import Mapping
 from nmcompile.mapping.capacity import demand, require_fit
 from nmcompile.mapping.files import load_program, save_program
@@ -108,8 +108,7 @@ def test_relays_are_counted_mapped_and_simulated_like_all_other_neurons(
     relays = found.cuts[0].relays
     assert [p.sources for p in found.network.incoming(relays[0])] == [first]
     assert len(relays) == shares
-    program, _ = lay(cut(found.network, target, BACKEND), target, BACKEND,
-                     every_step(found.network))
+    program, _ = map_network(found.network, target, BACKEND, every_step(found.network))
     assert program.latency == found.latency
     save_program(program, tmp_path / "program.h5")
     program = load_program(tmp_path / "program.h5", BACKEND.neurons)

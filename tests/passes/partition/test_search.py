@@ -205,8 +205,8 @@ def test_reserved_and_dead_cores_are_not_counted_on():
     constraints = Constraints(reserved=np.array([0, 1, 2], np.int32),
                               faults=Faults(cores=np.array([7], np.int32)))
     every = len(np.unique(cut(net, target, LOIHI, None, spikes).together))
-    mapping = map_network(net, target, LOIHI, every_step(net), constraints, spikes)[0].mapping
-    used = np.unique(mapping.slices.core)
+    program, _ = map_network(net, target, LOIHI, every_step(net), constraints, spikes)
+    used = np.unique(program.mapping.slices.core)
     assert every > 8 >= len(used)
     assert not np.intersect1d(used, [0, 1, 2, 7]).size
 
