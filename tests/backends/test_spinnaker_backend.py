@@ -136,7 +136,8 @@ def test_wherever_a_reset_to_zero_acts_the_chip_spikes_as_the_model(make, at):
     assert int(found.program.network.population("conv").neuron.refractory) == int(lost)
 
 
-@pytest.mark.parametrize(("reset", "at"), [(Reset.NONE, ResetAt.INPUT), (Reset.SUBTRACT, ResetAt.LEAK)])
+@pytest.mark.parametrize(("reset", "at"), [(Reset.NONE, ResetAt.INPUT),
+                                           (Reset.SUBTRACT, ResetAt.LEAK)])
 def test_of_a_membrane_that_keeps_nothing_any_reset_is_one_to_zero(reset, at):
     found = compiled(network(first=lif(decay=scalar(0), reset=reset, reset_at=at)))
     seen = figures(found)
@@ -336,10 +337,9 @@ def test_the_simulator_splits_weights_by_sign_as_the_reference_does(seed, kind):
     net = verify(replace(real.network, inputs=(replace(real.network.inputs[0], shape=shape),),
                          populations=(population,), projections=(link,)))
     sent = {"in": (rng.random((2, 12, *shape)) < 0.3).astype(np.int32)}
-    mapping, _ = map_network(net, TARGET, BACKEND, np.full(
+    program, _ = map_network(net, TARGET, BACKEND, np.full(
         sum(node.size for node in net.nodes), 0.1, np.float32))
-    program = replace(real, network=net, mapping=mapping)
-    wanted = run_aligned(net, program.latency, sent).records["n"]
+    wanted = run_aligned(net, real.latency, sent).records["n"]
     found = simulate(program, sent, record=("spikes", "v", "exc", "inh"))
     assert link.format.sign == SPLIT
     for name, values in wanted.items():
