@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,11 +77,11 @@ def test_a_spike_comes_to_all_cores_that_have_a_row_for_it(program, tmp_path_fac
     rng, faults = np.random.default_rng(seed), random_faults(board, share, share, seed)
     chips = rng.choice(48, 6, replace=False)
     on = np.isin(np.arange(board.n_cores) // board.cores_per_chip, chips)
-    mapping, _ = map_network(
+    moved, _ = map_network(
         program.network, board, BACKEND, program.mapping.rates,
         Constraints(faults=faults, on={"conv": on, "out": on}))
     folder = tmp_path_factory.mktemp("emitted")
-    BACKEND.emit(replace(program, mapping=mapping, target=board), folder)
+    BACKEND.emit(moved, folder)
     values = json.loads((folder / "spinnaker.json").read_text("utf-8"))
     rows = {}  # source, line -> cores with synapses of it
     for core in values["cores"]:

@@ -51,9 +51,8 @@ def program(compiled):
 
 
 def mapped(program, target, **constraints):
-    mapping, needs = map_network(program.network, target, backend("loihi"), program.mapping.rates,
-                                 Constraints(**constraints))
-    return replace(program, mapping=mapping, target=target), needs
+    return map_network(program.network, target, backend("loihi"), program.mapping.rates,
+                       Constraints(**constraints))
 
 
 def senders_in_plain_python(program):
