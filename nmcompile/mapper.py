@@ -69,7 +69,7 @@ def map_network(
 
     Raises NmcError where there is none: which layer, which limit, need and allowance.
     """
-    found = cut(network, target, backend, constraints, spikes)
+    found = cut(network, target, backend, rates, constraints, spikes)
     return lay(found, target, backend, rates[found.origin], constraints)
 
 
@@ -83,7 +83,8 @@ def map_again(
     """
     network, mapping = program.network, program.mapping
     if not any(is_splitter(p.neuron) for p in network.populations):
-        found = cut(network, program.target, backend, constraints, spikes, partitioner)
+        found = cut(network, program.target, backend, mapping.rates, constraints, spikes,
+                    partitioner)
         return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
     slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
     together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
@@ -91,17 +92,19 @@ def map_again(
     return lay(found, program.target, backend, mapping.rates, constraints)
 
 
-def cut(
+def cut(  # noqa: PLR0913 - what may be left out comes last
     network: Network,
     target: Target,
     backend: Backend,
+    rates: Array,
     constraints: Constraints | None = None,
     spikes: Spikes | None = None,
     partitioner: str = "own",
 ) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit.
 
-    partitioner  of irregular populations, one of PARTITIONERS: see `hypergraph.partitioners`
+    rates        as of `map_network`
+    partitioner  of irregular populations, one of PARTITIONERS: see `partition.partitioners`
 
     Where there are more slices than cores, some share one, if the chip's cores are alike.
     """
@@ -117,7 +120,7 @@ def cut(
         slices = regroup(
             network, partition(network, target, backend), target,
             lambda part, found, index: _fills(part, found, index, target, backend),
-            cutter(partitioner))
+            cutter(partitioner), rates_by_name(network, rates))
         found = _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
         ways = ". ".join(suggestions(

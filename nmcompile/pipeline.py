@@ -102,7 +102,8 @@ def compile_stage(
         asked = read_constraints(options.constraints, stage.network, target)
     if isinstance(stage, IntegerStage):
         spikes = sent_in(stage) if options.search else None
-        found = cut(stage.network, target, backend, asked, spikes, options.partitioner)
+        found = cut(stage.network, target, backend, stage.rates, asked, spikes,
+                    options.partitioner)
         if found.slices.orders:
             stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = cut_stage(stage, found)

@@ -53,6 +53,9 @@ def print_summary(figures: Figures) -> None:
             f"{si(latency['per_step_mean'], 's')} a step on average, "
             f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps)"
         )
+        if latency["overruns"]:
+            click.echo(f"overruns  {latency['overruns']:,} steps are longer than the chip's tick: "
+                       "its cores would fall behind")
         click.echo(
             f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample, "
             f"{si(figures['energy_j']['total'], 'J')} in all "

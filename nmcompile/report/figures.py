@@ -38,7 +38,8 @@ def run_figures(compiled: Figures, program: Program, run: Run, labels: Array | N
     """`compiled` with the figures of `run` filled in; counts and energies are those of the run.
 
     energy_j   joules of all samples by kind and in total; the layers' rows add up to it
-    latency_s  seconds of a step and of a sample; host input and output are not included
+    latency_s  seconds of a step and of a sample; host input and output are not included. `overruns`
+               are the steps longer than the tick of a chip that has one, else None
     """
     energy = energy_by_slice(program, run)
     kinds = {kind: float(energy[kind].sum()) for kind in KINDS}
@@ -53,6 +54,7 @@ def run_figures(compiled: Figures, program: Program, run: Run, labels: Array | N
             "per_step_mean": float(run.step_s.mean()),
             "per_step_max": float(run.step_s.max()),
             "per_sample_mean": float(per_sample.mean()),
+            "overruns": _overruns(program, run),
         },
         "energy_j": {"total": total, **kinds},
         "energy_per_sample_j": total / run.samples,
@@ -61,6 +63,11 @@ def run_figures(compiled: Figures, program: Program, run: Run, labels: Array | N
             for layer in compiled["layers"]
         ],
     }
+
+
+def _overruns(program: Program, run: Run) -> int | None:
+    tick = program.target.time_s.tick
+    return None if tick is None else int(np.count_nonzero(run.step_s > tick.value))
 
 
 def decisions(run: Run) -> Array:

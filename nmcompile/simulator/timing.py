@@ -19,7 +19,9 @@ class Timing:
     the busiest core's packets in and synaptic events; the busiest link's packets at one hop time
     each. The longest route's hops and the barrier come on top. This is the max-affine form that
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
-    from the target's table by the tiles in use. Timing never changes spikes.
+    from the target's table by the tiles in use. Where a timer starts steps, none is shorter than
+    its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
+    changes spikes.
     """
 
     def __init__(self, program: Program) -> None:
@@ -32,6 +34,7 @@ class Timing:
         tiles = len(np.unique(tile_position(target, cores), axis=0))
         points = np.array(self._cost.barrier.value)
         self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
+        self.tick_s = self._cost.tick.value if self._cost.tick else 0.0
         self._link_time = _link_times(program)
 
     def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
@@ -54,7 +57,8 @@ class Timing:
         """Seconds of the whole step, (samples,)."""
         links = (tally.loads * self._link_time).max(axis=1)
         slowest = np.maximum(self._by_core(sending), self._by_core(receiving))
-        return np.maximum(slowest, links) + tally.longest + self.barrier_s
+        worked = np.maximum(slowest, links) + tally.longest + self.barrier_s
+        return np.asarray(np.maximum(worked, self.tick_s))
 
     def _by_core(self, seconds: Array) -> Array:
         return np.asarray((self._on_core @ seconds.T).max(axis=0))

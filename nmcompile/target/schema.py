@@ -132,7 +132,11 @@ class Formats(Strict):
 
 
 class Times(Strict):
-    """Seconds of one event; `barrier` is a list of [active tiles, seconds], interpolated."""
+    """Seconds of one event.
+
+    barrier  list of [active tiles, seconds], interpolated
+    tick     from one step to the next where a timer starts them, whatever the work
+    """
 
     neuron_update: Constant[Cost]
     spike_out: Constant[Cost]
@@ -143,6 +147,7 @@ class Times(Strict):
     hop_y: Constant[Cost]
     hop_chip: Constant[Cost]
     barrier: Constant[list[tuple[Count, Cost]]]
+    tick: Constant[Cost] | None = None
 
 
 class Energies(Strict):

@@ -15,8 +15,9 @@ from nmcompile.mapping.capacity import demand, require_fit, slice_of_neurons
 from nmcompile.passes.legalize.conv_algebra import conv_matrix
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
+from nmcompile.report.figures import run_figures
 from nmcompile.simulator import KINDS, energy_by_slice, simulate
-from nmcompile.target import load_target
+from nmcompile.target import Constant, load_target
 from nmcompile.target.topology import tile_position
 
 
@@ -195,6 +196,20 @@ def test_a_step_lasts_at_least_as_long_as_its_barrier_and_its_busiest_core():
     updates = 336 * program.target.time_s.neuron_update.value
     assert quiet.step_s.min() >= barrier + updates
     assert run_.step_s.max() > quiet.step_s.min()
+
+
+def test_a_timer_starts_steps_and_those_that_outlast_its_tick_are_counted():
+    plain = compiled(load_target("loihi2")).program
+    lengths = simulate(plain, payload(plain, spikes(plain.network))).step_s
+    tick = np.median(lengths)
+    timed = Constant[float](value=tick, unit="s", kind="estimate", source="for this test")
+    times = plain.target.time_s.model_copy(update={"tick": timed})
+    program = replace(plain, target=plain.target.model_copy(update={"time_s": times}))
+    run_ = simulate(program, payload(program, spikes(program.network)))
+    np.testing.assert_array_equal(run_.step_s, np.maximum(lengths, tick))
+    latency = run_figures({"layers": []}, program, run_, None)["latency_s"]
+    assert latency["overruns"] == np.count_nonzero(lengths > tick) > 0
+    assert run_figures({"layers": []}, plain, run_, None)["latency_s"]["overruns"] is None
 
 
 def test_batches_do_not_change_a_run(monkeypatch):

@@ -37,9 +37,10 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "structured 250k": lambda: structured(250_000),
     "structured 500k": lambda: structured(500_000),
     "structured 1M": lambda: structured(1_000_000),
-    "irregular 31k": lambda: irregular(31_250),
-    "irregular 62k": lambda: irregular(62_500),
     "irregular 125k": lambda: irregular(125_000),
+    "irregular 250k": lambda: irregular(250_000),
+    "irregular 500k": lambda: irregular(500_000),
+    "irregular 1M": lambda: irregular(1_000_000),
 }
 HEAD = ("| network | neurons | synapses | cores | chips | cut | route, place | memory |\n"
         + "|---" * 8 + "|\n")
@@ -54,10 +55,10 @@ def measure(name: str) -> dict[str, float]:
     begun = time.perf_counter()
     latency = {node.name: getattr(node, "start", 0) for node in network.nodes}
     network = split_fan_in(network, latency, machine, chip).network
-    found = cut(network, machine, chip)
+    rates = np.full(sum(node.size for node in network.nodes), 0.05, np.float32)
+    found = cut(network, machine, chip, rates)
     cut_s = time.perf_counter() - begun
     chips = -(-len(found.slices) // machine.cores_per_chip)
-    rates = np.full(sum(node.size for node in network.nodes), 0.05, np.float32)
     begun = time.perf_counter()
     program, _ = lay(found, with_chips(machine, chips), chip, rates)
     return {

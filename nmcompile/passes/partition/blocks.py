@@ -36,11 +36,13 @@ class Block:
     """Neurons with all that reaches them.
 
     network  has them as its only population; sources are inputs
+    nets     for each projection (n_sources,) int64, the weight of each source
     weight   (n,) int64 what each needs of a core by itself
     whole    what a core has
     """
 
     network: Network
+    nets: Sequence[Array]
     weight: Array
     whole: int
 
@@ -82,8 +84,10 @@ def own_cutter(graph: Hypergraph, parts: int, imbalance: float) -> Array | None:
         return None
 
 
-def hypergraph(maps: Sequence[Sparse], weight: Array, pins: int = PINS) -> Hypergraph:
-    """Sources of `maps` as nets over their targets, of `weight`; about `pins` of them at most."""
+def hypergraph(
+    maps: Sequence[Sparse], nets: Sequence[Array], weight: Array, pins: int = PINS
+) -> Hypergraph:
+    """Sources of `maps`, weighing `nets`, over targets of `weight`; about `pins` pins at most."""
     rng = np.random.default_rng(0)
     total = sum(len(linear.target) for linear in maps)
     starts, kept_pins = [np.zeros(1, np.int64)], []
@@ -98,7 +102,7 @@ def hypergraph(maps: Sequence[Sparse], weight: Array, pins: int = PINS) -> Hyper
     start = np.concatenate(starts)
     return Hypergraph(
         start=start, pins=np.concatenate(kept_pins).astype(np.int32),
-        net_weight=np.ones(len(start) - 1, np.int64), vertex_weight=weight)
+        net_weight=np.concatenate(nets), vertex_weight=weight)
 
 
 def parts_of(block: Block, way: Way | None, fills: Fills, cutter: Cutter) -> Parts | None:
@@ -108,7 +112,7 @@ def parts_of(block: Block, way: Way | None, fills: Fills, cutter: Cutter) -> Par
     fills  as for `regroup`
     """
     maps = [p.map for p in block.network.projections if isinstance(p.map, Sparse)]
-    graph = hypergraph(maps, block.weight)
+    graph = hypergraph(maps, block.nets, block.weight)
     ways = [Way(density=1.0, loose=False), Way(density=1.0, loose=True)] if way is None else [way]
     found = [_sought(block, maps, graph, one, way is None, fills, cutter) for one in ways]
     return min((parts for parts in found if parts is not None),

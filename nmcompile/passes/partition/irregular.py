@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from math import ceil
@@ -29,6 +30,7 @@ from nmcompile.target import Target
 BLOCK = 32_768  # neurons that are cut at once
 NET_PINS = 8  # of a net, on average, where a population is first cut into blocks
 WHOLE = 1_000_000  # weight of vertices that fill a core
+AXON, MOST_SENT = 8, 15.0  # of a net's weight, see `regroup`
 ROUNDS = 8  # of halving the slices that are too large
 SLACK = 0.985  # of a core; halved slices add to what leaves others, so fuller ones are halved too
 
@@ -44,22 +46,27 @@ def is_irregular(network: Network, population: int) -> bool:
 
 
 def regroup(
-    network: Network, slices: Slices, target: Target, fills: Fills, cutter: Cutter
+    network: Network, slices: Slices, target: Target, fills: Fills, cutter: Cutter,
+    rates: dict[str, Array],
 ) -> Slices:
     """`slices` with every irregular population of several cut anew, where that takes fewer cores.
 
     fills   of a network, its slices, and a population's number: for each slice of the population,
             (k,), the largest need over what a core has
     cutter  cuts a hypergraph into a number of parts
+    rates   name of input or population -> (n,) mean spikes of each neuron in a step
 
-    A net is a source with the neurons that it reaches, so that few cores hear of a spike. A large
+    A net is a source with the neurons that it reaches, so that few cores hear of a spike. It weighs
+    AXON for the axon that each core keeps of it, and as much for its spikes if it sends the mean
+    number, up to MOST_SENT times that. A large
     population is first cut into blocks, which are cut one by one into parts that fit a core under
     all limits at once: the time grows with the synapses.
     """
     for index in range(len(network.populations)):
         before = int(np.count_nonzero(slices.population == index))
         if before > 1 and is_irregular(network, index):
-            part = _parts(network, index, target, fills, cutter)
+            nets = _net_weights(network, index, rates)
+            part = _parts(network, index, nets, target, fills, cutter)
             found = None if part is None else _settled(network, slices, index, part, fills)
             if found is not None and np.count_nonzero(found.population == index) < before:
                 slices = found
@@ -67,11 +74,12 @@ def regroup(
 
 
 def _parts(
-    network: Network, index: int, target: Target, fills: Fills, cutter: Cutter
+    network: Network, index: int, nets: Sequence[Array], target: Target, fills: Fills,
+    cutter: Cutter,
 ) -> Array | None:
     """(n,) a part for each neuron of population number `index`; None where none are found."""
     weight = _weights(network, index, target)
-    blocks = _Blocks.of(network, index, _blocks(network, index, weight, cutter))
+    blocks = _Blocks.of(network, index, nets, _blocks(network, index, nets, weight, cutter))
 
     def cut_alone(number: int, way: Way | None) -> Parts | None:
         members = np.flatnonzero(blocks.owner == number)
@@ -93,6 +101,18 @@ def _parts(
     return part
 
 
+def _net_weights(network: Network, index: int, rates: dict[str, Array]) -> list[Array]:
+    """For each projection into population number `index`, (n_sources,) int64."""
+    incoming = network.incoming(network.populations[index].name)
+    sent = []
+    for projection in incoming:
+        first, end = projection.sources or (0, len(rates[projection.source].reshape(-1)))
+        sent.append(np.asarray(rates[projection.source], np.float64).reshape(-1)[first:end])
+    mean = float(np.concatenate(sent).mean())
+    relative = [each / mean if mean else np.zeros(len(each)) for each in sent]
+    return [np.rint(AXON * (1 + each.clip(max=MOST_SENT))).astype(np.int64) for each in relative]
+
+
 def _weights(network: Network, index: int, target: Target) -> Array:
     """(n,) int64 what each neuron needs of a core by itself, a core being WHOLE."""
     population = network.populations[index]
@@ -108,15 +128,17 @@ def _weights(network: Network, index: int, target: Target) -> Array:
     return np.maximum(1, np.rint(share * WHOLE)).astype(np.int64)
 
 
-def _blocks(network: Network, index: int, weight: Array, cutter: Cutter) -> Array:
+def _blocks(
+    network: Network, index: int, nets: Sequence[Array], weight: Array, cutter: Cutter
+) -> Array:
     """(n,) block of each neuron; all 0 where one holds them."""
     n = len(weight)
     number = ceil(n / BLOCK)
     if number < 2:
         return np.zeros(n, np.int32)
     maps = _incoming(network, index)
-    nets = sum(len(linear.start) - 1 for linear in maps)
-    found = cutter(hypergraph(maps, weight, NET_PINS * nets), number, 0.05)
+    pins = NET_PINS * sum(len(each) for each in nets)
+    found = cutter(hypergraph(maps, nets, weight, pins), number, 0.05)
     return np.zeros(n, np.int32) if found is None else found
 
 
@@ -129,6 +151,7 @@ def _incoming(network: Network, index: int) -> list[Sparse]:
 class _Blocks:
     """A population in blocks, with its synapses sorted by the block that they end in.
 
+    nets   for each incoming projection (n_sources,) int64, the weight of each source
     owner  (n,) int block of each neuron
     order  for each incoming projection (synapses,) int64, by block, then as they were
     ends   for each, (blocks + 1,) int64 where each block's begin in `order`
@@ -136,12 +159,15 @@ class _Blocks:
 
     network: Network
     index: int
+    nets: Sequence[Array]
     owner: Array
     order: list[Array]
     ends: list[Array]
 
     @classmethod
-    def of(cls, network: Network, index: int, owner: Array) -> _Blocks:
+    def of(
+        cls, network: Network, index: int, nets: Sequence[Array], owner: Array
+    ) -> _Blocks:
         order, ends, count = [], [], int(owner.max()) + 1
         small = owner.astype(np.uint16)  # sorted by radix
         for linear in _incoming(network, index):
@@ -149,7 +175,7 @@ class _Blocks:
             order.append(np.argsort(block, kind="stable"))
             sizes = np.bincount(block, minlength=count)
             ends.append(np.concatenate([[0], np.cumsum(sizes)]))
-        return cls(network=network, index=index, owner=owner, order=order, ends=ends)
+        return cls(network=network, index=index, nets=nets, owner=owner, order=order, ends=ends)
 
     @property
     def count(self) -> int:
@@ -175,7 +201,7 @@ class _Blocks:
             network=replace(self.network, inputs=tuple(ports), outputs=(),
                             populations=(_some(population, members),),
                             projections=tuple(projections)),
-            weight=weight, whole=WHOLE)
+            nets=self.nets, weight=weight, whole=WHOLE)
 
 
 def _some(population: Population, members: Array) -> Population:

@@ -21,12 +21,12 @@ class Product:
 
     def of(self, load: Array, packets: Array | float, n_cores: int) -> Array:
         """(k,) energy times delay; load (k, steps) are eighth powers of microseconds, summed."""
-        step = root(load).mean(axis=1) / MICRO + self._barrier(n_cores)
+        step = self._ticked(root(load) / MICRO + self._barrier(n_cores)).mean(axis=1)
         return np.asarray(self.energy(packets, n_cores, step) * step)
 
     def step(self, busy: Array, n_cores: int) -> float:
         """Seconds of the mean step; busy (steps,) are microseconds of the busiest core."""
-        return float(busy.mean()) / MICRO + self._barrier(n_cores)
+        return float(self._ticked(busy / MICRO + self._barrier(n_cores)).mean())
 
     def energy(self, packets: Array | float, n_cores: int, step: Array | float) -> Array | float:
         """Joules of the mean step; `packets` in all steps, which may be many numbers."""
@@ -35,6 +35,10 @@ class Product:
         each = cost.packet_out.value + cost.packet_in.value
         static = self._target.power_w.static.value * chips * step
         return self._fixed_j + packets / self._steps * each + static
+
+    def _ticked(self, seconds: Array) -> Array:
+        tick = self._target.time_s.tick
+        return seconds if tick is None else np.maximum(seconds, tick.value)
 
     def _barrier(self, n_cores: int) -> float:
         points = np.array(self._target.time_s.barrier.value)

@@ -170,7 +170,7 @@ def test_a_chip_without_relays_leaves_it_to_the_user_with_proposals():
     target = small.model_copy(update={"core": small.core.model_copy(update={"synapse_bits": bits})})
     assert split(net, target).cuts == ()
     with pytest.raises(NmcError) as error:
-        cut(net, target, BACKEND)
+        cut(net, target, BACKEND, every_step(net))
     assert str(error.value).endswith("Split the inputs of wide over 3 layers whose outputs it "
                                      "adds up.")
 

@@ -157,7 +157,7 @@ def test_the_blocks_are_the_same_whatever_thread_cuts_them(monkeypatch):
     orders = []
     for threads in (1, 4):
         monkeypatch.setattr(irregular.os, "cpu_count", lambda threads=threads: threads)
-        orders.append(cut(network, target, BACKEND).slices.orders["0"])
+        orders.append(cut(network, target, BACKEND, every_step(network)).slices.orders["0"])
     np.testing.assert_array_equal(*orders)
 
 
@@ -194,3 +194,15 @@ def test_neurons_with_thresholds_of_their_own_share_cores_that_tell_them_apart(
     for number in range(len(mapped.mapping.slices)):
         members = mapped.mapping.slices.members(pool.shape, number)
         assert len(np.unique(thresholds[members])) <= 7
+
+
+def test_sources_that_send_more_reach_fewer_cores():
+    network, target = clusters(), small_target(neurons=40, input_axons=150)
+    size = network.populations[0].size
+    busy = np.arange(size) % 4 == 0
+    reached = []
+    for rate in (1.0, 20.0):
+        rates = np.concatenate([np.ones(size), np.where(busy, rate, 1.0)]).astype(np.float32)
+        mapping = map_network(network, target, BACKEND, rates)[0].mapping
+        reached.append(np.diff(mapping.axons[1].start)[busy].mean())
+    assert reached[1] < reached[0]

@@ -86,7 +86,8 @@ def test_of_cores_alike_the_one_with_most_packets_is_taken():
 
 
 def test_what_fits_a_core_a_slice_is_left_so():
-    found = cut(chain(4), board(1, 1, 1), LOIHI)
+    net = chain(4)
+    found = cut(net, board(1, 1, 1), LOIHI, every_step(net))
     assert found.together.tolist() == [0, 1, 2, 3]
 
 
@@ -130,18 +131,18 @@ def test_layers_that_must_be_apart_or_elsewhere_share_no_core():
 def test_where_sharing_does_not_suffice_the_fewest_cores_are_named_and_fit():
     net, target = chain(12), board(1, 1, 1, neurons=50)
     with pytest.raises(CapacityError) as error:
-        cut(net, target, LOIHI)
+        cut(net, target, LOIHI, every_step(net))
     assert str(error.value) == (
         "network: needs 6 cores for 12 slices, loihi2 has 4 (1 chips of 4); largest layers: "
         "layer0 1, layer1 1, layer2 1. With --chips 2 it fits.")
-    assert cut(net, board(2, 1, 1, neurons=50), LOIHI).n_cores == 8
+    assert cut(net, board(2, 1, 1, neurons=50), LOIHI, every_step(net)).n_cores == 8
 
 
 def test_search_on_more_layers_than_cores_shares_them():
     net, rng = chain(7), np.random.default_rng(0)
     spikes = {node.name: (rng.random((20, node.size)) < 0.2).astype(np.int32)
               for node in net.nodes}
-    assert cut(net, board(1, 1, 1), LOIHI, None, spikes).n_cores <= 4
+    assert cut(net, board(1, 1, 1), LOIHI, every_step(net), None, spikes).n_cores <= 4
 
 
 def test_truenorth_writes_shared_cores_that_spike_as_the_network_does(tmp_path):

@@ -204,7 +204,7 @@ def test_reserved_and_dead_cores_are_not_counted_on():
     spikes = recorded(net, hot=4.0)
     constraints = Constraints(reserved=np.array([0, 1, 2], np.int32),
                               faults=Faults(cores=np.array([7], np.int32)))
-    every = len(np.unique(cut(net, target, LOIHI, None, spikes).together))
+    every = len(np.unique(cut(net, target, LOIHI, every_step(net), None, spikes).together))
     program, _ = map_network(net, target, LOIHI, every_step(net), constraints, spikes)
     used = np.unique(program.mapping.slices.core)
     assert every > 8 >= len(used)

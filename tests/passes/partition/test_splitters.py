@@ -143,7 +143,7 @@ def test_a_build_with_splitters_is_placed_anew_and_keeps_its_slices():
 
 def test_a_splitter_has_the_rate_of_the_neuron_behind_which_it_stands():
     network = fanning(0, wide=60)
-    found = cut(network, small_cores(output_axons=12, neurons=6), TRUENORTH)
+    found = cut(network, small_cores(output_axons=12, neurons=6), TRUENORTH, every_step(network))
     rates = np.arange(sum(node.size for node in network.nodes))[found.origin]
     begins = np.cumsum([0] + [node.size for node in found.network.nodes])
     names = [node.name for node in found.network.nodes]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.loihi_programs import neuron, port
-from helpers.networks import board
+from helpers.networks import board, every_step
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Output, Population, Projection, SynapseFormat
@@ -36,7 +36,7 @@ def dense(n_in, n_out):
 
 def refusal(network, target) -> str:
     with pytest.raises(NmcError) as error:
-        cut(network, target, BACKEND)
+        cut(network, target, BACKEND, every_step(network))
     return str(error.value)
 
 
@@ -51,9 +51,9 @@ def test_fewer_bits_are_proposed_with_the_cores_that_they_take_and_then_fit():
     assert text.endswith("With --bits 4 it takes 3 of 4 cores. With --chips 2 it fits.")
     narrow = replace(network, projections=tuple(
         replace(p, format=SynapseFormat(bits=4)) for p in network.projections))
-    assert len(cut(narrow, target, BACKEND).slices) == 3
+    assert len(cut(narrow, target, BACKEND, every_step(narrow)).slices) == 3
     larger = board(2, 1, 1, neurons=900, synapse_bits=64 * 1600)
-    assert len(cut(network, larger, BACKEND).slices) <= 8
+    assert len(cut(network, larger, BACKEND, every_step(network)).slices) <= 8
 
 
 def test_a_fan_in_beyond_a_core_is_split_into_as_many_parts_as_fit():
@@ -61,7 +61,8 @@ def test_a_fan_in_beyond_a_core_is_split_into_as_many_parts_as_fit():
     text = refusal(network, target)
     assert text.endswith(
         "Split the inputs of layer over 4 layers whose outputs it adds up.")
-    assert len(cut(layer(dense(250, 4)), target, BACKEND).slices) > 0
+    one = layer(dense(250, 4))
+    assert len(cut(one, target, BACKEND, every_step(one)).slices) > 0
     assert "Split" in refusal(layer(dense(334, 4)), target)
 
 
