@@ -22,6 +22,7 @@ LEAK_LIMIT = 255
 # Thresholds: 18 bits without sign. Not looked up: the paper's table of widths could not be read.
 # NeMo's ceiling of V, 393216 = 1.5 * 2**18 (models/neuron.c overUnderflowCheck), lies above it
 THRESHOLD_LIMIT = 2**18 - 1
+AXONS_PER_LINE = 4  # one of each type: see `nmcompile_backends.truenorth.encode`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +53,7 @@ class TrueNorthNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    copies: ClassVar[int] = AXONS_PER_LINE  # each sends to one axon
 
     leak: Array
     threshold: Array

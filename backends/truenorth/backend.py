@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.truenorth import cores, encode, legalize, misfits
-from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron, TrueNorthSplitter
+from nmcompile_backends.truenorth.arithmetic import (
+    AXONS_PER_LINE,
+    TrueNorthNeuron,
+    TrueNorthSplitter,
+)
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
@@ -23,7 +27,8 @@ class TrueNorthBackend:
 
     Its target counts lines where it says axons: 64 come into a core. A neuron sends to one axon,
     so each line that a neuron feeds takes four of the core's neurons, copies that fire alike; 64
-    lines leave a core. What a neuron feeds beyond that goes through splitters (`passes.partition`).
+    lines leave a core. The host hears one copy more. What a neuron feeds beyond that goes through
+    splitters (`passes.partition`).
     """
 
     name = "truenorth"
@@ -31,6 +36,7 @@ class TrueNorthBackend:
     free_bias = True
     own_thresholds = 1 << 30  # each neuron has a register
     index_bits = 0  # the place in the crossbar is the index
+    shares_cores = True
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""
@@ -62,7 +68,7 @@ class TrueNorthBackend:
     def row_bits(self, synapses: SynapseFormat, n_synapses: Array, indexed: bool = False) -> Array:
         """Bits of a line's four rows, which are there whole whatever stands in them."""
         lines = np.asarray(n_synapses, np.int64) > 0
-        return lines * np.int64(encode.AXONS_PER_LINE * CROSSBAR_ROW)
+        return lines * np.int64(AXONS_PER_LINE * CROSSBAR_ROW)
 
     def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
         """All cores are alike."""

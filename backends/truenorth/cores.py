@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from nmcompile_backends.truenorth.arithmetic import TrueNorthNeuron
-from nmcompile_backends.truenorth.encode import AXONS_PER_LINE, PLACES
+from nmcompile_backends.truenorth.arithmetic import AXONS_PER_LINE, TrueNorthNeuron
+from nmcompile_backends.truenorth.encode import PLACES
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population, Projection

@@ -23,7 +23,6 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.misfits import largest_weight, reached
 from nmcompile.target import Target
 
-AXONS_PER_LINE = 4
 PLACES = (1, 2, 4, -8)  # values of the four axon types, times 2**exponent
 EXPONENTS = (0, 4)  # -8 * 2**4 is within the 9 bits of a value
 

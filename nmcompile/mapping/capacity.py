@@ -10,9 +10,9 @@ import scipy.sparse
 
 from nmcompile.backend import Backend
 from nmcompile.errors import NmcError
-from nmcompile.ir import Network, Projection
+from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense
-from nmcompile.ir.neurons.base import Array, compartments_of
+from nmcompile.ir.neurons.base import Array, compartments_of, copies_of
 from nmcompile.mapping.configurations import kept
 from nmcompile.mapping.mapping import Axons, Mapping, Slices
 from nmcompile.target import Target
@@ -80,6 +80,9 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
         received += np.bincount(ends, used, n).astype(np.int64)
         leaving = np.bincount(starts, used, n)[:n].astype(np.int64)
         sent = sent + leaving if target.router is None else np.maximum(sent, leaving.clip(max=1))
+    sizes = slices.sizes()
+    for number, population in enumerate(network.populations):
+        sent += np.where(slices.population == number, lines_heard(network, population, sizes), 0)
     return Demand(
         neurons=compartments(network, slices), synapse_bits=bits, input_axons=received,
         output_axons=sent, kept=kept(network, slices, target))
@@ -94,6 +97,22 @@ def sources_of_an_axon(projection: Projection, target: Target) -> int:
         return target.core.axon_sources.value
     shared = isinstance(projection.map, Conv) and target.core.shared_kernels.value
     return target.core.axon_sources.value if shared or isinstance(projection.map, Dense) else 1
+
+
+def is_heard(network: Network, population: Population) -> bool:
+    """Whether the host hears `population`."""
+    return any(port.population == population.name for port in network.outputs)
+
+
+def lines_heard(network: Network, population: Population, neurons: Array) -> Array:
+    """(k,) output axons that the host takes of slices of `neurons` (k,) neurons of `population`.
+
+    Where a line takes copies of the neuron that feeds it, what the host hears is one copy more.
+    """
+    copies = copies_of(population.neuron)
+    if not copies or not is_heard(network, population):
+        return np.zeros(len(neurons), np.int64)
+    return -(-neurons.astype(np.int64) // copies)
 
 
 def runs_of_inputs(lines: int, target: Target) -> int:

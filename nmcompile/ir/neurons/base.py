@@ -99,7 +99,8 @@ class ChipNeuron(Neuron, Protocol):
 
     A model has a method `splitter` where a neuron of the chip sends to few cores: it gives a neuron
     that spikes in the step in which a spike arrives with weight 1, and the format of that weight.
-    That neuron's class has `splits` true.
+    That neuron's class has `splits` true. Where a line takes neurons of a core that fire alike,
+    `copies` says how many.
     """
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
@@ -123,6 +124,11 @@ def accumulator_of(neuron: Neuron) -> Accumulator | None:
 def is_splitter(neuron: Neuron) -> bool:
     """Whether a neuron hands on the spikes of one source, added by the compiler."""
     return bool(getattr(neuron, "splits", False))
+
+
+def copies_of(neuron: Neuron) -> int:
+    """How many neurons of a core a line takes that a neuron feeds; 0 where it takes none."""
+    return int(getattr(neuron, "copies", 0))
 
 
 def profiles_of(neuron: Neuron) -> dict[str, tuple[tuple[Array, ...], ...]]:

@@ -11,7 +11,7 @@ from nmcompile.backend import Backend
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices, view
-from nmcompile.mapping.capacity import LIMITS, too_large
+from nmcompile.mapping.capacity import LIMITS, lines_heard, too_large
 from nmcompile.passes.partition.events import Corners, Events, Part
 from nmcompile.passes.partition.product import Product, power, root
 from nmcompile.target import Target
@@ -58,7 +58,7 @@ class Boxes:
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
         self.limits = np.append([float(getattr(target.core, limit).value) for limit in LIMITS],
                                 self.events.kept.most)
-        self.target = target
+        self.target, self._network = target, network
         self._names = [p.name for p in network.populations]
         self._ends = [(p.source, p.target) for p in network.projections]
         n = len(self._names)
@@ -150,9 +150,11 @@ class Boxes:
         return order[fits & (order != other_than)]
 
     def axons_out(self, box: int, low: Array, high: Array) -> float:
-        """Axons from a part (1, 3) of a box to all boxes."""
-        return float(sum(self.events.axons(k, (low, high), target).sum()
-                         for k, target in self._targets(box)))
+        """Axons from a part (1, 3) of a box to all boxes and the host."""
+        population = self._network.populations[self.population[box]]
+        heard = lines_heard(self._network, population, (high - low).prod(axis=1))
+        return float(heard[0] + sum(self.events.axons(k, (low, high), target).sum()
+                                    for k, target in self._targets(box)))
 
     def short_of_axons(self, box: int, first: Part, second: Part) -> Array:
         """Cores that have too few axons to or from a box for two parts in its place."""

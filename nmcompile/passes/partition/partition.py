@@ -48,8 +48,8 @@ def _coarsest(
     sizes = _candidates(shape)
     needs = grid_demand(network, population, sizes, target, backend, grids)
     if may_split(population, target):
-        needs["output_axons"] = sizes.prod(axis=1) * lines_beside_splitters(
-            network, population, grids, target)
+        needs["output_axons"] = lines_beside_splitters(
+            network, population, sizes.prod(axis=1), grids, target)
     fits = np.ones(len(sizes), bool)
     for limit, need in needs.items():
         below = need <= getattr(target.core, limit).value

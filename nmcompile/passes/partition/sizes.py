@@ -11,7 +11,7 @@ from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array, compartments_of
 from nmcompile.mapping import view
-from nmcompile.mapping.capacity import runs_of_inputs, sources_of_an_axon
+from nmcompile.mapping.capacity import lines_heard, runs_of_inputs, sources_of_an_axon
 from nmcompile.mapping.configurations import most_in_boxes
 from nmcompile.target import Target
 
@@ -32,7 +32,8 @@ def grid_demand(
     grids  boxes of each target population; what leaves towards a missing one is not counted
     """
     neurons = sizes.prod(axis=1)
-    axons, bits, sent = np.zeros((3, len(sizes)), np.int64)
+    axons, bits = np.zeros((2, len(sizes)), np.int64)
+    sent = lines_heard(network, population, neurons)
     for projection in network.incoming(population.name):
         arriving, stored = _incoming(projection, view(population.shape), sizes, target, backend)
         axons += _axons(projection, arriving, sizes, target, grids)

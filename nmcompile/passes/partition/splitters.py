@@ -14,7 +14,7 @@ from nmcompile.ir.maps import Conv, Dense, Sparse, from_matrix
 from nmcompile.ir.maps.base import LinearMap
 from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Slices
-from nmcompile.mapping.capacity import slice_of_neurons, too_large
+from nmcompile.mapping.capacity import is_heard, lines_heard, slice_of_neurons, too_large
 from nmcompile.passes.legalize import retime
 from nmcompile.passes.legalize.conv_algebra import conv_matrix
 from nmcompile.passes.partition.sizes import Grid, reached
@@ -57,15 +57,21 @@ def may_split(population: Population, target: Target) -> bool:
 
 
 def lines_beside_splitters(
-    network: Network, population: Population, grids: dict[str, Grid], target: Target
-) -> int:
-    """Most lines that a neuron of `population` feeds itself; `grids` are those of its targets."""
+    network: Network, population: Population, neurons: Array, grids: dict[str, Grid], target: Target
+) -> Array:
+    """(k,) most lines of boxes of `neurons` (k,) of `population`, but for those of splitters.
+
+    grids  boxes of its targets
+    """
     fixed, others = 0, 0
     for projection, spare in zip(network.projections, spare_steps(network), strict=True):
         if projection.source == population.name:
             boxes = reached(projection, grids)
             fixed, others = fixed + boxes * (not spare), others + boxes * spare
-    return own_lines(others, fixed, _heard(network, population), target.core.output_axons.value)
+    heard, most = is_heard(network, population), target.core.output_axons.value
+    lines: Array = neurons * own_lines(others, fixed, heard, most)
+    alone = others + fixed + heard <= most
+    return lines + lines_heard(network, population, neurons) if alone else lines
 
 
 def own_lines(others: int, fixed: int, heard: bool, most: int) -> int:
@@ -126,10 +132,12 @@ def _split(found: Split, index: int, target: Target) -> Split:
     lines = _lines(network, slices, population.name)
     fed = np.bincount(lines.source, minlength=population.size)
     owner = slice_of_neurons(network, slices, index)
-    over = np.bincount(owner, fed, len(slices)) > most
+    heard = np.where(slices.population == index,
+                     lines_heard(network, population, slices.sizes()), 0)
+    over = np.bincount(owner, fed, len(slices)) + heard > most
     if not over.any():
         return found
-    room = most // slices.sizes()[owner] - _heard(network, population)
+    room = most // slices.sizes()[owner] - is_heard(network, population)
     room = np.where(over[owner], room, fed)
     fixed = np.bincount(lines.source[lines.relay == FIXED], minlength=population.size)
     if np.any((fed > room) & (fixed >= room)):
@@ -145,10 +153,6 @@ def _behind(network: Network, population: Population) -> Population:
     while is_splitter(population.neuron):
         population = network.population(network.incoming(population.name)[0].source)
     return population
-
-
-def _heard(network: Network, population: Population) -> bool:
-    return any(port.population == population.name for port in network.outputs)
 
 
 def _lines(network: Network, slices: Slices, name: str) -> Lines:

@@ -9,16 +9,28 @@ import numpy as np
 import pytest
 import scipy.sparse
 from helpers import truenorth_machine
-from helpers.fanning_truenorth import fanning, sent_to, small_cores
+from helpers.fanning_truenorth import FORMAT, fanning, neurons, sent_to, small_cores
+from helpers.fanning_truenorth import dense as fanning_dense
 from helpers.loihi_programs import dense, network, neuron, payloads, port, projection, weights
 from helpers.networks import board, every_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmcompile.ir import Network, Population, run_aligned
+from nmcompile.errors import NmcError
+from nmcompile.ir import (
+    Input,
+    Network,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    run_aligned,
+    verify,
+)
 from nmcompile.mapper import cut, map_network
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand
 from nmcompile.mapping.constraints import Constraints
+from nmcompile.passes.legalize import retime
 from nmcompile.passes.partition import pack
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
@@ -143,6 +155,40 @@ def test_search_on_more_layers_than_cores_shares_them():
     spikes = {node.name: (rng.random((20, node.size)) < 0.2).astype(np.int32)
               for node in net.nodes}
     assert cut(net, board(1, 1, 1), LOIHI, every_step(net), None, spikes).n_cores <= 4
+
+
+def heard_behind(*sizes: int) -> Network:
+    """Dense layers of `sizes` behind four inputs, of which the host hears the last."""
+    rng, names = np.random.default_rng(0), [*["in", "a", "b"][: len(sizes)], "out"]
+    links = tuple(
+        Projection(source=a, target=b, map=fanning_dense(rng, n, m), format=FORMAT)
+        for (a, n), (b, m) in pairwise(zip(names, (4, *sizes), strict=True)))
+    net = Network(
+        inputs=(Input(name="in", shape=(4,), format=SpikeFormat(payload_bits=0)),),
+        populations=tuple(neurons(name, n, 9) for name, n in zip(names[1:], sizes, strict=True)),
+        projections=links, outputs=(Output(name="out", population="out"),))
+    return verify(retime(net, 15)[0])
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_what_the_host_hears_takes_neurons_of_a_shared_core(tmp_path, search):
+    net, target, chip = heard_behind(60, 40, 20), load_target("truenorth"), backend("truenorth")
+    few = Constraints(reserved=np.arange(2, target.n_cores, dtype=np.int32))
+    spikes = {node.name: np.ones((4, node.size), np.int32) for node in net.nodes}
+    with pytest.raises(NmcError) as error:
+        map_network(net, target, chip, every_step(net), few, spikes if search else None)
+    assert "cores" in str(error.value)
+    three = Constraints(reserved=np.arange(3, target.n_cores, dtype=np.int32))
+    program, _ = map_network(net, target, chip, every_step(net), three, spikes if search else None)
+    assert "not written" not in str(chip.emit(program, tmp_path))
+
+
+def test_a_layer_that_is_heard_and_feeds_takes_copies_for_both(tmp_path):
+    net, target, chip = heard_behind(60, 1), load_target("truenorth"), backend("truenorth")
+    both = replace(net, outputs=(*net.outputs, Output(name="a", population="a")))
+    program, needs = map_network(both, target, chip, every_step(both))
+    assert needs.output_axons.max() <= 64
+    assert "not written" not in str(chip.emit(program, tmp_path))
 
 
 def test_truenorth_writes_shared_cores_that_spike_as_the_network_does(tmp_path):
