@@ -96,6 +96,7 @@ class Backend(Protocol):
     free_bias  whether a layer without bias may be given one at no cost
     own_thresholds  how many thresholds the neurons of a layer may have between them
     index_bits  bits that name the target of a synapse in a row that does not list them all
+    shares_cores  whether a core may hold slices of several layers
     """
 
     name: str
@@ -103,6 +104,7 @@ class Backend(Protocol):
     free_bias: bool
     own_thresholds: int
     index_bits: int
+    shares_cores: bool
 
     def relay(self, target: Target) -> Relay | None:
         """The chip's graded relay, None where it has none."""

@@ -138,6 +138,9 @@ def _searched(
     if backend.suited_cores(network, target):
         raise NmcError(target.name, "has cores that differ, which --search takes for alike",
                        "Leave out --search.")
+    if not backend.shares_cores:
+        raise NmcError(target.name, "has cores of one layer each, which --search lets layers share",
+                       "Leave out --search.")
     try:
         best = search(network, target, backend, spikes, cores)
     except CapacityError as error:
@@ -174,9 +177,9 @@ def _shared(
 ) -> Cut:
     """`found` with slices that share cores where it takes more than `cores`, if they may.
 
-    They may where cores are alike, and run no program of one population, as SpiNNaker's do.
+    They may where cores are alike and hold several layers, which SpiNNaker's do not.
     """
-    alone = target.n_cores == 1 or target.router is not None
+    alone = target.n_cores == 1 or not backend.shares_cores
     if alone or found.n_cores <= cores or backend.suited_cores(found.network, target):
         return found
     return replace(found, together=_packed(found, target, backend, constraints, cores))

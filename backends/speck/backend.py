@@ -30,6 +30,7 @@ class SpeckBackend:
     free_bias = False  # a bias takes the slow clock, and adds leaks between events
     own_thresholds = 1  # a core has one
     index_bits = 0  # a kernel's addresses say which neuron a weight is for
+    shares_cores = False  # a core has the kernel and the threshold of one layer
 
     def relay(self, target: Target) -> None:
         """Speck has none: its events carry no payload."""

@@ -27,6 +27,7 @@ class SpinnakerBackend:
     free_bias = True
     own_thresholds = 1 << 30  # each neuron has registers of its own
     index_bits = 8  # sPyNNaker 7.4.1 utilities/constants.py, SYNAPSE_INDEX_BITS
+    shares_cores = False  # a core of sPyNNaker runs the program of one population
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""

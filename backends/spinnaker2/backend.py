@@ -26,6 +26,7 @@ class Spinnaker2Backend:
     free_bias = True
     own_thresholds = 1 << 30  # each neuron has parameters of its own
     index_bits = 8  # within SYNAPSE_BITS: 250 neurons a core
+    shares_cores = False  # a core of py-spinnaker2 runs the program of one population
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""

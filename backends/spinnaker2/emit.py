@@ -23,7 +23,11 @@ CHUNK = 256  # sources whose rows are dense at a time
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write spinnaker2.json into `folder`; see `description`."""
+    """Write spinnaker2.json into `folder`, or say why not; see `description`."""
+    numbers, shared = np.unique(program.mapping.slices.core, return_counts=True)
+    if np.any(shared > 1):
+        return {FILE: f"not written: core {numbers[shared > 1][0]} holds several slices, a core of "
+                      "py-spinnaker2 runs one"}
     text = json.dumps(description(program), separators=(",", ":"), sort_keys=True)
     (folder / FILE).write_text(text + "\n", "utf-8")
     return {FILE: "populations with py-spinnaker2's parameters of lif_no_delay, projections as "

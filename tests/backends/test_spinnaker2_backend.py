@@ -30,6 +30,8 @@ from nmcompile.ir import (
     verify,
 )
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
+from nmcompile.mapper import map_network
+from nmcompile.mapping.constraints import Constraints
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
@@ -121,6 +123,41 @@ def test_what_the_file_says_spikes_as_the_compiled_network(tmp_path, seed):
     listed = sorted(n for core in values["cores"] if core["population"] == "conv"
                     for n in core["neurons"])
     assert listed == list(range(27))
+
+
+def mapped_anew(spikes=None, free=2):
+    """`network` on the first `free` cores."""
+    program = default().program
+    few = Constraints(reserved=np.arange(free, TARGET.n_cores, dtype=np.int32))
+    return map_network(
+        program.network, TARGET, BACKEND, program.mapping.rates, few, spikes)[0]
+
+
+def test_layers_share_no_core():
+    assert len(np.unique(mapped_anew(free=3).mapping.slices.core)) == 3
+    with pytest.raises(NmcError) as error:
+        mapped_anew()
+    assert str(error.value).startswith(
+        "network: needs 3 cores, spinnaker2 has 144 (1 chips of 144), of which 2 are free;")
+
+
+def test_a_search_is_refused():
+    with pytest.raises(NmcError) as error:
+        mapped_anew({node.name: np.ones((5, node.size), np.int32)
+                     for node in default().program.network.nodes})
+    assert str(error.value) == (
+        "spinnaker2: has cores of one layer each, which --search lets layers share. Leave out "
+        "--search.")
+
+
+def test_a_core_of_two_slices_is_not_written(tmp_path):
+    program = default().program
+    slices = replace(program.mapping.slices, core=np.array([4, 7, 7], np.int32))
+    shared = replace(program, mapping=replace(program.mapping, slices=slices))
+    assert BACKEND.emit(shared, tmp_path) == {
+        "spinnaker2.json": "not written: core 7 holds several slices, a core of py-spinnaker2 runs "
+                           "one"}
+    assert not list(tmp_path.iterdir())
 
 
 def test_quantization_keeps_nearly_all_spikes():
