@@ -25,7 +25,7 @@ from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, STEPS, Conversion
-from nmcompile.passes.partition import told_of
+from nmcompile.passes.partition import told_of, told_of_sharing
 from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import (
     Options,
@@ -257,6 +257,7 @@ def remap(
         program, backend(target.family), asked, random_run(program) if search else None,
         choices.partitioner(partitioner, search))
     notes = told_of(partitioner) if moved.mapping.slices.orders else ()
+    notes += told_of_sharing(moved.mapping.slices.core)
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 

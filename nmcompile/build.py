@@ -19,7 +19,7 @@ from nmcompile.files import read_json, why, write_json
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import load_program, program_family, save_program
-from nmcompile.passes.partition import TOLD
+from nmcompile.passes.partition import SHARED, TOLD
 from nmcompile.registry import backend
 from nmcompile.report import Figures, ReportFile, compiled_figures
 from nmcompile.stages import Compiled
@@ -74,7 +74,7 @@ def write_remapped(
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
     figures = compiled_figures(program, needs, (*checks, check))
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
-    kept = [note for note in told.get("notes", ()) if not str(note).startswith(TOLD)]
+    kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
     told["notes"] = [*kept, *notes]
     return _write(folder, program, figures, told)
 

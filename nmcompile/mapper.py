@@ -16,6 +16,7 @@ from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
 from nmcompile.mapping.traffic import packets_between, ways_around
 from nmcompile.passes.partition import (
+    OWN,
     cutter,
     may_split,
     pack,
@@ -80,12 +81,17 @@ def map_again(
     """`program` mapped anew; parameters as of `map_network` and `cut`.
 
     A network with splitters keeps its slices, for which these were made, and is only placed anew.
+    Raises NmcError where it is to be cut otherwise.
     """
     network, mapping = program.network, program.mapping
     if not any(is_splitter(p.neuron) for p in network.populations):
         found = cut(network, program.target, backend, mapping.rates, constraints, spikes,
                     partitioner)
         return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
+    if spikes is not None or partitioner != OWN:
+        raise NmcError("--partitioner" if spikes is None else "--search", "cuts layers anew, and "
+                       "the splitters of this build belong to its slices",
+                       "Leave it out, or compile the model with it.")
     slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
     together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
     found = Cut(network=network, slices=slices, together=together, origin=_all(network))
@@ -115,13 +121,13 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
         found = _searched(network, target, backend, spikes, cores)
-        return _with_few(_on_cores(found, target, backend, constraints), constraints)
+        return _on_cores(found, target, backend, constraints)
     try:
         slices = regroup(
             network, partition(network, target, backend), target,
             lambda part, found, index: _fills(part, found, index, target, backend),
             cutter(partitioner), rates_by_name(network, rates))
-        found = _on_cores(_split(network, slices, target), target, backend, constraints)
+        return _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
         ways = ". ".join(suggestions(
             network, target, backend,
@@ -129,7 +135,6 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
-    return _with_few(found, constraints)
 
 
 def _searched(
@@ -193,7 +198,8 @@ def _packed(
     every = {node.name: np.ones(node.size) for node in network.nodes}
     packets, _ = packets_between(network, slices, axons, every)
     kinds = constraints.kinds([p.name for p in network.populations])
-    return pack(needs, packets[:-1], kinds[slices.population], cores, target)
+    names = [network.populations[i].name for i in slices.population]
+    return pack(needs, packets[:-1], kinds[slices.population], names, cores, target)
 
 
 def taken(
@@ -248,9 +254,11 @@ def lay(
 ) -> tuple[Program, Demand]:
     """Slices routed and placed, and what they need; `rates` are of the network in `found`.
 
-    Raises NmcError also where dead links leave no way that a packet needs.
+    Raises NmcError also where a layer takes more cores than its most_cores, and where dead links
+    leave no way that a packet needs.
     """
     constraints, network = constraints or Constraints(), found.network
+    _require_few(found, constraints)
     axons = route(network, found.slices)
     suited = backend.suited_cores(network, target)
     faults = constraints.faults
@@ -266,7 +274,11 @@ def lay(
         ways_around(network, placed, axons, faults, target)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
     needs = demand(network, mapping, target, backend)
-    require_fit(network, mapping, target, needs)
+    try:
+        require_fit(network, mapping, target, needs)
+    except CapacityError as error:
+        raise error.with_hint("Go on from quantize.h5, or give it fewer bits (--bits) or more "
+                              "chips (--chips).") from error
     if target.router is not None:
         mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return Program(network=network, mapping=mapping, target=target, latency=network.lags), needs
@@ -278,12 +290,11 @@ def _told_cut_off(constraints: Constraints, target: Target) -> str:
     return f"Dead links cut off {lost:,} of its living cores. " if lost else ""
 
 
-def _with_few(found: Cut, constraints: Constraints) -> Cut:
-    """`found`, if no layer takes more cores than the user allows it."""
+def _require_few(found: Cut, constraints: Constraints) -> None:
+    """Raise NmcError where a layer takes more cores than the user allows it."""
     for index, population in enumerate(found.network.populations):
         need = len(np.unique(found.together[found.slices.population == index]))
         most = constraints.most_cores.get(population.name, need)
         if need > most:
             raise NmcError(population.name, f"needs {need:,} cores, its most_cores is {most:,}",
                            "Allow it more, or give it fewer bits (--bits).")
-    return found

@@ -23,7 +23,7 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
-from nmcompile.passes.partition import told_of
+from nmcompile.passes.partition import OWN, told_of, told_of_sharing
 from nmcompile.passes.quantize import (
     Calibration,
     Precision,
@@ -68,7 +68,7 @@ class Options:
     seed: int = 0
     constraints: Path | None = None
     search: bool = False
-    partitioner: str = "own"
+    partitioner: str = OWN
 
 
 def compile_stage(
@@ -87,6 +87,8 @@ def compile_stage(
     keep         is given the name of each pass that ends, and its result
     """
     options = options or Options()
+    if isinstance(stage, CutStage):
+        _require_uncut(options)
     if isinstance(stage, Traced):
         keep("trace", stage)
         stage = lower_traced(stage, target, calibration, options, progress)
@@ -115,7 +117,7 @@ def compile_stage(
     program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=(*integer.notes, *_notes_of(whole)))
+                    notes=(*integer.notes, *told_of_sharing(whole.together)))
 
 
 def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
@@ -127,10 +129,13 @@ def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
     return CutStage(integer=stage, slices=found.slices, together=found.together)
 
 
-def _notes_of(found: Cut) -> tuple[str, ...]:
-    """What the user should know of a cut."""
-    n, cores = len(found.slices), found.n_cores
-    return (f"{n:,} slices share {cores:,} cores",) if cores < n else ()
+def _require_uncut(options: Options) -> None:
+    """Refuse what chooses a cut, as the network is cut already."""
+    for name, chosen in (("--search", options.search),
+                         ("--partitioner", options.partitioner != OWN)):
+        if chosen:
+            raise NmcError(name, "cuts layers, and this stage is behind the cut",
+                           "Go on from quantize.h5.")
 
 
 def lower_traced(

@@ -124,6 +124,27 @@ def test_from_any_stage_the_same_program_comes_out(command, kept, tmp_path, stag
     assert again == (kept / "build" / "program.h5").read_bytes()
 
 
+def test_behind_the_cut_nothing_that_cuts_is_taken(command, kept, tmp_path):
+    found = command("compile", "--from", kept / "stages" / "partition.h5", "--target", "loihi2",
+                    "--search", "-o", tmp_path / "build")
+    assert found.code == 2
+    assert ("--search: cuts layers, and this stage is behind the cut. Go on from quantize.h5."
+            in found.err)
+
+
+def test_a_build_notes_that_cores_are_shared_as_long_as_they_are(command, kept, tmp_path):
+    def notes(build):
+        return json.loads((build / "manifest.json").read_text())["notes"]
+
+    asked = tmp_path / "few.toml"
+    asked.write_text('reserve = ["2-1023"]\n')
+    shared, apart = tmp_path / "shared", tmp_path / "apart"
+    assert command("map", kept / "build", "--constraints", asked, "-o", shared).code == 0
+    assert notes(shared) == [*notes(kept / "build"), "cores are shared: 3 slices on 2"]
+    assert command("map", shared, "-o", apart).code == 0
+    assert notes(apart) == notes(kept / "build")
+
+
 def test_stages_are_the_same_bytes_each_time_and_readable_as_text(kept, tmp_path):
     from nmcompile import api
 

@@ -27,7 +27,7 @@ from nmcompile.ir import (
     run_aligned,
     verify,
 )
-from nmcompile.mapper import cut, map_network
+from nmcompile.mapper import cut, lay, map_network
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.legalize import retime
@@ -37,6 +37,7 @@ from nmcompile.simulator import simulate
 from nmcompile.target import load_target
 
 LOIHI = backend("loihi")
+NAMES = [f"layer{i}" for i in range(40)]
 
 
 def chain(n: int, size: int = 20) -> Network:
@@ -67,13 +68,13 @@ def test_cores_keep_their_limits_and_their_kinds(seed, n, cores, kinds):
     rng, target = np.random.default_rng(seed), load_target("loihi1")
     needs, kind = random_needs(rng, n, 4), rng.integers(0, kinds, n)
     packets = scipy.sparse.random_array((n, n), density=0.2, rng=rng, format="csr")
-    core = pack(needs, packets, kind, cores, target)
+    core = pack(needs, packets, kind, NAMES, cores, target)
     assert set(core) == set(range(core.max() + 1))
     for limit, need in needs.on_cores(core, n).items():
         assert need.max() <= getattr(target.core, limit).value
     assert all(len(np.unique(kind[core == c])) == 1 for c in core)
-    np.testing.assert_array_equal(core, pack(needs, packets, kind, cores, target))
-    alone = pack(needs, packets, kind, n, target)
+    np.testing.assert_array_equal(core, pack(needs, packets, kind, NAMES, cores, target))
+    alone = pack(needs, packets, kind, NAMES, n, target)
     assert len(np.unique(alone)) == n
 
 
@@ -82,8 +83,8 @@ def test_cores_keep_their_limits_and_their_kinds(seed, n, cores, kinds):
 def test_cores_are_as_few_as_asked_for_or_as_first_fit_makes_them(seed, n):
     needs, target = random_needs(np.random.default_rng(seed), n, 5), load_target("loihi1")
     kind, packets = np.zeros(n, np.int64), scipy.sparse.csr_array((n, n))
-    fewest = len(np.unique(pack(needs, packets, kind, 1, target)))
-    assert len(np.unique(pack(needs, packets, kind, fewest, target))) <= fewest
+    fewest = len(np.unique(pack(needs, packets, kind, NAMES, 1, target)))
+    assert len(np.unique(pack(needs, packets, kind, NAMES, fewest, target))) <= fewest
     used = sum(getattr(needs, limit) / getattr(target.core, limit).value for limit in LIMITS)
     assert fewest <= 1 + 2 * used.sum() + n / 3  # of kept numbers, 15 and 7, two slices have few
 
@@ -93,8 +94,38 @@ def test_of_cores_alike_the_one_with_most_packets_is_taken():
     needs = Demand(neurons=same, synapse_bits=same, input_axons=same, output_axons=same, kept={})
     packets = np.zeros((4, 4))
     packets[3, 0] = packets[1, 2] = 5.0
-    core = pack(needs, scipy.sparse.csr_array(packets), np.zeros(4, int), 2, load_target("loihi1"))
+    core = pack(needs, scipy.sparse.csr_array(packets), np.zeros(4, int), NAMES, 2,
+                load_target("loihi1"))
     assert core.tolist() == [0, 1, 1, 0]
+
+
+def test_a_slice_that_no_empty_core_holds_is_named_with_its_need():
+    few, target = np.array([1, 1]), load_target("loihi1")
+    needs = Demand(neurons=few, synapse_bits=few, input_axons=np.array([1, 5000]),
+                   output_axons=few, kept={})
+    with pytest.raises(CapacityError) as error:
+        pack(needs, scipy.sparse.csr_array((2, 2)), np.zeros(2, int), NAMES, 1, target)
+    assert str(error.value).startswith(
+        "layer1: needs 5,000 input axons on one core, loihi1 has 4,096 (")
+
+
+def test_a_cut_that_overfills_a_core_is_refused_with_what_helps():
+    net, target = chain(2), board(1, 1, 1, neurons=30)
+    found = replace(cut(net, target, LOIHI, every_step(net)), together=np.zeros(2, np.int64))
+    with pytest.raises(CapacityError) as error:
+        lay(found, target, LOIHI, every_step(net))
+    assert str(error.value) == (
+        "layer0, layer1: needs 40 neurons on one core, loihi2 has 30 (published: core.neurons). Go "
+        "on from quantize.h5, or give it fewer bits (--bits) or more chips (--chips).")
+
+
+def test_most_cores_is_kept_also_where_a_cut_is_gone_on_from():
+    net, target = chain(2), board(1, 1, 1, neurons=10)
+    found = cut(net, target, LOIHI, every_step(net))
+    with pytest.raises(NmcError) as error:
+        lay(found, target, LOIHI, every_step(net), Constraints(most_cores={"layer0": 1}))
+    assert str(error.value) == ("layer0: needs 2 cores, its most_cores is 1. Allow it more, or give "
+                                "it fewer bits (--bits).")
 
 
 def test_what_fits_a_core_a_slice_is_left_so():

@@ -141,6 +141,17 @@ def test_a_build_with_splitters_is_placed_anew_and_keeps_its_slices():
     assert splitters(program.network)
 
 
+@pytest.mark.parametrize(("option", "asked"), [
+    ("--search", {"spikes": {}}), ("--partitioner", {"partitioner": "auto", "spikes": None})])
+def test_a_build_with_splitters_is_not_cut_anew(option, asked):
+    program = mapped(fanning(0), small_cores(output_axons=12, neurons=6))
+    with pytest.raises(NmcError) as error:
+        map_again(program, TRUENORTH, None, **asked)
+    assert str(error.value) == (
+        f"{option}: cuts layers anew, and the splitters of this build belong to its slices. Leave "
+        "it out, or compile the model with it.")
+
+
 def test_a_splitter_has_the_rate_of_the_neuron_behind_which_it_stands():
     network = fanning(0, wide=60)
     found = cut(network, small_cores(output_axons=12, neurons=6), TRUENORTH, every_step(network))
