@@ -120,7 +120,7 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
                        f"of {target.name} do", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
-        found = _searched(network, target, backend, spikes, cores)
+        found = _searched(network, target, backend, spikes, constraints)
         return _on_cores(found, target, backend, constraints)
     try:
         slices = regroup(
@@ -138,7 +138,7 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
 
 
 def _searched(
-    network: Network, target: Target, backend: Backend, spikes: Spikes, cores: int
+    network: Network, target: Target, backend: Backend, spikes: Spikes, constraints: Constraints
 ) -> Cut:
     if backend.suited_cores(network, target):
         raise NmcError(target.name, "has cores that differ, which --search takes for alike",
@@ -147,7 +147,8 @@ def _searched(
         raise NmcError(target.name, "has cores of one layer each, which --search lets layers share",
                        "Leave out --search.")
     try:
-        best = search(network, target, backend, spikes, cores)
+        best = search(network, target, backend, spikes,
+                      int(np.count_nonzero(constraints.free(target))), _kinds(network, constraints))
     except CapacityError as error:
         if error.limit == "output_axons" and may_split(network.population(error.layer), target):
             raise error.with_hint(
@@ -197,9 +198,13 @@ def _packed(
     axons, needs = _needs(network, slices, target, backend)
     every = {node.name: np.ones(node.size) for node in network.nodes}
     packets, _ = packets_between(network, slices, axons, every)
-    kinds = constraints.kinds([p.name for p in network.populations])
+    kinds = _kinds(network, constraints)
     names = [network.populations[i].name for i in slices.population]
     return pack(needs, packets[:-1], kinds[slices.population], names, cores, target)
+
+
+def _kinds(network: Network, constraints: Constraints) -> Array:
+    return constraints.kinds([p.name for p in network.populations])
 
 
 def taken(

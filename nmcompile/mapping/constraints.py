@@ -72,13 +72,26 @@ class Constraints:
     def kinds(self, layers: list[str]) -> Array:
         """(k,) int64 of each layer; those of unlike kind may not share a core.
 
-        Alike are layers that may be on the same cores, none of which must be apart from another.
+        Alike are layers that may be on the same cores and belong to the same group of `together`,
+        or to none; none of them must be apart from another.
         """
-        apart = {name for group in self.apart for name in group}
-        kinds: dict[object, int] = {}
+        apart, joined = ({name for group in groups for name in group}
+                         for groups in (self.apart, self.together))
+        chip, kinds = self.chip_mates(layers), dict[object, int]()
         return np.array([kinds.setdefault(
-            name if name in apart else self.on[name].tobytes() if name in self.on else None,
+            name if name in apart else (
+                self.on[name].tobytes() if name in self.on else None,
+                chip[name] if name in joined else None),
             len(kinds)) for name in layers], np.int64)
+
+    def chip_mates(self, layers: list[str]) -> dict[str, str]:
+        """For each layer the first of those with which it shares a chip, be it itself."""
+        first = {name: name for name in layers}
+        for members in self.together:
+            met = {first[name] for name in members}
+            root = min(met, key=layers.index)
+            first = {name: root if r in met else r for name, r in first.items()}
+        return first
 
 
 class _Table(BaseModel):

@@ -40,6 +40,7 @@ class Boxes:
     """Boxes of all populations (b of them), each on one of c cores, which have no place yet.
 
     cores   that may be used
+    kinds   (populations,) int64, those of unlike kind share no core
     population, low, high, core  as of Slices, (b,) or (b, 3) int64
     sending, receiving, packets, needs, asked  of each box, as of Part
     used    (c, limits) needs of each core
@@ -51,9 +52,9 @@ class Boxes:
 
     def __init__(
         self, network: Network, target: Target, backend: Backend, spikes: dict[str, Array],
-        cores: int,
+        cores: int, kinds: Array,
     ) -> None:
-        self.cores = cores
+        self.cores, self.kinds = cores, kinds
         self.events = Events(network, target, backend, spikes)
         self.cost = Product(target, self.events.fixed_energy(), self.events.steps)
         self.limits = np.append([float(getattr(target.core, limit).value) for limit in LIMITS],
@@ -142,12 +143,17 @@ class Boxes:
         return False
 
     def roomy(self, needs: Array, asked: Array, other_than: int) -> Array:
-        """Cores that have room for `needs` and `asked` of boxes, those that hold up least first."""
+        """Cores that have room for `needs` and `asked` of boxes, those that hold up least first.
+
+        other_than  the core that the boxes are on
+        """
+        kind = np.full(len(self.busy), -1)
+        kind[self.core] = self.kinds[self.population]
         order = self.by_blame[::-1]
         need = self.used[order] + needs
         need[:, len(LIMITS):] = self.events.kept.counted(self.held[order] | asked)
         fits = np.all(need <= self.limits, axis=1)
-        return order[fits & (order != other_than)]
+        return order[fits & (order != other_than) & (kind[order] == kind[other_than])]
 
     def axons_out(self, box: int, low: Array, high: Array) -> float:
         """Axons from a part (1, 3) of a box to all boxes and the host."""

@@ -49,12 +49,13 @@ class Candidate:
 
 def search(
     network: Network, target: Target, backend: Backend, spikes: dict[str, Array],
-    cores: int | None = None,
+    cores: int | None = None, kinds: Array | None = None,
 ) -> Found:
     """Slices of all populations and the cores that they share, of low energy times delay.
 
     spikes  name of input or population -> (steps, n) what each sends in typical steps, 0: nothing
     cores   that may be used; default: all of the board
+    kinds   of populations, those of unlike kind share no core; default: all are alike
 
     Populations are cut in two, at any row, column or channel, until all parts fit a core; of the
     cuts that lead to fewest parts the best is taken. Where that takes more cores than there are,
@@ -65,7 +66,8 @@ def search(
     equally busy cores counts too. Raises NmcError where the network does not fit.
     """
     cores = target.n_cores if cores is None else cores
-    boxes = Boxes(network, target, backend, spikes, cores)
+    alike = np.zeros(len(network.populations), np.int64)
+    boxes = Boxes(network, target, backend, spikes, cores, alike if kinds is None else kinds)
     cuts = Cuts(boxes)
     while (box := boxes.misfit()) >= 0:
         cuts.apply(_economic(cuts, box))

@@ -31,8 +31,13 @@ def allowed(
     free = constraints.free(target)
     masks = {p.name: free & constraints.on.get(p.name, True) & suited.get(p.name, True)
              for p in network.populations}
-    need = {p.name: len(np.unique(together[slices.population == i]))
-            for i, p in enumerate(network.populations)}
+    index = {p.name: i for i, p in enumerate(network.populations)}
+
+    def cores_of(layers: tuple[str, ...]) -> int:
+        mine = np.isin(slices.population, [index[name] for name in layers])
+        return len(np.unique(together[mine]))
+
+    need = {name: cores_of((name,)) for name in index}
     units = list(_units(constraints, list(need)))
     apart = {pair for group in constraints.apart for pair in _pairs(group)}
     taken = np.zeros(target.board.chips.value, np.int64)
@@ -46,13 +51,12 @@ def allowed(
         for other in conflicts:
             room = np.where(held[other], 0, room)
         one = any(unit[0] in group for group in constraints.together)
-        chips = _chips(unit, sum(need[n] for n in unit), room, taken, one)
+        chips = _chips(unit, cores_of(unit), room, taken, one)
         for name in unit:
             held[name] = chips
             masks[name] = masks[name] & np.repeat(chips, target.cores_per_chip)
     fixed = [p.name for p in network.populations
              if p.name in held or p.name in constraints.on or p.name in suited]
-    index = {p.name: i for i, p in enumerate(network.populations)}
     found = tuple((np.flatnonzero(slices.population == index[n]), masks[n]) for n in fixed)
     for name, (_, mask) in zip(fixed, found, strict=True):
         if need[name] > np.count_nonzero(mask):
@@ -63,11 +67,7 @@ def allowed(
 
 def _units(constraints: Constraints, names: list[str]) -> Iterator[tuple[str, ...]]:
     """Layers that share a chip, and single ones that must be apart from others."""
-    group = {name: name for name in names}
-    for members in constraints.together:
-        roots = {group[name] for name in members}
-        first = min(roots, key=names.index)
-        group = {name: first if root in roots else root for name, root in group.items()}
+    group = constraints.chip_mates(names)
     concerned = {n for members in (*constraints.together, *constraints.apart) for n in members}
     for root in names:
         unit = tuple(n for n in names if group[n] == root and n in concerned)

@@ -31,7 +31,7 @@ from nmcompile.mapper import cut, lay, map_network
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.legalize import retime
-from nmcompile.passes.partition import pack
+from nmcompile.passes.partition import pack, search
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 from nmcompile.target import load_target
@@ -171,6 +171,18 @@ def test_layers_that_must_be_apart_or_elsewhere_share_no_core():
         "largest layers: layer0 1, layer1 1, layer2 1. With --chips 3 it fits.")
 
 
+def test_layers_of_one_chip_share_its_cores_and_no_others():
+    net, one = chain(6), tuple(f"layer{i}" for i in range(6))
+    asked = Constraints(together=(one,), reserved=np.arange(4, 8, dtype=np.int32))
+    program, _ = map_network(net, board(2, 1, 1), LOIHI, every_step(net), asked)
+    assert len(np.unique(program.mapping.slices.core)) == 4
+    groups = Constraints(together=(("layer0", "layer2"), ("layer1", "layer3")),
+                         reserved=np.array([1, 2, 3, 5, 6, 7], np.int32))
+    program, _ = map_network(chain(4), board(2, 1, 1), LOIHI, every_step(chain(4)), groups)
+    core = program.mapping.slices.core
+    assert core[0] == core[2] != core[1] == core[3]
+
+
 def test_where_sharing_does_not_suffice_the_fewest_cores_are_named_and_fit():
     net, target = chain(12), board(1, 1, 1, neurons=50)
     with pytest.raises(CapacityError) as error:
@@ -179,6 +191,32 @@ def test_where_sharing_does_not_suffice_the_fewest_cores_are_named_and_fit():
         "network: needs 6 cores for 12 slices, loihi2 has 4 (1 chips of 4); largest layers: "
         "layer0 1, layer1 1, layer2 1. With --chips 2 it fits.")
     assert cut(net, board(2, 1, 1, neurons=50), LOIHI, every_step(net)).n_cores == 8
+
+
+@pytest.mark.parametrize("kinds", [[0, 1, 0, 1, 0, 1, 0], [0, 0, 0, 1, 1, 1, 2]])
+def test_a_search_lets_only_layers_of_a_kind_share_cores(kinds):
+    net, rng = chain(7), np.random.default_rng(1)
+    spikes = {node.name: (rng.random((20, node.size)) < 0.2).astype(np.int32)
+              for node in net.nodes}
+    found = search(net, board(1, 1, 1), LOIHI, spikes, 4, np.array(kinds))
+    kind = np.array(kinds)[found.slices.population]
+    assert len(np.unique(found.together)) <= 4
+    assert all(len(np.unique(kind[found.together == core])) == 1 for core in found.together)
+
+
+def test_a_searched_mapping_keeps_its_constraints():
+    net, rng, here = chain(6), np.random.default_rng(2), np.arange(8) < 4
+    rare = {"layer0": 0.01, "layer5": 0.01}  # so that these are the first to share
+    spikes = {node.name: (rng.random((20, node.size)) < rare.get(node.name, 0.3)).astype(np.int32)
+              for node in net.nodes}
+    asked = Constraints(on={"layer0": here, "layer5": ~here}, apart=(("layer1", "layer2"),),
+                        reserved=np.array([3, 6, 7], np.int32))
+    program, _ = map_network(net, board(2, 1, 1), LOIHI, every_step(net), asked, spikes)
+    slices = program.mapping.slices
+    first, one, two, last = (slices.core[slices.population == i] for i in (0, 1, 2, 5))
+    assert here[first].all()
+    assert not here[last].any()
+    assert not set(one // 4) & set(two // 4)
 
 
 def test_search_on_more_layers_than_cores_shares_them():

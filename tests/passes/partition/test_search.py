@@ -165,7 +165,8 @@ def needs_of(net, target, found):
 def test_needs_kept_through_any_cuts_are_those_of_the_routed_slices(seed, sources):
     rng, net = np.random.default_rng(seed), without_sparse(layered(seed % 3))
     target = small_target(axon_sources=sources)
-    boxes = Boxes(net, target, LOIHI, recorded(net, steps=4), cores=1000)
+    boxes = Boxes(net, target, LOIHI, recorded(net, steps=4), cores=1000,
+                  kinds=np.zeros(len(net.populations), np.int64))
     cuts = Cuts(boxes)
     for _ in range(12):
         splits = cuts.of(int(rng.integers(len(boxes.core))))
