@@ -237,17 +237,18 @@ def _divided(
     owner = slice_of_neurons(network, slices, target).astype(np.int64)
     key = lines.source[mine] * len(slices) + lines.slice[mine]
     order = np.argsort(key)
-    wanted = matrix.row.astype(np.int64) * len(slices) + owner[matrix.col]
+    row = matrix.row.astype(np.int64) + (projection.sources or (0, 0))[0]
+    wanted = row * len(slices) + owner[matrix.col]
     by = lines.relay[mine][order[np.searchsorted(key[order], wanted)]]
     parts = []
     for name, shape, rows, chosen in (
-            (projection.source, projection.map.in_shape, matrix.row, by < 0),
+            (projection.source, network.shape_of(projection.source), row, by < 0),
             (relay.name, relay.shape, by, by >= 0)):
         if chosen.any():
             part = scipy.sparse.csr_array(
                 (matrix.data[chosen], (rows[chosen], matrix.col[chosen])),
                 shape=(int(np.prod(shape)), matrix.shape[1]))
-            parts.append(replace(projection, source=name,
+            parts.append(replace(projection, source=name, sources=None,
                                  map=from_matrix(part, shape, projection.map.out_shape)))
     return parts
 
