@@ -29,6 +29,7 @@ from nmcompile.passes.route import route
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
+from nmcompile.stages import Data, IntegerStage
 from nmcompile.target import load_target
 
 BACKEND = backend("loihi")
@@ -250,6 +251,19 @@ def test_what_relays_cannot_keep_is_named(change, why):
     with pytest.raises(NmcError, match=why):
         split(wide(linear, change.get("exponent", 0)),
               board(1, 2, 2, **change.get("core", {"synapse_bits": 64 * 4})))
+
+
+@pytest.mark.parametrize("lags", [LAG | {"last": 3}, LAG | {"wide": 0}])
+def test_a_kept_stage_has_the_lags_of_its_network(lags, tmp_path):
+    net = wide(full(np.random.default_rng(0), n_in=30))
+    target, sample = load_target("loihi2"), Data(inputs=spikes(net, 2, 4))
+    stage = IntegerStage(network=net, latency=LAG, sample=sample, rates=every_step(net), checks=(),
+                         errors=(), notes=())
+    dump(stage, "right", target, tmp_path)
+    assert load_stage(tmp_path / "right.h5", target).latency == LAG
+    dump(replace(stage, latency=lags), "wrong", target, tmp_path)
+    with pytest.raises(NmcError, match=r"wrong.h5: its lags are not those of its network"):
+        load_stage(tmp_path / "wrong.h5", target)
 
 
 def test_a_model_compiles_with_relays_and_says_so(tmp_path):
