@@ -141,7 +141,8 @@ def _cut(wide: _Wide, target: Target, backend: Backend) -> tuple[Network, Relaye
     assert whole.format is not None
     parts = _n_parts(wide, target, backend)
     out = replace(wide.relay.one, exponent=whole.format.exponent + wide.shift)
-    relays, projections = [], []
+    relays: list[Population] = []
+    projections: list[Projection] = []
     for number in np.flatnonzero(fan_ins(whole, parts)).tolist():
         relays.append(_relays(wide, f"{population.name}.part{len(relays) + 1}"))
         projections += [
@@ -203,8 +204,8 @@ def _cores(wide: _Wide, parts: int, target: Target, backend: Backend) -> int:
     alone = Network(inputs=(port,), populations=(relays,), outputs=(),
                     projections=(_into(wide, fullest(wide.projection, parts), relays),))
     try:
-        return (np.count_nonzero(fan_ins(wide.projection, parts))
-                * len(partition(alone, target, backend)))
+        held = int(np.count_nonzero(fan_ins(wide.projection, parts)))
+        return held * len(partition(alone, target, backend))
     except CapacityError:
         return 0
 
