@@ -213,7 +213,7 @@ def check(
     chips  of the board of each; default: the target's own
     The other parameters are those of `compile`.
     """
-    boards = [choices.board(target, chips) for target in targets]
+    boards = [choices.board(target, None) for target in targets]
     progress("load")
     traced = load(choices.request(model, sample, calibration, code, trust_pickle, steps))
     data = choices.calibration_data(traced, calibration, seed)
@@ -224,8 +224,9 @@ def check(
     for target in boards:
         try:
             progress(target.name)
-            stage = quantize_traced(traced, target, data, options)
-            figures = mapping_figures(*map_stage(integer_stage(stage), target, constraints))
+            board = choices.board(target, chips)
+            stage = quantize_traced(traced, board, data, options)
+            figures = mapping_figures(*map_stage(integer_stage(stage), board, constraints))
             fits.append(Fit(target=target.name, figures=figures))
         except NmcError as error:
             fits.append(Fit(target=target.name, problem=str(error)))

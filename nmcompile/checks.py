@@ -46,6 +46,16 @@ class Difference:
     grid: float = 0.0
 
 
+def count_differing(wanted: Records, found: Records) -> tuple[dict[str, int], int]:
+    """Spikes and states of `wanted` that are not those of `found`, and the spikes in `wanted`."""
+    differing = {"spikes": 0, "states": 0}
+    for name, record in wanted.items():
+        for variable, values in record.items():
+            unequal = np.count_nonzero(values != found[name][variable])
+            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
+    return differing, sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())
+
+
 def compare(
     network: Network, wanted: Records, found: Records, *, states: bool = True
 ) -> Difference:

@@ -89,8 +89,8 @@ def _verify(stage: Any, target: Target, where: str) -> None:
         return
     integer = stage.integer if isinstance(stage, CutStage) else stage
     _verify_data(network, integer.sample.inputs, where)
-    if set(integer.latency) != {node.name for node in network.nodes}:
-        raise NmcError(where, "its lags are of another network")
+    if integer.latency != network.lags:
+        raise NmcError(where, "its lags are not those of its network")
     if isinstance(integer, RealStage):
         _verify_data(network, integer.data.inputs, where)
         return

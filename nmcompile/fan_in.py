@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.checks import Check
+from nmcompile.checks import Check, count_differing
 from nmcompile.ir import Network, Trace, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapper import taken
@@ -57,13 +57,9 @@ def _rates(stage: IntegerStage, network: Network, trace: Trace) -> Array:
 
 
 def _check(before: Trace, after: Trace, stage: IntegerStage, found: FanIn) -> Check:
-    differing, spikes = 0, 0
-    for name, record in before.records.items():
-        spikes += int(np.count_nonzero(record["spikes"]))
-        for variable, values in record.items():
-            differing += int(np.count_nonzero(values != after.records[name][variable]))
-    if differing:
-        raise RuntimeError(f"relays change {differing} spikes and states")
+    differing, spikes = count_differing(before.records, after.records)
+    if any(differing.values()):
+        raise RuntimeError(f"the network differs with relays: {differing}")
     depths = [max(latency.values()) for latency in (stage.latency, found.latency)]
     return Check(
         arrow="fan-in", text=f"0 of {spikes:,} spikes and 0 states differ; {depths[0]} -> "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.checks import Check
+from nmcompile.checks import Check, Records, count_differing
 from nmcompile.ir import Network, run_aligned
 from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Program, rates_by_name
@@ -12,8 +12,6 @@ from nmcompile.mapping.multicast.program import check_routing
 from nmcompile.passes.quantize import payloads
 from nmcompile.simulator import simulate
 from nmcompile.stages import Data, IntegerStage
-
-Records = dict[str, dict[str, Array]]
 
 RANDOM_SAMPLES, RANDOM_STEPS = 4, 32  # of the check of a new mapping
 
@@ -30,7 +28,7 @@ def check_split(stage: IntegerStage, network: Network) -> Check:
     """`network`, which has splitters, does what that of `stage` did on its sample."""
     sent = {port.name: payloads(port, stage.sample.inputs[port.name]) for port in network.inputs}
     before = run_aligned(stage.network, stage.latency, sent).records
-    differing, spikes = _differing(before, run_aligned(network, network.lags, sent).records)
+    differing, spikes = count_differing(before, run_aligned(network, network.lags, sent).records)
     if any(differing.values()):
         raise RuntimeError(f"the network differs with splitters: {differing}")
     splitters = {p.name: p.size for p in network.populations if is_splitter(p.neuron)}
@@ -77,7 +75,7 @@ def _same_as(
 ) -> Check:
     """The check that `program` gives the records `wanted` for `sent`, bit for bit."""
     found = simulate(program, sent, record=_variables(program.network))
-    differing, spikes = _differing(wanted, found.records)
+    differing, spikes = count_differing(wanted, found.records)
     if any(differing.values()):
         raise RuntimeError(f"the mapped program differs from its network: {differing}")
     cores = len(np.unique(program.mapping.slices.core))
@@ -96,13 +94,3 @@ def _walked(program: Program) -> str:
     check_routing(program)
     entries = len(program.mapping.routing.tables)
     return f"; every key reaches its cores through {entries:,} routing entries"
-
-
-def _differing(wanted: Records, found: Records) -> tuple[dict[str, int], int]:
-    """Spikes and states of `wanted` that are not those of `found`, and the spikes in `wanted`."""
-    differing = {"spikes": 0, "states": 0}
-    for name, record in wanted.items():
-        for variable, values in record.items():
-            unequal = np.count_nonzero(values != found[name][variable])
-            differing["spikes" if variable == "spikes" else "states"] += int(unequal)
-    return differing, sum(int(np.count_nonzero(r["spikes"])) for r in wanted.values())

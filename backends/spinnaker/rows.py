@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 import scipy.sparse
 from nmcompile_backends.spinnaker.ring import TYPE_BITS, bits_for
 
-from nmcompile.ir.maps import Dense, Sparse
 from nmcompile.ir.maps.base import LinearMap
 from nmcompile.ir.neurons.base import Array
+from nmcompile.passes.legalize.conv_algebra import integer_matrix
 
-CHUNK = 256  # sources whose rows are dense at a time
 HEADER = 3  # words of a row ahead of its synapses
 WEIGHT_SHIFT = np.uint32(16)
 
 
 def matrix_of(linear: LinearMap) -> scipy.sparse.csc_array:
     """The whole weights of a map as a matrix (n_in, n_out), without those that are 0."""
-    if isinstance(linear, Sparse):
-        rows = linear.matrix().astype(np.int64)
-    elif isinstance(linear, Dense):
-        rows = scipy.sparse.csr_array(linear.weight.T.astype(np.int64))
-    else:
-        n = prod(linear.in_shape)
-        real = linear.with_weights(linear.weights().astype(np.float64))
-        rows = scipy.sparse.vstack([
-            scipy.sparse.csr_array(np.rint(real.apply(np.eye(min(CHUNK, n - begin), n, begin))))
-            for begin in range(0, n, CHUNK)]).astype(np.int64)
+    rows = integer_matrix(linear).astype(np.int64)
     rows.eliminate_zeros()
     return scipy.sparse.csc_array(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ import scipy.sparse
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
 
 from nmcompile.ir import Population, Projection
-from nmcompile.ir.maps import Dense, Sparse
 from nmcompile.ir.neurons import Reset
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
+from nmcompile.passes.legalize.conv_algebra import integer_matrix
 
 FILE = "spinnaker2.json"
 RESETS = {Reset.ZERO: "reset_to_v_reset", Reset.SUBTRACT: "reset_by_subtraction"}
-CHUNK = 256  # sources whose rows are dense at a time
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
@@ -70,26 +68,12 @@ def _population(population: Population) -> dict[str, Any]:
 
 
 def _projection(projection: Projection) -> dict[str, Any]:
-    pre, post, weight = scipy.sparse.find(_matrix(projection))
+    pre, post, weight = scipy.sparse.find(integer_matrix(projection.map))
     order = np.lexsort((post, pre))
     pre = pre + (projection.sources or (0, 0))[0]
     return {"pre": projection.source, "post": projection.target, "delay": 0,
             "connections": {"pre": pre[order].tolist(), "post": post[order].tolist(),
                             "weight": weight[order].tolist()}}
-
-
-def _matrix(projection: Projection) -> scipy.sparse.csr_array:
-    """(n_in, n_out) the whole weights that are not 0."""
-    linear = projection.map
-    if isinstance(linear, Sparse):
-        return linear.matrix()
-    if isinstance(linear, Dense):
-        return scipy.sparse.csr_array(linear.weight.T)
-    n = prod(linear.in_shape)
-    real = linear.with_weights(linear.weights().astype(np.float64))
-    return scipy.sparse.vstack([
-        scipy.sparse.csr_array(np.rint(real.apply(np.eye(min(CHUNK, n - begin), n, begin))))
-        for begin in range(0, n, CHUNK)]).astype(np.int64)
 
 
 def _short(value: Array, shape: tuple[int, ...]) -> float | list[float]:

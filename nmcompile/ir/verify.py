@@ -93,6 +93,9 @@ def _verify_projection(network: Network, projection: Projection) -> None:
     if projection.source not in known or projection.target not in targets:
         raise NmcError(projection.name, "an end of this projection does not exist")
     projection.map.verify(projection.name)
+    if projection.sources is not None and len(projection.sources) != 2:
+        raise NmcError(projection.name, f"{projection.sources} is no first neuron of its source "
+                       "and the one behind its last")
     first, end = projection.sources or (0, known[projection.source])
     if not 0 <= first < end <= known[projection.source]:
         raise NmcError(projection.name, f"it comes from neurons {first} to {end - 1} of the "

@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.mapping.capacity import LIMITS, Demand, compartments
+from nmcompile.mapping.capacity import Demand, compartments
 from nmcompile.simulator import KINDS, Run, energy_by_slice
 
 Figures = dict[str, Any]
@@ -96,19 +96,17 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
         for port in network.inputs
     ]
+    used = np.max([need / getattr(program.target.core, limit).value
+                   for limit, need in needs.of_slices().items()], axis=0)
     for index, population in enumerate(network.populations):
         mine = slices.population == index
-        used = [
-            getattr(needs, limit)[mine] / getattr(program.target.core, limit).value
-            for limit in LIMITS
-        ]
         rows.append(
             {
                 "name": population.name,
                 "neurons": population.size,
                 "cores": len(np.unique(slices.core[mine])),
                 **unknown,
-                "utilisation": float(np.max(used, axis=0).mean()),
+                "utilisation": float(used[mine].mean()),
             }
         )
     return rows

@@ -48,11 +48,13 @@ def routed_chips(target: Target, chips: int) -> Target:
 def fitting_chips(target: Target, chips: int) -> int:
     """The chips of the smallest machine with at least `chips` of them; 0 where there is none."""
     own = target.board.chips.value
-    if target.router is None or chips <= own:
-        return max(chips, own)
-    sets = -(-chips // (3 * BOARD)) * 3 * BOARD
-    fits = sets * target.cores_per_chip <= MAX_CORES and _is_of_hexagons(target.router, own)
-    return sets if fits else 0
+    if chips <= own:
+        return own
+    if target.router is not None:
+        chips = -(-chips // (3 * BOARD)) * 3 * BOARD
+    fits = chips * target.cores_per_chip <= MAX_CORES and (
+        target.router is None or _is_of_hexagons(target.router, own))
+    return chips if fits else 0
 
 
 def _is_of_hexagons(router: Router, chips: int) -> bool:

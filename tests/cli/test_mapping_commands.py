@@ -50,6 +50,16 @@ def test_check_of_all_targets_has_a_row_for_each_as_json_too(command):
     assert "it fires once a step at most" in rows["speck2f"]["does_not_fit"]
 
 
+def test_a_board_that_cannot_be_made_takes_only_its_own_row(command):
+    targets = ("--target", "spinnaker1", "--target", "loihi2")
+    found = command("check", MODEL, "--calibrate", DATA, *targets, "--chips", 2, "--json")
+    rows = json.loads(found.out)
+    assert found.code == 1
+    assert rows["spinnaker1"]["does_not_fit"].startswith(
+        "spinnaker1: 2 chips make no machine of its boards.")
+    assert rows["loihi2"]["cores_of"] == 256
+
+
 @pytest.mark.parametrize("options", [(), ("--target", "loihi2", "--all-targets")])
 def test_check_wants_targets_or_all_of_them(command, options):
     found = command("check", MODEL, *options)

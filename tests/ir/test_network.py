@@ -203,6 +203,8 @@ def test_a_projection_from_a_part_of_its_source_hears_that_part_alone():
      "input -> n: it comes from neurons 5 to 7 of the 7 of its source."),
     (dense(np.random.default_rng(0), 3, 4), (2, 6),
      "input -> n: its map goes from 3 to 4 elements, its ends have 4 and 4."),
+    (dense(np.random.default_rng(0), 7, 4), (),
+     "input -> n: () is no first neuron of its source and the one behind its last."),
 ])
 def test_a_part_that_a_source_does_not_have_is_refused(linear, sources, message):
     with pytest.raises(NmcError) as error:

@@ -18,6 +18,7 @@ from nmcompile.mapper import map_network
 from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition import search
 from nmcompile.registry import backend
+from nmcompile.report import compiled_figures
 from nmcompile.target import Target, load_target
 
 LOIHI, ZERO = backend("loihi"), np.zeros((), np.int32)
@@ -152,3 +153,10 @@ def test_a_neuron_of_two_compartments_takes_a_profile_for_each():
     _, needs = map_network(net, load_target("loihi1"), LOIHI, every_step(net))
     assert needs.of_slices()["compartment_profiles"].tolist() == [2]
     assert needs.of_slices()["threshold_profiles"].tolist() == [3]
+
+
+def test_what_a_core_keeps_once_counts_as_used():
+    program, needs = map_network(layer_of(3), chip(threshold_profiles=4), LOIHI,
+                                 every_step(layer_of(3)))
+    layers = compiled_figures(program, needs, ())["layers"]
+    assert layers[-1]["utilisation"] == 3 / 4

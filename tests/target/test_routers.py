@@ -10,7 +10,7 @@ from nmcompile.errors import NmcError
 from nmcompile.mapping import Faults
 from nmcompile.mapping.faults import both_ways, cut_off, links_out
 from nmcompile.mapping.multicast.machine import machine_of, spin5
-from nmcompile.target import Target, load_target, with_chips
+from nmcompile.target import Target, fitting_chips, load_target, with_chips
 from nmcompile.target.topology import neighbours, router_links, tile_number, tile_position
 
 CORNERS = [(x, y) for y in range(8) for x in range(8) if not max(0, y - 3) <= x <= min(7, y + 4)]
@@ -118,6 +118,19 @@ def test_targets_without_routers_stand_in_a_row_as_before():
     assert target.router is None
     assert neighbours(target).shape == (8 * 8 * 4, 4)
     assert with_chips(target, 3).n_cores == 3 * 128
+
+
+@pytest.mark.parametrize(("name", "chips", "fits"), [
+    ("truenorth", 200, 200), ("truenorth", 300, 0), ("spinnaker1", 49, 144), ("loihi2", 2, 8),
+])
+def test_machines_that_fit_can_be_made(name, chips, fits):
+    target = load_target(name)
+    assert fitting_chips(target, chips) == fits
+    if fits:
+        assert with_chips(target, fits).board.chips.value == fits
+    else:
+        with pytest.raises(NmcError, match="cores, expected 1 to 1,000,000"):
+            with_chips(target, chips)
 
 
 def test_both_boards_of_spinnaker_1_have_the_same_chips():

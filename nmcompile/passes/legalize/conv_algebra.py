@@ -1,4 +1,4 @@
-"""Products of convolutions, and convolutions as matrices."""
+"""Products of convolutions, and integer maps as matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 import scipy.sparse
 
-from nmcompile.ir.maps import Conv
+from nmcompile.ir.maps import Conv, Dense, Sparse
+from nmcompile.ir.maps.base import LinearMap
 from nmcompile.ir.neurons.base import Array
 
 
@@ -46,6 +47,19 @@ def conv_of_convs(first: Conv, second: Conv) -> Conv | None:
         ),
         groups=second.groups if _depthwise(first) else first.groups,
     )
+
+
+def integer_matrix(linear: LinearMap) -> scipy.sparse.csr_array:
+    """The integer weights (n_in, n_out) of a dense, sparse or convolution map, in their own type.
+
+    Weights of 0 may be stored.
+    """
+    if isinstance(linear, Dense):
+        return scipy.sparse.csr_array(linear.weight.T)
+    if isinstance(linear, Conv):
+        return conv_matrix(linear).astype(linear.weight.dtype)
+    assert isinstance(linear, Sparse)
+    return linear.matrix()
 
 
 def conv_matrix(conv: Conv) -> scipy.sparse.csr_array:

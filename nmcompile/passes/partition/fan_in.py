@@ -23,7 +23,7 @@ from nmcompile.mapping import view
 from nmcompile.mapping.capacity import CapacityError, too_large
 from nmcompile.passes.legalize import Latency, retime
 from nmcompile.passes.partition.partition import partition
-from nmcompile.passes.partition.shares import most_shares, share
+from nmcompile.passes.partition.shares import fan_ins, fewest, fullest, most_shares, share
 from nmcompile.passes.partition.sizes import overfull
 from nmcompile.target import Target
 
@@ -112,7 +112,7 @@ def _wide(network: Network, population: Population, relay: Relay) -> _Wide:
     parted = [p for p in network.incoming(population.name) if most_shares(p) > 1]
     if not parted:
         raise _CannotRelayError("no projection is left that can be cut by its sources")
-    wide = max(parted, key=lambda p: _fan_in(p.map))
+    wide = max(parted, key=_fan_in)
     if population.currents > 1 and wide.current is None:
         raise _CannotRelayError(f"one map feeds {population.currents} currents of a neuron")
     assert wide.format is not None
@@ -141,11 +141,12 @@ def _cut(wide: _Wide, target: Target, backend: Backend) -> tuple[Network, Relaye
     assert whole.format is not None
     parts = _n_parts(wide, target, backend)
     out = replace(wide.relay.one, exponent=whole.format.exponent + wide.shift)
-    relays, projections = [], []
-    for number in range(parts):
-        relays.append(_relays(wide, f"{population.name}.part{number + 1}"))
+    relays: list[Population] = []
+    projections: list[Projection] = []
+    for number in np.flatnonzero(fan_ins(whole, parts)).tolist():
+        relays.append(_relays(wide, f"{population.name}.part{len(relays) + 1}"))
         projections += [
-            _into(wide, number, parts, relays[-1]),
+            _into(wide, share(whole, number, parts), relays[-1]),
             Projection(source=relays[-1].name, target=population.name, current=whole.current,
                        map=_one_to_one(population), format=out)]
     at = network.populations.index(population)
@@ -155,7 +156,7 @@ def _cut(wide: _Wide, target: Target, backend: Backend) -> tuple[Network, Relaye
         populations=(*network.populations[:at], *relays, *network.populations[at:]),
         projections=(*network.projections[:kept], *projections, *network.projections[kept + 1 :]),
     ), Relayed(layer=population.name, relays=tuple(relay.name for relay in relays),
-               inputs=_fan_in(whole.map))
+               inputs=_fan_in(whole))
 
 
 def _relays(wide: _Wide, name: str) -> Population:
@@ -166,10 +167,10 @@ def _relays(wide: _Wide, name: str) -> Population:
                       bias=np.zeros((), np.int32), start=population.start)
 
 
-def _into(wide: _Wide, number: int, parts: int, relays: Population) -> Projection:
+def _into(wide: _Wide, part: Projection, relays: Population) -> Projection:
     stored = wide.projection.format
     assert stored is not None
-    return replace(share(wide.projection, number, parts), target=relays.name, current=None,
+    return replace(part, target=relays.name, current=None,
                    format=replace(stored, exponent=-wide.shift))
 
 
@@ -182,10 +183,11 @@ def _n_parts(wide: _Wide, target: Target, backend: Backend) -> int:
     """Into how many shares to cut: all fit, none overflows a payload, on the fewest cores."""
     most = min(MOST_PARTS, most_shares(wide.projection))
     reach = _reach(wide.projection.map, wide.signed)
-    least = max(2, -(-reach // max(1, wide.limit)))
-    while least <= most and not (_cores(wide, least, target, backend) and _keeps(wide, least)):
-        least += 1
-    if least > most:
+    least = fewest(max(2, -(-reach // max(1, wide.limit))), most, lambda parts: (
+        _cores(wide, parts, target, backend) > 0 and _keeps(wide, parts)))
+    if not least and not _cores(wide, most, target, backend):
+        raise _CannotRelayError(f"of {most:,} shares of them one is still too large for a core")
+    if not least:
         raise _CannotRelayError(
             f"they reach {reach:,} units of weight times the largest payload of their source, and "
             f"none of {most:,} shares may exceed {wide.limit:,}")
@@ -196,13 +198,14 @@ def _n_parts(wide: _Wide, target: Target, backend: Backend) -> int:
 
 
 def _cores(wide: _Wide, parts: int, target: Target, backend: Backend) -> int:
-    """About how many cores the relays of so many shares take; 0 where a share fits none."""
+    """About how many cores the relays of so many shares take; 0 where the fullest fits none."""
     relays, source = _relays(wide, "relays"), wide.projection.source
     port = Input(name=source, shape=wide.network.shape_of(source))
     alone = Network(inputs=(port,), populations=(relays,), outputs=(),
-                    projections=(_into(wide, parts - 1, parts, relays),))
+                    projections=(_into(wide, fullest(wide.projection, parts), relays),))
     try:
-        return parts * len(partition(alone, target, backend))
+        held = int(np.count_nonzero(fan_ins(wide.projection, parts)))
+        return held * len(partition(alone, target, backend))
     except CapacityError:
         return 0
 
@@ -213,12 +216,9 @@ def _keeps(wide: _Wide, parts: int) -> bool:
                for n in range(parts))
 
 
-def _fan_in(linear: LinearMap) -> int:
+def _fan_in(projection: Projection) -> int:
     """Most synapses of one neuron."""
-    if isinstance(linear, Sparse):
-        return int(np.bincount(linear.target).max(initial=0))
-    assert isinstance(linear, Dense | Conv)
-    return int(np.prod(linear.weight.shape[1:]))
+    return fan_ins(projection, 1)[0]
 
 
 def _reach(linear: LinearMap, signed: bool) -> int:
@@ -250,8 +250,8 @@ def _retimed(split: Network, latency: Latency, target: Target) -> FanIn:
         raise _CannotRelayError(f"{error.where}: {error.what}") from error
     starts = tuple(replace(p, start=p.start + lag[p.name]) for p in split.populations)
     lags = dict(latency)
-    for projection in split.projections:
+    for projection in reversed(split.projections):
         if projection.source not in lags:
-            lags[projection.source] = latency[projection.target]
+            lags[projection.source] = lags[projection.target]
     return FanIn(network=replace(moved, populations=starts),
                  latency={node.name: lags[node.name] + lag[node.name] for node in split.nodes})

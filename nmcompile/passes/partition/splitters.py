@@ -10,13 +10,12 @@ from scipy.sparse.csgraph import connected_components
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population, Projection
-from nmcompile.ir.maps import Conv, Dense, Sparse, from_matrix
-from nmcompile.ir.maps.base import LinearMap
+from nmcompile.ir.maps import from_matrix
 from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Slices
 from nmcompile.mapping.capacity import is_heard, lines_heard, slice_of_neurons, too_large
 from nmcompile.passes.legalize import retime
-from nmcompile.passes.legalize.conv_algebra import conv_matrix
+from nmcompile.passes.legalize.conv_algebra import integer_matrix
 from nmcompile.passes.partition.sizes import Grid, reached
 from nmcompile.passes.route import route
 from nmcompile.target import Target
@@ -236,34 +235,25 @@ def _divided(
     mine: Array,
 ) -> list[Projection]:
     """What of `projection` its source still feeds, and what the splitters do."""
-    matrix = scipy.sparse.coo_array(_matrix(projection.map))
+    matrix = scipy.sparse.coo_array(integer_matrix(projection.map))
     target = [p.name for p in network.populations].index(projection.target)
     owner = slice_of_neurons(network, slices, target).astype(np.int64)
     key = lines.source[mine] * len(slices) + lines.slice[mine]
     order = np.argsort(key)
-    wanted = matrix.row.astype(np.int64) * len(slices) + owner[matrix.col]
+    row = matrix.row.astype(np.int64) + (projection.sources or (0, 0))[0]
+    wanted = row * len(slices) + owner[matrix.col]
     by = lines.relay[mine][order[np.searchsorted(key[order], wanted)]]
     parts = []
     for name, shape, rows, chosen in (
-            (projection.source, projection.map.in_shape, matrix.row, by < 0),
+            (projection.source, network.shape_of(projection.source), row, by < 0),
             (relay.name, relay.shape, by, by >= 0)):
         if chosen.any():
             part = scipy.sparse.csr_array(
                 (matrix.data[chosen], (rows[chosen], matrix.col[chosen])),
                 shape=(int(np.prod(shape)), matrix.shape[1]))
-            parts.append(replace(projection, source=name,
+            parts.append(replace(projection, source=name, sources=None,
                                  map=from_matrix(part, shape, projection.map.out_shape)))
     return parts
-
-
-def _matrix(linear: LinearMap) -> scipy.sparse.csr_array:
-    """The integer weights (sources, targets) of a map."""
-    if isinstance(linear, Dense):
-        return scipy.sparse.csr_array(linear.weight.T)
-    if isinstance(linear, Conv):
-        return conv_matrix(linear).astype(linear.weight.dtype)
-    assert isinstance(linear, Sparse)
-    return scipy.sparse.csr_array(linear.matrix())
 
 
 def _retimed(network: Network, source: Population, target: Target) -> Network:

@@ -10,7 +10,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv
 from nmcompile.mapping.capacity import CapacityError
-from nmcompile.passes.partition.shares import most_shares, share
+from nmcompile.passes.partition.shares import fewest, fullest, most_shares
 from nmcompile.passes.partition.sizes import overfull
 from nmcompile.passes.partition.splitters import may_split, spare_steps
 from nmcompile.target import Target, fitting_chips
@@ -88,14 +88,14 @@ def _narrowed(network: Network, bits: int) -> Network | None:
 
 def _parts(network: Network, population: Population, target: Target, backend: Backend) -> int:
     """Into how many parts the inputs of `population` must be split so that one of them fits."""
-    for parts in range(2, MOST_PARTS + 1):
-        incoming = tuple(share(p, parts - 1, parts) if most_shares(p) >= parts else p
+    def fits(parts: int) -> bool:
+        incoming = tuple(fullest(p, min(parts, most_shares(p)))
                          for p in network.incoming(population.name))
         part = replace(network, projections=(
             *(p for p in network.projections if p.target != population.name), *incoming))
-        if not overfull(part, population, target, backend):
-            return parts
-    return 0
+        return not overfull(part, population, target, backend)
+
+    return fewest(2, MOST_PARTS, fits)
 
 
 def _strided(

@@ -11,12 +11,13 @@ from helpers.networks import board, dense, every_step, scalar, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.relay import LoihiRelay
+from scipy.sparse import csr_array
 
 from nmcompile.dump import dump, load_stage
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run_aligned, verify
-from nmcompile.ir.maps import Conv, Dense
+from nmcompile.ir.maps import Conv, Dense, from_matrix
 from nmcompile.ir.neurons import LIF
 from nmcompile.mapper import cut, map_network
 from nmcompile.mapping import Mapping
@@ -28,6 +29,7 @@ from nmcompile.passes.route import route
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
+from nmcompile.stages import Data, IntegerStage
 from nmcompile.target import load_target
 
 BACKEND = backend("loihi")
@@ -117,6 +119,17 @@ def test_relays_are_counted_mapped_and_simulated_like_all_other_neurons(
     records = simulate(program, sent, record=("spikes", "v", "u")).records
     assert all(np.array_equal(records[name]["v"], wanted[name]["v"]) for name in wanted)
     assert wanted["wide"]["spikes"].any()
+
+
+def test_of_shares_that_differ_the_fullest_decides_and_the_empty_have_no_relays():
+    weight = np.zeros((240, 4), np.int16)
+    weight[:60] = weights(np.random.default_rng(4), (60, 4)) | 2
+    net = wide(from_matrix(csr_array(weight), (240,), (4,)))
+    found = split(net, AXONS)
+    assert [p.sources for p in found.network.projections[:6:2]] == [(0, 20), (20, 40), (40, 60)]
+    assert found.cuts[0].relays == ("wide.part1", "wide.part2", "wide.part3")
+    assert found.latency["last"] == 3
+    assert_equal_runs(net, found, binary(net, 6))
 
 
 @pytest.mark.parametrize(("weight", "parts"), [(255, 16), (254, 8)])
@@ -228,6 +241,7 @@ def test_a_loop_without_a_step_to_spare_is_refused_and_one_with_it_is_not():
 @pytest.mark.parametrize(("change", "why"), [
     ({"exponent": -3}, "its weight exponent of -3 rounds their whole sum"),
     ({"groups": 3}, "no projection is left that can be cut by its sources"),
+    ({"core": {"input_axons": 20, "axon_sources": 1}}, "of 12 shares of them one is still too large for a core"),
 ])
 def test_what_relays_cannot_keep_is_named(change, why):
     rng = np.random.default_rng(0)
@@ -235,7 +249,21 @@ def test_what_relays_cannot_keep_is_named(change, why):
     linear = Conv(weight=weights(rng, (6, 12 // groups, 5, 5)) | 2, in_shape=(12, 5, 5),
                   groups=groups)
     with pytest.raises(NmcError, match=why):
-        split(wide(linear, change.get("exponent", 0)), board(1, 2, 2, synapse_bits=64 * 4))
+        split(wide(linear, change.get("exponent", 0)),
+              board(1, 2, 2, **change.get("core", {"synapse_bits": 64 * 4})))
+
+
+@pytest.mark.parametrize("lags", [LAG | {"last": 3}, LAG | {"wide": 0}])
+def test_a_kept_stage_has_the_lags_of_its_network(lags, tmp_path):
+    net = wide(full(np.random.default_rng(0), n_in=30))
+    target, sample = load_target("loihi2"), Data(inputs=spikes(net, 2, 4))
+    stage = IntegerStage(network=net, latency=LAG, sample=sample, rates=every_step(net), checks=(),
+                         errors=(), notes=())
+    dump(stage, "right", target, tmp_path)
+    assert load_stage(tmp_path / "right.h5", target).latency == LAG
+    dump(replace(stage, latency=lags), "wrong", target, tmp_path)
+    with pytest.raises(NmcError, match=r"wrong.h5: its lags are not those of its network"):
+        load_stage(tmp_path / "wrong.h5", target)
 
 
 def test_a_model_compiles_with_relays_and_says_so(tmp_path):

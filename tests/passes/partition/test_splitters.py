@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import truenorth_machine
@@ -16,6 +18,7 @@ from nmcompile.ir.neurons.base import is_splitter
 from nmcompile.mapper import cut, map_again, map_network
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.verify import verify_program
+from nmcompile.passes.partition.shares import share
 from nmcompile.passes.partition.splitters import own_lines
 from nmcompile.registry import backend
 from nmcompile.target import Target
@@ -79,6 +82,16 @@ def test_the_chip_spikes_as_the_network_did_without_splitters(tmp_path, seed):
 def test_where_the_copies_of_a_core_suffice_nothing_changes():
     network = fanning(0)
     assert mapped(network, small_cores(neurons=6)).network is network
+
+
+def test_of_a_layer_that_feeds_others_in_parts_each_part_goes_through_splitters():
+    whole = fanning(2)
+    parts = [share(p, number, 2) for p in whole.outgoing("hidden") for number in (1, 0)]
+    network = replace(whole, projections=(
+        *(p for p in whole.projections if p.source != "hidden"), *parts))
+    program = mapped(network, small_cores(output_axons=12, neurons=6))
+    assert splitters(program.network)
+    assert assert_same(whole, program.network, 2) > 100
 
 
 def test_splitters_are_as_few_as_can_be():

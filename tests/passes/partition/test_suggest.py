@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from helpers.loihi_programs import neuron, port
 from helpers.networks import board, every_step
+from scipy.sparse import csr_array
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Output, Population, Projection, SynapseFormat
-from nmcompile.ir.maps import Conv, Dense
+from nmcompile.ir.maps import Conv, Dense, from_matrix
 from nmcompile.mapper import cut
 from nmcompile.registry import backend
 
@@ -64,6 +65,15 @@ def test_a_fan_in_beyond_a_core_is_split_into_as_many_parts_as_fit():
     one = layer(dense(250, 4))
     assert len(cut(one, target, BACKEND, every_step(one)).slices) > 0
     assert "Split" in refusal(layer(dense(334, 4)), target)
+
+
+def test_the_parts_of_a_fan_in_are_as_many_as_the_fullest_of_them_needs():
+    matrix = csr_array((np.arange(240) < 60).astype(np.int8)[:, None] * np.ones(4, np.int8))
+    target = board(1, 2, 2, input_axons=20, axon_sources=1)
+    assert refusal(layer(from_matrix(matrix, (240,), (4,))), target).endswith(
+        "Split the inputs of layer over 12 layers whose outputs it adds up.")
+    assert refusal(layer(from_matrix(matrix[:40], (40,), (4,))), target).endswith("over 2 layers "
+                                                                    "whose outputs it adds up.")
 
 
 def test_nothing_is_proposed_where_nothing_helps():
