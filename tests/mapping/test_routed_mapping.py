@@ -203,6 +203,18 @@ def test_expected_traffic_adds_up_to_the_hops_of_all_links(program):
     assert told.loads.sum() == pytest.approx(told.hops.sum())
 
 
+def test_the_figures_count_a_packet_once_and_its_copies_apart(compiled):
+    program, rates = compiled.program, rates_by_name(
+        compiled.program.network, compiled.program.mapping.rates)
+    sent = [(float(rates[name].reshape(-1)[members].sum()), wanted)
+            for _, (name, members), wanted in senders_in_plain_python(program)]
+    figures = mapping_figures(program, compiled.demand)
+    assert figures["packets"] == pytest.approx(sum(rate for rate, wanted in sent if wanted))
+    assert sum(row["copies"] for row in figures["traffic"]) == pytest.approx(
+        sum(rate * len(wanted) for rate, wanted in sent))
+    assert figures["packets"] < sum(row["copies"] for row in figures["traffic"])
+
+
 def test_the_figures_name_the_chips_with_most_entries(compiled):
     figures = mapping_figures(compiled.program, compiled.demand)
     entries = compiled.program.mapping.routing.tables.entries()
