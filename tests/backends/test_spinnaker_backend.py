@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +14,7 @@ from helpers.edges import at_edges
 from helpers.networks import conv, dense, scalar, sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nmcompile_backends.spinnaker.dynamics import dynamics
+from nmcompile_backends.spinnaker.dynamics import _FOUND, dynamics
 from nmcompile_backends.spinnaker.encode import encode, natural_scale, room_of
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
 
@@ -285,6 +286,20 @@ def test_no_ring_buffer_overflows_at_the_natural_scale_though_all_sources_fire()
     weights = found.projections[0].map.weights().reshape(20, 200)
     fullest = max(np.maximum(weights, 0).sum(axis=1).max(), np.maximum(-weights, 0).sum(axis=1).max())
     assert 0.99 * 0xFFFF < fullest <= 0xFFFF + 100
+
+
+def test_a_neurons_registers_are_found_once_for_each_shape_as_long_as_it_lives():
+    neuron = cuba(decay=np.linspace(0.1, 0.9, 3).astype(np.float32))
+    layer = Population(name="n", shape=(3,), neuron=neuron)
+    found = dynamics(layer)
+    assert dynamics(replace(layer, bias=np.ones(3, np.float32))) is found
+    assert dynamics(replace(layer, shape=(2, 3))) is not found
+    other = dynamics(replace(layer, neuron=replace(neuron, decay=scalar(0.5))))
+    assert not np.array_equal(other.keeps, found.keeps)
+    known, gone = len(_FOUND), weakref.ref(neuron)
+    del layer, neuron
+    assert gone() is None
+    assert len(_FOUND) == known - 1
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "conv"])
