@@ -33,11 +33,12 @@ class Energy(_Table):
 
 
 class Latency(_Table):
-    """Seconds of a step and of a sample."""
+    """Seconds of a step and of a sample; how many steps outlast the tick of a chip that has one."""
 
     per_step_mean: Number
     per_step_max: Number
     per_sample_mean: Number
+    overruns: int | None = None
 
 
 class LayerFigures(_Table):

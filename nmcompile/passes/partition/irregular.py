@@ -30,7 +30,7 @@ from nmcompile.target import Target
 BLOCK = 32_768  # neurons that are cut at once
 NET_PINS = 8  # of a net, on average, where a population is first cut into blocks
 WHOLE = 1_000_000  # weight of vertices that fill a core
-AXON, MOST_SENT = 8, 15.0  # of a net's weight, see `regroup`
+AXON, MOST_SENT = 8, 3.0  # of a net's weight, see `regroup`
 ROUNDS = 8  # of halving the slices that are too large
 SLACK = 0.985  # of a core; halved slices add to what leaves others, so fuller ones are halved too
 
@@ -58,9 +58,10 @@ def regroup(
 
     A net is a source with the neurons that it reaches, so that few cores hear of a spike. It weighs
     AXON for the axon that each core keeps of it, and as much for its spikes if it sends the mean
-    number, up to MOST_SENT times that. A large
-    population is first cut into blocks, which are cut one by one into parts that fit a core under
-    all limits at once: the time grows with the synapses.
+    number, up to MOST_SENT times that. A large population is first cut into blocks, which are cut
+    one by one into parts that fit a core under all limits at once: the time grows with the
+    synapses. A population stays as it is where the new cut takes no fewer cores, none is found, or
+    what it feeds would not fit.
     """
     for index in range(len(network.populations)):
         before = int(np.count_nonzero(slices.population == index))
@@ -68,9 +69,25 @@ def regroup(
             nets = _net_weights(network, index, rates)
             part = _parts(network, index, nets, target, fills, cutter)
             found = None if part is None else _settled(network, slices, index, part, fills)
-            if found is not None and np.count_nonzero(found.population == index) < before:
+            if (found is not None and np.count_nonzero(found.population == index) < before
+                    and _fed_still_fit(network, found, index, fills)):
                 slices = found
     return slices
+
+
+def _near(network: Network, index: int) -> Network:
+    """`network` with those projections alone that reach or leave population number `index`."""
+    name = network.populations[index].name
+    return replace(network, projections=tuple(
+        p for p in network.projections if name in (p.source, p.target)))
+
+
+def _fed_still_fit(network: Network, slices: Slices, index: int, fills: Fills) -> bool:
+    """Whether what population number `index` feeds fits: it may meet more slices than before."""
+    name = network.populations[index].name
+    fed = {p.target for p in network.outgoing(name)} - {name}
+    return all(fills(_near(network, i), slices, i).max() <= 1
+               for i, population in enumerate(network.populations) if population.name in fed)
 
 
 def _parts(
@@ -222,10 +239,7 @@ def _settled(
 
     What leaves a slice is known only now. None where halving does not help.
     """
-    name = network.populations[index].name
-    near = replace(network, projections=tuple(
-        p for p in network.projections if name in (p.source, p.target)))
-    maps = _incoming(network, index)
+    near, maps = _near(network, index), _incoming(network, index)
     for _ in range(ROUNDS):
         found = in_parts(slices, index, part)
         need = fills(near, found, index)

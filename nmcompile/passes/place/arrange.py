@@ -134,7 +134,10 @@ def _symmetric(packets: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 
 def heaviest(traffic: scipy.sparse.csr_array, partners: int) -> scipy.sparse.csr_array:
-    """Symmetric `traffic` without pairs that neither has among its `partners` with most packets."""
+    """Symmetric `traffic` without pairs that neither has among its `partners` with most packets.
+
+    All of it where nodes have no more than `partners` on average.
+    """
     n = traffic.shape[0]
     degree = np.diff(traffic.indptr)
     if degree.mean() <= partners:

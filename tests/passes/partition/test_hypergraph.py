@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmcompile.errors import NmcError
-from nmcompile.passes.partition.hypergraph import Hypergraph, cut, cut_to_limit, km1
+from nmcompile.passes.partition.hypergraph import Hypergraph, cut, km1
 
 FEW = settings(max_examples=40, deadline=None)
 
@@ -86,15 +86,6 @@ def test_every_vertex_is_in_one_part_and_no_part_is_overweight(graph, k, imbalan
     assert part.dtype == np.int32
     assert np.all((part >= 0) & (part < k))
     assert heaviest_part(graph, part, k) <= limit
-
-
-@FEW
-@given(hypergraphs(heaviest=7), st.integers(7, 200))
-def test_parts_keep_to_a_limit_with_vertices_of_unlike_weight(graph, limit):
-    part, k = cut_to_limit(graph, limit)
-    assert heaviest_part(graph, part, k) <= limit
-    assert len(part) == graph.n_vertices
-    assert part.max() < k
 
 
 def test_the_same_arguments_give_the_same_parts_and_another_seed_other_ones():
@@ -198,15 +189,6 @@ def test_a_table_too_large_is_avoided_by_halving(monkeypatch):
     assert km1(graph, part, 16) < 0.6 * km1(graph, np.arange(400) % 16, 16)
 
 
-def test_the_fewest_parts_that_fit_a_limit_are_taken():
-    graph = local(10, seed=0)
-    part, k = cut_to_limit(graph, 25)
-    assert k == 4
-    assert np.bincount(part).tolist() == [25] * 4
-    heavy = hypergraph([], 3, vertex_weight=[3, 3, 3])
-    assert cut_to_limit(heavy, 5)[1] == 3
-
-
 def test_a_vertex_heavier_than_a_part_is_refused():
     graph = hypergraph([[0, 1]], 3, vertex_weight=[10, 1, 1])
     with pytest.raises(NmcError) as error:
@@ -214,8 +196,6 @@ def test_a_vertex_heavier_than_a_part_is_refused():
     assert str(error.value) == (
         "hypergraph: a vertex weighs 10, a part may weigh 5. Ask for fewer parts."
     )
-    with pytest.raises(NmcError):
-        cut_to_limit(graph, 9)
 
 
 def test_weights_that_no_parts_can_hold_are_refused():

@@ -11,14 +11,14 @@ import pytest
 import scipy.sparse
 from helpers import register_machine
 from helpers.loihi_programs import neuron, port
-from helpers.networks import every_step, small_target
+from helpers.networks import board, every_step, small_target
 from hypothesis import given
 from hypothesis import strategies as st
 from nmcompile_backends.loihi.emit import emit
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Output, Population, Projection, SynapseFormat, run_aligned
-from nmcompile.ir.maps import from_matrix
+from nmcompile.ir.maps import Conv, from_matrix
 from nmcompile.mapper import cut, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, save_program
@@ -206,3 +206,28 @@ def test_sources_that_send_more_reach_fewer_cores():
         mapping = map_network(network, target, BACKEND, rates)[0].mapping
         reached.append(np.diff(mapping.axons[1].start)[busy].mean())
     assert reached[1] < reached[0]
+
+
+def test_a_population_stays_as_it_is_where_what_it_feeds_would_not_fit():
+    rng = np.random.default_rng(0)
+    n, sources = 3600, 180
+    group = rng.permutation(n) % sources
+    rows = scipy.sparse.csr_array(
+        (np.full(n * 3, 5, np.int16), (np.concatenate([group + i for i in range(3)]) % sources,
+                                       np.tile(np.arange(n), 3))), shape=(sources, n))
+    bits = SynapseFormat(bits=8)
+    same = Conv(weight=np.ones((1, 1, 1, 1), np.int8), in_shape=(1, 1, n))
+    zero = np.zeros((), np.int32)
+    net = Network(
+        inputs=(port((sources,)),),
+        populations=(Population(name="a", shape=(1, 1, n), neuron=neuron(), bias=zero, start=1),
+                     Population(name="b", shape=(1, 1, n), neuron=neuron(), bias=zero, start=2)),
+        projections=(
+            Projection(source="in", target="a", delay=1, format=bits,
+                       map=from_matrix(rows, (sources,), (1, 1, n))),
+            Projection(source="a", target="b", map=same, delay=1, format=bits)),
+        outputs=(Output(name="out", population="b"),))
+    target = board(1, 64, 16, input_axons=20, axon_sources=512, neurons=100)
+    program, needs = map_network(net, target, BACKEND, every_step(net))
+    assert needs.input_axons.max() <= 20
+    verify_program(program)
