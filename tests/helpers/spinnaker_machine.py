@@ -1,4 +1,4 @@
-"""The cores that spinnaker.json and rows.bin describe, run step by step from their words alone."""
+"""The cores that emitted files describe, run step by step from their words alone."""
 
 from __future__ import annotations
 
