@@ -23,6 +23,11 @@ INPUT_BITS = 22  # q << 6 in nengo-loihi 1.1.0: Q_BITS = 21 and sign
 # du + 1 is taken from 4096. Lava's netx gives layers without decay du = -1 (lava-dl 0.6.0
 # netx/hdf5.py: du = iDecay - 1, iDecay 0), and lava-nc's LIF computes it as any other.
 NO_DECAY = -1
+# Fields of NxSDK's cxProfileCfg beside the decays of the dendrite, by which NxTF joins the two
+# (intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn/src/dnn_mapper.py, resetMode "soft").
+DENDRITE = {"threshOp": 2, "stackOut": 1, "refractDelay": 0}
+SOMA = {"decayU": 4095, "decayV": 4095, "bapAction": 0, "threshOp": 0, "stackIn": 2, "joinOp": 6,
+        "refractDelay": 0}
 EDGES = ("lava", "nengo")  # the public emulators of Loihi whose edges are known
 
 
@@ -131,11 +136,12 @@ class LoihiNeuron:
     def profiles(self) -> dict[str, tuple[tuple[Array, ...], ...]]:
         """What a core keeps in NxSDK's cxProfileCfg and vthProfileCfg.
 
-        Of two compartments the soma has decays of its own (`registers.SOMA`).
+        Of two compartments the soma has a profile of its own, `SOMA`.
         """
         kind = [Reset.NONE, Reset.ZERO, Reset.SUBTRACT].index(self.reset)
         own = (self.du, self.dv, *map(np.asarray, (self.refractory, kind, int(self.silent))))
-        soma = tuple(map(np.asarray, (4095, 4095, 0, -1, 0)))
+        decays = (SOMA["decayU"], SOMA["decayV"], SOMA["refractDelay"])
+        soma = tuple(map(np.asarray, (*decays, -1, 0)))
         return {"compartment_profiles": (own, soma)[: self.compartments],
                 "threshold_profiles": ((self.threshold,),)}
 

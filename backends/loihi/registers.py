@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 from nmcompile_backends.loihi.adaptive import LoihiAdaptive
-from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+from nmcompile_backends.loihi.arithmetic import DENDRITE, SOMA, LoihiNeuron
 from nmcompile_backends.loihi.lava_script import reset_name
 from nmcompile_backends.loihi.register_axons import (
     AxonTable,
@@ -40,11 +40,6 @@ FORMAT = "nmcompile-loihi-registers-2"
 DOCUMENT, ARRAYS, SCHEMA = "registers.json", "registers.h5", "registers.schema.json"
 NONE = np.zeros(0, np.int64)
 Json = dict[str, Any]
-# Fields of NxSDK's cxProfileCfg beside the decays of the dendrite, by which NxTF joins the two
-# (intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn/src/dnn_mapper.py, resetMode "soft").
-DENDRITE = {"threshOp": 2, "stackOut": 1, "refractDelay": 0}
-SOMA = {"decayU": 4095, "decayV": 4095, "bapAction": 0, "threshOp": 0, "stackIn": 2, "joinOp": 6,
-        "refractDelay": 0}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from nmcompile_backends.spinnaker.accum import ONE
@@ -35,12 +36,29 @@ class Dynamics:
     share: Array
 
 
+# Of each neuron that lives, by the shape of its population: a search among exponentials for each
+# decay is slow, and a layer asks several times.
+_FOUND: WeakKeyDictionary[LIF | CubaLIF | LI | CubaLI, dict[tuple[int, ...], Dynamics]] = (
+    WeakKeyDictionary())
+
+
 def dynamics(population: Population) -> Dynamics:
     """The registers nearest to the leaks of `population`, with resistances that undo them.
 
     A membrane moves by (1 - keeps) * resistance * current. The resistance of each neuron is such
     that the share of an entry is 1, or the same part of it where a resistance would be too large.
+    Found once for a neuron and shape.
     """
+    model = population.neuron
+    assert isinstance(model, LIF | CubaLIF | LI | CubaLI)
+    of_shapes = _FOUND.setdefault(model, {})
+    if population.shape not in of_shapes:
+        of_shapes[population.shape] = _searched(population)
+    return of_shapes[population.shape]
+
+
+def _searched(population: Population) -> Dynamics:
+    """See `dynamics`."""
     model, shape = population.neuron, population.shape
     assert isinstance(model, LIF | CubaLIF | LI | CubaLI)
     tau_m = membrane_constant(model.decay)

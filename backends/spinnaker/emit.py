@@ -16,7 +16,7 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-FILE, ROWS = "spinnaker.json", "rows.bin"
+FILE, ROWS, INDEX = "spinnaker.json", "rows.bin", "row_index.bin"
 TIME_STEP_MS = 1.0
 FIRST_PROCESSOR = 1  # 0 is the monitor
 # Words of a cell (accums, of 2**-15), by the names that PyNN has for them.
@@ -27,39 +27,41 @@ OF_SYNAPSES = {"tau_syn_e": "tau_syn_e", "tau_syn_i": "tau_syn_i"}  # those of I
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write spinnaker.json and rows.bin into `folder`; see `description`."""
+    """Write spinnaker.json, rows.bin and row_index.bin into `folder`; see `description`."""
     cores = program.mapping.slices.core
     numbers, shared = np.unique(cores, return_counts=True)
     if np.any(shared > 1):
         core = int(numbers[shared > 1][0])
         reason = f"not written: core {core} holds several slices, a core of sPyNNaker runs one"
-        return {FILE: reason, ROWS: reason}
-    values, rows = description(program)
+        return {FILE: reason, ROWS: reason, INDEX: reason}
+    values, rows, index = description(program)
     text = json.dumps(values, separators=(",", ":"), sort_keys=True)
     (folder / FILE).write_text(text + "\n", "utf-8")
     (folder / ROWS).write_bytes(rows.astype("<u4").tobytes())
+    (folder / INDEX).write_bytes(index.astype("<u4").tobytes())
     return {
         FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
               "neurons, keys and where their synaptic rows are, and routing tables; no file that a "
               "tool of others reads",
         ROWS: "synaptic rows as a core reads them from SDRAM, in little-endian words of 32 bits: "
-              "three of header, then weight, delay, type and neuron of each synapse"}
+              "three of header, then weight, delay, type and neuron of each synapse",
+        INDEX: "two such words for each row: its source, and its first word in rows.bin"}
 
 
-def description(program: Program) -> tuple[dict[str, Any], Array]:
-    """What spinnaker.json holds, and the words of rows.bin.
+def description(program: Program) -> tuple[dict[str, Any], Array, Array]:
+    """What spinnaker.json holds, the words of rows.bin, and (r, 2) those of row_index.bin.
 
     populations  cell, the words of its parameters (one, or one a neuron), ring buffer shifts, and
                  what the refractory timer begins with
     cores        in the order of their numbers: chip and its place, processor, neurons (flat numbers
                  in the population), their block of keys, slots of the ring buffer, and for each
-                 projection into them the first word and the number of rows, one a source
-                 from the projection's first on
+                 projection into them the first row and the number of rows; a row's source is
+                 counted from the projection's first on
     inputs       with the block of keys of each run of lines
     routers      the routing table of each chip that has one
     """
     network, target = program.network, program.target
-    blocks, words = _rows(program)
+    blocks, words, index = _rows(program)
     slices, places = program.mapping.slices, places_of(program)
     cores = []
     for number in np.argsort(slices.core, kind="stable").tolist():
@@ -84,14 +86,15 @@ def description(program: Program) -> tuple[dict[str, Any], Array]:
                     for port in network.outputs],
         "cores": cores,
         "routers": routers(program),
-    }, words
+    }, words, index
 
 
-def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array]:
-    """For each slice, where the rows of each projection into it are, and all rows."""
+def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array, Array]:
+    """For each slice, which rows of each projection are its; all rows; source and start of each."""
     network, slices = program.network, program.mapping.slices
     blocks: list[list[dict[str, int]]] = [[] for _ in range(len(slices))]
-    parts, first = [np.zeros(0, np.uint32)], 0
+    parts, index = [np.zeros(0, np.uint32)], [np.zeros((0, 2), np.int64)]
+    first_word = first_row = 0
     for number, projection in enumerate(network.projections):
         population = network.population(projection.target)
         matrix = matrix_of(projection.map)
@@ -99,11 +102,13 @@ def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array]:
                 slices.population == network.populations.index(population)).tolist():
             neurons = slices.members(population.shape, place)
             room = _slots(network, population, len(neurons))
-            parts.append(row_words(matrix, neurons, projection.delay, room))
+            words, starts = row_words(matrix, neurons, projection.delay, room)
+            parts.append(words)
+            index.append(starts + np.array([0, first_word]))
             blocks[place].append(
-                {"projection": number, "first_word": first, "n_rows": matrix.shape[0]})
-            first += len(parts[-1])
-    return blocks, np.concatenate(parts)
+                {"projection": number, "first_row": first_row, "n_rows": len(starts)})
+            first_word, first_row = first_word + len(words), first_row + len(starts)
+    return blocks, np.concatenate(parts), np.concatenate(index)
 
 
 def _slots(network: Network, population: Population, n: int) -> int:

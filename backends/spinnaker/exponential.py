@@ -52,6 +52,7 @@ def _scaled(x: int, fraction: int) -> int:
     return (low >> 32) + ((low & WORD) >= 2**31 - 1) + (x >> 32) * fraction
 
 
+@cache
 def _rounded(numerator: int, denominator: int) -> int:
     """2**32 * exp(numerator / denominator) to nearest: the entries of stdfix-exp.c's tables."""
     with localcontext() as context:

@@ -21,8 +21,12 @@ def matrix_of(linear: LinearMap) -> scipy.sparse.csc_array:
     return scipy.sparse.csc_array(rows)
 
 
-def row_words(matrix: scipy.sparse.csc_array, neurons: Array, delay: int, slots: int) -> Array:
-    """(w,) uint32 the rows of every source into the `neurons` of one core, one behind the other.
+def row_words(
+    matrix: scipy.sparse.csc_array, neurons: Array, delay: int, slots: int
+) -> tuple[Array, Array]:
+    """The rows into one core, (w,) uint32, and the source and first word of each, (r, 2) uint32.
+
+    Rows lie one behind the other by ascending source. A source without a synapse has none.
 
     A row is three header words (words of its plastic part, fixed synapses, plastic synapses), then
     for each synapse weight, delay, type and neuron (sPyNNaker 7.4.1 synapse_dynamics_static.py,
@@ -42,13 +46,17 @@ def row_words(matrix: scipy.sparse.csc_array, neurons: Array, delay: int, slots:
         | np.uint32((delay & (slots - 1)) << (index + TYPE_BITS))
         | (weight < 0).astype(np.uint32) << np.uint32(index)
         | rows.indices.astype(np.uint32))
-    return _with_headers(words, np.diff(rows.indptr).astype(np.int64))
+    counts = np.diff(rows.indptr).astype(np.int64)
+    sources = np.flatnonzero(counts)
+    out, first = _with_headers(words, counts[sources])
+    return out, np.stack([sources, first], axis=1).astype(np.uint32)
 
 
-def _with_headers(words: Array, counts: Array) -> Array:
-    """Rows of `counts` synapses each, behind their headers."""
+def _with_headers(words: Array, counts: Array) -> tuple[Array, Array]:
+    """Rows of `counts` synapses each, behind their headers, and where each begins."""
     out = np.zeros(len(words) + HEADER * len(counts), np.uint32)
     row = np.repeat(np.arange(len(counts)), counts)
-    out[np.cumsum(counts) - counts + HEADER * np.arange(len(counts)) + 1] = counts
+    first = np.cumsum(counts) - counts + HEADER * np.arange(len(counts))
+    out[first + 1] = counts
     out[np.arange(len(words)) + HEADER * (row + 1)] = words
-    return out
+    return out, first

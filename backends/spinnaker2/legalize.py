@@ -49,7 +49,8 @@ def _population(population: Population, target: Target) -> Population:
         neuron = replace(neuron, reset=Reset.ZERO, reset_at=ResetAt.SPIKE)
     _require_reset(name, neuron, target)
     if np.any(neuron.threshold < 0):
-        raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
+        raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0",
+                       "Train with thresholds from 0 on.")
     return replace(population, neuron=replace(neuron, reset_at=ResetAt.SPIKE))
 
 

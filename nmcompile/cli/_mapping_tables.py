@@ -27,8 +27,10 @@ def print_mapping(figures: dict[str, Any]) -> None:
          f"{row['stored_bits'] / 8192:,.0f} KiB") for row in figures["layers"]])
     click.echo(f"traffic   {figures['packets']:,.1f} packets and {figures['hops']:,.1f} hops in a "
                "step, at the rates of the calibration data")
-    print_table(("from", "to", "packets/step"), [
-        (row["source"], row["target"], f"{row['packets']:,.2f}") for row in figures["traffic"]])
+    for unit in ("packets", "copies"):
+        print_table(("from", "to", f"{unit}/step"), [
+            (row["source"], row["target"], f"{row[unit]:,.2f}")
+            for row in figures["traffic"] if unit in row])
     print_table(("link", "packets/step"), [
         (f"{row['column']},{row['row']} {row['direction']}", f"{row['packets']:,.2f}")
         for row in figures["links"]])

@@ -73,7 +73,7 @@ def demand(network: Network, mapping: Mapping, target: Target, backend: Backend)
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
         bits += _projection_bits(projection, axons, slices, target, backend)
         number = index.get(projection.source)
-        owner = (_input_runs(len(axons.start) - 1, n, target) if number is None
+        owner = (n + run_of_lines(len(axons.start) - 1, target) if number is None
                  else slice_of_neurons(network, slices, number))
         starts, ends, count = _ways(np.repeat(owner, np.diff(axons.start)), axons.slice, n)
         used = -(-count // sources_of_an_axon(projection, target))
@@ -120,11 +120,11 @@ def runs_of_inputs(lines: int, target: Target) -> int:
     return -(-lines // target.core.neurons.value)
 
 
-def _input_runs(lines: int, n: int, target: Target) -> Array:
-    """(lines,) from `n` on, which of an input's lines come as from one slice."""
+def run_of_lines(lines: int, target: Target) -> Array:
+    """(lines,) int64 the run of each line of an input; without routers an input is one."""
     if target.router is None:
-        return np.full(lines, n)
-    return n + np.arange(lines) // target.core.neurons.value
+        return np.zeros(lines, np.int64)
+    return np.arange(lines) // target.core.neurons.value
 
 
 def _ways(starts: Array, ends: Array, n: int) -> tuple[Array, Array, Array]:

@@ -171,7 +171,8 @@ def _cores(texts: list[str], target: Target, where: str) -> Array:
         n = target.n_cores // each
         if not first <= last < n:
             raise NmcError(where, f"'{text}' is not within 0 to {n - 1}, the "
-                           f"{'chips' if match[1] else 'cores'} of {target.name}")
+                           f"{'chips' if match[1] else 'cores'} of {target.name}",
+                           "Number them from 0.")
         found.append(np.arange(first * each, (last + 1) * each))
     return np.unique(np.concatenate(found)).astype(np.int32)
 
@@ -190,6 +191,7 @@ def _links(texts: list[str], target: Target, where: str) -> Array:
         link = (row * width + column) * len(ways) + ways.index(match[3])
         if not inside or link not in known:
             raise NmcError(where, f"'{text}' leads from or to no tile of {target.name}, which has "
-                           f"{width} x {height}")
+                           f"{width} x {height}", "Count columns and rows from 0, and take a way "
+                           "that leads to another tile.")
         found.append(link)
     return both_ways(target, np.array(found, np.int64)) if found else np.zeros(0, np.int32)

@@ -16,7 +16,7 @@ from nmcompile.mapping.multicast.check import RoutingError
 from nmcompile.mapping.multicast.program import check_routing
 from nmcompile.mapping.multicast.routing import Routing
 from nmcompile.target import Target
-from nmcompile.target.topology import n_links
+from nmcompile.target.topology import n_links, neighbours
 
 
 def verify_program(program: Program) -> Program:
@@ -108,6 +108,8 @@ def _verify_faults(faults: Faults, slices: Slices, target: Target) -> None:
         _require_range("faults", numbers, 0, end)
         if np.any(np.diff(numbers) <= 0):
             raise NmcError("mapping", "its dead parts are not listed once and rising")
+    if np.any(neighbours(target).reshape(-1)[faults.links] < 0):
+        raise NmcError("mapping", "a dead link leads from or to no tile")
     if np.any(np.isin(slices.core, faults.cores)):
         raise NmcError("mapping", "a slice lies on a dead core")
 

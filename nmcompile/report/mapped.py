@@ -33,7 +33,9 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
     limits   for each limit, what the fullest core needs and what a core has
     layers   cores, and of the fullest slice the limit nearest to its end; `copies` is how many
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
-    traffic  packets and hops in a step between layers at the rates of the calibration data
+    traffic  packets in a step between layers at the rates of the calibration data; where routers
+             copy packets, `copies` in their place, one for each slice that hears a packet
+    packets  in a step, before routers copy them; `hops` those of all their copies
     links    the busiest links, packets in a step
     routers  the chips with most routing entries
     faults   what dead parts cost; None where nothing is dead
@@ -51,7 +53,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
         "limits": _limits(program, needs),
         "layers": _layers(program, needs),
         "traffic": _traffic(program, expected),
-        "packets": float(expected.packets.sum()),
+        "packets": float(expected.sent.sum()),
         "hops": float(expected.hops.sum()),
         "links": _links(target, expected.loads),
         "routers": _routers(program),
@@ -128,7 +130,7 @@ def _layers(program: Program, needs: Demand) -> list[dict[str, Any]]:
 
 
 def _traffic(program: Program, expected: Expected) -> list[dict[str, Any]]:
-    """Packets between layers, in the network's order; inputs together are "input"."""
+    """Packets or copies between layers, in the network's order; inputs together are "input"."""
     network, slices = program.network, program.mapping.slices
     n = len(network.populations)
     layer = np.append(slices.population, n)
@@ -136,8 +138,9 @@ def _traffic(program: Program, expected: Expected) -> list[dict[str, Any]]:
     between = np.zeros((n + 1, n))
     np.add.at(between, (layer[packets.row], slices.population[packets.col]), packets.data)
     names = [p.name for p in network.populations]
+    unit = "packets" if program.target.router is None else "copies"
     return [{"source": names[a] if a < n else "input", "target": names[b],
-             "packets": float(between[a, b])}
+             unit: float(between[a, b])}
             for a in (n, *range(n)) for b in range(n) if between[a, b] > 0]
 
 

@@ -72,11 +72,12 @@ def expected_multicast(program: Program) -> Expected:
     network, mapping, target = program.network, program.mapping, program.target
     sent, rates = sent_in(network, mapping, target), rates_by_name(network, mapping.rates)
     trees, n = trees_of(program, sent), len(mapping.slices)
-    rate = sent_by(sent.senders, rates)
+    rate = sent_by(sent.senders, rates) * (np.diff(trees.heard.indptr) > 0)
     crossed, hops = rate * trees.hops, np.zeros((n + 1, 3))
     hops[:, BETWEEN_CHIPS] = np.append(crossed[:n], crossed[n:].sum())
     packets, _ = copies_between(network, mapping.slices, mapping.axons, rates, target)
-    return Expected(packets=packets, hops=hops, loads=rate @ trees.links)
+    return Expected(packets=packets, sent=np.append(rate[:n], rate[n:].sum()), hops=hops,
+                    loads=rate @ trees.links)
 
 
 def trees_of(program: Program, sent: Sent) -> Trees:

@@ -95,13 +95,16 @@ class Traffic:
 class Expected:
     """Traffic of a step at the rates that a mapping was made for.
 
-    packets  (slices + 1, slices) CSR float64; the last row is that of the inputs
+    packets  (slices + 1, slices) CSR float64; the last row is that of the inputs. Where routers
+             copy packets, a copy for each slice that hears one
+    sent     (slices + 1,) packets where they begin, before routers copy them
     hops     (slices + 1, 3) along x, along y, between chips, where packets begin
     loads    (links,) packets over each link, by its number
     ways     around dead links, on a mesh
     """
 
     packets: scipy.sparse.csr_array
+    sent: Array
     hops: Array
     loads: Array
     ways: Detours | None = None
@@ -117,7 +120,7 @@ def expected_on_mesh(program: Program) -> Expected:
     hops, ways = np.zeros((packets.shape[0], 3)), ways_of(program)
     spread(packets.indptr, packets.indices, packets.data, tile_position(target, slices.core),
            *_routes(target, ways), loads, hops)
-    return Expected(packets=packets, hops=hops, loads=loads, ways=ways)
+    return Expected(packets=packets, sent=packets.sum(axis=1), hops=hops, loads=loads, ways=ways)
 
 
 def ways_of(program: Program) -> Detours:

@@ -73,5 +73,6 @@ def with_chips(target: Target, chips: int) -> Target:
     cores = target.cores_per_chip * chips
     if not 1 <= chips or cores > MAX_CORES:
         raise NmcError(target.name, f"a board of {chips:,} chips has {cores:,} cores, expected 1 "
-                       f"to {MAX_CORES:,}")
+                       f"to {MAX_CORES:,}",
+                       f"Take --chips 1 to {MAX_CORES // target.cores_per_chip}.")
     return target.model_copy(update={"board": board})

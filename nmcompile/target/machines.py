@@ -34,7 +34,8 @@ def routed_chips(target: Target, chips: int) -> Target:
             "three." if hexagons else f"Its one board has {own:,} chips.")
     if chips * target.cores_per_chip > MAX_CORES:
         raise NmcError(target.name, f"a machine of {chips:,} chips has "
-                       f"{chips * target.cores_per_chip:,} cores, expected {MAX_CORES:,} at most")
+                       f"{chips * target.cores_per_chip:,} cores, expected {MAX_CORES:,} at most",
+                       f"Take --chips {_most_sets(target) * 3 * BOARD} at most.")
     shape: dict[str, Any] = {"width": SIZE, "height": SIZE, "wrap": False, "missing": CORNERS}
     if sets:
         high = next(n for n in range(isqrt(sets), 0, -1) if sets % n == 0)
@@ -55,6 +56,11 @@ def fitting_chips(target: Target, chips: int) -> int:
     fits = chips * target.cores_per_chip <= MAX_CORES and (
         target.router is None or _is_of_hexagons(target.router, own))
     return chips if fits else 0
+
+
+def _most_sets(target: Target) -> int:
+    """How many sets of three boards a machine may have."""
+    return MAX_CORES // (3 * BOARD * target.cores_per_chip)
 
 
 def _is_of_hexagons(router: Router, chips: int) -> bool:

@@ -196,7 +196,7 @@ def refused(net):
      "without it (in Sinabs min_v_mem=None)."),
     (lif(v_init=scalar(0.5)), "conv: its membrane starts from other values than 0, where spinnaker2 "
      "begins. Start the model from 0."),
-    (lif(threshold=scalar(-1)), "conv: a threshold of -1 is below 0."),
+    (lif(threshold=scalar(-1)), "conv: a threshold of -1 is below 0. Train with thresholds from 0 on."),
     (CubaLIF(decay=scalar(0.9), threshold=scalar(1), current_decay=scalar(0.5)),
      "conv: spinnaker2 has no 'cuba-lif' neuron. Use leaky integrate-and-fire neurons without a "
      "synaptic current."),

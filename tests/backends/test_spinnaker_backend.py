@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +14,7 @@ from helpers.edges import at_edges
 from helpers.networks import conv, dense, scalar, sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nmcompile_backends.spinnaker.dynamics import dynamics
+from nmcompile_backends.spinnaker.dynamics import _FOUND, dynamics
 from nmcompile_backends.spinnaker.encode import encode, natural_scale, room_of
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
 
@@ -103,7 +104,7 @@ def figures(found):
 @pytest.mark.parametrize("seed", range(2))
 def test_the_cores_of_a_compiled_network_compute_what_its_integers_do(tmp_path, seed):
     program = (compiled(network(seed)) if seed else default()).program
-    assert set(BACKEND.emit(program, tmp_path)) == {"spinnaker.json", "rows.bin"}
+    assert set(BACKEND.emit(program, tmp_path)) == {"spinnaker.json", "rows.bin", "row_index.bin"}
     sent = inputs(program.network, seed + 50)["image"].astype(np.int32)
     wanted, spikes = run_aligned(program.network, program.latency, {"image": sent}), 0
     told, *_ = spinnaker_machine.run(tmp_path, {"image": sent[0].reshape(25, -1)}, 25 + 8)
@@ -287,6 +288,20 @@ def test_no_ring_buffer_overflows_at_the_natural_scale_though_all_sources_fire()
     assert 0.99 * 0xFFFF < fullest <= 0xFFFF + 100
 
 
+def test_a_neurons_registers_are_found_once_for_each_shape_as_long_as_it_lives():
+    neuron = cuba(decay=np.linspace(0.1, 0.9, 3).astype(np.float32))
+    layer = Population(name="n", shape=(3,), neuron=neuron)
+    found = dynamics(layer)
+    assert dynamics(replace(layer, bias=np.ones(3, np.float32))) is found
+    assert dynamics(replace(layer, shape=(2, 3))) is not found
+    other = dynamics(replace(layer, neuron=replace(neuron, decay=scalar(0.5))))
+    assert not np.array_equal(other.keeps, found.keeps)
+    known, gone = len(_FOUND), weakref.ref(neuron)
+    del layer, neuron
+    assert gone() is None
+    assert len(_FOUND) == known - 1
+
+
 @pytest.mark.parametrize("kind", ["dense", "sparse", "conv"])
 def test_rows_hold_each_weight_with_its_delay_type_and_neuron(kind):
     rng = np.random.default_rng(5)
@@ -297,14 +312,19 @@ def test_rows_hold_each_weight_with_its_delay_type_and_neuron(kind):
     linear = linear.with_weights(at_edges(rng, -0xFFFF, 0xFFFF, linear.weights().shape))
     neurons = rng.permutation(int(np.prod(linear.out_shape)))[:20]
     matrix = np.rint(linear.apply(np.eye(int(np.prod(linear.in_shape))))).astype(int)[:, neurons]
-    words, at = row_words(matrix_of(linear), np.sort(neurons), 3, 4).astype(np.int64), 0
-    for row in matrix[:, np.argsort(neurons)]:
+    words, index = row_words(matrix_of(linear), np.sort(neurons), 3, 4)
+    words, found, at = words.astype(np.int64), iter(index.tolist()), 0
+    for source, row in enumerate(matrix[:, np.argsort(neurons)]):
         targets = np.flatnonzero(row)
+        if not len(targets):
+            continue
+        assert next(found) == [source, at]
         assert words[at : at + 3].tolist() == [0, len(targets), 0]
         assert words[at + 3 : at + 3 + len(targets)].tolist() == [
             abs(int(row[t])) << 16 | 3 << 6 | int(row[t] < 0) << 5 | int(t) for t in targets]
         at += 3 + len(targets)
     assert at == len(words)
+    assert next(found, None) is None
 
 
 @cache

@@ -15,6 +15,7 @@ from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
 from nmcompile.ir.neurons import LIF
 from nmcompile.mapper import map_network
+from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import random_faults
 from nmcompile.pipeline import compile_stage
@@ -83,16 +84,14 @@ def test_a_spike_comes_to_all_cores_that_have_a_row_for_it(program, tmp_path_fac
     folder = tmp_path_factory.mktemp("emitted")
     BACKEND.emit(moved, folder)
     values = json.loads((folder / "spinnaker.json").read_text("utf-8"))
+    words, index = np.fromfile(folder / "rows.bin", "<u4"), spinnaker_machine.read_index(folder)
     rows = {}  # source, line -> cores with synapses of it
     for core in values["cores"]:
-        made = spinnaker_machine.Core(core, values, np.fromfile(folder / "rows.bin", "<u4"))
-        synapses, row = np.diff(made.network.synapses.start), 0
-        for block in core["rows"]:
-            source = values["projections"][block["projection"]]["source"]
-            for line in range(block["n_rows"]):
-                if synapses[row + line]:
-                    rows.setdefault((source, line), set()).add((core["chip"], core["processor"]))
-            row += block["n_rows"]
+        made = spinnaker_machine.Core(core, values, words, index)
+        assert np.diff(made.network.synapses.start).min() > 0
+        for source, lines in made.sources:
+            for line in lines.tolist():
+                rows.setdefault((source, line), set()).add((core["chip"], core["processor"]))
     senders = [(core["chip"], core["population"], core["neurons"], core)
                for core in values["cores"]]
     for port in values["inputs"]:
@@ -109,3 +108,13 @@ def test_a_spike_comes_to_all_cores_that_have_a_row_for_it(program, tmp_path_fac
             used.add(key)
             assert reached(values, chip, key) == wanted
     assert len(used) == 36 + 27
+
+
+def test_the_rows_are_as_long_as_the_memory_that_is_counted_for_them(program, tmp_path):
+    BACKEND.emit(program, tmp_path)
+    assert all(np.all(p.map.weights() != 0) for p in program.network.projections)
+    counted = demand(program.network, program.mapping, program.target, BACKEND).synapse_bits.sum()
+    assert 8 * (tmp_path / "rows.bin").stat().st_size == counted
+    words = np.fromfile(tmp_path / "rows.bin", "<u4")
+    first = spinnaker_machine.read_index(tmp_path)[:, 1]
+    np.testing.assert_array_equal(np.diff(first, append=len(words)), 3 + words[first + 1])

@@ -1,4 +1,4 @@
-"""The cores that spinnaker.json and rows.bin describe, run step by step from their words alone."""
+"""The cores that emitted files describe, run step by step from their words alone."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from helpers.spinnaker_networks import CoreNetwork
 class Core:
     """One core: its neurons, its ring buffer, and the sources of its rows, in their order."""
 
-    def __init__(self, description: dict, values: dict, words: np.ndarray) -> None:
+    def __init__(self, description: dict, values: dict, words: np.ndarray,
+                 index: np.ndarray) -> None:
         population = next(p for p in values["populations"]
                           if p["name"] == description["population"])
         self.population, self.neurons = population["name"], np.array(description["neurons"])
         self.early = population["refractory_timer"]
-        self.sources = [_source(values["projections"][block["projection"]], block["n_rows"])
-                        for block in description["rows"]]
+        rows = [index[b["first_row"] : b["first_row"] + b["n_rows"]] for b in description["rows"]]
+        self.sources = [_source(values["projections"][block["projection"]], own[:, 0])
+                        for block, own in zip(description["rows"], rows, strict=True)]
         n, cell = len(self.neurons), _cell(population, self.neurons)
         make = delta_neuron if population["cell"] == "IF_curr_delta" else neuron
         self.network = CoreNetwork(
             neuron=make(self.population, cell, (n,), shifts=population["ring_buffer_shifts"]),
             cell=cell, dt_ms=values["time_step_ms"], n=n, slots=description["slots"],
-            synapses=_synapses(description, words, n), spikes=np.zeros((0, 0), np.int32))
+            synapses=_synapses(np.concatenate([index[:0], *rows]), words, description["slots"], n), spikes=np.zeros((0, 0), np.int32))
         self.ring = rings.empty_ring(description["slots"], n)
         self.network.synapses.verify(self.population, self.ring)
         self.state = self.network.neuron.initial_state((1, n))
@@ -57,7 +59,8 @@ def run(folder: Path, inputs: dict[str, np.ndarray], steps: int) -> tuple[dict, 
     """
     values = json.loads((folder / "spinnaker.json").read_text("utf-8"))
     words = np.fromfile(folder / "rows.bin", "<u4")
-    cores = [Core(description, values, words) for description in values["cores"]]
+    index = read_index(folder)
+    cores = [Core(description, values, words, index) for description in values["cores"]]
     sizes = {p["name"]: int(np.prod(p["shape"])) for p in values["populations"]}
     told = {name: np.zeros((steps, n, 5), np.int64) for name, n in sizes.items()}
     heard: list[list[np.ndarray]] = [[] for _ in cores]
@@ -73,9 +76,13 @@ def run(folder: Path, inputs: dict[str, np.ndarray], steps: int) -> tuple[dict, 
     return told, cores, networks
 
 
-def _source(projection: dict, n_rows: int) -> tuple[str, slice]:
-    first = projection["first_source"]
-    return projection["source"], slice(first, first + n_rows)
+def read_index(folder: Path) -> np.ndarray:
+    """(r, 2) source and first word of each row."""
+    return np.fromfile(folder / "row_index.bin", "<u4").reshape(-1, 2).astype(np.int64)
+
+
+def _source(projection: dict, lines: np.ndarray) -> tuple[str, np.ndarray]:
+    return projection["source"], projection["first_source"] + lines
 
 
 def _with_outer(core: Core, spikes: np.ndarray) -> CoreNetwork:
@@ -91,21 +98,18 @@ def _cell(population: dict, neurons: np.ndarray) -> Cell:
     return Cell(**values)
 
 
-def _synapses(description: dict, words: np.ndarray, n: int) -> rings.Synapses:
+def _synapses(rows: np.ndarray, words: np.ndarray, slots: int, n: int) -> rings.Synapses:
     counts, found, index = [], [], rings.bits_for(n)
-    for block in description["rows"]:
-        at = block["first_word"]
-        for _ in range(block["n_rows"]):
-            plastic, fixed, plastic_fixed = words[at : at + 3].tolist()
-            assert (plastic, plastic_fixed) == (0, 0)
-            found.append(words[at + 3 : at + 3 + fixed])
-            counts.append(fixed)
-            at += 3 + fixed
+    for at in rows[:, 1].tolist():
+        plastic, fixed, plastic_fixed = words[at : at + 3].tolist()
+        assert (plastic, plastic_fixed) == (0, 0)
+        found.append(words[at + 3 : at + 3 + fixed])
+        counts.append(fixed)
     word = np.concatenate([np.zeros(0, np.uint32), *found])
-    delay = word >> (index + 1) & (description["slots"] - 1)
+    delay = word >> (index + 1) & (slots - 1)
     return rings.Synapses(
         start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         kind=(word >> index & 1).astype(np.uint8),
         target=(word & (2**index - 1)).astype(np.int32),
-        delay=np.where(delay == 0, description["slots"], delay).astype(np.uint16),
+        delay=np.where(delay == 0, slots, delay).astype(np.uint16),
         weight=(word >> 16).astype(np.uint16))

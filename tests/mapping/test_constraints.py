@@ -79,7 +79,8 @@ def test_layers_share_a_chip_or_do_not_as_asked(cores_of):
 @pytest.mark.parametrize(("text", "message"), [
     ('reserve = ["x"]', "reserve: 'x' names no cores. Write a core as \"4\", a range as \"4-7\", a "
      'chip as "chip 2".'),
-    ('reserve = ["140-150"]', "reserve: '140-150' is not within 0 to 143, the cores of loihi2."),
+    ('reserve = ["140-150"]', "reserve: '140-150' is not within 0 to 143, the cores of loihi2. Number "
+     "them from 0."),
     ('reserve = ["chip 4"]', "reserve: 'chip 4' is not within 0 to 3, the chips of loihi2."),
     ('[layers.cone]\nmost_cores = 2', "layer: 'cone' is not known. Did you mean 'conv'? "),
     ('[layers.conv]\nmost_cores = 2', "conv: needs 14 cores, its most_cores is 2."),
@@ -93,7 +94,8 @@ def test_layers_share_a_chip_or_do_not_as_asked(cores_of):
     ('[faults]\nchips = ["4"]', "faults.chips: 'chip 4' is not within 0 to 3, the chips of loihi2."),
     ('[faults]\nlinks = ["2,0 up"]', "faults.links: '2,0 up' names no link."),
     ('[faults]\nlinks = ["11,0 east"]', "faults.links: '11,0 east' leads from or to no tile of "
-     "loihi2, which has 12 x 3."),
+     "loihi2, which has 12 x 3. Count columns and rows from 0, and take a way that leads to another "
+     "tile."),
     ("reserve = [", "is not TOML"),
 ])
 def test_what_cannot_be_kept_is_refused_by_name(cores_of, text, message):

@@ -21,7 +21,9 @@ from nmcompile.mapping.capacity import CapacityError, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints, read_constraints
 from nmcompile.mapping.faults import both_ways, random_faults
 from nmcompile.mapping.files import load_program, save_program
+from nmcompile.mapping.multicast import check
 from nmcompile.mapping.multicast.machine import machine_of
+from nmcompile.mapping.multicast.program import sent_in, ways_in
 from nmcompile.mapping.traffic import copies_between
 from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.place.machine_board import machine_board
@@ -203,6 +205,18 @@ def test_expected_traffic_adds_up_to_the_hops_of_all_links(program):
     assert told.loads.sum() == pytest.approx(told.hops.sum())
 
 
+def test_the_figures_count_a_packet_once_and_its_copies_apart(compiled):
+    program, rates = compiled.program, rates_by_name(
+        compiled.program.network, compiled.program.mapping.rates)
+    sent = [(float(rates[name].reshape(-1)[members].sum()), wanted)
+            for _, (name, members), wanted in senders_in_plain_python(program)]
+    figures = mapping_figures(program, compiled.demand)
+    assert figures["packets"] == pytest.approx(sum(rate for rate, wanted in sent if wanted))
+    assert sum(row["copies"] for row in figures["traffic"]) == pytest.approx(
+        sum(rate * len(wanted) for rate, wanted in sent))
+    assert figures["packets"] < sum(row["copies"] for row in figures["traffic"])
+
+
 def test_the_figures_name_the_chips_with_most_entries(compiled):
     figures = mapping_figures(compiled.program, compiled.demand)
     entries = compiled.program.mapping.routing.tables.entries()
@@ -331,6 +345,45 @@ def test_tampered_keys_and_tables_are_refused(program, part, field, value, messa
     with pytest.raises(NmcError) as error:
         verify_program(replace(program, mapping=replace(program.mapping, routing=bad)))
     assert message in str(error.value)
+
+
+def test_ways_are_the_same_however_many_packets_are_walked_at_once(program, monkeypatch):
+    sent = sent_in(program.network, program.mapping, program.target)
+    whole, walked = ways_in(program, sent), []
+    seen = check._steps
+    monkeypatch.setattr(check, "AT_ONCE", 3 * len(sent.machine))
+    monkeypatch.setattr(check, "_steps", lambda machine, made, key, chip: (
+        walked.append(len(key)), seen(machine, made, key, chip))[1])
+    parts = ways_in(program, sent)
+    assert len(walked) > 1
+    assert max(walked) == 3
+    for name, values in vars(whole).items():
+        np.testing.assert_array_equal(getattr(parts, name), values)
+
+
+def test_a_dead_link_of_a_place_without_a_chip_is_refused(program):
+    for link in (3 * 6 + 2, 1 * 6 + 5):  # (3, 0) is missing; south of (1, 0) nothing is
+        dead = Faults(links=np.array([link], np.int32))
+        with pytest.raises(NmcError) as error:
+            verify_program(replace(program, mapping=replace(program.mapping, faults=dead)))
+        assert str(error.value) == "mapping: a dead link leads from or to no tile."
+
+
+def test_keys_that_are_longer_than_a_packets_are_refused(program):
+    def of_bits(n):
+        router = program.target.router
+        bits = router.key_bits.model_copy(update={"value": n})
+        target = program.target.model_copy(
+            update={"router": router.model_copy(update={"key_bits": bits})})
+        return replace(program, target=target)
+
+    keys = program.mapping.routing.keys
+    needed = int((keys.key | ~keys.mask).max()).bit_length()
+    verify_program(of_bits(needed))
+    with pytest.raises(NmcError) as error:
+        verify_program(of_bits(needed - 1))
+    assert str(error.value) == (
+        f"routing: a key has more than the {needed - 1} bits of a packet's.")
 
 
 def test_a_routing_without_routers_or_routers_without_one_are_refused(program):

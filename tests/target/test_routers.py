@@ -11,6 +11,7 @@ from nmcompile.mapping import Faults
 from nmcompile.mapping.faults import both_ways, cut_off, links_out
 from nmcompile.mapping.multicast.machine import machine_of, spin5
 from nmcompile.target import Target, fitting_chips, load_target, with_chips
+from nmcompile.target.schema import MAX_CORES
 from nmcompile.target.topology import neighbours, router_links, tile_number, tile_position
 
 CORNERS = [(x, y) for y in range(8) for x in range(8) if not max(0, y - 3) <= x <= min(7, y + 4)]
@@ -111,6 +112,17 @@ def test_a_board_of_another_shape_stands_alone():
         with_chips(machine(2, 2), 8)
     assert str(error.value) == (
         "loihi2: 8 chips make no machine of its boards. Its one board has 4 chips.")
+
+
+def test_more_chips_than_a_machine_may_have_are_refused_with_how_many_it_may():
+    for target in (machine(8, 8, missing=CORNERS), load_target("loihi2")):
+        sets = 144 if target.router else 1
+        most = MAX_CORES // (sets * target.cores_per_chip) * sets
+        assert with_chips(target, most).board.chips.value == most
+        with pytest.raises(NmcError) as error:
+            with_chips(target, most + sets)
+        assert str(error.value).endswith(
+            f" Take --chips {most} at most." if target.router else f" Take --chips 1 to {most}.")
 
 
 def test_targets_without_routers_stand_in_a_row_as_before():

@@ -88,14 +88,18 @@ def walk(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> Reached:
 def ways_of(machine: Machine, demand: Demand, keys: Keys, made: Tables) -> Ways:
     """The ways of each sender's packets, by its first key; raises RoutingError as `walk` does."""
     sends = np.flatnonzero(np.diff(demand.start) > 0)
-    steps = list(_steps(machine, made, keys.key[sends].astype(np.int64), demand.chip[sends]))
-    none = np.zeros(0, np.int64)
-    counts = [len(step.packet) for step in steps]
-    return Ways(
-        source=sends[np.concatenate([*(step.packet for step in steps), none])],
-        chip=np.concatenate([*(step.chip for step in steps), none]),
-        route=np.concatenate([*(step.route for step in steps), none]),
-        hops=np.repeat(np.arange(len(steps)), counts))
+    most = max(1, AT_ONCE // len(machine))
+    parts = [np.zeros((4, 0), np.int64)]
+    for low in range(0, len(sends), most):
+        some = sends[low : low + most]
+        steps = _steps(machine, made, keys.key[some].astype(np.int64), demand.chip[some])
+        parts += [np.stack([some[step.packet], step.chip, step.route,
+                            np.full(len(step.packet), hops)])
+                  for hops, step in enumerate(steps)]
+    source, chip, route, hops = np.concatenate(parts, axis=1)
+    nearest = np.argsort(hops, kind="stable")
+    return Ways(source=source[nearest], chip=chip[nearest], route=route[nearest],
+                hops=hops[nearest])
 
 
 def check(

@@ -9,7 +9,7 @@ import scipy.sparse
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping.capacity import runs_of_inputs, slice_of_neurons
+from nmcompile.mapping.capacity import run_of_lines, slice_of_neurons
 from nmcompile.mapping.mapping import Axons, Slices
 from nmcompile.target import Target
 
@@ -70,14 +70,14 @@ def demand(chip: Array, core: Array, neurons: Array, source: Array, target: Arra
 
 def senders(network: Network, slices: Slices, target: Target) -> Senders:
     """The senders of a network whose neurons lie in `slices`."""
-    run, n = target.core.neurons.value, len(slices)
+    n = len(slices)
     of = {p.name: slice_of_neurons(network, slices, i) for i, p in enumerate(network.populations)}
     sizes = [slices.sizes().astype(np.int64)]
     for port in network.inputs:
-        block = np.arange(port.size) // run
+        block = run_of_lines(port.size, target)
         of[port.name] = (n + block).astype(np.int32)
         sizes.append(np.bincount(block))
-        n += runs_of_inputs(port.size, target)
+        n += len(sizes[-1])
     return Senders(of=of, size=np.concatenate(sizes))
 
 

@@ -20,7 +20,7 @@ BOARD_SIZE = 8  # a version 5 board: 48 chips, a hexagon in 8 x 8 (`version_5.py
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Machine:
-    """Living chips by index.
+    """Chips by index; a dead one, where it is among them, has neither links nor cores.
 
     x, y       (n,) int32      position of each chip
     neighbour  (n, 6) int32    chip behind each link, -1 where there is none or it is dead

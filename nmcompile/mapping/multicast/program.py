@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import scipy.sparse
 
 from nmcompile.ir import Network
@@ -39,7 +40,8 @@ def sent_in(network: Network, mapping: Mapping, target: Target) -> Sent:
 def check_routing(program: Program) -> int:
     """Links that one packet of every key crosses, all together.
 
-    Raises RoutingError where a key does not reach exactly the cores that it must: see `check`.
+    Raises RoutingError where a key is longer than a packet's, or does not reach exactly the cores
+    that it must: see `check`.
     """
     routing, router = program.mapping.routing, program.target.router
     assert routing is not None
@@ -47,6 +49,9 @@ def check_routing(program: Program) -> int:
     sent = sent_in(program.network, program.mapping, program.target)
     if len(routing.keys.key) != len(sent.demand):
         raise RoutingError("senders and blocks of keys differ in number")
+    last = (routing.keys.key | ~routing.keys.mask).astype(np.int64)
+    if np.any(last >> router.key_bits.value):
+        raise RoutingError(f"a key has more than the {router.key_bits.value} bits of a packet's")
     return check(sent.machine, sent.demand, routing.keys, routing.tables, router.spare_bits.value)
 
 

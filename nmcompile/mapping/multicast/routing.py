@@ -19,10 +19,6 @@ class Keys:
     key: Array
     mask: Array
 
-    def bits(self) -> Array:
-        """(s,) free bits of each block."""
-        return np.frexp(~self.mask)[1].astype(np.int64)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tables:

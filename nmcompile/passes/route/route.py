@@ -22,8 +22,9 @@ NONE = np.zeros(0, np.int64)
 def route(network: Network, slices: Slices) -> tuple[Axons, ...]:
     """Axons of every projection, in the network's order.
 
-    A source has one axon to each slice in which it has at least one synapse; spikes then travel
-    in dimension order (x first), which needs no table.
+    A source has one axon to each slice in which it has at least one synapse. Ways are no part of
+    them: on a mesh spikes travel in dimension order (x first), and around dead links in legs of it;
+    routers have tables (`multicast`).
     """
     return tuple(_by_source(network, p, _axons(network, p, slices)) for p in network.projections)
 
