@@ -3,195 +3,230 @@
 import numpy as np
 
 from nmcompile.arithmetic.jit import kernel
-from nmcompile.simulator.noc._router_kernels import begin, step
-
-LINKS = 4  # ports of a router that lead to others: +x, -x, +y, -y; its cores follow
+from nmcompile.simulator.noc._fields import (
+    ACTIVE,
+    ARRIVED,
+    COUNTING,
+    CREATED,
+    CREDIT,
+    DEPTH,
+    FAR,
+    FIRST,
+    FLIT,
+    FREE,
+    FULLEST,
+    HEAD,
+    HELD,
+    HOLDS,
+    INJECTED,
+    INTERVAL,
+    LATENCY,
+    LINKS,
+    N_ACTIVE,
+    N_ARRIVED,
+    N_CREATED,
+    N_SENDING,
+    NEXT_CREDIT,
+    NEXT_FLIT,
+    NONE,
+    NOW,
+    ORDER,
+    OWNER,
+    OWNS,
+    PORTS,
+    QUEUE,
+    RESIDENT,
+    ROOM,
+    ROUTERS,
+    SENDING,
+    SOURCE,
+    SPACE,
+    TOWARDS,
+    TRAVERSAL,
+    WAITING,
+    WANTED,
+    WORKED,
+)
+from nmcompile.simulator.noc._router_kernels import allocate, begin
 
 
 @kernel
-def advance(fabric, packets, state, router_cycles):
+def advance(setup, port, place, packet, node, router, slot, clock, router_cycles):
     """Go on until all packets have arrived, or routers have worked `router_cycles` more cycles.
 
     A cycle: what links and credits deliver, then the sources, then the routers that hold packets.
     Whatever one of these sends is delivered in a later cycle, so that their order does not matter.
     """
-    clock, n_packets = state.clock, len(packets.source)
-    stop = clock.router_cycles[0] + router_cycles
-    while clock.arrived[0] < n_packets and clock.router_cycles[0] < stop:
-        now = clock.now[0]
-        slot = now % len(state.flit_first)
-        deliver_flits(fabric, packets, state, now, slot)
-        deliver_credits(fabric, packets, state, slot)
-        create(packets, state, now)
-        inject(fabric, packets, state, now)
-        work(fabric, packets, state, now)
-        clock.now[0] = next_cycle(packets, state, now)
+    asked = np.zeros(setup[PORTS], np.int64)
+    stop = clock[WORKED] + router_cycles
+    while clock[N_ARRIVED] < len(packet) and clock[WORKED] < stop:
+        now = clock[NOW]
+        deliver_flits(setup, port, place, packet, router, slot, clock, now)
+        deliver_credits(setup, port, place, node, slot, clock, now)
+        create(packet, node, clock, now)
+        inject(setup, port, packet, node, slot, clock, now)
+        work(setup, port, place, packet, router, slot, clock, asked, now)
+        clock[NOW] = next_cycle(packet, slot, clock, now)
 
 
 @kernel
-def next_cycle(packets, state, now):
+def next_cycle(packet, slot, clock, now):
     """The next cycle in which anything happens."""
-    clock = state.clock
-    if clock.active[0] or clock.ready[0]:
+    if clock[N_ACTIVE] or clock[N_SENDING]:
         return now + 1
     soonest = np.iinfo(np.int64).max
-    if clock.created[0] < len(packets.source):
-        soonest = packets.created[packets.order[clock.created[0]]]
-    n_slots = len(state.flit_first)
-    for ahead in range(1, n_slots):
-        if now + ahead >= soonest:
-            break
-        slot = (now + ahead) % n_slots
-        if state.flit_first[slot] >= 0 or state.credit_first[slot] >= 0:
-            return now + ahead
+    if clock[N_CREATED] < len(packet):
+        soonest = packet[packet[clock[N_CREATED], ORDER], CREATED]
+    for cycle in range(now + 1, min(soonest, now + len(slot))):
+        if slot[cycle % len(slot), FLIT] != NONE or slot[cycle % len(slot), CREDIT] != NONE:
+            return cycle
     return soonest
 
 
 @kernel
-def deliver_flits(fabric, packets, state, now, slot):
+def deliver_flits(setup, port, place, packet, router, slot, clock, now):
     """Put arriving packets into buffers, take those that reach a core, return credits of cores.
 
-    Where a packet is going, `flit_to`, is an input; or an output, counted on behind the inputs,
-    whose core it reaches; or, behind these, an output to which the credit for its place goes.
+    Where a packet goes, TOWARDS, is an input; or an output, counted on behind the inputs, whose
+    core it reaches; or, behind these, an output to which the credit for its place returns.
     """
-    n_ports = len(fabric.far)
-    packet = state.flit_first[slot]
-    state.flit_first[slot] = -1
-    while packet >= 0:
-        following = state.flit_next[packet]
-        to = state.flit_to[packet]
+    n_ports = len(port)
+    moving = slot[now % len(slot), FLIT]
+    slot[now % len(slot), FLIT] = NONE
+    while moving != NONE:
+        following, to = packet[moving, NEXT_FLIT], packet[moving, TOWARDS]
         if to < n_ports:
-            store(fabric, packets, state, packet, to, now)
+            store(setup, port, place, packet, router, clock, moving, to, now)
         elif to < 2 * n_ports:
-            packets.arrived[packet] = now
-            state.clock.arrived[0] += 1
-            state.flit_to[packet] = to + n_ports
-            send(state, packet, now + 1 + fabric.latency[to - n_ports] + fabric.credit_delay)
+            packet[moving, ARRIVED] = now
+            clock[N_ARRIVED] += 1
+            packet[moving, TOWARDS] = to + n_ports
+            send(packet, slot, moving, now + 1 + port[to - n_ports, LATENCY] + setup[COUNTING])
         else:
-            state.credits[to - 2 * n_ports] += 1
-        packet = following
+            port[to - 2 * n_ports, ROOM] += 1
+        moving = following
 
 
 @kernel
-def store(fabric, packets, state, packet, entry, now):
-    """Put `packet` into the buffer of input `entry`."""
-    router, held = entry // fabric.ports, state.held[entry]
-    place = entry * fabric.depth + (state.head[entry] + held) % fabric.depth
-    state.buffer[place] = packet
-    state.held[entry] = held + 1
-    state.fullest[entry] = max(state.fullest[entry], held + 1)
-    packets.routers[packet] += 1
+def store(setup, port, place, packet, router, clock, moving, entry, now):
+    """Put the packet `moving` into the buffer of input `entry`."""
+    held, depth = port[entry, HELD], setup[DEPTH]
+    place[entry * depth + (port[entry, HEAD] + held) % depth, HOLDS] = moving
+    port[entry, HELD] = held + 1
+    port[entry, FULLEST] = max(port[entry, FULLEST], held + 1)
+    packet[moving, ROUTERS] += 1
     if held == 0:
-        begin(fabric, packets, state, entry, now)
-    if state.resident[router] == 0:
-        state.active[state.clock.active[0]] = router
-        state.clock.active[0] += 1
-    state.resident[router] += 1
+        begin(setup, port, place, packet, entry, now)
+    here = entry // setup[PORTS]
+    if router[here, RESIDENT] == 0:
+        router[clock[N_ACTIVE], ACTIVE] = here
+        clock[N_ACTIVE] += 1
+    router[here, RESIDENT] += 1
 
 
 @kernel
-def deliver_credits(fabric, packets, state, slot):
+def deliver_credits(setup, port, place, node, slot, clock, now):
     """Give the places that were freed in buffers back to those that send into them."""
-    place = state.credit_first[slot]
-    state.credit_first[slot] = -1
-    while place >= 0:
-        entry = place // fabric.depth
-        port = entry % fabric.ports
-        if port < LINKS:
-            state.credits[fabric.far[entry]] += 1
+    cores = setup[PORTS] - LINKS
+    freed = slot[now % len(slot), CREDIT]
+    slot[now % len(slot), CREDIT] = NONE
+    while freed != NONE:
+        entry = freed // setup[DEPTH]
+        way = entry % setup[PORTS]
+        if way < LINKS:
+            port[port[entry, FAR], ROOM] += 1
         else:
-            node = (entry // fabric.ports) * (fabric.ports - LINKS) + port - LINKS
-            state.node_credits[node] += 1
-            if state.node_credits[node] == 1 and state.waiting[node] > 0:
-                state.ready[state.clock.ready[0]] = node
-                state.clock.ready[0] += 1
-        place = state.credit_next[place]
+            source = (entry // setup[PORTS]) * cores + way - LINKS
+            node[source, SPACE] += 1
+            if node[source, SPACE] == 1 and node[source, WAITING] > 0:
+                node[clock[N_SENDING], SENDING] = source
+                clock[N_SENDING] += 1
+        freed = place[freed, NEXT_CREDIT]
 
 
 @kernel
-def create(packets, state, now):
+def create(packet, node, clock, now):
     """Queue the packets that are created in this cycle at their sources."""
-    clock = state.clock
-    while clock.created[0] < len(packets.source):
-        packet = packets.order[clock.created[0]]
-        if packets.created[packet] > now:
+    while clock[N_CREATED] < len(packet):
+        created = packet[clock[N_CREATED], ORDER]
+        if packet[created, CREATED] > now:
             break
-        node = packets.source[packet]
-        if state.waiting[node] == 0 and state.node_credits[node] > 0:
-            state.ready[clock.ready[0]] = node
-            clock.ready[0] += 1
-        state.waiting[node] += 1
-        clock.created[0] += 1
+        source = packet[created, SOURCE]
+        if node[source, WAITING] == 0 and node[source, SPACE] > 0:
+            node[clock[N_SENDING], SENDING] = source
+            clock[N_SENDING] += 1
+        node[source, WAITING] += 1
+        clock[N_CREATED] += 1
 
 
 @kernel
-def inject(fabric, packets, state, now):
+def inject(setup, port, packet, node, slot, clock, now):
     """Send one packet from each source that has one and room for it; keep those that go on."""
-    clock, kept = state.clock, 0
-    for index in range(clock.ready[0]):
-        node = state.ready[index]
-        packet = packets.queue[state.first[node]]
-        state.first[node] += 1
-        state.waiting[node] -= 1
-        state.node_credits[node] -= 1
-        packets.injected[packet] = now
-        cores = fabric.ports - LINKS
-        entry = (node // cores) * fabric.ports + LINKS + node % cores
-        state.flit_to[packet] = entry
-        send(state, packet, now + 1 + fabric.latency[entry])
-        if state.waiting[node] > 0 and state.node_credits[node] > 0:
-            state.ready[kept] = node
+    kept, ports = 0, setup[PORTS]
+    for index in range(clock[N_SENDING]):
+        source = node[index, SENDING]
+        moving = packet[node[source, FIRST], QUEUE]
+        node[source, FIRST] += 1
+        node[source, WAITING] -= 1
+        node[source, SPACE] -= 1
+        cores = ports - LINKS
+        entry = (source // cores) * ports + LINKS + source % cores
+        packet[moving, INJECTED] = now
+        packet[moving, TOWARDS] = entry
+        send(packet, slot, moving, now + 1 + port[entry, LATENCY])
+        if node[source, WAITING] > 0 and node[source, SPACE] > 0:
+            node[kept, SENDING] = source
             kept += 1
-    clock.ready[0] = kept
+    clock[N_SENDING] = kept
 
 
 @kernel
-def work(fabric, packets, state, now):
+def work(setup, port, place, packet, router, slot, clock, asked, now):
     """One cycle of the routers that hold packets; keep those that still do."""
-    clock, kept = state.clock, 0
-    clock.router_cycles[0] += clock.active[0]
-    for index in range(clock.active[0]):
-        router = state.active[index]
-        step(fabric, state, router, now)
-        for port in range(fabric.ports):
-            entry = router * fabric.ports + port
-            if state.sent[port]:
-                leave(fabric, packets, state, entry, now)
-        if state.resident[router] > 0:
-            state.active[kept] = router
+    kept = 0
+    clock[WORKED] += clock[N_ACTIVE]
+    for index in range(clock[N_ACTIVE]):
+        here = router[index, ACTIVE]
+        sending = allocate(setup, port, asked, here, now)
+        entry = here * setup[PORTS]
+        while sending:
+            if sending & 1:
+                leave(setup, port, place, packet, slot, entry, now)
+                router[here, RESIDENT] -= 1
+            sending >>= 1
+            entry += 1
+        if router[here, RESIDENT] > 0:
+            router[kept, ACTIVE] = here
             kept += 1
-    clock.active[0] = kept
+    clock[N_ACTIVE] = kept
 
 
 @kernel
-def leave(fabric, packets, state, entry, now):
+def leave(setup, port, place, packet, slot, entry, now):
     """Send the first packet of input `entry` over the switch, and the credit for its place back."""
-    n_ports = len(fabric.far)
-    place = entry * fabric.depth + state.head[entry]
-    packet, output = state.buffer[place], state.wanted[entry]
-    state.head[entry] = (state.head[entry] + 1) % fabric.depth
-    state.held[entry] -= 1
-    state.resident[entry // fabric.ports] -= 1
-    state.credits[output] -= 1
-    state.owner[output] = -1
-    state.owns[entry] = False
-    state.free_at[output] = now + fabric.interval[output]
-    through = output % fabric.ports < LINKS
-    state.flit_to[packet] = fabric.far[output] if through else n_ports + output
-    send(state, packet, now + fabric.traversal_delay + 1 + fabric.latency[output])
-    back = now + 1 + fabric.latency[entry]
-    if entry % fabric.ports < LINKS:
-        back += fabric.credit_delay
-    slot = back % len(state.credit_first)
-    state.credit_next[place] = state.credit_first[slot]
-    state.credit_first[slot] = place
-    if state.held[entry] > 0:
-        begin(fabric, packets, state, entry, now + 1)
+    ports, depth = setup[PORTS], setup[DEPTH]
+    freed = entry * depth + port[entry, HEAD]
+    moving, output = place[freed, HOLDS], port[entry, WANTED]
+    port[entry, HEAD] = (port[entry, HEAD] + 1) % depth
+    port[entry, HELD] -= 1
+    port[entry, OWNS] = 0
+    port[output, OWNER] = NONE
+    port[output, ROOM] -= 1
+    port[output, FREE] = now + port[output, INTERVAL]
+    to_core = output % ports >= LINKS
+    packet[moving, TOWARDS] = len(port) + output if to_core else port[output, FAR]
+    send(packet, slot, moving, now + setup[TRAVERSAL] + 1 + port[output, LATENCY])
+    back = now + 1 + port[entry, LATENCY]
+    if entry % ports < LINKS:
+        back += setup[COUNTING]
+    place[freed, NEXT_CREDIT] = slot[back % len(slot), CREDIT]
+    slot[back % len(slot), CREDIT] = freed
+    if port[entry, HELD] > 0:
+        begin(setup, port, place, packet, entry, now + 1)
 
 
 @kernel
-def send(state, packet, due):
-    """Have `packet` delivered in cycle `due`."""
-    slot = due % len(state.flit_first)
-    state.flit_next[packet] = state.flit_first[slot]
-    state.flit_first[slot] = packet
+def send(packet, slot, moving, due):
+    """Have the packet `moving` delivered in cycle `due`."""
+    packet[moving, NEXT_FLIT] = slot[due % len(slot), FLIT]
+    slot[due % len(slot), FLIT] = moving

@@ -1,117 +1,134 @@
 """One cycle of a router: allocation of outputs to packets, and of the switch."""
 
 from nmcompile.arithmetic.jit import kernel
-
-NEVER = -1
+from nmcompile.simulator.noc._fields import (
+    DEPTH,
+    FREE,
+    HEAD,
+    HELD,
+    HOLDS,
+    NONE,
+    OUTPUT,
+    OUTPUT_DUE,
+    OUTPUT_TURN,
+    OUTPUT_WON,
+    OWNER,
+    OWNS,
+    PORTS,
+    READY,
+    ROOM,
+    ROUTING,
+    SPECULATIVE,
+    SWITCH,
+    SWITCH_DUE,
+    SWITCH_TURN,
+    SWITCH_WON,
+    TO_PORT,
+    TO_ROUTER,
+    WANTED,
+    WIDTH,
+)
 
 
 @kernel
-def begin(fabric, packets, state, entry, now):
-    """Let the first packet of input `entry` be routed from cycle `now` on: x first, then y."""
-    packet = state.buffer[entry * fabric.depth + state.head[entry]]
-    router, aim = entry // fabric.ports, packets.target_router[packet]
-    x, y = router % fabric.width, router // fabric.width
-    aim_x, aim_y = aim % fabric.width, aim // fabric.width
-    if aim_x != x:
-        port = 0 if aim_x > x else 1
-    elif aim_y != y:
-        port = 2 if aim_y > y else 3
+def begin(setup, port, place, packet, entry, now):
+    """Have the first packet of input `entry` routed from cycle `now` on: x first, then y."""
+    width, ports = setup[WIDTH], setup[PORTS]
+    first = place[entry * setup[DEPTH] + port[entry, HEAD], HOLDS]
+    router, aim = entry // ports, packet[first, TO_ROUTER]
+    if aim % width != router % width:
+        way = 0 if aim % width > router % width else 1
+    elif aim != router:
+        way = 2 if aim > router else 3
     else:
-        port = packets.target_port[packet]
-    state.wanted[entry] = router * fabric.ports + port
-    state.ready_at[entry] = now + fabric.routing_delay
+        way = packet[first, TO_PORT]
+    port[entry, WANTED] = router * ports + way
+    port[entry, READY] = now + setup[ROUTING]
 
 
 @kernel
-def step(fabric, state, router, now):
-    """Allocate outputs and switch in one cycle; `state.sent` says which inputs may send.
+def allocate(setup, port, asked, router, now):
+    """Allocate outputs and switch in one cycle; the inputs that send, as bits.
 
     Both allocations see the state as the cycle begins; then their results take effect.
     """
-    allocate_outputs(fabric, state, router, now)
-    allocate_switch(fabric, state, router, now)
-    first = router * fabric.ports
-    for port in range(fabric.ports):
-        entry = first + port
-        state.sent[port] = False
-        if state.switch_due[entry] == now:
-            output = state.wanted[entry]
-            state.sent[port] = (
-                state.switch_won[entry]
-                and (state.owns[entry] or (state.output_due[entry] == now
-                                           and state.output_won[entry]))
-                and has_room(state, output, now)
-            )
-            state.switch_due[entry] = NEVER
-    for port in range(fabric.ports):
-        entry = first + port
-        if state.output_due[entry] == now:
-            if state.output_won[entry]:
-                state.owner[state.wanted[entry]] = entry
-                state.owns[entry] = True
-                if not fabric.speculative:
-                    state.ready_at[entry] = now + 1
-            state.output_due[entry] = NEVER
+    first, ports = router * setup[PORTS], setup[PORTS]
+    allocate_outputs(setup, port, asked, first, now)
+    allocate_switch(setup, port, asked, first, now)
+    sending = 0
+    for way in range(ports):
+        entry = first + way
+        won_now = port[entry, OUTPUT_DUE] == now and port[entry, OUTPUT_WON]
+        if port[entry, SWITCH_DUE] == now:
+            if (port[entry, SWITCH_WON] and (port[entry, OWNS] or won_now)
+                    and has_room(port, port[entry, WANTED], now)):
+                sending |= 1 << way
+            port[entry, SWITCH_DUE] = NONE
+        if won_now:
+            port[entry, OWNS] = 1
+            if not setup[SPECULATIVE]:
+                port[entry, READY] = now + 1
+    for entry in range(first, first + ports):
+        if port[entry, OUTPUT_DUE] == now:
+            if port[entry, OUTPUT_WON]:
+                port[port[entry, WANTED], OWNER] = entry
+            port[entry, OUTPUT_DUE] = NONE
+    return sending
 
 
 @kernel
-def allocate_outputs(fabric, state, router, now):
+def allocate_outputs(setup, port, asked, first, now):
     """Grant each output that nobody owns to one of the packets that want it, in turn."""
-    first = router * fabric.ports
-    state.asked[:] = 0
-    for port in range(fabric.ports):
-        entry = first + port
-        if (state.held[entry] == 0 or state.ready_at[entry] > now or state.owns[entry]
-                or state.output_due[entry] != NEVER):
-            continue
-        state.output_due[entry] = now + fabric.output_delay - 1
-        state.output_won[entry] = False
-        if state.owner[state.wanted[entry]] < 0:
-            state.asked[state.wanted[entry] - first] |= 1 << port
-    for port in range(fabric.ports):
-        if state.asked[port]:
-            winner = in_turn(state.asked[port], state.output_turn, first + port, fabric.ports)
-            state.output_won[first + winner] = True
-    if fabric.output_delay > 1:
-        for entry in range(first, first + fabric.ports):
-            if state.output_due[entry] == now and state.owner[state.wanted[entry]] >= 0:
-                state.output_won[entry] = False
+    ports, cycles = setup[PORTS], setup[OUTPUT]
+    asked[:] = 0
+    for way in range(ports):
+        entry = first + way
+        if (port[entry, HELD] and port[entry, READY] <= now and not port[entry, OWNS]
+                and port[entry, OUTPUT_DUE] == NONE):
+            port[entry, OUTPUT_DUE] = now + cycles - 1
+            port[entry, OUTPUT_WON] = 0
+            if port[port[entry, WANTED], OWNER] == NONE:
+                asked[port[entry, WANTED] - first] |= 1 << way
+    for way in range(ports):
+        if asked[way]:
+            port[first + in_turn(port, asked[way], first + way, OUTPUT_TURN, ports), OUTPUT_WON] = 1
+    if cycles > 1:
+        for entry in range(first, first + ports):
+            if port[entry, OUTPUT_DUE] == now and port[port[entry, WANTED], OWNER] != NONE:
+                port[entry, OUTPUT_WON] = 0
 
 
 @kernel
-def allocate_switch(fabric, state, router, now):
+def allocate_switch(setup, port, asked, first, now):
     """Grant the way to each output to the packet that owns it, or else, in turn, on speculation."""
-    first = router * fabric.ports
-    state.asked[:] = 0
-    for port in range(fabric.ports):
-        entry = first + port
-        if (state.held[entry] == 0 or state.ready_at[entry] > now
-                or state.switch_due[entry] != NEVER):
-            continue
-        output = state.wanted[entry]
-        if not state.owns[entry] and not fabric.speculative:
-            continue
-        state.switch_due[entry] = now + fabric.switch_delay - 1
-        state.switch_won[entry] = False
-        if (state.owns[entry] or state.owner[output] < 0) and has_room(state, output, now):
-            state.asked[output - first] |= 1 << port
-    for port in range(fabric.ports):
-        if state.asked[port]:
-            winner = in_turn(state.asked[port], state.switch_turn, first + port, fabric.ports)
-            state.switch_won[first + winner] = True
+    ports = setup[PORTS]
+    asked[:] = 0
+    for way in range(ports):
+        entry = first + way
+        if (port[entry, HELD] and port[entry, READY] <= now and port[entry, SWITCH_DUE] == NONE
+                and (port[entry, OWNS] or setup[SPECULATIVE])):
+            output = port[entry, WANTED]
+            port[entry, SWITCH_DUE] = now + setup[SWITCH] - 1
+            port[entry, SWITCH_WON] = 0
+            if ((port[entry, OWNS] or port[output, OWNER] == NONE)
+                    and has_room(port, output, now)):
+                asked[output - first] |= 1 << way
+    for way in range(ports):
+        if asked[way]:
+            port[first + in_turn(port, asked[way], first + way, SWITCH_TURN, ports), SWITCH_WON] = 1
 
 
 @kernel
-def has_room(state, output, now):
+def has_room(port, output, now):
     """Whether the buffer behind `output` has a place, and its link is free."""
-    return state.credits[output] > 0 and state.free_at[output] <= now
+    return port[output, ROOM] > 0 and port[output, FREE] <= now
 
 
 @kernel
-def in_turn(asked, turn, output, ports):
-    """The first of the bits of `asked` from `turn[output]` on; the turn moves behind it."""
-    port = turn[output]
-    while not (asked >> port) & 1:
-        port = (port + 1) % ports
-    turn[output] = (port + 1) % ports
-    return port
+def in_turn(port, asked, output, turn, ports):
+    """The first of the bits of `asked` from the output's turn on; the turn moves behind it."""
+    way = port[output, turn]
+    while not (asked >> way) & 1:
+        way = way + 1 if way + 1 < ports else 0
+    port[output, turn] = way + 1 if way + 1 < ports else 0
+    return way
