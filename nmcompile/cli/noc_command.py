@@ -16,9 +16,9 @@ from nmcompile.errors import NmcError
 @click.option("--mesh", "size", required=True, metavar="COLUMNSxROWS", help="Routers of the mesh.")
 @click.option("--buffer", type=click.IntRange(1, 1000), default=8, show_default=True,
               help="Packets that each input of a router holds.")
-@click.option("--router", "pipeline", default="A", show_default=True, metavar="A[,STAGE=CYCLES...]",
-              help="A pipeline, and changes to it: routing, output, switch, traversal, link, credit "
-              "(cycles), speculative (0 or 1).")
+@click.option("--router", "pipeline", default="A", show_default=True, metavar="NAME[,STAGE=CYCLES]",
+              help="A pipeline, and changes to it: routing, output, switch, traversal, link, "
+              "credit (cycles), speculative (0 or 1).")
 @click.option("--cores", type=click.IntRange(1, 32), default=1, show_default=True,
               help="Cores of each router.")
 @click.option("--chip", metavar="COLUMNSxROWS", help="Routers of a chip.  [default: all]")

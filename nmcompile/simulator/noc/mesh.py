@@ -10,7 +10,7 @@ from nmcompile.errors import NmcError
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # of a router's first ports
 MOST_CORES = 32
-MOST_ROUTERS = 1 << 20
+MOST_ROUTERS = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,9 @@ class Mesh:
         if self.n_routers > MOST_ROUTERS:
             raise NmcError(where, f"has {self.n_routers:,} routers, expected at most "
                            f"{MOST_ROUTERS:,}")
+        if self.chip is None and (self.chip_latency, self.chip_interval) != (1, 1):
+            raise NmcError(where, "links between chips differ, but there is one chip",
+                           "Give --chip COLUMNSxROWS.")
         if self.chip and (min(self.chip) < 1 or self.width % self.chip[0]
                           or self.height % self.chip[1]):
             raise NmcError(where, f"chips of {self.chip[0]}x{self.chip[1]} routers do not fill "

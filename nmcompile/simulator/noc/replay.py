@@ -16,7 +16,7 @@ from nmcompile.simulator.noc.router import Router
 
 Array = np.ndarray
 CHUNK = 1_000_000  # router-cycles between two reports of progress, about a tenth of a second
-MOST_PLACES = 1 << 28
+MOST_PLACES = 1 << 25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from nmcompile.errors import NmcError, unknown_name
 
@@ -64,7 +65,7 @@ class Router:
         return self.routing + allocation + self.traversal
 
 
-# A: a router with lookahead routing and speculation, BookSim 2's with routing_delay 0, speculative 1.
+# A: BookSim 2's input-queued router with routing_delay = 0, speculative = 1, credit_delay = 1.
 PIPELINES = {"A": Router()}
 
 
@@ -78,7 +79,7 @@ def parse_router(text: str, *, buffer: int, where: str) -> Router:
     if name not in PIPELINES:
         raise unknown_name(where, name, PIPELINES)
     delays = [field.name for field in fields(Router) if field.name != "buffer"]
-    values: dict[str, int] = {}
+    values: dict[str, Any] = {}
     for change in changes:
         delay, _, value = (part.strip() for part in change.partition("="))
         if delay not in delays:
