@@ -66,6 +66,11 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
             name, f"reset '{neuron.reset.value}' does not exist on {target.name}: sPyNNaker's "
             "neurons go to a value when they fire",
             "Train with a reset to zero (in snnTorch reset_mechanism='zero').")
+    require_one_spike_and_no_bound(name, neuron, target)
+
+
+def require_one_spike_and_no_bound(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
+    """Refuse neurons that fire several times in a step, or whose membrane has a lower bound."""
     if neuron.spikes_per_step > 1:
         raise NmcError(
             name, f"several spikes in one step do not exist on {target.name}",

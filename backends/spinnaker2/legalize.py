@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from nmcompile_backends.spinnaker.legalize import require_one_spike_and_no_bound
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
@@ -66,11 +67,4 @@ def _require_reset(name: str, neuron: LIF, target: Target) -> None:
             name, f"a reset to {neuron.reset.value} at '{neuron.reset_at.value}' does not exist on "
             f"{target.name}, which resets in the step of the spike",
             "Train with that (in snnTorch reset_mechanism='zero').")
-    if neuron.spikes_per_step > 1:
-        raise NmcError(
-            name, f"several spikes in one step do not exist on {target.name}",
-            "Let the neurons fire once a step (in Sinabs spike_fn=SingleSpike, in Rockpool "
-            "max_spikes_per_dt=1).")
-    if np.any(neuron.v_min > -np.inf):
-        raise NmcError(name, f"a lower bound of the membrane does not exist on {target.name}",
-                       "Train without it (in Sinabs min_v_mem=None).")
+    require_one_spike_and_no_bound(name, neuron, target)
