@@ -61,24 +61,25 @@ def advance(
 ):
     """Advance all samples in place; `mode`: none, zero, late or prompt subtract.
 
-    q, spikes   (steps, samples, n)
+    u, v, hold  (samples * n,)
+    q, spikes   (steps, samples * n)
+    du, dv, threshold, bias  of n neurons, or of several times the same n
     complement  the edges are nengo-loihi's, which overflows in two's complement
     """
-    steps, samples, n = q.shape
     one = np.int32
     options = (one(bias_exponent), one(refractory), one(mode == 1), one(mode == 2 and not silent),
                one(mode == 3), one(inclusive), one(silent), one(v_low), one(v_high))
     edges = (one(not complement), one(0x3FFFFF if complement else -1),
              one(1 << 21 if complement else 0), one(0xFFFFFF if complement else -1),
              one(1 << 23 if complement else 0))
-    for sample in range(samples):
-        for first in range(0, n, CHUNK):
-            end = min(first + CHUNK, n)
-            for step in range(steps):
-                advance_row(
-                    u[sample, first:end], v[sample, first:end], hold[sample, first:end],
-                    q[step, sample, first:end], spikes[step, sample, first:end], du[first:end],
-                    dv[first:end], threshold[first:end], bias[first:end], options, edges)
+    for base in range(0, len(u), len(du)):
+        for first in range(0, min(len(du), len(u) - base), CHUNK):
+            last = min(first + CHUNK, len(du), len(u) - base)
+            i, j = base + first, base + last
+            for step in range(len(q)):
+                advance_row(u[i:j], v[i:j], hold[i:j], q[step, i:j], spikes[step, i:j],
+                            du[first:last], dv[first:last], threshold[first:last],
+                            bias[first:last], options, edges)
 
 
 @kernel

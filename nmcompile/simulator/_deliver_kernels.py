@@ -81,13 +81,37 @@ def add_four(out, a, b, c, d):
 
 
 @kernel
-def alike(source, payload, pattern, first, k):
-    """Whether the four spikes from `k` on have payload 1 and reach the same targets."""
-    own = pattern[source[k] - first]
-    for j in range(k, k + 4):
-        if payload[j] != 1 or pattern[source[j] - first] != own:
-            return False
-    return True
+def plain(payload):
+    """Whether all spikes carry 1."""
+    other = np.int32(0)
+    for k in range(len(payload)):
+        other |= payload[k] ^ np.int32(1)
+    return other == 0
+
+
+@kernel
+def stretch(source, pattern, first, begin, end):
+    """End of the spikes from `begin` on whose sources reach the same targets."""
+    own = pattern[source[begin] - first]
+    stop = begin + 1
+    while stop < end and pattern[source[stop] - first] == own:
+        stop += 1
+    return stop
+
+
+@kernel
+def add_rows(out, weight, source, payload, first, low, high, ones):
+    """Add columns low to high of the rows of all sources to `out`."""
+    k = 0
+    while ones and k + 4 <= len(source):
+        a, b = source[k] - first, source[k + 1] - first
+        c, d = source[k + 2] - first, source[k + 3] - first
+        add_four(out, weight[a, low:high], weight[b, low:high], weight[c, low:high],
+                 weight[d, low:high])
+        k += 4
+    while k < len(source):
+        add(out, weight[source[k] - first, low:high], payload[k])
+        k += 1
 
 
 @kernel
@@ -103,62 +127,56 @@ def dense(
     n_sources, n = weight.shape
     for frame in range(len(start) - 1):
         row = out[frame, column : column + n]
-        k, end = taken(source, start[frame], start[frame + 1], first, n_sources)
-        while k < end:
-            a = source[k] - first
-            four = k + 4 <= end and alike(source, payload, pattern, first, k)
-            for run in range(runs[pattern[a]], runs[pattern[a] + 1]):
+        begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
+        ones = plain(payload[begin:end])
+        while begin < end:
+            own = pattern[source[begin] - first]
+            stop = end if len(runs) == 2 else stretch(source, pattern, first, begin, end)
+            for run in range(runs[own], runs[own + 1]):
                 i, j = max(low[run], part[0]), min(high[run], part[1])
-                if i >= j:
-                    continue
-                if four:
-                    b, c, d = source[k + 1] - first, source[k + 2] - first, source[k + 3] - first
-                    add_four(row[i:j], weight[a, i:j], weight[b, i:j], weight[c, i:j],
-                             weight[d, i:j])
-                else:
-                    add(row[i:j], weight[a, i:j], payload[k])
-            k += 4 if four else 1
+                if i < j:
+                    add_rows(row[i:j], weight, source[begin:stop], payload[begin:stop], first, i, j,
+                             ones)
+            begin = stop
 
 
 @kernel
-def by_row(source, payload, begin, end, first, width, height, rows, listed):
-    """Sort the spikes begin:end of a frame by the row of their source.
+def by_row(source, payload, first, shape, taps, padding, stride, pattern, rows, listed):
+    """Sort the spikes of a frame by the row of their source.
 
     rows    (height + 1,) becomes where each row's begin in `listed`
-    listed  (4, n) becomes their channel, column, payload and source
+    listed  (n, 6) becomes their channel, payload, set of boxes, and of their taps along the row
+            the first, the end, and the column that the first leads to
     """
+    _, height, width = shape
+    phase, order, dilation = taps
     rows[:] = 0
-    for k in range(begin, end):
+    for k in range(len(source)):
         rows[(source[k] - first) // width % height + 1] += 1
     for y in range(height):
         rows[y + 1] += rows[y]
-    for k in range(begin, end):
+    for k in range(len(source)):
         one = source[k] - first
         line = one // width
         channel = line // height
         y = line - channel * height
-        at = rows[y]
+        row = listed[rows[y]]
         rows[y] += 1
-        listed[0, at] = channel
-        listed[1, at] = one - line * width
-        listed[2, at] = payload[k]
-        listed[3, at] = one
+        row[0], row[1], row[2] = channel, payload[k], pattern[one]
+        row[3], row[4], row[5] = along(one - line * width + padding, phase, stride, dilation, order)
     for y in range(height, 0, -1):
         rows[y] = rows[y - 1]
     rows[0] = 0
 
 
 @kernel
-def along(x, phase, stride, padding, dilation, order):
-    """Of the taps of a source in column x: the first and end in `order`, and their first column.
-
-    Taps of one phase lie by rising column of their target, `dilation / gcd` columns apart.
+def along(x, phase, stride, dilation, order):
+    """Of the taps of a source in column x behind the padding: the first and end in `order`, and
+    the column that the first leads to.
     """
-    shifted = x + padding
-    own = shifted % stride
+    own = x % stride
     first, end = phase[own], phase[own + 1]
-    place = 0 if first == end else (shifted - order[first] * dilation) // stride
-    return first, end, place
+    return first, end, 0 if first == end else (x - order[first] * dilation) // stride
 
 
 @kernel
@@ -175,27 +193,29 @@ def conv(
     weight   (c_in, kernel height, kernel width, c_out / groups), columns of the kernel in `order`
     shapes   of the sources and of the targets
     steps    stride, padding and dilation, each along y and x
-    phase    (stride + 1,) where in `order` the taps of each remainder of a source's column begin
+    phase    (stride + 1,) where in `order` the taps of each remainder of a source's column begin;
+             they lie by rising column of their target, dilation / gcd(stride, dilation) apart
     part     first of the rows of targets that are taken, and the one behind the last
     """
     (c_in, in_height, in_width), (c_out, height, width) = shapes
     stride, padding, dilation = steps
     per_group = weight.shape[3]
     in_group = c_in // (c_out // per_group)
-    hop = 1 if len(order) < 2 else dilation[1] // np.gcd(stride[1], dilation[1])
-    flat = weight.reshape(c_in, weight.shape[1], -1)
+    hop = dilation[1] // np.gcd(stride[1], dilation[1])
+    flat = weight.reshape(-1)
     rows = np.zeros(in_height + 1, np.int64)
     longest = 0
     for frame in range(len(start) - 1):
         longest = max(longest, start[frame + 1] - start[frame])
-    listed = np.empty((4, longest), np.int32)
+    listed = np.empty((longest, 6), np.int32)
     sums = np.zeros(width * c_out, np.int32)
     for frame in range(len(start) - 1):
         begin, end = taken(source, start[frame], start[frame + 1], first,
                            c_in * in_height * in_width)
         if begin == end:
             continue
-        by_row(source, payload, begin, end, first, in_width, in_height, rows, listed)
+        by_row(source[begin:end], payload[begin:end], first, shapes[0],
+               (phase, order, dilation[1]), padding[1], stride[1], pattern, rows, listed)
         for y in range(part[0], part[1]):
             touched = False
             for ky in range(weight.shape[1]):
@@ -203,41 +223,33 @@ def conv(
                 if in_y < 0 or in_y >= in_height:
                     continue
                 for k in range(rows[in_y], rows[in_y + 1]):
-                    channel, value, own = listed[0, k], listed[2, k], pattern[listed[3, k]]
-                    taps = along(listed[1, k], phase, stride[1], padding[1], dilation[1], order)
-                    base = channel // in_group * per_group
+                    channel, value, own = listed[k, 0], listed[k, 1], listed[k, 2]
+                    base = channel // in_group * per_group if per_group < c_out else 0
+                    at = (channel * weight.shape[1] + ky) * len(order) * per_group
                     for box in range(boxes[own], boxes[own + 1]):
-                        if low[box, 1] <= y < high[box, 1]:
-                            touched = True
-                            add_taps(sums, flat[channel, ky], value, taps, hop, base, per_group,
-                                     low[box], high[box], c_out)
+                        if y < low[box, 1] or y >= high[box, 1]:
+                            continue
+                        tap, end, x = listed[k, 3], listed[k, 4], listed[k, 5]
+                        if x < low[box, 2]:
+                            skipped = (low[box, 2] - x + hop - 1) // hop
+                            tap += skipped
+                            x += skipped * hop
+                        if x + (end - tap - 1) * hop >= high[box, 2]:
+                            end = tap + (high[box, 2] - x + hop - 1) // hop
+                        c0, c1 = max(low[box, 0], base), min(high[box, 0], base + per_group)
+                        touched = True
+                        if hop == 1 and c1 - c0 == c_out:
+                            if tap < end:
+                                n, i, j = (end - tap) * c_out, x * c_out, at + tap * c_out
+                                add(sums[i : i + n], flat[j : j + n], value)
+                            continue
+                        while tap < end and c0 < c1:
+                            i, j = x * c_out, at + tap * per_group - base
+                            add(sums[i + c0 : i + c1], flat[j + c0 : j + c1], value)
+                            tap += 1
+                            x += hop
             if touched:
                 turn(sums, c_out, width, height, y, out[frame, column:])
-
-
-@kernel
-def add_taps(sums, row, value, taps, hop, base, per_group, low, high, c_out):
-    """Add the taps of one source in one row of its kernel to the columns and channels of a box."""
-    tap, end, x = taps
-    if x < low[2]:
-        skipped = (low[2] - x + hop - 1) // hop
-        tap += skipped
-        x += skipped * hop
-    end = min(end, tap + (high[2] - x + hop - 1) // hop)
-    if tap >= end:
-        return
-    begin, stop = max(low[0], base), min(high[0], base + per_group)
-    if hop == 1 and begin == 0 and stop == c_out:
-        n = (end - tap) * c_out
-        add(sums[x * c_out : x * c_out + n], row[tap * c_out : tap * c_out + n], value)
-        return
-    if begin >= stop:
-        return
-    while tap < end:
-        add(sums[x * c_out + begin : x * c_out + stop],
-            row[tap * per_group + begin - base : tap * per_group + stop - base], value)
-        tap += 1
-        x += hop
 
 
 @kernel
@@ -261,7 +273,7 @@ def depthwise(
     stride, padding, dilation = steps
     per_group = weight.shape[3]
     in_group = c_in // (c_out // per_group)
-    hop = 1 if len(order) < 2 else dilation[1] // np.gcd(stride[1], dilation[1])
+    hop = dilation[1] // np.gcd(stride[1], dilation[1])
     for frame in range(len(start) - 1):
         begin, end = taken(source, start[frame], start[frame + 1], first,
                            c_in * in_height * in_width)
@@ -270,7 +282,7 @@ def depthwise(
             line = one // in_width
             channel = line // in_height
             in_y, base = line - channel * in_height, channel // in_group * per_group
-            taps, stop, x0 = along(one - line * in_width, phase, stride[1], padding[1],
+            taps, stop, x0 = along(one - line * in_width + padding[1], phase, stride[1],
                                    dilation[1], order)
             for ky in range(weight.shape[1]):
                 above = in_y + padding[0] - ky * dilation[0]

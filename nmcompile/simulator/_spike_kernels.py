@@ -8,15 +8,6 @@ BLOCK = 16  # places that are looked at together
 
 
 @kernel
-def spikes_of(row):
-    """How many places of `row` are not zero."""
-    n = 0
-    for i in range(len(row)):
-        n += row[i] != 0
-    return n
-
-
-@kernel
 def any_of(row):
     """Whether a place of `row` is not zero."""
     bits = row[0]
@@ -44,29 +35,19 @@ def listed(row, at, source, payload):
 
 
 @kernel
-def count(values, begin, by_sample, start):
-    """Write the ends of the lists of frames behind start[0]; see `fill`."""
-    samples = values.shape[0] if by_sample else values.shape[1]
-    for frame in range(len(start) - 1):
-        step, sample = begin + frame // samples, frame % samples
-        row = values[sample, step] if by_sample else values[step, sample]
-        start[frame + 1] = start[frame] + spikes_of(row)
-
-
-@kernel
 def fill(values, begin, by_sample, start, source, payload):
     """List the spikes of frames: step by step, within a step sample by sample.
 
     values   (steps, samples, n), or (samples, steps, n) if `by_sample`
     begin    first step of `values` that is listed
-    start    (frames + 1,) where the list of each frame begins
-    source, payload  (start[-1] + 1 or more,) int32
+    start    (frames + 1,) becomes where the list of each frame begins; start[0] is given
+    source, payload  int32, with room for a spike of every place and one more
     """
     samples = values.shape[0] if by_sample else values.shape[1]
     for frame in range(len(start) - 1):
         step, sample = begin + frame // samples, frame % samples
         row = values[sample, step] if by_sample else values[step, sample]
-        listed(row, start[frame], source, payload)
+        start[frame + 1] = listed(row, start[frame], source, payload)
 
 
 @kernel

@@ -160,7 +160,8 @@ class _Lane:
             current[held:] = 0
             self._deliver(layer, step + held, current[held:])
         if not layer.accumulates and not log.watches(name):
-            layer.stepper(state, current[held:], spikes[held:])
+            if held < steps:
+                layer.stepper(state, current[held:], spikes[held:])
             log.add(name, step, self.samples.start, spikes, state)
         else:
             self._one_by_one(layer, step, held, current, spikes, log)

@@ -32,11 +32,10 @@ class Spikes:
         given = max(0, min(steps, values.shape[1 if by_sample else 0] - begin))
         here, added = self._frames, given * self._samples
         start = self._start[here : here + added + 1]
-        kernels.count(values, begin, by_sample, start)
-        self._reserve(int(start[-1]) + 1)
+        self._reserve(int(start[0]) + added * values.shape[2] + 1)
         kernels.fill(values, begin, by_sample, start, self.source, self.payload)
         self._frames += steps * self._samples
-        self._start[here + added + 1 : self._frames + 1] = start[-1]
+        self._start[here + added + 1 : self._frames + 1] = start[added]
 
     def frames(self, step: int, steps: int) -> Array:
         """`start` of the frames of `steps` steps from `step` on, which are still known."""
@@ -56,9 +55,9 @@ class Spikes:
 
     def _reserve(self, n: int) -> None:
         if n > len(self.source):
-            larger = np.empty((2, 2 * n), np.int32)
-            larger[0, : len(self.source)], larger[1, : len(self.payload)] = (
-                self.source, self.payload)
+            larger = np.empty((2, n + n // 2), np.int32)
+            held = int(self._start[self._frames])
+            larger[0, :held], larger[1, :held] = self.source[:held], self.payload[:held]
             self.source, self.payload = larger
 
 
