@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
 from typing import Protocol, cast
 
@@ -17,7 +18,7 @@ from nmcompile.ir.neurons.base import Array, ChipNeuron, State, Stepper, accumul
 from nmcompile.mapping import Frames, Mapping, Program
 from nmcompile.simulator import _deliver_kernels as kernels
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
-from nmcompile.simulator.order import Group, groups_of
+from nmcompile.simulator.order import groups_of
 from nmcompile.simulator.spikes import Spikes, gathered
 
 Sent = dict[str, Array]
@@ -107,8 +108,8 @@ class Engine:
             lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps, shared)
                      for first in range(0, samples, own)]
             for step, n in _blocks(chip_steps, steps):
-                advanced = [lambda lane=lane: lane.advance(step, n, log) for lane in lanes]
-                _all(advanced, None if shared else pool)
+                _all([partial(lane.advance, step, n, log) for lane in lanes],
+                     None if shared else pool)
                 hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
                                   for lane in lanes],
                                  [node.size for node in self.network.nodes], samples, step, n))
@@ -222,13 +223,13 @@ class _Lane:
         whole, frames = (0, deliver.parts), len(out)
         events = int(start[-1] - start[0]) * deliver.fan_out
         if self._pool is None or events < WORTH:
-            return [lambda: deliver.add(start, source, payload, whole, column, out)]
+            return [partial(deliver.add, start, source, payload, whole, column, out)]
         cuts, n = threads(), frames if frames >= threads() else deliver.parts
         ranges = [(i * n // cuts, (i + 1) * n // cuts) for i in range(cuts)]
         if frames >= cuts:
-            return [lambda a=a, b=b: deliver.add(start[a : b + 1], source, payload, whole, column,
-                                                 out[a:b]) for a, b in ranges]
-        return [lambda part=part: deliver.add(start, source, payload, part, column, out)
+            return [partial(deliver.add, start[a : b + 1], source, payload, whole, column, out[a:b])
+                    for a, b in ranges]
+        return [partial(deliver.add, start, source, payload, part, column, out)
                 for part in ranges if part[0] < part[1]]
 
 
