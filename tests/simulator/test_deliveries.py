@@ -185,6 +185,6 @@ def test_frames_hold_the_spikes_of_all_samples_however_samples_are_shared_out(se
         wanted = together[:, begin : begin + n].swapaxes(0, 1).reshape(dense.shape)
         np.testing.assert_array_equal(dense, wanted)
         assert (np.diff(frames.sender)[np.diff(frame) == 0] > 0).all()
-        for _, own, lists in lanes:
+        for *_, lists in lanes:
             for one in lists:
                 one.forget()
