@@ -22,8 +22,9 @@ class Fan:
     n         slices
     owner     (senders,) int32 slice of a neuron, n for lines of inputs
     start     (senders + 1,) int64; axons of sender i are start[i]:start[i + 1]
-    slice     (axons,) int32 the slice that each ends in
+    slice     (axons,) int32 the slice that each ends in, rising for each sender
     synapses  (axons,) int32 behind it
+    delay     (axons,) int32 steps
     """
 
     n: int
@@ -31,6 +32,7 @@ class Fan:
     start: Array
     slice: Array
     synapses: Array
+    delay: Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,18 +55,20 @@ def fan_of(program: Program) -> Fan:
     owner = [slice_of_neurons(network, slices, index[node.name]) if node.name in index
              else np.full(node.size, len(slices), np.int32) for node in network.nodes]
     empty = np.zeros(0, np.int32)
-    source, ends, synapses = [empty], [empty], [empty]
+    source, ends, synapses, delay = [empty], [empty], [empty], [empty]
     for projection, axons in zip(network.projections, program.mapping.axons, strict=True):
         lines = np.arange(len(axons.start) - 1) + first[projection.source]
         source.append(np.repeat(lines, np.diff(axons.start)).astype(np.int32))
         ends.append(axons.slice)
         synapses.append(axons.synapses)
-    every = np.concatenate(source)
-    order = np.argsort(every, kind="stable")
+        delay.append(np.full(len(axons.slice), projection.delay, np.int32))
+    every, end = np.concatenate(source), np.concatenate(ends)
+    order = np.lexsort((end, every))
     return Fan(
         n=len(slices), owner=np.concatenate(owner).astype(np.int32),
         start=np.searchsorted(every[order], np.arange(sum(sizes) + 1)),
-        slice=np.concatenate(ends)[order], synapses=np.concatenate(synapses)[order])
+        slice=end[order], synapses=np.concatenate(synapses)[order],
+        delay=np.concatenate(delay)[order])
 
 
 def frame_of(frames: Frames) -> Array:

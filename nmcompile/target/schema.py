@@ -134,8 +134,9 @@ class Formats(Strict):
 class Times(Strict):
     """Seconds of one event.
 
-    barrier  list of [active tiles, seconds], interpolated
-    tick     from one step to the next where a timer starts them, whatever the work
+    barrier     list of [active tiles, seconds], interpolated
+    tick        from one step to the next where a timer starts them, whatever the work
+    sequential  whether a core sends and receives one after the other, not at once
     """
 
     neuron_update: Constant[Cost]
@@ -148,6 +149,7 @@ class Times(Strict):
     hop_chip: Constant[Cost]
     barrier: Constant[list[tuple[Count, Cost]]]
     tick: Constant[Cost] | None = None
+    sequential: Constant[bool] | None = None
 
 
 class Energies(Strict):
@@ -208,6 +210,38 @@ class EventPipeline(Strict):
     operation: Constant[list[Cost]]
 
 
+class TimerLoop(Strict):
+    """Seconds of processors that update neurons on a timer and take spikes as interrupts.
+
+    Updates, spikes sent and synapses are in `time_s`, the fetching of a row there all in one
+    (`packet_in`); here it is in parts.
+
+    timer        of a tick ahead of its updates
+    receive      of a packet, that interrupts everything
+    start        of the interrupt that begins to fetch rows
+    lookup       of finding the row of a spike, and of each halving of the table of sources
+    transfer     of beginning the transfer of a row
+    row          of a row besides its synapses
+    fetch        that the transfer of a row takes beside the processor
+    buffer       packets that wait for their rows, beyond which more are lost
+    ticks        ticks that wait for their updates, beyond which more are skipped
+    colours      ticks of which a spike says which one sent it
+    link         of a packet on a link between chips
+    """
+
+    timer: Constant[Cost]
+    receive: Constant[Cost]
+    start: Constant[Cost]
+    lookup: Constant[tuple[Cost, Cost]]
+    transfer: Constant[Cost]
+    row: Constant[Cost]
+    fetch: Constant[Cost]
+    buffer: Constant[Count]
+    ticks: Constant[Count]
+    colours: Constant[Count]
+    link: Constant[Cost]
+
+
 class Power(Strict):
     """Watts that flow whatever happens, for each powered chip."""
 
@@ -221,7 +255,8 @@ class Target(Strict):
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
-    cycle_formula, event_pipeline  only of chips with a time of their own, for the backend's model
+    cycle_formula, event_pipeline, timer_loop  only of chips with a time of their own, for the
+            backend's model
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -237,6 +272,7 @@ class Target(Strict):
     router: Router | None = None
     cycle_formula: CycleFormula | None = None
     event_pipeline: EventPipeline | None = None
+    timer_loop: TimerLoop | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -306,7 +342,8 @@ class Target(Strict):
         return {
             f"{section}.{name}": constant
             for section in ("board", "router", "core", "ends", "formats", "time_s",
-                            "cycle_formula", "event_pipeline", "energy_j", "power_w")
+                            "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
+                            "power_w")
             for name, constant in getattr(self, section) or ()
             if constant is not None
         }

@@ -9,6 +9,7 @@ emulated processor executes, in arrays with a row for each of many calls:
     transfer  entries of the ring buffer, those that are not 0, instructions of neuron_transfer
     rows      synapses, instructions of dma_complete_callback when no other spike waits
     nexts     the same when one waits, whose lookup takes one step
+    misses    instructions more than of `rows` when one waits that has no row
     starts    instructions of user_event_callback with one spike waiting
     received  instructions of multicast_packet_received_callback, transfers under way and not
     lookups   entries of the table, which of them is sought, instructions of
@@ -21,6 +22,7 @@ The processor takes more than a cycle for some of its instructions (ARM9E-S: tak
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 from spinnaker_core import MODELS, Core
@@ -29,7 +31,7 @@ from unicorn import UC_HOOK_CODE, UC_HOOK_MEM_UNMAPPED, Uc
 RECEIVED, USER, DONE, CLEAR, LOOKUP = 0x2FE4, 0x2FB0, 0x2D68, 0x3058, 0x3670
 PIPELINE, TABLE = 0x4001FC, 0x40026C  # what spike_processing.c and population_table.c keep in DTCM
 BUSY, REWIRES, SPIKES, QUEUE, NEXT, READ, BUFFERS = 0xC, 0x14, 0x10, 0x8, 0x1C, 0x50, 0x20
-NO_BUFFER = 2
+NO_ROW = 0xFFFFFF00  # in place of an address and a length
 ELSEWHERE = 0x60300000  # an address that no row is at
 MODEL = MODELS[0]
 
@@ -65,7 +67,7 @@ def ticks(data: np.lib.npyio.NpzFile, i: int) -> tuple[list, list]:
     core, updates, transfers = counter.core, [], []
     core.load(data[f"parameters{i}"])
     rows = []
-    for begin, end in zip(start[:-1], start[1:], strict=True):
+    for begin, end in pairwise(start):
         rows.append(core.space(4 * (3 + end - begin)))
         core.put(rows[-1], 0, end - begin, 0, *words[begin:end])
     entries = 2 << bits[0]
@@ -102,6 +104,10 @@ def pipeline() -> dict[str, list]:
         found["rows"].append((synapses, counter.call(DONE, 0, 0)))
         _fill(core, queue, synapses, waiting=1)
         found["nexts"].append((synapses, counter.call(DONE, 0, 0)))
+    _place_table(core, 1, NO_ROW)
+    _fill(core, queue, 1, waiting=1)
+    found["misses"] = [counter.call(DONE, 0, 0) - found["rows"][0][1]]
+    _place_table(core, 1)
     _fill(core, queue, 1, waiting=1)
     found["starts"].append(counter.call(USER, 0, 0))
     core.put(PIPELINE + BUSY, 1)
@@ -122,12 +128,12 @@ def _fill(core: Core, queue: int, synapses: int, waiting: int) -> None:
         core.put(PIPELINE + field, value)
 
 
-def _place_table(core: Core, entries: int) -> None:
+def _place_table(core: Core, entries: int, address: int = 64) -> None:
     """A master population table whose entry i is for the keys (i + 1) << 8."""
     table, addresses, rows = core.space(20 * entries), core.space(4 * entries), core.space(64)
     for i in range(entries):
         core.put(table + 20 * i, (i + 1) << 8, 0xFFFFFF00, 1 << 16 | 4 << 13 | i, 0, 64)
-        core.put(addresses + 4 * i, 64)
+        core.put(addresses + 4 * i, address)
     for field, value in ((0, entries), (4, 0), (0xC, table), (0x10, addresses), (0x14, rows)):
         core.put(TABLE + field, value)
 
