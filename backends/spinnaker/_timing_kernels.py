@@ -124,8 +124,7 @@ def interrupt(core, state, queue, fan, costs):
     """Begin the most urgent interrupt that waits; False if none does."""
     own = state[core]
     if own[TIMERS] > 0:
-        own[TIMERS] -= 1
-        own[CLOCK] += 1
+        own[TIMERS], own[CLOCK] = 0, own[NOW] // costs[PERIOD]
         own[KIND], own[WORK] = TIMER, costs[TIMER_C]
     elif own[ARRIVES] <= own[NOW]:
         own[ARRIVES] = NEVER
@@ -188,16 +187,14 @@ def earliest_spike(core, state):
     """A time ahead of which a core sends nothing, at least a picosecond from now."""
     own = state[core]
     ready = own[NOW] + own[FIQ] + (own[WORK] if own[KIND] != IDLE else 0)
-    if own[TICK] >= 0:
-        return max(ready + own[LEFT], own[NOW] + 1)
-    if own[TIMERS] > 0 or own[KIND] == TIMER:
-        return max(ready, own[NOW] + 1)
-    return NEVER
+    if own[TICK] < 0 and own[TIMERS] == 0 and own[KIND] != TIMER:
+        return NEVER
+    return max(ready + (own[LEFT] if own[TICK] >= 0 else 0), own[NOW] + 1)
 
 
 @kernel
-def send(block, sender, tick, at, home, tree, costs, links, events, number, counts, sent):
-    """Send a packet through its tree at time `at`; the number of the next event.
+def send(block, sender, tick, at, home, tree, costs, links, events, counts, sent):
+    """Send a packet through its tree at time `at`.
 
     A packet waits for a link that another one is on. links (links,) says until when each is taken.
     """
@@ -215,25 +212,32 @@ def send(block, sender, tick, at, home, tree, costs, links, events, number, coun
         there[visit - first] = leaves + latency[visit]
         for give in range(give_start[visit], give_start[visit + 1]):
             counts[give_core[give], PACKETS_IN] += 1
-            heapq.heappush(events, (there[visit - first], number, give_core[give], sender, tick,
+            heapq.heappush(events, (there[visit - first], give_core[give], sender, tick,
                                     give_halvings[give]))
-            number += 1
-    return number
 
 
 @kernel
-def spike(core, state, told, senders, tree, costs, links, events, number, counts, sent, neurons,
-          ticks):
-    """Send the spike that a core has come to, and go on; the number of the next event."""
+def run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs, counts,
+           colours, neurons, sent):
+    """Run a core until `until`, and send the spikes that it comes to."""
     fired_start, fired, first_tick = told
     own = state[core]
-    group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
-    sender = np.int64(fired[fired_start[group] + own[NEXT_FIRED], 1])
-    number = send(senders[sender], sender, own[TICK], own[NOW], core, tree, costs, links, events,
-                  number, counts, sent)
-    own[NEXT_FIRED] += 1
-    begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
-    return number
+    while advance(core, until, state, ticks, queue, fan, costs, counts, colours, told, neurons):
+        group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
+        sender = fired[fired_start[group] + own[NEXT_FIRED], 1]
+        send(senders[sender], sender, own[TICK], own[NOW], core, tree, costs, links, events, counts,
+             sent)
+        own[NEXT_FIRED] += 1
+        begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+
+
+@kernel
+def wake(core, state, events):
+    """Come back to a core when it may send next; a core waits for one such event at a time."""
+    bound = earliest_spike(core, state)
+    state[core, AWAKE] = 1 if bound < NEVER else 0
+    if bound < NEVER:
+        heapq.heappush(events, (bound, np.int64(core), np.int64(-1), np.int64(0), np.int64(0)))
 
 
 @kernel
@@ -256,7 +260,7 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
            ticks, queue, links, pending, overran, counts, sent):
     """Run the ticks `begin` to `end` of one sample; packets still on their way after them.
 
-    first_tick  of the frames given, which reach back as far as updates may be late
+    first_tick  of the frames given, which reach back to the oldest tick that a core still updates
     frames      fired_start (ticks * (cores + 1) + 1,): the spikes of each core in each tick, those
                 of input lines last; fired (spikes, 2): place of the neuron on its core, and sender
     senders     block of each sender, whose packets go one way
@@ -269,59 +273,44 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
     pending     (k, 5) time, core, sender, tick, halvings of packets that are on their way
     overran     (ticks,) cores that were not done when the next tick began, filled
     counts      (cores, N_COUNTS) and sent (cores + 1, 2: packets, links crossed), added to
+
+    A tick whose interrupt, or whose updates, find no room to wait is skipped.
+    What falls on one time goes by cores, a core's own spike first, then packets by their senders;
+    inputs come last.
     """
     fired_start, fired = frames
-    n = len(neurons)
-    told = (fired_start, fired, first_tick)
-    events = [(NEVER, np.int64(0), np.int64(-1), np.int64(-1), np.int64(-1), np.int64(0))]
-    number = np.int64(1)
+    n, told = len(neurons), (fired_start, fired, first_tick)
+    events = [(NEVER, np.int64(-1), np.int64(-1), np.int64(0), np.int64(0))]
     for row in range(len(pending)):
-        heapq.heappush(events, (pending[row, 0], number, pending[row, 1], pending[row, 2],
-                                pending[row, 3], pending[row, 4]))
-        number += 1
-    for core in range(n):
-        state[core, AWAKE] = 0
+        heapq.heappush(events, (pending[row, 0], pending[row, 1], pending[row, 2], pending[row, 3],
+                                pending[row, 4]))
+    state[:, AWAKE] = 0
     for tick in range(begin, end):
         now, until = tick * costs[PERIOD], (tick + 1) * costs[PERIOD]
-        for core in range(n):
-            state[core, TIMERS] += 1
         group = (tick - first_tick) * (n + 1) + n
         for place in range(fired_start[group], fired_start[group + 1]):
-            heapq.heappush(events, (now + (place - fired_start[group]) * costs[LINK], number,
-                                    np.int64(n), np.int64(fired[place, 1]), np.int64(tick),
-                                    np.int64(0)))
-            number += 1
+            heapq.heappush(events, (now + (place - fired_start[group]) * costs[LINK], np.int64(n),
+                                    fired[place, 1], np.int64(tick), np.int64(0)))
         for core in range(n):
-            bound = earliest_spike(core, state)
-            if state[core, AWAKE] == 0 and bound < NEVER:
-                state[core, AWAKE] = 1
-                heapq.heappush(events, (bound, number, np.int64(core), np.int64(-1),
-                                        np.int64(0), np.int64(0)))
-                number += 1
+            counts[core, MISSED] += state[core, TIMERS]
+            state[core, TIMERS] = 1
+            if state[core, AWAKE] == 0:
+                wake(core, state, events)
         while events[0][0] < until:
-            at, _, core, sender, sent_in, halvings = heapq.heappop(events)
+            at, core, sender, sent_in, halvings = heapq.heappop(events)
             if core == n:  # an input's line
-                number = send(senders[sender], sender, sent_in, at, n, tree, costs, links, events,
-                              number, counts, sent)
+                send(senders[sender], sender, sent_in, at, n, tree, costs, links, events, counts,
+                     sent)
                 continue
-            while advance(core, at, state, ticks, queue, fan, costs, counts, colours, told,
-                          neurons):
-                number = spike(core, state, told, senders, tree, costs, links, events, number,
-                               counts, sent, neurons, ticks)
+            run_to(core, at, told, senders, tree, links, events, state, ticks, queue, fan, costs,
+                   counts, colours, neurons, sent)
             if sender >= 0:
                 receive(core, sender, sent_in, halvings, state, queue, costs, counts)
-                continue
-            bound = earliest_spike(core, state)
-            state[core, AWAKE] = 1 if bound < NEVER else 0
-            if bound < NEVER:
-                heapq.heappush(events, (bound, number, core, np.int64(-1), np.int64(0),
-                                        np.int64(0)))
-                number += 1
+            else:
+                wake(core, state, events)
         for core in range(n):
-            while advance(core, until, state, ticks, queue, fan, costs, counts, colours, told,
-                          neurons):
-                number = spike(core, state, told, senders, tree, costs, links, events, number,
-                               counts, sent, neurons, ticks)
+            run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs,
+                   counts, colours, neurons, sent)
             own = state[core]
             late = own[TICK] >= 0 or own[N_TICKS] > 0
             counts[core, LATE_UPDATES] += late
@@ -329,9 +318,9 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
             if late or own[BUSY] > 0 or own[KIND] != IDLE:
                 overran[tick - begin] += 1
     events.sort()
-    left = [event for event in events if event[3] >= 0]
+    left = [event for event in events if event[2] >= 0]
     kept = np.empty((len(left), 5), np.int64)
     for row, event in enumerate(left):
-        kept[row, 0], kept[row, 1], kept[row, 2] = event[0], event[2], event[3]
-        kept[row, 3], kept[row, 4] = event[4], event[5]
+        kept[row, 0], kept[row, 1], kept[row, 2] = event[0], event[1], event[2]
+        kept[row, 3], kept[row, 4] = event[3], event[4]
     return kept

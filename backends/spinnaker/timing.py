@@ -92,7 +92,6 @@ class SpinnakerTiming:
             sent.senders.of[node.name] for node in program.network.nodes]).astype(np.int64)
         self._tree = tree_of(program, sent)
         self._n_links = len(sent.machine) * len(LINKS)
-        self._keep = loop.ticks.value + 1
 
     def begin(self, samples: int) -> None:
         """A new batch: all cores wait for their first tick."""
@@ -146,8 +145,15 @@ class SpinnakerTiming:
             self._neurons, self._tree.arrays(), (fan.start, fan.slice, fan.synapses, fan.delay),
             self._costs, self._loop.colours.value, own.state, own.ticks, own.queue, own.links,
             own.pending, overran, counts, sent)
-        own.past = every[-self._keep :]
+        own.past = every[self._oldest(own, self._begun + len(new)) - first_tick :]
         return overran, counts, sent
+
+    def _oldest(self, own: _Sample, tick: int) -> int:
+        """The oldest tick that a core of a sample still updates, or `tick`."""
+        waits = own.state[:, kernels.N_TICKS] > 0
+        oldest = np.where(waits, own.ticks[:, 0], tick)
+        updated = own.state[:, kernels.TICK]
+        return int(np.minimum(oldest, np.where(updated < 0, tick, updated)).min())
 
 
 def tree_of(program: Program, sent: Sent) -> Tree:
