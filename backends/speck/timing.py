@@ -41,6 +41,8 @@ class SpeckTiming:
     `arithmetic.run` computes.
     """
 
+    name = "event pipeline"
+
     def __init__(self, program: Program, pipeline: EventPipeline) -> None:
         network, target = program.network, program.target
         ends = np.cumsum([0, *(node.size for node in network.nodes)]).tolist()
@@ -70,6 +72,18 @@ class SpeckTiming:
         empty = np.zeros(0, np.int32)
         self._past = _Past(start=np.zeros(1, np.int64), sender=empty, payload=empty,
                            time=np.zeros(0))
+
+    def keep(self, rows: Array) -> None:
+        """Only these samples of the batch go on."""
+        past, samples = self._past, len(self._clock)
+        steps = np.arange((len(past.start) - 1) // samples)
+        frames = (steps[:, None] * samples + rows).reshape(-1)
+        count = np.diff(past.start)
+        spikes = np.flatnonzero(np.isin(np.repeat(np.arange(len(count)), count), frames))
+        self._clock = self._clock[rows]
+        self._past = _Past(
+            start=np.concatenate([[0], np.cumsum(count[frames])]), sender=past.sender[spikes],
+            payload=past.payload[spikes], time=past.time[spikes])
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes; several spikes of a neuron in a step are as many events."""

@@ -76,6 +76,8 @@ class SpinnakerTiming:
     added).
     """
 
+    name = "timer loop"
+
     def __init__(self, program: Program, loop: TimerLoop, tick_s: float) -> None:
         cost = program.target.time_s
         self._tick_s, self._loop = tick_s, loop
@@ -106,6 +108,10 @@ class SpinnakerTiming:
                     links=np.zeros(self._n_links, np.int64), pending=np.zeros((0, 5), np.int64),
                     past=[])
             for _ in range(samples)]
+
+    def keep(self, rows: Array) -> None:
+        """Only these samples of the batch go on."""
+        self._samples = [self._samples[row] for row in rows.tolist()]
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes."""

@@ -23,6 +23,8 @@ class XyloTiming:
     spikes: a step that is longer than its time begins the next one late.
     """
 
+    name = "cycle formula"
+
     def __init__(self, program: Program, formula: CycleFormula) -> None:
         network = program.network
         outputs = output_names(network)
@@ -36,6 +38,9 @@ class XyloTiming:
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
+
+    def keep(self, rows: Array) -> None:
+        """Steps of samples do not depend on each other."""
 
     def add(self, frames: Frames) -> Costs:
         """What a block takes."""

@@ -140,6 +140,20 @@ def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
     assert 0 < found.late["skipped_synapses"].sum() < found.events.sum()
 
 
+def test_samples_that_go_on_are_timed_as_if_by_themselves(program):
+    made, rows = slower(program, 8), np.array([1, 2])
+    spikes = (np.random.default_rng(3).random((6, 3, 75)) < 0.2).astype(int)
+    timing = BACKEND.timing(made)
+    timing.begin(3)
+    timing.add(frames_of(spikes[:2]))
+    timing.keep(rows)
+    rest = timing.add(frames_of(spikes[2:, rows]))
+    _, alone = found_in(made, spikes[:, rows], (2,))
+    assert rest.overran.tolist() == alone.overran.tolist()
+    for name, counts in rest.late.items():
+        np.testing.assert_array_equal(counts, alone.late[name])
+
+
 def test_a_target_without_the_table_has_no_time_of_its_own(program):
     bare = replace(program, target=program.target.model_copy(update={"timer_loop": None}))
     assert BACKEND.timing(bare) is None

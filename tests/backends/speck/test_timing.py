@@ -121,6 +121,18 @@ def test_events_end_when_the_plain_model_says(seed, rate, dt):
         np.testing.assert_allclose(found[sample], plain_ends(made, bins), rtol=1e-9, atol=1e-18)
 
 
+def test_samples_that_go_on_are_timed_as_if_by_themselves():
+    rng, made = np.random.default_rng(5), chain(3)
+    spikes = (rng.random((8, 4, 4)) < 0.6).astype(int)
+    timing, rows = SpeckTiming(made, TARGET.event_pipeline), np.array([0, 3])
+    timing.begin(4)
+    timing.add(frames_of(spikes[:5]))
+    timing.keep(rows)
+    rest = timing.add(frames_of(spikes[5:, rows])).step_s.reshape(3, 2)
+    alone = ends(made, spikes[:, rows])
+    np.testing.assert_allclose(np.cumsum(rest, axis=0).T, alone[:, 5:] - alone[:, 4:5], atol=1e-15)
+
+
 def test_several_spikes_of_a_neuron_are_as_many_events():
     made, spikes = chain(2), np.zeros((2, 1, 3), int)
     spikes[0, 0, 0], spikes[1, 0, 1] = 3, 2
