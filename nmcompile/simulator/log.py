@@ -12,7 +12,7 @@ from nmcompile.mapping import Program
 
 
 class Log:
-    """Keeps them step by step.
+    """Keeps them as steps go by, for each sample by itself.
 
     records  population -> variable -> (samples, steps, *shape)
     """
@@ -36,21 +36,36 @@ class Log:
             if record
         }
 
-    def add(self, chip_step: int, sent: dict[str, Array], states: dict[str, State]) -> None:
-        """Keep what was sent in a step of the chip, and the states after it."""
-        for population in self._program.network.populations:
-            step = chip_step - self._program.latency[population.name]
-            if not 0 <= step < self._steps:
+    def watches(self, population: str) -> bool:
+        """Whether states of `population` are kept, so that it must be told of every step."""
+        kept = {port.variable for port in self._program.network.outputs
+                if port.population == population} | set(self.records.get(population, ()))
+        return bool(kept - {"spikes"})
+
+    def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
+        """Keep what samples from `sample` on did in the chip's steps from `step` on.
+
+        spikes  (steps, samples, n); `state`, (samples, n) each, is that after the last step
+        """
+        first = step - self._program.latency[population]
+        begin, end = max(0, -first), min(len(spikes), self._steps - first)
+        if begin >= end:
+            return
+        own, steps = slice(sample, sample + spikes.shape[1]), slice(first + begin, first + end)
+        sent = spikes[begin:end]
+        for name, kept in self.records.get(population, {}).items():
+            values = sent if name == "spikes" else state[name][None]
+            kept[own, steps] = values.swapaxes(0, 1).reshape(kept[own, steps].shape)
+        for port in self._program.network.outputs:
+            if port.population != population:
                 continue
-            values = {"spikes": sent[population.name], **states[population.name]}
-            for name, kept in self.records.get(population.name, {}).items():
-                kept[:, step] = values[name].reshape(kept[:, step].shape)
-            for port in self._program.network.outputs:
-                if port.population == population.name:
-                    score = self._scores[port.name]
-                    arrived = values[port.variable].reshape(score.shape)
-                    score += (self._weights[port.name][step] * arrived if port.weights
-                              else arrived)
+            score = self._scores[port.name][own]
+            values = sent if port.variable == "spikes" else state[port.variable][None]
+            if not port.weights:
+                score += values.sum(axis=0, dtype=score.dtype).reshape(score.shape)
+                continue
+            for weight, value in zip(self._weights[port.name][steps], values, strict=True):
+                score += weight * value.reshape(score.shape)
 
     def scores(self) -> dict[str, Array]:
         """Output name -> (samples, *shape)."""

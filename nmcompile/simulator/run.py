@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.ir.neurons.base import Array, State
-from nmcompile.mapping import Costs, Program, Timing
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Costs, Frames, Program, Timing
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
 
-BATCH = 256  # samples that run at once
+BATCH = 256  # samples that run at once, at most
+STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
 Progress = Callable[[int], None]
 
 
@@ -76,9 +77,9 @@ def simulate(
     """
     samples = len(next(iter(inputs.values())))
     engine, timing = Engine(program), FastTiming(program) if timing is None else timing
-    parts = []
-    for begin in range(0, samples, BATCH):
-        batch = {name: values[begin : begin + BATCH] for name, values in inputs.items()}
+    parts, at_once = [], min(BATCH, max(1, STATES // engine.sample_bytes))
+    for begin in range(0, samples, at_once):
+        batch = {name: values[begin : begin + at_once] for name, values in inputs.items()}
         parts.append(_run(program, engine, timing, batch, record))
         progress(len(parts[-1].step_s))
     return _joined(parts)
@@ -91,16 +92,17 @@ def _run(
     samples, steps = next(iter(inputs.values())).shape[:2]
     chip_steps = steps + max(program.latency.values())
     log = Log(program, samples, steps, record)
-    collector, found = Collector(program.network, samples), []
+    collector, found = Collector(), []
     timing.begin(samples)
 
-    def listen(step: int, sent: Sent, states: dict[str, State]) -> None:
-        log.add(step, sent, states)
-        collector.add(sent)
-        if collector.full or step == chip_steps - 1:
+    def hand_on(frames: Frames) -> None:
+        collector.add(frames)
+        if collector.full:
             found.append(timing.add(collector.take()))
 
-    engine.run(inputs, chip_steps, listen)
+    engine.run(inputs, chip_steps, log, hand_on)
+    if not collector.empty:
+        found.append(timing.add(collector.take()))
     return Run(
         steps=steps,
         step_s=np.concatenate([part.step_s.reshape(-1, samples) for part in found]).T.copy(),
