@@ -119,8 +119,8 @@ class SpinnakerTiming:
             parts = list(pool.map(lambda i: self._sample(frames, i), range(frames.samples)))
         self._begun += frames.steps
         overran = np.stack([part[0] for part in parts], axis=1).reshape(-1)
-        counts = sum(part[1] for part in parts)
-        sent = sum(part[2] for part in parts)
+        counts = np.sum([part[1] for part in parts], axis=0)
+        sent = np.sum([part[2] for part in parts], axis=0)
         found, hops = reached(self._fan, frames), np.zeros((self._fan.n + 1, 3), np.int64)
         hops[:, 2] = sent[:, 1]
         return Costs(

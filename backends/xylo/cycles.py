@@ -69,13 +69,13 @@ def counted(network: Network, formula: CycleFormula) -> Counted:
     if formula.all_hidden.value:
         fed = listened = n
     else:
-        fed = np.count_nonzero(_links(network, ports, names).sum(axis=0))
-        listened = np.count_nonzero(_links(network, names, outputs).sum(axis=1))
+        fed = int(np.count_nonzero(_links(network, ports, names).sum(axis=0)))
+        listened = int(np.count_nonzero(_links(network, names, outputs).sum(axis=1)))
     alias = np.concatenate([_aliases(p) for p in hidden])
     copies = np.count_nonzero(alias != NO_ALIAS)
     return Counted(
-        channels=sum(port.size for port in network.inputs), hidden=n, fed=int(fed),
-        outputs=sum(network.population(name).size for name in outputs), listened=int(listened),
+        channels=sum(port.size for port in network.inputs), hidden=n, fed=fed,
+        outputs=sum(network.population(name).size for name in outputs), listened=listened,
         fan_out=_links(network, names, names).nnz / n, copied=copies / n, copying=copies / n)
 
 
