@@ -21,7 +21,8 @@ class FastTiming:
     the busiest core's packets in and synaptic events; the busiest link's packets at one hop time
     each. The longest route's hops and the barrier come on top. This is the max-affine form that
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
-    from the target's table by the tiles in use. Where a timer starts steps, none is shorter than
+    from the target's table by the tiles in use. A core that is a processor sends and receives one
+    after the other: there both add up. Where a timer starts steps, none is shorter than
     its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
     changes spikes.
     """
@@ -42,6 +43,8 @@ class FastTiming:
         points = np.array(self._cost.barrier.value)
         self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
         self.tick_s = self._cost.tick.value if self._cost.tick else 0.0
+        serial = self._cost.sequential
+        self._both = np.add if serial is not None and serial.value else np.maximum
         self._link_time = _link_times(program)
 
     def begin(self, samples: int) -> None:
@@ -76,7 +79,7 @@ class FastTiming:
             spikes=np.append(fired.sum(axis=0), entering),
             packets_out=tally.packets_out.sum(axis=0), hops=tally.hops.sum(axis=0),
             events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
-            busy_s=np.maximum(sending, receiving).sum(axis=0))
+            busy_s=self._both(sending, receiving).sum(axis=0))
 
     def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
         """Seconds that each slice spends sending and receiving, (samples, slices) each.
@@ -97,12 +100,14 @@ class FastTiming:
     def step(self, tally: Tally, sending: Array, receiving: Array) -> Array:
         """Seconds of the whole step, (samples,)."""
         links = (tally.loads * self._link_time).max(axis=1)
-        slowest = np.maximum(self._by_core(sending), self._by_core(receiving))
+        slowest = self._by_core(sending, receiving)
         worked = np.maximum(slowest, links) + tally.longest + self.barrier_s
         return np.asarray(np.maximum(worked, self.tick_s))
 
-    def _by_core(self, seconds: Array) -> Array:
-        return np.asarray((self._on_core @ seconds.T).max(axis=0))
+    def _by_core(self, sending: Array, receiving: Array) -> Array:
+        """Seconds of the busiest core, (samples,)."""
+        parts = self._on_core @ sending.T, self._on_core @ receiving.T
+        return np.asarray(self._both(*parts).max(axis=0))
 
 
 def _link_times(program: Program) -> Array:
