@@ -18,7 +18,7 @@ from nmcompile.ir import (
 )
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Program, Timing
 from nmcompile.target import Target
 
 
@@ -148,6 +148,9 @@ class Backend(Protocol):
 
         Raises NmcError naming a layer that no core holds. Layers without an entry fit all cores.
         """
+
+    def timing(self, program: Program) -> Timing | None:
+        """The chip's own model of time; None for cores that a barrier or a timer joins."""
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write the chip's configuration into the empty `folder`: file name -> what it is.

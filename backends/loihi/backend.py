@@ -81,6 +81,9 @@ class LoihiBackend:
         """All cores are alike."""
         return {}
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.loihi.emit`."""
         return emit.emit(program, folder)

@@ -71,6 +71,9 @@ class SpeckBackend:
             suited[population.name] = np.isin(np.arange(target.n_cores), fitting(need))
         return suited
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write samna's fields as JSON; layers stand on the cores that the mapping gives them."""
         network = encode.cores(program.network)

@@ -65,6 +65,9 @@ class SpinnakerBackend:
         """All cores are alike."""
         return {}
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.spinnaker.emit`."""
         return emit.emit(program, folder)

@@ -64,6 +64,9 @@ class Spinnaker2Backend:
         """All cores are alike."""
         return {}
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.spinnaker2.emit`."""
         return emit.emit(program, folder)

@@ -74,6 +74,9 @@ class TrueNorthBackend:
         """All cores are alike."""
         return {}
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.truenorth.cores`."""
         return cores.write_cores(program, folder)

@@ -63,6 +63,9 @@ class XyloBackend:
         """All cores are alike."""
         return {}
 
+    def timing(self, program: Program) -> None:
+        """Cores work as the target's times say."""
+
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.xylo.emit`."""
         return emit.emit(program, folder)

@@ -1,5 +1,6 @@
 """What a placed network is: slices, axons, the Program and its file."""
 
+from nmcompile.mapping.frames import Costs, Frames, Timing
 from nmcompile.mapping.mapping import (
     Axons,
     Box,
@@ -12,5 +13,6 @@ from nmcompile.mapping.mapping import (
 )
 
 __all__ = [
-    "Axons", "Box", "Faults", "Mapping", "Program", "Slices", "rates_by_name", "view",
+    "Axons", "Box", "Costs", "Faults", "Frames", "Mapping", "Program", "Slices", "Timing",
+    "rates_by_name", "view",
 ]

@@ -6,14 +6,16 @@ import numpy as np
 import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
-from nmcompile.mapping.capacity import compartments
+from nmcompile.mapping import Costs, Frames, Program
+from nmcompile.mapping.capacity import compartments, slice_of_neurons
+from nmcompile.simulator._traffic_kernels import count_by_owner
+from nmcompile.simulator.packets import traffic_of
 from nmcompile.simulator.traffic import Tally
 from nmcompile.target.topology import EAST, WEST, board_width, n_links, tile_position
 
 
-class Timing:
-    """The time of each step of a barrier-synchronised chip.
+class FastTiming:
+    """The time of each step of a barrier-synchronised chip, from counts alone.
 
     A step lasts as long as the slowest of: the busiest core's updates, spikes and packets out;
     the busiest core's packets in and synaptic events; the busiest link's packets at one hop time
@@ -26,6 +28,11 @@ class Timing:
 
     def __init__(self, program: Program) -> None:
         target, slices = program.target, program.mapping.slices
+        network = program.network
+        self._network, self._traffic = network, traffic_of(program)
+        self._owner = [
+            slice_of_neurons(network, slices, i) for i in range(len(network.populations))
+        ]
         self._cost = target.time_s
         self._compartments = compartments(program.network, slices)
         cores, on_core = np.unique(slices.core, return_inverse=True)
@@ -36,6 +43,40 @@ class Timing:
         self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
         self.tick_s = self._cost.tick.value if self._cost.tick else 0.0
         self._link_time = _link_times(program)
+
+    def begin(self, samples: int) -> None:
+        """Steps do not depend on each other."""
+
+    def add(self, frames: Frames) -> Costs:
+        """What a block takes."""
+        steps = [self._step(frames, step) for step in range(frames.steps)]
+        return Costs(
+            step_s=np.concatenate([step.step_s for step in steps]),
+            **{name: sum(getattr(step, name) for step in steps)
+               for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s")})
+
+    def _step(self, frames: Frames, step: int) -> Costs:
+        samples, nodes = frames.samples, self._network.nodes
+        start = frames.start[step * samples : (step + 1) * samples + 1]
+        sender = frames.sender[start[0] : start[-1]]
+        sent = np.zeros((samples, sum(node.size for node in nodes)), np.int32)
+        sent[np.repeat(np.arange(samples), np.diff(start)), sender] = 1
+        ends = np.cumsum([node.size for node in nodes])
+        parts = np.split(sent, ends[:-1], axis=1)
+        by_name = {node.name: np.ascontiguousarray(part)
+                   for node, part in zip(nodes, parts, strict=True)}
+        tally = self._traffic.tally(by_name, samples)
+        fired = np.zeros(tally.events.shape, np.int64)
+        for population, owner in zip(self._network.populations, self._owner, strict=True):
+            count_by_owner(by_name[population.name], owner, fired)
+        entering = sum(int(by_name[port.name].sum()) for port in self._network.inputs)
+        sending, receiving = self.busy(tally, fired)
+        return Costs(
+            step_s=self.step(tally, sending, receiving),
+            spikes=np.append(fired.sum(axis=0), entering),
+            packets_out=tally.packets_out.sum(axis=0), hops=tally.hops.sum(axis=0),
+            events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
+            busy_s=np.maximum(sending, receiving).sum(axis=0))
 
     def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
         """Seconds that each slice spends sending and receiving, (samples, slices) each.

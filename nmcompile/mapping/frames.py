@@ -1,0 +1,65 @@
+"""Who spiked in each step of a run, and what a model of a chip's time says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nmcompile.ir.neurons.base import Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frames:
+    """The spikes of a run of steps of one batch. A frame is one step of one sample.
+
+    Frames lie step by step, in a step sample by sample.
+
+    samples  of the batch
+    start    (frames + 1,) int64; the spikes of frame i are start[i]:start[i + 1]
+    sender   (spikes,) int32 number of the line or neuron, rising in a frame: lines of all inputs,
+             then neurons of all populations, in the network's order
+    payload  (spikes,) int32, what the spike carries
+    """
+
+    samples: int
+    start: Array
+    sender: Array
+    payload: Array
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self) // self.samples
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Costs:
+    """What a block of frames takes, in sums by slice; where packets begin, the last are the inputs.
+
+    step_s               (frames,) float64 seconds of each
+    spikes, packets_out  (slices + 1,) int64
+    hops                 (slices + 1, 3) int64: along x, along y, between chips
+    events, packets_in   (slices,) int64
+    busy_s               (slices,) float64, seconds in which each slice works
+    """
+
+    step_s: Array
+    spikes: Array
+    packets_out: Array
+    hops: Array
+    events: Array
+    packets_in: Array
+    busy_s: Array
+
+
+class Timing(Protocol):
+    """A model of a chip's time. It may keep a state from one block of a batch to the next."""
+
+    def begin(self, samples: int) -> None:
+        """A new batch of `samples` starts."""
+
+    def add(self, frames: Frames) -> Costs:
+        """What the next block takes."""
