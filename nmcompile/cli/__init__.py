@@ -75,8 +75,8 @@ def main() -> None:
         click.echo(f"nmc: error: memory: this machine has too little for the input{told}. "
                    "Give fewer or smaller samples, or a smaller model.", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("nmc: interrupted, nothing was written", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo(f"nmc: {str(error) or 'interrupted'}; nothing was written", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)

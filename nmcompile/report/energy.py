@@ -8,7 +8,8 @@ import numpy as np
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.simulator import KIND_OF, KINDS, Ledger, Run, time_ratios
+from nmcompile.simulator import KIND_OF, KINDS, UNKNOWN, Ledger, Run, time_ratios
+from nmcompile.target import Constant, Target
 
 RAILS = ("interface", "sensor", "processors")  # watts for each chip in use
 
@@ -22,10 +23,11 @@ def energies(ledger: Ledger, mine: Array | slice) -> dict[str, Any]:
     joules = ledger.joules[:, mine].sum(axis=1)
     kinds = ledger.by_kind()[:, mine].sum(axis=1)
     low, high = ledger.bounds(joules)
-    ranges = {kind: _range(*ends) for kind, *ends in zip(KINDS, low, high, strict=True)}
+    ranges = {kind: range_of(*ends) for kind, *ends in zip(KINDS, low, high, strict=True)}
+    by_kind = dict(zip(KINDS, kinds.tolist(), strict=True))
     return {
-        "energy_j": {"total": float(kinds.sum()), **dict(zip(KINDS, map(float, kinds)))},
-        "energy_range_j": {"total": _range(low.sum(), high.sum()), **ranges},
+        "energy_j": {"total": float(kinds.sum()), **by_kind},
+        "energy_range_j": {"total": range_of(low.sum(), high.sum()), **ranges},
     }
 
 
@@ -48,7 +50,10 @@ def by_core(program: Program, run: Run, ledger: Ledger) -> dict[str, Any]:
 
 
 def by_constant(program: Program, ledger: Ledger) -> list[dict[str, Any]]:
-    """What each constant costs, where its value comes from, and what is known of its error."""
+    """What each constant costs, where its value comes from, and what is known of its error.
+
+    energy_range_j  by the constant's own error, with times and counts as they are
+    """
     constants = program.target.constants()
     rows = []
     for k, (name, kind) in enumerate(KIND_OF.items()):
@@ -57,7 +62,7 @@ def by_constant(program: Program, ledger: Ledger) -> list[dict[str, Any]]:
             "constant": name, "kind": kind, "value": constant.value, "unit": constant.unit,
             "known_as": constant.kind, "source": constant.source, "spread": constant.spread,
             "events": float(ledger.events[k].sum()), "energy_j": joules,
-            "energy_range_j": _range(*(joules * ledger.ratios[k])) if joules else _range(0, 0),
+            "energy_range_j": range_of(*(joules * np.array(constant.ratios or UNKNOWN))),
         })
     return rows
 
@@ -70,34 +75,44 @@ def outside(program: Program, run: Run) -> dict[str, Any]:
     host_sample  seconds that a host adds to a sample of another workload, with their source
     """
     target, io = program.target, program.target.io
-    seconds = float(run.step_s.sum())
+    seconds, time = float(run.step_s.sum()), np.array(time_ratios(target, run))
     chips = len(np.unique(program.mapping.slices.core // target.cores_per_chip))
-    board, time = target.board.chips.value, np.array(time_ratios(target, run))
-    found = {"unused_chips": (target.power_w.static, (board - chips) * seconds, time)}
-    if io is not None:
-        found["packet"] = (io.packet, float(run.counts.packets_out[-1]), np.ones(2))
-        found |= {rail: (getattr(io, rail), chips * seconds, time) for rail in RAILS}
-        found["board"] = (io.board, board * seconds, time)
-    known = {name: row for name, row in found.items() if row[0] is not None and row[1]}
+    board = target.board.chips.value
+    known = {}
+    for name, (constant, events) in _beyond(target, run, chips * seconds, board * seconds).items():
+        if constant is not None and events:
+            share = 1.0 if name == "packet" else time
+            joules = constant.value * events
+            known[name] = joules, range_of(*(joules * share * np.array(constant.ratios or UNKNOWN)))
     return {
         "boundary": None if io is None else io.boundary.value,
-        "energy_j": {name: float(c.value * events) for name, (c, events, _) in known.items()},
-        "energy_range_j": {
-            name: None if c.ratios is None else _range(*(c.value * events * share * c.ratios))
-            for name, (c, events, share) in known.items()},
-        "host_sample": _host(io),
+        "energy_j": {name: joules for name, (joules, _) in known.items()},
+        "energy_range_j": {name: ends for name, (_, ends) in known.items()},
+        "host_sample": None if io is None or io.host_sample is None else _host(io.host_sample),
     }
 
 
-def _host(io: Any) -> dict[str, Any] | None:
-    if io is None or io.host_sample is None:
-        return None
-    constant = io.host_sample
-    ends = constant.ratios
+def _beyond(
+    target: Target, run: Run, chips_s: float, board_s: float
+) -> dict[str, tuple[Constant[float] | None, float]]:
+    """Constants of what is outside, and how often or for how many seconds of a chip they count."""
+    unused = {"unused_chips": (target.power_w.static, board_s - chips_s)}
+    if target.io is None:
+        return {**unused}
+    return {
+        **unused,
+        "packet": (target.io.packet, float(run.counts.packets_out[-1])),
+        **{rail: (getattr(target.io, rail), chips_s) for rail in RAILS},
+        "board": (target.io.board, board_s),
+    }
+
+
+def _host(constant: Constant[float]) -> dict[str, Any]:
+    ends = np.array(constant.ratios or UNKNOWN)
     return {"seconds": constant.value, "source": constant.source,
-            "range": None if ends is None else _range(*(constant.value * e for e in ends))}
+            "range": range_of(*(constant.value * ends))}
 
 
-def _range(low: float, high: float) -> dict[str, float] | None:
+def range_of(low: float, high: float) -> dict[str, float] | None:
     """From where to where; None where that is not known."""
     return None if np.isnan(low + high) else {"low": float(low), "high": float(high)}

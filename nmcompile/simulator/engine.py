@@ -15,7 +15,7 @@ from nmcompile.mapping import Mapping, Program
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
 
 Sent = dict[str, Array]
-Listener = Callable[[int, Sent, dict[str, State]], None]
+Listener = Callable[[int, Sent, dict[str, State]], Array | None]
 
 
 class Engine:
@@ -34,21 +34,31 @@ class Engine:
 
         inputs  name -> (samples, steps, *shape) int32 payloads; zero once these steps are over
         listen  is told the step, what every input and population sends in it, (samples, n) int32,
-                and the states after it
+                and the states after it. It may change what is sent, before anything else sees it,
+                and answers with the places (k,) of the samples that go on, or None where all do
         """
         network = self._program.network
-        samples = len(next(iter(inputs.values())))
+        rows = np.arange(len(next(iter(inputs.values()))))
+        samples = len(rows)
         states = {p.name: _initial_state(p, samples) for p in network.populations}
         history: list[Sent] = []
         keep = max((p.delay for p in network.projections), default=0)
         for step in range(chip_steps):
             sent = {
-                name: np.ascontiguousarray(_at(values, step)) for name, values in inputs.items()
+                name: np.ascontiguousarray(_at(values, step, rows))
+                for name, values in inputs.items()
             }
-            sent |= self._update(states, history, samples, step)
-            listen(step, sent, states)
+            sent |= self._update(states, history, len(rows), step)
+            staying = listen(step, sent, states)
             history.insert(0, sent)
             del history[keep:]
+            if staying is None:
+                continue
+            if not len(staying):
+                return
+            rows = rows[staying]
+            states = {p: {n: v[staying] for n, v in state.items()} for p, state in states.items()}
+            history = [{n: v[staying] for n, v in past.items()} for past in history]
 
     def _update(
         self, states: dict[str, State], history: list[Sent], samples: int, step: int
@@ -124,8 +134,8 @@ def _scatter(gathered: Array, state: State, accumulator: Accumulator) -> None:
         state[name][:] = part
 
 
-def _at(values: Array, step: int) -> Array:
-    """Payloads of one step, (samples, n); zero once the given steps are over."""
+def _at(values: Array, step: int, rows: Array) -> Array:
+    """Payloads of one step of some samples, (k, n); zero once the given steps are over."""
     if step < values.shape[1]:
-        return values[:, step].reshape(len(values), -1)
-    return np.zeros_like(values[:, 0]).reshape(len(values), -1)
+        return values[rows, step].reshape(len(rows), -1)
+    return np.zeros((len(rows), prod(values.shape[2:])), values.dtype)

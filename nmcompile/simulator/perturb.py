@@ -105,7 +105,7 @@ class Disturbance:
 
     def __init__(self, program: Program, perturbation: Perturbation) -> None:
         network = program.network
-        self._program, self._asked = program, perturbation
+        self._program, self._asked, self._lags = program, perturbation, network.lags
         sizes = [node.size for node in network.nodes]
         ends = np.cumsum(sizes)
         self._first = {node.name: int(end - size)
@@ -123,7 +123,7 @@ class Disturbance:
         """
         asked = self._asked
         for name, payload in sent.items():
-            own = step - self._program.latency[name]
+            own = step - self._lags[name]
             if (asked.drop or asked.add) and 0 <= own < steps:
                 disturb(payload, sample, own, self._first[name], self._seed, asked.drop, asked.add)
             if name in self._silent:

@@ -1,4 +1,4 @@
-"""A number of a chip as target files state it: value, unit, kind, source, and how wrong it may be."""
+"""A number of a chip as target files state it: value, unit, kind, source, error."""
 
 from __future__ import annotations
 

@@ -1,0 +1,94 @@
+"""Samples stop once their output is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.simulator.log import Log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """When a sample stops: the Dynamic Confidence of Li, Jones and Furber (ICCV 2023).
+
+    The confidence of step t is the largest entry of softmax(score / scale), with the first output's
+    score summed over the steps up to t. A sample stops after the first step in which it is at least
+    `confidence`.
+
+    scale  units of score that count as 1
+    """
+
+    confidence: float
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exits:
+    """When samples stopped.
+
+    at          what they were to stop at
+    lag         steps of the chip by which the first output is behind the network's time
+    steps       (samples,) int64 steps of the network until the output was decided, or all
+    confidence  (samples, steps) float32 of each step, 0 in those that did not run
+    decided     (samples, steps) int32 entry with the largest score, -1 in those that did not run
+    """
+
+    at: Exit
+    lag: int
+    steps: Array
+    confidence: Array
+    decided: Array
+
+
+class Watch:
+    """Looks at the first output of a batch step by step."""
+
+    def __init__(self, program: Program, exit_at: Exit, samples: int, steps: int) -> None:
+        self._port, self._exit, self._last = program.network.outputs[0], exit_at, steps - 1
+        self.exits = Exits(
+            at=exit_at, lag=program.latency[self._port.population],
+            steps=np.full(samples, steps), confidence=np.zeros((samples, steps), np.float32),
+            decided=np.full((samples, steps), -1, np.int32))
+
+    def staying(self, chip_step: int, log: Log) -> Array | None:
+        """(k,) places among `log.rows` of the samples that go on; None where all do."""
+        step = log.own_step(self._port.population, chip_step)
+        if step is None:
+            return None
+        rows, exits = log.rows, self.exits
+        score = log.scores[self._port.name][rows].reshape(len(rows), -1)
+        certain = confidence(score, self._exit.scale)
+        exits.confidence[rows, step] = certain
+        exits.decided[rows, step] = score.argmax(axis=1)
+        leaving = certain >= self._exit.confidence
+        if step == self._last or not leaving.any():
+            return None
+        exits.steps[rows[leaving]] = step + 1
+        return np.flatnonzero(~leaving)
+
+
+def confidence(score: Array, scale: float) -> Array:
+    """(samples,) the largest entry of the softmax of `score` (samples, classes) over `scale`."""
+    scaled = score / scale
+    return 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
+
+
+def require_decision(program: Program) -> None:
+    """Raise NmcError where the first output has nothing to decide between."""
+    port = program.network.outputs[0]
+    if program.network.population(port.population).size < 2:
+        raise NmcError("--exit-confidence", f"the output '{port.name}' has one value, there is "
+                       "nothing to decide between")
+
+
+def joined(parts: list[Exits]) -> Exits:
+    """The samples of several batches after each other."""
+    return replace(
+        parts[0], steps=np.concatenate([part.steps for part in parts]),
+        confidence=np.concatenate([part.confidence for part in parts]),
+        decided=np.concatenate([part.decided for part in parts]))
