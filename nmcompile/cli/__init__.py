@@ -76,7 +76,8 @@ def main() -> None:
                    "Give fewer or smaller samples, or a smaller model.", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
-        click.echo(f"nmc: {str(error) or 'interrupted'}; nothing was written", err=True)
+        told = str(error.__cause__ or error) or "interrupted"  # click makes an Abort of it
+        click.echo(f"nmc: {told}; nothing was written", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)
