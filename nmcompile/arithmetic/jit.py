@@ -22,3 +22,8 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, with its `prange` loops spread over the cores."""
     return numba.njit(cache=True, nogil=True, parallel=True)(function)
+
+
+def threads() -> int:
+    """How many threads kernels may run on at once: the processors, or NUMBA_NUM_THREADS."""
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]

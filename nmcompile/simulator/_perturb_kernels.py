@@ -1,9 +1,8 @@
 """Spikes lost and added at their senders, each by a number drawn from where and when it is."""
 
 import numpy as np
-from numba import prange
 
-from nmcompile.arithmetic.jit import kernel, parallel_kernel
+from nmcompile.arithmetic.jit import kernel
 
 
 @kernel
@@ -27,20 +26,21 @@ def drawn(word, sender):
     return (scrambled(word + (np.uint64(sender) + np.uint64(1)) * odd) >> np.uint64(11)) * 2.0**-53
 
 
-@parallel_kernel
-def disturb(payload, sample, step, first, seed, drop, add):
+@kernel
+def disturb(payload, step, sample, first, seed, drop, add):
     """Lose spikes with the chance `drop`, and let the silent send 1 with the chance `add`.
 
-    payload  (samples, n) int32, changed in place
-    sample   (samples,) int64 numbers in the whole run
-    first    number of the first sender among all
+    payload       (steps, samples, n) int32, changed in place
+    step, sample  the first ones, of the network and of the whole run
+    first         number of the first sender among all
     """
-    for row in prange(payload.shape[0]):
-        word = stream(seed, sample[row], step)
-        for sender in range(payload.shape[1]):
-            value = drawn(word, first + sender)
-            if payload[row, sender] != 0:
-                if value < drop:
-                    payload[row, sender] = 0
-            elif value < add:
-                payload[row, sender] = 1
+    for i in range(payload.shape[0]):
+        for row in range(payload.shape[1]):
+            word = stream(seed, sample + row, step + i)
+            for sender in range(payload.shape[2]):
+                value = drawn(word, first + sender)
+                if payload[i, row, sender] != 0:
+                    if value < drop:
+                        payload[i, row, sender] = 0
+                elif value < add:
+                    payload[i, row, sender] = 1

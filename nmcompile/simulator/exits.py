@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.simulator.log import Log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,30 +46,34 @@ class Exits:
 
 
 class Watch:
-    """Looks at the first output of a batch step by step."""
+    """Decides when the samples of a batch stop.
 
-    def __init__(self, program: Program, exit_at: Exit, samples: int, steps: int) -> None:
-        self._port, self._exit, self._last = program.network.outputs[0], exit_at, steps - 1
+    last  (samples,) step of the chip that is the last one of each sample, as far as is known
+    """
+
+    def __init__(
+        self, program: Program, exit_at: Exit, samples: int, steps: int, chip_steps: int
+    ) -> None:
+        lag = program.network.lags[program.network.outputs[0].population]
+        self._steps, self.last = steps, np.full(samples, chip_steps - 1)
         self.exits = Exits(
-            at=exit_at, lag=program.latency[self._port.population],
-            steps=np.full(samples, steps), confidence=np.zeros((samples, steps), np.float32),
+            at=exit_at, lag=lag, steps=np.full(samples, steps),
+            confidence=np.zeros((samples, steps), np.float32),
             decided=np.full((samples, steps), -1, np.int32))
 
-    def staying(self, chip_step: int, log: Log) -> Array | None:
-        """(k,) places among `log.rows` of the samples that go on; None where all do."""
-        step = log.own_step(self._port.population, chip_step)
-        if step is None:
-            return None
-        rows, exits = log.rows, self.exits
-        score = log.scores[self._port.name][rows].reshape(len(rows), -1)
-        certain = confidence(score, self._exit.scale)
+    def look(self, step: int, rows: Array, score: Array) -> None:
+        """Take in the first output's `score` (k, *shape) after `step` of the samples `rows`."""
+        exits, flat = self.exits, score.reshape(len(rows), prod(score.shape[1:]))
+        certain = confidence(flat, exits.at.scale)
         exits.confidence[rows, step] = certain
-        exits.decided[rows, step] = score.argmax(axis=1)
-        leaving = certain >= self._exit.confidence
-        if step == self._last or not leaving.any():
-            return None
-        exits.steps[rows[leaving]] = step + 1
-        return np.flatnonzero(~leaving)
+        exits.decided[rows, step] = flat.argmax(axis=1)
+        if step < self._steps - 1:
+            leaving = rows[certain >= exits.at.confidence]
+            exits.steps[leaving], self.last[leaving] = step + 1, step + exits.lag
+
+    def ends(self, lag: int) -> Array:
+        """(samples,) steps that count of a population that lags the network's time by `lag`."""
+        return np.minimum(self.exits.steps, np.maximum(self.last + 1 - lag, 0))
 
 
 def confidence(score: Array, scale: float) -> Array:

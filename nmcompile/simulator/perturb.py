@@ -115,19 +115,19 @@ class Disturbance:
         self.cores = _stuck(program, perturbation)
         self._silent = self._neurons_on(self.cores)
 
-    def apply(self, sent: dict[str, Array], sample: Array, step: int, steps: int) -> None:
-        """Change `sent`, (samples, n) int32 of every input and population, in place.
+    def apply(self, name: str, step: int, sample: int, steps: int, payload: Array) -> None:
+        """Change what an input or population sends, (k, samples, n) int32, in place.
 
-        sample  (samples,) int64 numbers in the whole run
-        step    of the chip; nothing is drawn outside of a sample's own `steps`
+        step, sample  of the chip and of the whole run, the first ones
+        steps         of a sample; outside of a node's own ones nothing is drawn
         """
-        asked = self._asked
-        for name, payload in sent.items():
-            own = step - self._lags[name]
-            if (asked.drop or asked.add) and 0 <= own < steps:
-                disturb(payload, sample, own, self._first[name], self._seed, asked.drop, asked.add)
-            if name in self._silent:
-                payload[:, self._silent[name]] = 0
+        asked, own = self._asked, step - self._lags[name]
+        begin, end = max(0, -own), min(len(payload), steps - own)
+        if (asked.drop or asked.add) and begin < end:
+            disturb(payload[begin:end], own + begin, sample, self._first[name], self._seed,
+                    asked.drop, asked.add)
+        if name in self._silent:
+            payload[:, :, self._silent[name]] = 0
 
     def _neurons_on(self, cores: Array) -> dict[str, Array]:
         network, slices = self._program.network, self._program.mapping.slices

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
-from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,8 @@ SPIKES, ALL, WHERE = "spikes", "*", "--record"
 MOST_IN_MEMORY = 4 << 30  # bytes
 CHUNK = 64 << 10  # bytes that a file holds together, of one sample
 Wanted = dict[str, tuple[str, ...]]
+# Steps (samples,) that count of a population where samples stop early; None where they do not.
+Ends = Callable[[str], Array] | None
 
 
 def wanted(network: Network, record: tuple[str, ...]) -> Wanted:
@@ -65,18 +66,31 @@ def kind_of(population: Population, variable: str) -> np.dtype[Any]:
 
 
 class Records(Protocol):
-    """A place for variables, (samples, steps, *shape) of each population and variable."""
+    """A place for variables, (samples, steps, *shape) of each population and variable.
+
+    record  what is kept
+    """
+
+    record: Wanted
 
     def open(self, network: Network, record: Wanted, samples: int, steps: int) -> None:
         """Make room for a run."""
 
-    def begin(self, first: int, samples: int) -> None:
-        """The batch of `samples` begins whose first sample is number `first`."""
+    def begin(self, first: int) -> None:
+        """The batch begins whose first sample is number `first`."""
 
-    def add(self, population: str, step: int, rows: Array, values: dict[str, Array]) -> None:
-        """Keep what is wanted of one step of a population; rows are places in the batch."""
+    def add(self, population: str, step: int, sample: int, values: dict[str, Array]) -> None:
+        """Keep what is wanted of `values`, (k, samples, n) each, of a population.
 
-    def end(self) -> None:
+        step, sample  the first ones, of the network and of the batch
+
+        Threads call it, each for samples of its own.
+        """
+
+    def flush(self, ends: Ends) -> None:
+        """All samples of the batch have come to the same step of the chip."""
+
+    def end(self, ends: Ends) -> None:
         """The batch is over."""
 
 
@@ -88,6 +102,7 @@ class Memory:
     """
 
     values: dict[str, dict[str, Array]] = field(default_factory=dict)
+    record: Wanted = field(default_factory=dict)
     _first: int = 0
 
     def open(self, network: Network, record: Wanted, samples: int, steps: int) -> None:
@@ -99,56 +114,81 @@ class Memory:
                 WHERE, f"is {size / 2**30:,.1f} GiB of variables, at most "
                 f"{MOST_IN_MEMORY >> 30} GiB are kept in memory",
                 "Name a file -o RUN.h5, which is written as the run goes on, or keep less.")
-        self.values = {name: {} for name in record}
+        self.record, self.values = record, {name: {} for name in record}
         for population, variable in specs:
             self.values[population.name][variable] = np.zeros(
                 (samples, steps, *population.shape), kind_of(population, variable))
 
-    def begin(self, first: int, samples: int) -> None:
+    def begin(self, first: int) -> None:
         """See `Records`."""
         self._first = first
 
-    def add(self, population: str, step: int, rows: Array, values: dict[str, Array]) -> None:
+    def add(self, population: str, step: int, sample: int, values: dict[str, Array]) -> None:
         """See `Records`."""
         for name, kept in self.values.get(population, {}).items():
-            kept[self._first + rows, step] = values[name].reshape(len(rows), *kept.shape[2:])
+            steps, samples, _ = values[name].shape
+            first = self._first + sample
+            kept[first : first + samples, step : step + steps] = values[name].swapaxes(
+                0, 1).reshape(samples, steps, *kept.shape[2:])
 
-    def end(self) -> None:
+    def flush(self, ends: Ends) -> None:
         """See `Records`."""
+
+    def end(self, ends: Ends) -> None:
+        """See `Records`."""
+        if ends is None:
+            return
+        for population, variables in self.values.items():
+            for sample, end in enumerate(ends(population)):
+                for kept in variables.values():
+                    kept[self._first + sample, end:] = 0
 
 
 class RecordFile:
     """Keeps them in an HDF5 file, `<population>/<variable>`, written while the run goes on.
 
-    Samples and steps that no run reached hold 0.
+    Samples and steps that no run reached hold 0. The file is written in an order that does not
+    depend on threads.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "w", libver="v110", track_order=True)
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self.record: Wanted = {}
+        self._kept: dict[str, _Kept] = {}
+        self._arrived: list[tuple[str, int, int, Array]] = []
 
     def open(self, network: Network, record: Wanted, samples: int, steps: int) -> None:
         """See `Records`."""
+        self.record = record
         for name, variables in record.items():
-            population = network.population(name)
-            self._waiting[name] = [
-                _Waiting(self._file, population, variable, samples, steps)
-                for variable in variables]
+            for variable in variables:
+                self._kept[f"{name}/{variable}"] = _Kept(
+                    self._file, network.population(name), variable, samples, steps)
 
-    def begin(self, first: int, samples: int) -> None:
+    def begin(self, first: int) -> None:
         """See `Records`."""
-        for waiting in chain.from_iterable(self._waiting.values()):
-            waiting.begin(first, samples)
+        for kept in self._kept.values():
+            kept.first = first
 
-    def add(self, population: str, step: int, rows: Array, values: dict[str, Array]) -> None:
+    def add(self, population: str, step: int, sample: int, values: dict[str, Array]) -> None:
         """See `Records`."""
-        for waiting in self._waiting.get(population, ()):
-            waiting.add(step, rows, values[waiting.variable])
+        for variable in self.record.get(population, ()):
+            self._arrived.append(
+                (f"{population}/{variable}", sample, step, values[variable].copy()))
 
-    def end(self) -> None:
+    def flush(self, ends: Ends) -> None:
         """See `Records`."""
-        for waiting in chain.from_iterable(self._waiting.values()):
-            waiting.write()
+        arrived, self._arrived = self._arrived, []
+        for name, sample, step, values in sorted(arrived, key=lambda part: part[:3]):
+            if ends is not None:
+                end = ends(name.rpartition("/")[0])[sample : sample + values.shape[1]]
+                values[np.arange(step, step + len(values))[:, None] >= end] = 0
+            self._kept[name].add(sample, step, values)
+
+    def end(self, ends: Ends) -> None:
+        """See `Records`."""
+        for kept in self._kept.values():
+            kept.write_all()
 
     def close(self, arrays: dict[str, Array]) -> None:
         """Add `arrays` by name and close the file; nothing where it is closed."""
@@ -157,37 +197,45 @@ class RecordFile:
         self._file.close()
 
 
-class _Waiting:
-    """Steps of one variable that are not yet in the file: as many as a chunk holds."""
+class _Kept:
+    """One variable in the file, and the steps that do not fill a chunk yet.
+
+    first  number in the run of the batch's first sample
+    """
 
     def __init__(
         self, file: Any, population: Population, variable: str, samples: int, steps: int
     ) -> None:
         kind = kind_of(population, variable)
-        self.variable, self._steps = variable, steps
+        self.first, self._shape = 0, population.shape
         self._chunk = int(np.clip(CHUNK // (population.size * kind.itemsize), 1, steps))
         self._dataset = file.create_dataset(
             f"{population.name}/{variable}", (samples, steps, *population.shape), kind,
             chunks=(1, self._chunk, *population.shape), compression="gzip", compression_opts=1,
             shuffle=True)
-        self._values = np.zeros((0, self._chunk, prod(population.shape)), kind)
-        self._first, self._step, self._held = 0, 0, 0
+        self._open: dict[int, tuple[int, list[Array]]] = {}  # sample -> step, what follows it
 
-    def begin(self, first: int, samples: int) -> None:
-        self._first, self._step, self._held = first, 0, 0
-        self._values = np.zeros((samples, *self._values.shape[1:]), self._values.dtype)
+    def add(self, sample: int, step: int, values: Array) -> None:
+        """Add (k, samples, n) that follow what was added for these samples before."""
+        begin, parts = self._open.pop(sample, (step, []))
+        parts.append(values)
+        held, end = step + len(values) - begin, step + len(values)
+        whole = end - end % self._chunk if end < self._dataset.shape[1] else end
+        if whole > begin:
+            joined = np.concatenate(parts)
+            self._write(sample, begin, joined[: whole - begin])
+            begin, parts = whole, [joined[whole - begin :]] if held > whole - begin else []
+        if parts:
+            self._open[sample] = begin, parts
 
-    def add(self, step: int, rows: Array, values: Array) -> None:
-        self._step, self._held = step - step % self._chunk, step % self._chunk + 1
-        self._values[rows, self._held - 1] = values
-        if self._held == self._chunk or step == self._steps - 1:
-            self.write()
+    def write_all(self) -> None:
+        """Write the steps that fill no chunk: no more follow."""
+        for sample, (begin, parts) in sorted(self._open.items()):
+            self._write(sample, begin, np.concatenate(parts))
+        self._open = {}
 
-    def write(self) -> None:
-        if not self._held:
-            return
-        samples, shape = len(self._values), self._dataset.shape[2:]
-        self._dataset[self._first : self._first + samples, self._step : self._step + self._held] = (
-            self._values[:, : self._held].reshape(samples, self._held, *shape))
-        self._values[:] = 0
-        self._held = 0
+    def _write(self, sample: int, step: int, values: Array) -> None:
+        steps, samples, _ = values.shape
+        first = self.first + sample
+        self._dataset[first : first + samples, step : step + steps] = values.swapaxes(
+            0, 1).reshape(samples, steps, *self._shape)

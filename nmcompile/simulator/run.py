@@ -12,14 +12,15 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Program, Timing
 from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting
-from nmcompile.simulator.engine import Engine
+from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
 TIMINGS: dict[str, Callable[[Program], Timing]] = {"fast": FastTiming}
-BATCH = 256  # samples that run at once
+BATCH = 256  # samples that run at once, at most
+STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,17 +119,17 @@ def simulate(
         exit_at=modes.exit_at, progress=progress,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     engine, batches = Engine(program), []
-    for first in range(0, samples, BATCH):
-        given = {name: values[first : first + BATCH] for name, values in inputs.items()}
-        batch = Batch(setting, first, min(BATCH, samples - first))
+    at_once = min(BATCH, max(1, STATES // engine.sample_bytes))
+    for first in range(0, samples, at_once):
+        given = {name: values[first : first + at_once] for name, values in inputs.items()}
+        batch = Batch(setting, first, min(at_once, samples - first))
         try:
-            engine.run(given, setting.chip_steps, batch.listen)
+            _run_batch(engine, setting, batch, given)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"interrupted in step {batch.step + 1:,} of {setting.chip_steps:,} of samples "
-                f"{first + 1:,} to {first + len(batch.ran):,}; {first:,} of {samples:,} samples "
+                f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of samples "
+                f"{first + 1:,} to {first + len(batch.step_s):,}; {first:,} of {samples:,} samples "
                 "were done") from None
-        batch.end()
         batches.append(batch)
     return _run(setting, batches)
 
@@ -144,8 +145,14 @@ def steps_of(
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     batch = Batch(setting, 0, 1)
     first = {name: values[:1] for name, values in inputs.items()}
-    Engine(program).run(first, setting.chip_steps, batch.listen)
+    _run_batch(Engine(program), setting, batch, first)
     return batch.costs
+
+
+def _run_batch(engine: Engine, setting: Setting, batch: Batch, inputs: Sent) -> None:
+    engine.run(inputs, setting.chip_steps, batch.log, batch.hand_on,
+               None if setting.disturbance is None else batch.disturb)
+    batch.end()
 
 
 def _run(setting: Setting, batches: list[Batch]) -> Run:

@@ -109,11 +109,12 @@ def test_a_wish_that_cannot_be_met_is_refused_and_leaves_nothing(run, tmp_path, 
 def test_an_interrupted_run_says_how_far_it_came_and_leaves_no_file(
         build, few, tmp_path, monkeypatch, name):
     monkeypatch.setattr("nmcompile.simulator.run.BATCH", 16)
+    monkeypatch.setattr("nmcompile.simulator.engine.BLOCK", 4)
     done = []
 
     def stop(steps, total):
         done.append(steps)
-        if sum(done) > 16 * 23 + 5 * 16:
+        if sum(done) > 16 * 23:
             raise KeyboardInterrupt
 
     (tmp_path / name).write_bytes(b"an earlier run")
@@ -121,7 +122,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_leaves_no_file(
         api.simulate(api.read_build(build), api.read_data(few), record=("*",), progress=stop,
                      output=tmp_path / name)
     assert str(error.value) == (
-        "interrupted in step 6 of 23 of samples 17 to 32; 16 of 40 samples were done")
+        "interrupted after 4 of 23 steps of samples 17 to 32; 16 of 40 samples were done")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"an earlier run"
 

@@ -74,7 +74,7 @@ def run_core(network, *, plain=False):
             state, fired = network.neuron.step(state, current)
         else:
             fired = np.zeros((1, n), np.int32)
-            stepper(state, current.reshape(1, -1), fired)
+            stepper(state, current.reshape(1, 1, -1), fired[None])
         saturated += deliver(ring, step, np.flatnonzero(np.concatenate([sent, fired[0]])),
                              network.synapses)
         history.append(np.stack(

@@ -77,6 +77,20 @@ def test_counts_are_those_of_the_samples_one_by_one(made, sent, stopped):
     assert stopped.frames == sum(run.frames for run in alone) < SAMPLES * stopped.step_s.shape[1]
 
 
+@pytest.mark.parametrize("block", [1, 7])
+def test_when_samples_stop_does_not_depend_on_how_the_engine_cuts_the_steps(
+        made, sent, stopped, monkeypatch, block):
+    monkeypatch.setattr("nmcompile.simulator.engine.BLOCK", block)
+    monkeypatch.setattr("nmcompile.simulator.run.BATCH", 4)
+    run = simulate(made, sent, record=("*",), modes=Modes(exit_at=EXIT))
+    np.testing.assert_array_equal(run.exits.steps, stopped.exits.steps)
+    np.testing.assert_array_equal(run.step_s, stopped.step_s)
+    np.testing.assert_array_equal(run.counts.events, stopped.counts.events)
+    for name, variables in stopped.records.items():
+        for variable, values in variables.items():
+            np.testing.assert_array_equal(values, run.records[name][variable])
+
+
 def test_progress_reaches_the_end_where_samples_stop_early(made, sent):
     done = []
     simulate(made, sent, modes=Modes(exit_at=EXIT), progress=done.append)

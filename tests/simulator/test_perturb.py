@@ -61,23 +61,21 @@ def mixed(word):
 
 def test_spikes_are_lost_and_added_by_a_hash_of_where_and_when_they_are(made):
     asked = Perturbation(drop=0.3, add=0.2, seed=5)
-    net, rng = made.network, np.random.default_rng(3)
-    before = {node.name: rng.integers(-1, 2, (4, node.size), np.int32) for node in net.nodes}
+    net, rng, step, first_sample = made.network, np.random.default_rng(3), 9, 200
+    before = {node.name: rng.integers(-1, 2, (2, 3, node.size), np.int32) for node in net.nodes}
     found = {name: values.copy() for name, values in before.items()}
-    step, samples = 9, np.array([3, 8, 11, 200])
-    Disturbance(made, asked).apply(found, samples, step, 40)
+    disturbance = Disturbance(made, asked)
+    for name, payload in found.items():
+        disturbance.apply(name, step, first_sample, 40, payload)
     seed = int(np.random.default_rng([5, 3]).integers(2**64, dtype=np.uint64))
     first = 0
     for node in net.nodes:
-        own = step - net.lags[node.name]
-        for row, sample in enumerate(samples):
-            word = mixed(mixed(mixed(seed) + int(sample) & MASK) + own & MASK)
-            for sender in range(node.size):
-                drawn = mixed(word + (first + sender + 1) * 0x9E3779B97F4A7C15 & MASK) >> 11
-                value = before[node.name][row, sender]
-                wanted = (0 if drawn < 0.3 * 2**53 else value) if value else int(
-                    drawn < 0.2 * 2**53)
-                assert found[node.name][row, sender] == wanted
+        for (i, row, sender), value in np.ndenumerate(before[node.name]):
+            own = step + i - net.lags[node.name]
+            word = mixed(mixed(mixed(seed) + first_sample + row & MASK) + own & MASK)
+            drawn = mixed(word + (first + sender + 1) * 0x9E3779B97F4A7C15 & MASK) >> 11
+            wanted = (0 if drawn < 0.3 * 2**53 else value) if value else int(drawn < 0.2 * 2**53)
+            assert found[node.name][i, row, sender] == wanted
         first += node.size
 
 

@@ -19,7 +19,7 @@ PILOTNET = ((24, 3, 2, 0), (36, 3, 2, 0), (64, 3, 2, 0), (64, 3, 2, 0), (64, 3, 
 PILOTNET_DENSE = (100, 50, 10, 1)
 
 
-class _Builder:
+class Builder:
     """Layers one behind the other."""
 
     def __init__(self, shape: tuple[int, ...], seed: int) -> None:
@@ -63,7 +63,7 @@ class _Builder:
 
 def vgg16(seed: int = 0) -> Network:
     """VGG-16 for pictures of 224 x 224; its first dense layer has 25,088 inputs to a neuron."""
-    layers = _Builder((3, 224, 224), seed)
+    layers = Builder((3, 224, 224), seed)
     for channels in VGG16:
         if channels == "pool":
             layers.pool(2)
@@ -76,7 +76,7 @@ def vgg16(seed: int = 0) -> Network:
 
 def pilotnet(seed: int = 0) -> Network:
     """PilotNet for pictures of 200 x 66."""
-    layers = _Builder((3, 66, 200), seed)
+    layers = Builder((3, 66, 200), seed)
     for options in PILOTNET:
         layers.conv(*options)
     for n in PILOTNET_DENSE:
@@ -87,7 +87,7 @@ def pilotnet(seed: int = 0) -> Network:
 def structured(neurons: int, seed: int = 0) -> Network:
     """8 convolutions of 128 channels, about `neurons` in all: each has 1,152 synapses."""
     side = round((neurons / 8 / 128) ** 0.5)
-    layers = _Builder((128, side, side), seed)
+    layers = Builder((128, side, side), seed)
     for _ in range(8):
         layers.conv(128)
     return layers.build()
@@ -111,7 +111,7 @@ def irregular(neurons: int, fan_out: int = 100, seed: int = 0) -> Network:
                     target=target[order].astype(np.int32),
                     weight=rng.integers(-100, 101, n * fan_out, np.int8), in_shape=(n,),
                     out_shape=(n,))
-    layers = _Builder((n,), seed)
+    layers = Builder((n,), seed)
     layers.add(Sparse(start=np.arange(n + 1), target=np.arange(n, dtype=np.int32),
                       weight=np.full(n, 100, np.int8), in_shape=(n,), out_shape=(n,)))
     layers.projections.append(Projection(source="layer1", target="layer1", map=linear, delay=1,

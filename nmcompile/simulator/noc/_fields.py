@@ -41,4 +41,5 @@ WIDTH, PORTS, DEPTH, ROUTING, OUTPUT, SWITCH, TRAVERSAL, COUNTING, SPECULATIVE =
 
 N_PORT, N_PLACE, N_PACKET, N_NODE, N_ROUTER, N_SLOT, N_CLOCK = 18, 2, 11, 4, 2, 2, 6
 NONE = -1
+NEVER = 2**63 - 1  # a cycle
 LINKS = 4  # ports of a router that lead to others: +x, -x, +y, -y; its cores follow

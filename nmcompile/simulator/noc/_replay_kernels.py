@@ -26,6 +26,7 @@ from nmcompile.simulator.noc._fields import (
     N_ARRIVED,
     N_CREATED,
     N_SENDING,
+    NEVER,
     NEXT_CREDIT,
     NEXT_FLIT,
     NONE,
@@ -67,14 +68,16 @@ def advance(setup, port, place, packet, node, router, slot, clock, router_cycles
         inject(setup, port, packet, node, slot, clock, now)
         work(setup, port, place, packet, router, slot, clock, asked, now)
         clock[NOW] = next_cycle(packet, slot, clock, now)
+        if clock[NOW] == NEVER:
+            return
 
 
 @kernel
 def next_cycle(packet, slot, clock, now):
-    """The next cycle in which anything happens."""
+    """The next cycle in which anything happens, NEVER if nothing will."""
     if clock[N_ACTIVE] or clock[N_SENDING]:
         return now + 1
-    soonest = np.iinfo(np.int64).max
+    soonest = NEVER
     if clock[N_CREATED] < len(packet):
         soonest = packet[packet[clock[N_CREATED], ORDER], CREATED]
     for cycle in range(now + 1, min(soonest, now + len(slot))):

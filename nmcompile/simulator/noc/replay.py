@@ -71,6 +71,8 @@ def replay(
     while clock[f.N_ARRIVED] < len(packet):
         advance(*tables, CHUNK)
         progress(int(clock[f.N_ARRIVED]))
+        if clock[f.NOW] == f.NEVER and clock[f.N_ARRIVED] < len(packet):
+            raise RuntimeError(f"{len(packet) - clock[f.N_ARRIVED]} packets wait for each other")
     return Replay(
         injected=packet[:, f.INJECTED].copy(),
         arrived=packet[:, f.ARRIVED].copy(),
