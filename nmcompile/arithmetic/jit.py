@@ -22,3 +22,16 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, with its `prange` loops spread over the cores."""
     return numba.njit(cache=True, nogil=True, parallel=True)(function)
+
+
+def bare_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `kernel`, for what allocates nothing: without counts of references, which are atomic.
+
+    Such a kernel may only be called with arrays that its caller keeps.
+    """
+    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
+
+
+def threads() -> int:
+    """How many threads a parallel kernel runs on."""
+    return numba.get_num_threads()
