@@ -117,16 +117,18 @@ def work_up(counts, on_core, updates, cost, sums, work):
     """Add the counts of a frame to `sums`, and to the `work` of each core; clear them.
 
     updates  (slices + 1,) compartments of each slice
-    work     (cores + 1, 2) picoseconds that each core sends and receives for; the last is the inputs
+    work     (cores + 1, 2) picoseconds that each core sends and receives for; none for the inputs
     """
     work[:] = 0
+    inputs = len(counts) - 1
     for box in range(len(counts)):
         sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
                    + counts[box, OUTGOING] * cost[OUT])
         receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
-        work[on_core[box], SENDING] += sending
-        work[on_core[box], RECEIVING] += receiving
-        sums[box, BUSY] += max(sending, receiving)
+        if box != inputs:
+            work[on_core[box], SENDING] += sending
+            work[on_core[box], RECEIVING] += receiving
+            sums[box, BUSY] += max(sending, receiving)
         for column in range(N_COUNT):
             sums[box, column] += counts[box, column]
             counts[box, column] = 0

@@ -6,7 +6,6 @@ from numba import prange
 from nmcompile.arithmetic.jit import bare_kernel, parallel_kernel
 from nmcompile.simulator._events_kernels import (
     EVENT,
-    FIRED,
     IN,
     OUT,
     SENDING,
@@ -16,14 +15,16 @@ from nmcompile.simulator._events_kernels import (
     cross,
     work_up,
 )
-from nmcompile.simulator._traffic_kernels import between
 from nmcompile.simulator.cycle._fields import (
     DONE,
+    ENTRY,
+    EXIT,
     GAP,
     LAST,
     LEG,
     NEXT,
     PACE,
+    ROUTER,
     SENT,
     SERVICE,
     TO,
@@ -102,11 +103,22 @@ def write_packets(
             pace[number, WORKED] = worked
             packet[row, SERVICE] = cost[IN] + synapses[a] * cost[EVENT]
             packet[row, TO] = to
-            packet[row, LEG] = 0
+            packet[row, LEG] = _first_leg(ways, routers, port, core[number, ENTRY], core[to, EXIT])
             row += 1
         pace[number, PACKETS] += row - core[number, LAST]
         core[number, LAST] = row
     return total
+
+
+@bare_kernel
+def _first_leg(ways, routers, port, entry, exit_):
+    """Where in `via` the way from one port to the other begins; 0, where nothing is, if straight."""
+    pairs, first = ways
+    if len(pairs) == 0:
+        return np.int64(0)
+    pair = port[entry, ROUTER] * routers + port[exit_, ROUTER]
+    at = np.searchsorted(pairs, pair)
+    return first[at] if at < len(pairs) and pairs[at] == pair else np.int64(0)
 
 
 @bare_kernel
