@@ -29,7 +29,7 @@ def bare_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Such a kernel may only be called with arrays that its caller keeps.
     """
-    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    return numba.njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
 
 
 def threads() -> int:

@@ -1,6 +1,5 @@
 """Counts of a frame by slice, and what they take, in whole picoseconds."""
 
-import numpy as np
 from numba import prange
 
 from nmcompile.arithmetic.jit import bare_kernel, kernel, parallel_kernel
@@ -98,7 +97,7 @@ def _load(loads, x, y, to_x, to_y):
 
 @bare_kernel
 def busiest(loads, link_time):
-    """The picoseconds of the busiest link, each packet taking those of `link_time`; clears loads."""
+    """The picoseconds of the busiest link, whose packets take `link_time` each; clears `loads`."""
     most = 0
     for way in range(len(loads)):
         for y in range(loads.shape[1]):
@@ -156,3 +155,12 @@ def fast_frames(
                 for part in range(2):
                     slowest = max(slowest, work[thread, core, part])
             step[number] = slowest + longest
+
+
+@parallel_kernel
+def count_events(start, sender, axon, events):
+    """Add the synaptic events of each frame to `events` (frames, slices)."""
+    for frame in prange(len(events)):
+        for k in range(start[frame], start[frame + 1]):
+            for a in range(axon[0][sender[k]], axon[0][sender[k] + 1]):
+                events[frame, axon[1][a]] += axon[2][a]

@@ -40,12 +40,12 @@ class Events:
 
     cores     (c,) int32 global numbers of the cores in use, rising
     on_core   (slices + 1,) int32 place of each slice's core among `cores`; the inputs' is c
-    tile      (slices + 1, 3) int32 column, row and chip; the inputs' is where spikes enter the board
+    tile      (slices + 1, 3) int32 column, row and chip; the inputs' is where spikes enter
     home      (n,) int32 slice of each line and neuron; lines have the number of slices
     place     (n,) int32 compartments of its core up to and including the neuron's, in the order of
               the network's neurons
     updates   (slices + 1,) int32 compartments; the inputs have none
-    axon      (n + 1,) int64 where those of each begin; (a,) int32 slice, (a,) int32 synapses of each
+    axon      (n + 1,) int64 where those of each begin; (a,) int32 slice, (a,) int32 synapses
     detours   ways around dead links
     cost      (N_COST,) int64 picoseconds of each kind of event
     """
@@ -78,11 +78,11 @@ def events_of(program: Program) -> Events:
     count_up(home, on_core, compartments, sizes, place)
     return Events(
         cores=cores, on_core=on_core, tile=np.hstack([tile, chip]).astype(np.int32), home=home,
-        place=place, updates=np.append(slices.sizes(), 0) * compartments, axon=_joined(program),
-        detours=ways_of(program), cost=_cost(program))
+        place=place, updates=np.append(slices.sizes(), 0) * compartments,
+        axon=joined_axons(program), detours=ways_of(program), cost=_cost(program))
 
 
-def _joined(program: Program) -> Axon:
+def joined_axons(program: Program) -> Axon:
     """The axons of all projections, by source, and of one source in the network's order."""
     network = program.network
     starts, parts = [np.zeros(1, np.int64)], []

@@ -61,8 +61,7 @@ class FastTiming:
 
 
 def _frame(program: Program, events: Events) -> tuple[Array, Array]:
-    """What the kernels take of the board, and columns and rows of the rectangle around all routes.
-    """
+    """What kernels take of the board, and columns and rows of the rectangle around all routes."""
     via, width = events.detours.via, board_width(program.target)
     x = np.concatenate([events.tile[:, 0], via % width])
     y = np.concatenate([events.tile[:, 1], via // width])

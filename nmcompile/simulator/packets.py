@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal
 
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
-from nmcompile.simulator.multicast import MulticastTraffic, expected_multicast
-from nmcompile.simulator.traffic import Expected, Tally, Traffic, expected_on_mesh
+from nmcompile.mapping import Program, Timing
+from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator.fast import FastTiming
+from nmcompile.simulator.multicast import MulticastTiming, expected_multicast
+from nmcompile.simulator.traffic import Expected, expected_on_mesh
 
-
-class Counter(Protocol):
-    """Counts packets step by step."""
-
-    def tally(self, spikes: dict[str, Array], samples: int) -> Tally:
-        """Counts for the spikes that all sources send in one step, (samples, n) int32 each."""
+Mode = Literal["cycle", "fast"]
 
 
-def traffic_of(program: Program) -> Counter:
-    """What counts the packets of `program`."""
-    return Traffic(program) if program.target.router is None else MulticastTraffic(program)
+def fast_timing(program: Program) -> Timing:
+    """The time of the steps of `program` from counts alone."""
+    return FastTiming(program) if program.target.router is None else MulticastTiming(program)
+
+
+def timing_of(program: Program, mode: Mode) -> tuple[Timing, Mode]:
+    """The time of the steps of `program`, and the mode that it is of.
+
+    Packets meet ("cycle") where the target describes its network; elsewhere counts alone are told.
+    """
+    if mode == "cycle" and program.target.network is not None:
+        return CycleTiming(program), "cycle"
+    return fast_timing(program), "fast"
 
 
 def expected_traffic(program: Program) -> Expected:

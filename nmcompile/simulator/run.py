@@ -10,9 +10,9 @@ import numpy as np
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.mapping import Costs, Program, Timing
 from nmcompile.simulator.engine import Engine, Sent
-from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
+from nmcompile.simulator.packets import fast_timing
 
 BATCH = 256  # samples that run at once
 Progress = Callable[[int], None]
@@ -70,12 +70,12 @@ def simulate(
     """Run every sample from a reset chip.
 
     inputs    name -> (samples, steps, *shape) int32 payloads
-    timing    the model of the chip's time; FastTiming if None
+    timing    the model of the chip's time; from counts alone if None
     record    of "spikes", "v", "u": variables to keep of every population
     progress  told how many samples each finished batch had
     """
     samples = len(next(iter(inputs.values())))
-    engine, timing = Engine(program), FastTiming(program) if timing is None else timing
+    engine, timing = Engine(program), fast_timing(program) if timing is None else timing
     parts = []
     for begin in range(0, samples, BATCH):
         batch = {name: values[begin : begin + BATCH] for name, values in inputs.items()}

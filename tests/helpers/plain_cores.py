@@ -84,28 +84,32 @@ class PlainStep:
     def write(self, senders):
         """What each core works through."""
         network, slices, cost = self.program.network, self.program.mapping.slices, self.target.time_s
-        firing, number = set(senders), 0
-        total = dict.fromkeys(self.cores, 0)
-        for node in network.nodes:
-            index = next((i for i, p in enumerate(network.populations) if p is node), None)
-            owner = None if index is None else slice_of_neurons(network, slices, index)
+        total, numbers = dict.fromkeys(self.cores, 0), iter(range(10**9))
+        for index, population in enumerate((*[None] * len(network.inputs), *network.populations)):
+            node = network.inputs[index] if population is None else population
+            owner = None if population is None else slice_of_neurons(
+                network, slices, index - len(network.inputs))
             for i in range(node.size):
                 home = HOST if owner is None else int(slices.core[owner[i]])
+                fires = next(numbers) in senders
                 if owner is not None:
                     total[home] += compartments_of(node.neuron) * ps(cost.neuron_update)
-                if number in firing:
-                    if owner is not None:
-                        total[home] += ps(cost.spike_out)
-                    for p, axons in zip(network.projections, self.program.mapping.axons, strict=True):
-                        if p.source == node.name:
-                            for a in range(axons.start[i], axons.start[i + 1]):
-                                if owner is not None:
-                                    total[home] += ps(cost.packet_out)
-                                self.send(home, total[home], int(slices.core[axons.slice[a]]),
-                                          int(axons.synapses[a]))
-                number += 1
+                    total[home] += fires * ps(cost.spike_out)
+                if fires:
+                    self.fire(node.name, i, home, total)
         for home, core in self.cores.items():
             core.rest = total[home] - core.worked
+
+    def fire(self, source, i, home, total):
+        """A packet for each axon of line or neuron `i`."""
+        for p, axons in zip(
+                self.program.network.projections, self.program.mapping.axons, strict=True):
+            if p.source == source:
+                for a in range(axons.start[i], axons.start[i + 1]):
+                    if home != HOST:
+                        total[home] += ps(self.target.time_s.packet_out)
+                    self.send(home, total[home], int(self.program.mapping.slices.core[axons.slice[a]]),
+                              int(axons.synapses[a]))
 
     def send(self, home, worked, to, synapses):
         cost, core = self.target.time_s, self.cores[home]

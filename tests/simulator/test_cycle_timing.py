@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers.plain_cores import PlainStep, ways_by_tile
@@ -16,7 +18,6 @@ from nmcompile.mapping import Faults, Frames, Mapping, Program, Slices
 from nmcompile.mapping.faults import NoWayError, random_faults
 from nmcompile.passes.route import route
 from nmcompile.simulator.cycle import CycleTiming
-from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.traffic import ways_of
 from nmcompile.target import load_target
 
@@ -74,7 +75,7 @@ def cut(rng, sizes, cores):
     parts = []
     for number, size in enumerate(sizes):
         ends = np.unique(np.append(rng.integers(1, size + 1, 3), [0, size]))
-        parts += [(number, low, high) for low, high in zip(ends, ends[1:], strict=False)]
+        parts += [(number, low, high) for low, high in pairwise(ends)]
     number, low, high = np.array(parts, np.int32).T
     corner = np.zeros((len(parts), 3), np.int32)
     return Slices(
@@ -86,7 +87,7 @@ def cut(rng, sizes, cores):
 def frames(rng, n, count, samples=1):
     """Frames in which some, all or none of `n` lines and neurons spike."""
     spiking = rng.random((count, n)) < rng.choice([0.0, 0.3, 0.8, 1.0], (count, 1))
-    frame, sender = np.nonzero(spiking)
+    sender = np.nonzero(spiking)[1]
     start = np.concatenate([[0], np.cumsum(spiking.sum(axis=1))])
     return Frames(samples=samples, start=start, sender=sender.astype(np.int32),
                   payload=np.ones(len(sender), np.int32))
@@ -100,7 +101,7 @@ def plain_times(some, block):
     """Picoseconds of each frame by the plain meaning."""
     ways = ways_by_tile(some, ways_of(some))
     return [PlainStep(some, block.sender[a:b].tolist(), ways).run()
-            for a, b in zip(block.start, block.start[1:], strict=False)]
+            for a, b in pairwise(block.start)]
 
 
 @given(seed=st.integers(0, 2**32 - 1))

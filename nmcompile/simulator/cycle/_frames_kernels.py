@@ -112,7 +112,7 @@ def write_packets(
 
 @bare_kernel
 def _first_leg(ways, routers, port, entry, exit_):
-    """Where in `via` the way from one port to the other begins; 0, where nothing is, if straight."""
+    """Where in `via` the way from one port to the other begins; 0, which is empty, if straight."""
     pairs, first = ways
     if len(pairs) == 0:
         return np.int64(0)

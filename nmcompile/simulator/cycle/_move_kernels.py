@@ -64,7 +64,7 @@ def move(setup, router, via, port, place, core, queue, packet, event, ring, begi
         core[number, DONE] = begin
         entry = core[number, ENTRY]
         count = min(depth, core[number, LAST] - core[number, NEXT])
-        for k in range(count):
+        for _ in range(count):
             _enter(setup, port, place, core, packet, number, begin)
         if count:
             put(ring, event, entry, 2 * place[entry * depth + port[entry, FIRST], TIME])

@@ -9,7 +9,6 @@ import numpy as np
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.faults import Detours
-from nmcompile.simulator.events import picoseconds
 from nmcompile.simulator.cycle._calendar_kernels import RING, clear
 from nmcompile.simulator.cycle._fields import (
     AT,
@@ -30,6 +29,7 @@ from nmcompile.simulator.cycle._fields import (
     ROUTER,
     SHIFT,
 )
+from nmcompile.simulator.events import picoseconds
 from nmcompile.target import Target
 from nmcompile.target.topology import INPUT_TILE, board_height, board_width, tile_position
 
