@@ -28,6 +28,9 @@ BLOCK = 128  # steps that all lanes run before their spikes are gathered, at mos
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
 
 
+Disturb = Callable[[str, int, int, Array], None]
+
+
 class Log(Protocol):
     """What is kept of a run beside its frames. Threads call it, each for samples of its own."""
 
@@ -91,12 +94,16 @@ class Engine:
                                 for a in _initial_state(p, 1).values())
 
     def run(
-        self, inputs: Sent, chip_steps: int, log: Log, hand_on: Callable[[Frames], None]
+        self, inputs: Sent, chip_steps: int, log: Log, hand_on: Callable[[Frames], bool],
+        disturb: Disturb | None = None,
     ) -> None:
         """Run a batch of samples from a reset chip.
 
         inputs   name -> (samples, steps, *shape) int32 payloads; zero once these steps are over
-        hand_on  is given all that is sent, some steps at a time, in order
+        hand_on  is given all that is sent, some steps at a time, in order; says whether to go on
+        disturb  may change what the input or population of a name sends, (steps, samples, n) int32,
+                 in place; it is told the first step and the first sample of the batch. Threads call
+                 it, as they do `log`
         """
         samples, workers = len(next(iter(inputs.values()))), threads()
         widest = max(layer.columns for layer in self.layers.values())
@@ -105,14 +112,18 @@ class Engine:
         steps = min(at_once // own, BLOCK, chip_steps)
         with ThreadPoolExecutor(workers) as pool:
             shared = pool if own == samples and workers > 1 else None
-            lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps, shared)
+            lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps,
+                           shared, disturb)
                      for first in range(0, samples, own)]
             for step, n in _blocks(chip_steps, steps):
                 _all([partial(lane.advance, step, n, log) for lane in lanes],
                      None if shared else pool)
-                hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
-                                  for lane in lanes],
-                                 [node.size for node in self.network.nodes], samples, step, n))
+                more = hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
+                                         for lane in lanes],
+                                        [node.size for node in self.network.nodes], samples, step,
+                                        n))
+                if not more:
+                    return
                 for lane in lanes:
                     lane.forget()
 
@@ -122,8 +133,9 @@ class _Lane:
 
     def __init__(
         self, engine: Engine, inputs: Sent, samples: range, steps: int,
-        pool: ThreadPoolExecutor | None,
+        pool: ThreadPoolExecutor | None, disturb: Disturb | None,
     ) -> None:
+        self._disturb = disturb
         network, n = engine.network, len(samples)
         self.samples, self._engine, self._pool = samples, engine, pool
         self._inputs = [inputs[port.name][samples.start : samples.stop].reshape(
@@ -138,8 +150,16 @@ class _Lane:
 
     def advance(self, step: int, steps: int, log: Log) -> None:
         """Run `steps` steps from `step` on, population by population as far as loops let it."""
-        for spikes, values in zip(self.sent, self._inputs, strict=False):
-            spikes.add(values, step, steps, by_sample=True)
+        names = [port.name for port in self._engine.network.inputs]
+        for name, spikes, values in zip(names, self.sent, self._inputs, strict=False):
+            if self._disturb is None:
+                spikes.add(values, step, steps, by_sample=True)
+            else:
+                given = values[:, step : step + steps].swapaxes(0, 1)
+                entering = np.zeros((steps, *given.shape[1:]), np.int32)
+                entering[: len(given)] = given
+                self._disturb(name, step, self.samples.start, entering)
+                spikes.add(entering, 0, steps)
         for group in self._engine.groups:
             for begin, n in _blocks(steps, group.steps or steps):
                 for name in group.populations:
@@ -163,6 +183,8 @@ class _Lane:
         if not layer.accumulates and not log.watches(name):
             if held < steps:
                 layer.stepper(state, current[held:], spikes[held:])
+            if self._disturb is not None:
+                self._disturb(name, step, self.samples.start, spikes)
             log.add(name, step, self.samples.start, spikes, state)
         else:
             self._one_by_one(layer, step, held, current, spikes, log)
@@ -180,6 +202,8 @@ class _Lane:
                     current[i] = 0
                     self._accumulate(layer, step + i, state)
                 layer.stepper(state, current[i : i + 1], spikes[i : i + 1])
+            if self._disturb is not None:
+                self._disturb(name, step + i, self.samples.start, spikes[i : i + 1])
             log.add(name, step + i, self.samples.start, spikes[i : i + 1], state)
 
     def _accumulate(self, layer: Layer, step: int, state: State) -> None:
