@@ -13,7 +13,7 @@ from nmcompile.simulator.exits import Exit, Exits, require_decision
 from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import Counts, Modes, Run, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, Samples, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Perturbation",
     "RecordFile",
     "Run",
+    "Samples",
     "energy_by_slice",
     "expected_traffic",
     "ledger",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 
@@ -91,9 +93,20 @@ class Run:
         return int(self.ran.sum())
 
 
+class Samples(Protocol):
+    """Payloads of an input, (samples, steps, *shape) int32: an array, or what makes its parts."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all samples."""
+
+    def __getitem__(self, samples: slice, /) -> Array:
+        """Some samples after each other."""
+
+
 def simulate(
     program: Program,
-    inputs: dict[str, Array],
+    inputs: Mapping[str, Samples],
     *,
     timing: Timing | None = None,
     record: tuple[str, ...] = (),
@@ -133,7 +146,7 @@ def simulate(
 
 
 def steps_of(
-    program: Program, inputs: dict[str, Array], *, timing: Timing | None = None,
+    program: Program, inputs: Mapping[str, Samples], *, timing: Timing | None = None,
     modes: Modes = Modes(),
 ) -> list[Costs]:
     """What each step of the first of the samples in `inputs` takes, by itself."""
