@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from nmcompile.ir.neurons.base import Array
@@ -44,6 +44,9 @@ class Costs:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works
+    overran              (frames,) int64 cores that were not done when the next step began, of chips
+                         that do not wait for them; None for others
+    late                 what came too late on such chips, and how often: (slices,) int64 each
     """
 
     step_s: Array
@@ -53,6 +56,8 @@ class Costs:
     events: Array
     packets_in: Array
     busy_s: Array
+    overran: Array | None = None
+    late: dict[str, Array] = field(default_factory=dict)
 
 
 class Timing(Protocol):

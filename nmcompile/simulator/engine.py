@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
 from typing import Protocol, cast
 
@@ -115,8 +116,8 @@ class Engine:
                            shared, disturb)
                      for first in range(0, samples, own)]
             for step, n in _blocks(chip_steps, steps):
-                advanced = [lambda lane=lane: lane.advance(step, n, log) for lane in lanes]
-                _all(advanced, None if shared else pool)
+                _all([partial(lane.advance, step, n, log) for lane in lanes],
+                     None if shared else pool)
                 more = hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
                                          for lane in lanes],
                                         [node.size for node in self.network.nodes], samples, step,
@@ -246,13 +247,13 @@ class _Lane:
         whole, frames = (0, deliver.parts), len(out)
         events = int(start[-1] - start[0]) * deliver.fan_out
         if self._pool is None or events < WORTH:
-            return [lambda: deliver.add(start, source, payload, whole, column, out)]
+            return [partial(deliver.add, start, source, payload, whole, column, out)]
         cuts, n = threads(), frames if frames >= threads() else deliver.parts
         ranges = [(i * n // cuts, (i + 1) * n // cuts) for i in range(cuts)]
         if frames >= cuts:
-            return [lambda a=a, b=b: deliver.add(start[a : b + 1], source, payload, whole, column,
-                                                 out[a:b]) for a, b in ranges]
-        return [lambda part=part: deliver.add(start, source, payload, part, column, out)
+            return [partial(deliver.add, start[a : b + 1], source, payload, whole, column, out[a:b])
+                    for a, b in ranges]
+        return [partial(deliver.add, start, source, payload, part, column, out)
                 for part in ranges if part[0] < part[1]]
 
 

@@ -116,8 +116,9 @@ class Formats(Strict):
 class Times(Strict):
     """Seconds of one event.
 
-    barrier  list of [active tiles, seconds], interpolated
-    tick     from one step to the next where a timer starts them, whatever the work
+    barrier     list of [active tiles, seconds], interpolated
+    tick        from one step to the next where a timer starts them, whatever the work
+    sequential  whether a core sends and receives one after the other, not at once
     """
 
     neuron_update: Constant[Cost]
@@ -130,6 +131,26 @@ class Times(Strict):
     hop_chip: Constant[Cost]
     barrier: Constant[list[tuple[Count, Cost]]]
     tick: Constant[Cost] | None = None
+    sequential: Constant[bool] | None = None
+
+
+class ChipNetwork(Strict):
+    """What packets of a mesh wait for, where cores are told apart from what is between them.
+
+    buffer         packets that an input of a router holds
+    core_buffer    packets that a core holds, the one in work among them
+    interval       from one packet of a router's input or output to its next
+    interval_chip  the same of a link between chips
+    credit         from a packet's leaving a buffer until its place can be given away
+    to_core        from a router to a core behind it
+    """
+
+    buffer: Constant[Annotated[int, Field(ge=1, le=4096)]]
+    core_buffer: Constant[Annotated[int, Field(ge=1, le=2**20)]]
+    interval: Constant[Cost]
+    interval_chip: Constant[Cost]
+    credit: Constant[Cost]
+    to_core: Constant[Cost]
 
 
 class Energies(Strict):
@@ -143,6 +164,83 @@ class Energies(Strict):
     hop_x: Constant[Cost]
     hop_y: Constant[Cost]
     hop_chip: Constant[Cost]
+
+
+class CycleFormula(Strict):
+    """Cycles of a chip that runs its neurons one after the other, as its maker's formula has them.
+
+    clock_hz          of the core
+    margin            that the maker adds to the clock which a network needs, as a share of it
+    input_channel     of each input channel in each step
+    input_weight      of an input event, for each hidden neuron that inputs feed
+    hidden_current    of each hidden neuron in each step, for its synaptic current
+    hidden_fixed      of each hidden neuron in each step, for its membrane
+    recurrent_weight  of a hidden spike, for each recurrent weight that is not 0
+    output_visit      of a hidden spike that outputs listen to
+    output_weight     of such a spike, for each output neuron
+    output_fixed      of each output neuron in each step
+    spike             of a hidden neuron: that fires or gets an alias' copy, that sends or gets a
+                      copy, that fires, that sends a copy
+    all_hidden        whether every hidden neuron counts as fed and listened to
+    """
+
+    clock_hz: Constant[Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]]
+    margin: Constant[Cost]
+    input_channel: Constant[Cost]
+    input_weight: Constant[Cost]
+    hidden_current: Constant[Cost]
+    hidden_fixed: Constant[Cost]
+    recurrent_weight: Constant[Cost]
+    output_visit: Constant[Cost]
+    output_weight: Constant[Cost]
+    output_fixed: Constant[Cost]
+    spike: Constant[tuple[Cost, Cost, Cost, Cost]]
+    all_hidden: Constant[bool]
+
+
+class EventPipeline(Strict):
+    """Seconds of a chip without steps, whose cores handle events as they come.
+
+    chip       of an event from the input pads to the first core and from the last to the pads
+    core       from the beginning of an event in a core to its first output event at the next core
+    operation  of a synaptic operation, for each core of a chip: a core does one after the other
+    """
+
+    chip: Constant[Cost]
+    core: Constant[Cost]
+    operation: Constant[list[Cost]]
+
+
+class TimerLoop(Strict):
+    """Seconds of processors that update neurons on a timer and take spikes as interrupts.
+
+    Updates, spikes sent and synapses are in `time_s`, the fetching of a row there all in one
+    (`packet_in`); here it is in parts.
+
+    timer        of a tick ahead of its updates
+    receive      of a packet, that interrupts everything
+    start        of the interrupt that begins to fetch rows
+    lookup       of finding the row of a spike, and of each halving of the table of sources
+    transfer     of beginning the transfer of a row
+    row          of a row besides its synapses
+    fetch        that the transfer of a row takes beside the processor
+    buffer       packets that wait for their rows, beyond which more are lost
+    ticks        ticks that wait for their updates, beyond which more are skipped
+    colours      ticks of which a spike says which one sent it
+    link         of a packet on a link between chips
+    """
+
+    timer: Constant[Cost]
+    receive: Constant[Cost]
+    start: Constant[Cost]
+    lookup: Constant[tuple[Cost, Cost]]
+    transfer: Constant[Cost]
+    row: Constant[Cost]
+    fetch: Constant[Cost]
+    buffer: Constant[Count]
+    ticks: Constant[Count]
+    colours: Constant[Count]
+    link: Constant[Cost]
 
 
 class Power(Strict):
@@ -178,9 +276,12 @@ class Target(Strict):
 
     family  the backend that knows the chip's arithmetic and its files
     io      what is outside of the chips' figures; without it nothing is known of that
+    network  only of chips whose cores and routers are told apart, and not if they have `router`
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
+    cycle_formula, event_pipeline, timer_loop  only of chips with a time of their own, for the
+            backend's model
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -193,8 +294,12 @@ class Target(Strict):
     energy_j: Energies
     power_w: Power
     io: Surroundings | None = None
+    network: ChipNetwork | None = None
     ends: Ends | None = None
     router: Router | None = None
+    cycle_formula: CycleFormula | None = None
+    event_pipeline: EventPipeline | None = None
+    timer_loop: TimerLoop | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -263,7 +368,8 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "router", "core", "ends", "formats", "time_s", "energy_j",
+            for section in ("board", "router", "core", "ends", "formats", "time_s", "network",
+                            "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
                             "power_w", "io")
             for name, constant in getattr(self, section) or ()
             if constant is not None
