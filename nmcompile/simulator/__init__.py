@@ -3,6 +3,7 @@
 from nmcompile.simulator.energy import (
     KIND_OF,
     KINDS,
+    SAME,
     UNKNOWN,
     Ledger,
     energy_by_slice,
@@ -19,6 +20,7 @@ from nmcompile.simulator.traffic import Expected
 __all__ = [
     "KINDS",
     "KIND_OF",
+    "SAME",
     "TIMINGS",
     "UNKNOWN",
     "Counts",

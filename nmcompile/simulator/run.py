@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -68,6 +68,9 @@ class Run:
     scores      output name -> (samples, *shape): spike counts, or membranes summed over the steps
     records     population -> variable -> (samples, steps, *shape), in the network's own time; what
                 a file keeps is not here
+    overran     (samples, chip_steps) int64 cores that were not done when the next step began, on
+                chips that do not wait for them; None on others
+    late        what came too late there, and how often: (slices,) int64 each
     exits       when samples stopped, if they could
     stuck       (k,) cores that were silent
     """
@@ -79,6 +82,8 @@ class Run:
     counts: Counts
     scores: dict[str, Array]
     records: dict[str, dict[str, Array]]
+    overran: Array | None = None
+    late: dict[str, Array] = field(default_factory=dict)
     exits: Exits | None = None
     stuck: Array
 
@@ -181,6 +186,10 @@ def _run(setting: Setting, batches: list[Batch]) -> Run:
         counts=Counts(**{f.name: sum(getattr(block, f.name) for block in costs)
                          for f in fields(Counts)}),
         scores=scores,
+        overran=(np.concatenate([batch.overran for batch in batches])
+                 if costs[0].overran is not None else None),
+        late={name: np.sum([block.late[name] for block in costs], axis=0)
+              for name in costs[0].late},
         records=records.values if isinstance(records, Memory) else {},
         exits=exits.joined(watches) if watches else None,
         stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)
