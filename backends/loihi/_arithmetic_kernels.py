@@ -128,9 +128,8 @@ def adapt(
                 base = threshold[i] << 6
                 new_u = scaled(int(u[sample, i]), 4095 - du[i]) + (int(q[step, sample, i]) << 6)
                 new_u = half - (half - new_u) % (1 << 24)
-                new_v = (
-                    scaled(int(v[sample, i]), 4096 - dv[i]) + new_u + (int(bias[i]) << bias_exponent)
-                )
+                driven = new_u + (int(bias[i]) << bias_exponent)
+                new_v = scaled(int(v[sample, i]), 4096 - dv[i]) + driven
                 new_v = min(max(new_v, 1 - half), half - 1)
                 level = scaled(int(theta[sample, i]) - base, 4096 - dtheta[i]) + base
                 refusal = scaled(int(r[sample, i]), 4096 - dr[i])

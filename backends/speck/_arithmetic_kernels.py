@@ -7,6 +7,7 @@ width, 5-6 bits of the stride, 7-8 padding, 9 threshold_high, 10 threshold_low, 
 """
 
 import numpy as np
+
 from nmcompile.arithmetic.jit import kernel
 
 

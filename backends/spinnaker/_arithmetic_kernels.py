@@ -1,6 +1,7 @@
 """SpiNNaker's step and its ring buffers over flat arrays; see `SpinnakerNeuron.step`, `Ring`."""
 
 import numpy as np
+
 from nmcompile.arithmetic.jit import kernel
 
 
@@ -28,9 +29,10 @@ def advance(
     n_samples, n = v.shape
     for sample in range(n_samples):
         for step in range(len(q)):
+            pushed, pulled = q[step, sample, :n], q[step, sample, n:]
             for i in range(n):
-                now_exc = arrived(exc[sample, i], q[step, sample, i], fractions[1, i], shift_exc, delta)
-                now_inh = arrived(inh[sample, i], q[step, sample, n + i], fractions[3, i], shift_inh, delta)
+                now_exc = arrived(exc[sample, i], pushed[i], fractions[1, i], shift_exc, delta)
+                now_inh = arrived(inh[sample, i], pulled[i], fractions[3, i], shift_inh, delta)
                 volt = np.int64(v[sample, i])
                 if hold[sample, i] > 0:
                     hold[sample, i] -= 1
@@ -40,7 +42,8 @@ def advance(
                         pushing = times(now_exc >> 10, word(accums[7, i] - volt))
                         pulling = times(-(now_inh >> 10), word(accums[8, i] - volt))
                     elif delta:
-                        pushing, pulling = times(now_exc, accums[9, i]), times(now_inh, accums[9, i])
+                        pushing = times(now_exc, accums[9, i])
+                        pulling = times(now_inh, accums[9, i])
                     current = word(pushing - pulling + accums[5, i])
                     target = word(times(current, accums[3, i]) + accums[0, i])
                     volt = word(target - times(accums[4, i], word(target - volt)))

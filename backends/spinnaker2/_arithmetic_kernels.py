@@ -1,6 +1,7 @@
 """The step of SpiNNaker 2's neuron over flat arrays; see `Spinnaker2Neuron.step`."""
 
 import numpy as np
+
 from nmcompile.arithmetic.jit import kernel
 
 

@@ -61,10 +61,18 @@ class Costs:
 
 
 class Timing(Protocol):
-    """A model of a chip's time. It may keep a state from one block of a batch to the next."""
+    """A model of a chip's time. It may keep a state from one block of a batch to the next.
+
+    name  as the report says it
+    """
+
+    name: str
 
     def begin(self, samples: int) -> None:
         """A new batch of `samples` starts."""
+
+    def keep(self, rows: Array) -> None:
+        """Only the samples of the batch at the places `rows` (k,), which rise, go on."""
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes."""

@@ -171,12 +171,25 @@ def by_row(source, payload, first, shape, taps, padding, stride, pattern, rows, 
 
 @kernel
 def along(x, phase, stride, dilation, order):
-    """Of the taps of a source in column x behind the padding: the first and end in `order`, and
-    the column that the first leads to.
+    """First and end of the taps of column x, counted with the padding; where the first leads.
+
+    They are places in `order`.
     """
     own = x % stride
     first, end = phase[own], phase[own + 1]
     return first, end, 0 if first == end else (x - order[first] * dilation) // stride
+
+
+@kernel
+def within(tap, end, x, hop, low, high):
+    """Of taps whose targets begin in column x, `hop` apart: those that lead to low to high."""
+    if x < low:
+        skipped = (low - x + hop - 1) // hop
+        tap += skipped
+        x += skipped * hop
+    if x + (end - tap - 1) * hop >= high:
+        end = tap + (high - x + hop - 1) // hop
+    return tap, end, x
 
 
 @kernel
@@ -204,10 +217,7 @@ def conv(
     hop = dilation[1] // np.gcd(stride[1], dilation[1])
     flat = weight.reshape(-1)
     rows = np.zeros(in_height + 1, np.int64)
-    longest = 0
-    for frame in range(len(start) - 1):
-        longest = max(longest, start[frame + 1] - start[frame])
-    listed = np.empty((longest, 6), np.int32)
+    listed = np.empty((np.diff(start).max(), 6), np.int32)
     sums = np.zeros(width * c_out, np.int32)
     for frame in range(len(start) - 1):
         begin, end = taken(source, start[frame], start[frame + 1], first,
@@ -229,20 +239,15 @@ def conv(
                     for box in range(boxes[own], boxes[own + 1]):
                         if y < low[box, 1] or y >= high[box, 1]:
                             continue
-                        tap, end, x = listed[k, 3], listed[k, 4], listed[k, 5]
-                        if x < low[box, 2]:
-                            skipped = (low[box, 2] - x + hop - 1) // hop
-                            tap += skipped
-                            x += skipped * hop
-                        if x + (end - tap - 1) * hop >= high[box, 2]:
-                            end = tap + (high[box, 2] - x + hop - 1) // hop
+                        tap, end, x = within(
+                            listed[k, 3], listed[k, 4], listed[k, 5], hop, low[box, 2],
+                            high[box, 2])
                         c0, c1 = max(low[box, 0], base), min(high[box, 0], base + per_group)
                         touched = True
-                        if hop == 1 and c1 - c0 == c_out:
-                            if tap < end:
-                                n, i, j = (end - tap) * c_out, x * c_out, at + tap * c_out
-                                add(sums[i : i + n], flat[j : j + n], value)
-                            continue
+                        if hop == 1 and c1 - c0 == c_out and tap < end:
+                            n, i, j = (end - tap) * c_out, x * c_out, at + tap * c_out
+                            add(sums[i : i + n], flat[j : j + n], value)
+                            tap = end
                         while tap < end and c0 < c1:
                             i, j = x * c_out, at + tap * per_group - base
                             add(sums[i + c0 : i + c1], flat[j + c0 : j + c1], value)

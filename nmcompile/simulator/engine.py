@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
 from typing import Protocol, cast
 
@@ -17,7 +18,7 @@ from nmcompile.ir.neurons.base import Array, ChipNeuron, State, Stepper, accumul
 from nmcompile.mapping import Frames, Mapping, Program
 from nmcompile.simulator import _deliver_kernels as kernels
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
-from nmcompile.simulator.order import Group, groups_of
+from nmcompile.simulator.order import groups_of
 from nmcompile.simulator.spikes import Spikes, gathered
 
 Sent = dict[str, Array]
@@ -25,6 +26,9 @@ AT_ONCE = 1 << 20  # bytes of currents and spikes that a lane works on, about a 
 LANE = 16  # samples of a lane, at most
 BLOCK = 128  # steps that all lanes run before their spikes are gathered, at most
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
+
+
+Disturb = Callable[[str, int, int, Array], None]
 
 
 class Log(Protocol):
@@ -90,12 +94,16 @@ class Engine:
                                 for a in _initial_state(p, 1).values())
 
     def run(
-        self, inputs: Sent, chip_steps: int, log: Log, hand_on: Callable[[Frames], None]
+        self, inputs: Sent, chip_steps: int, log: Log, hand_on: Callable[[Frames], bool],
+        disturb: Disturb | None = None,
     ) -> None:
         """Run a batch of samples from a reset chip.
 
         inputs   name -> (samples, steps, *shape) int32 payloads; zero once these steps are over
-        hand_on  is given all that is sent, some steps at a time, in order
+        hand_on  is given all that is sent, some steps at a time, in order; says whether to go on
+        disturb  may change what the input or population of a name sends, (steps, samples, n) int32,
+                 in place; it is told the first step and the first sample of the batch. Threads call
+                 it, as they do `log`
         """
         samples, workers = len(next(iter(inputs.values()))), threads()
         widest = max(layer.columns for layer in self.layers.values())
@@ -104,14 +112,18 @@ class Engine:
         steps = min(at_once // own, BLOCK, chip_steps)
         with ThreadPoolExecutor(workers) as pool:
             shared = pool if own == samples and workers > 1 else None
-            lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps, shared)
+            lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps,
+                           shared, disturb)
                      for first in range(0, samples, own)]
             for step, n in _blocks(chip_steps, steps):
-                advanced = [lambda lane=lane: lane.advance(step, n, log) for lane in lanes]
-                _all(advanced, None if shared else pool)
-                hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
-                                  for lane in lanes],
-                                 [node.size for node in self.network.nodes], samples, step, n))
+                _all([partial(lane.advance, step, n, log) for lane in lanes],
+                     None if shared else pool)
+                more = hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
+                                         for lane in lanes],
+                                        [node.size for node in self.network.nodes], samples, step,
+                                        n))
+                if not more:
+                    return
                 for lane in lanes:
                     lane.forget()
 
@@ -121,8 +133,9 @@ class _Lane:
 
     def __init__(
         self, engine: Engine, inputs: Sent, samples: range, steps: int,
-        pool: ThreadPoolExecutor | None,
+        pool: ThreadPoolExecutor | None, disturb: Disturb | None,
     ) -> None:
+        self._disturb = disturb
         network, n = engine.network, len(samples)
         self.samples, self._engine, self._pool = samples, engine, pool
         self._inputs = [inputs[port.name][samples.start : samples.stop].reshape(
@@ -137,8 +150,16 @@ class _Lane:
 
     def advance(self, step: int, steps: int, log: Log) -> None:
         """Run `steps` steps from `step` on, population by population as far as loops let it."""
-        for spikes, values in zip(self.sent, self._inputs, strict=False):
-            spikes.add(values, step, steps, by_sample=True)
+        names = [port.name for port in self._engine.network.inputs]
+        for name, spikes, values in zip(names, self.sent, self._inputs, strict=False):
+            if self._disturb is None:
+                spikes.add(values, step, steps, by_sample=True)
+            else:
+                given = values[:, step : step + steps].swapaxes(0, 1)
+                entering = np.zeros((steps, *given.shape[1:]), np.int32)
+                entering[: len(given)] = given
+                self._disturb(name, step, self.samples.start, entering)
+                spikes.add(entering, 0, steps)
         for group in self._engine.groups:
             for begin, n in _blocks(steps, group.steps or steps):
                 for name in group.populations:
@@ -162,6 +183,8 @@ class _Lane:
         if not layer.accumulates and not log.watches(name):
             if held < steps:
                 layer.stepper(state, current[held:], spikes[held:])
+            if self._disturb is not None:
+                self._disturb(name, step, self.samples.start, spikes)
             log.add(name, step, self.samples.start, spikes, state)
         else:
             self._one_by_one(layer, step, held, current, spikes, log)
@@ -179,6 +202,8 @@ class _Lane:
                     current[i] = 0
                     self._accumulate(layer, step + i, state)
                 layer.stepper(state, current[i : i + 1], spikes[i : i + 1])
+            if self._disturb is not None:
+                self._disturb(name, step + i, self.samples.start, spikes[i : i + 1])
             log.add(name, step + i, self.samples.start, spikes[i : i + 1], state)
 
     def _accumulate(self, layer: Layer, step: int, state: State) -> None:
@@ -222,13 +247,13 @@ class _Lane:
         whole, frames = (0, deliver.parts), len(out)
         events = int(start[-1] - start[0]) * deliver.fan_out
         if self._pool is None or events < WORTH:
-            return [lambda: deliver.add(start, source, payload, whole, column, out)]
+            return [partial(deliver.add, start, source, payload, whole, column, out)]
         cuts, n = threads(), frames if frames >= threads() else deliver.parts
         ranges = [(i * n // cuts, (i + 1) * n // cuts) for i in range(cuts)]
         if frames >= cuts:
-            return [lambda a=a, b=b: deliver.add(start[a : b + 1], source, payload, whole, column,
-                                                 out[a:b]) for a, b in ranges]
-        return [lambda part=part: deliver.add(start, source, payload, part, column, out)
+            return [partial(deliver.add, start[a : b + 1], source, payload, whole, column, out[a:b])
+                    for a, b in ranges]
+        return [partial(deliver.add, start, source, payload, part, column, out)
                 for part in ranges if part[0] < part[1]]
 
 

@@ -27,6 +27,8 @@ class FastTiming:
     changes spikes.
     """
 
+    name = "fast"
+
     def __init__(self, program: Program) -> None:
         target, slices = program.target, program.mapping.slices
         network = program.network
@@ -49,6 +51,9 @@ class FastTiming:
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
+
+    def keep(self, rows: Array) -> None:
+        """Steps of samples do not depend on each other."""
 
     def add(self, frames: Frames) -> Costs:
         """What a block takes."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-T = TypeVar("T")
-Kind = Literal["measured", "published", "estimate"]
+from nmcompile.target.constants import Constant, Strict, Text
+
 MOST = 2**40  # of anything countable
 MAX_CORES = 1_000_000  # of a board; the largest machine built, SpiNNaker's, has 1,036,800 cores
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -18,24 +18,6 @@ Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one even
 Reset = Literal["none", "zero", "subtract"]
 Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
 MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
-
-
-class Strict(BaseModel):
-    """A table of a target file: no field may be missing, none may be unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Constant(Strict, Generic[T]):
-    """One number of a chip.
-
-    kind  measured on silicon, published by the maker or in a paper, or an estimate of ours
-    """
-
-    value: T
-    unit: str
-    kind: Kind
-    source: Annotated[str, Field(min_length=8)]
 
 
 class Board(Strict):
@@ -248,10 +230,33 @@ class Power(Strict):
     static: Constant[Cost]
 
 
+class Surroundings(Strict):
+    """What lies around the chips: the boundary of their figures, and what is known beyond it.
+
+    boundary     what time and energy hold and what they do not, in words
+    packet       joules of a packet that enters through the chip's pads
+    interface    watts of the chip's pads, for each chip in use
+    sensor       watts of the sensor and its front end, for each chip in use
+    processors   watts of processors beside the cores, for each chip in use
+    board        watts of the board besides its chips, for each of its chips
+    host_sample  seconds that a host's input and output add to a sample of the workload that the
+                 source names
+    """
+
+    boundary: Constant[Text]
+    packet: Constant[Cost] | None = None
+    interface: Constant[Cost] | None = None
+    sensor: Constant[Cost] | None = None
+    processors: Constant[Cost] | None = None
+    board: Constant[Cost] | None = None
+    host_sample: Constant[Cost] | None = None
+
+
 class Target(Strict):
     """A chip or board: limits, formats, and the cost of each event.
 
     family  the backend that knows the chip's arithmetic and its files
+    io      what is outside of the chips' figures; without it nothing is known of that
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
@@ -268,6 +273,7 @@ class Target(Strict):
     time_s: Times
     energy_j: Energies
     power_w: Power
+    io: Surroundings | None = None
     ends: Ends | None = None
     router: Router | None = None
     cycle_formula: CycleFormula | None = None
@@ -343,7 +349,7 @@ class Target(Strict):
             f"{section}.{name}": constant
             for section in ("board", "router", "core", "ends", "formats", "time_s",
                             "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
-                            "power_w")
+                            "power_w", "io")
             for name, constant in getattr(self, section) or ()
             if constant is not None
         }

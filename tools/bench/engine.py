@@ -27,7 +27,6 @@ from large_networks import Builder
 from nmcompile.ir import Network
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.mapper import map_network
-from nmcompile.mapping import Program
 from nmcompile.registry import backend
 from nmcompile.simulator.engine import AT_ONCE, BLOCK, Engine
 from nmcompile.simulator.log import Log
@@ -146,15 +145,15 @@ def neurons(n: int) -> tuple[float, float]:
 def main() -> None:
     """Print the tables."""
     print(f"{platform.machine()}, one thread, G/s\n")
-    print("| layer | active | bare loop | delivery | of the limit | step, bare | step | of the limit"
-          " |\n" + "|---" * 8 + "|")
+    print("| layer | active | bare loop | delivery | of it | step, bare | step | of it |\n"
+          + "|---" * 8 + "|")
     for name, network in layers():
         for activity in ACTIVITY:
             told = measure(network, activity)
             print(f"| {name} | {activity:.0%} | {told.bare / 1e9:.2f} | {told.ours / 1e9:.2f} | "
                   f"{told.ours / told.bare:.0%} | {told.bare_step * 1e6:.1f} us | "
                   f"{told.step * 1e6:.1f} us | {told.bare_step / told.step:.0%} |", flush=True)
-    print("\n| neurons | bare leaky integrate and fire | Loihi's neuron | ratio |\n|---|---|---|---|")
+    print("\n| neurons | bare integrate and fire | Loihi's neuron | of it |\n" + "|---" * 4 + "|")
     for n in (128, 4096, 1_000_000):
         limit, own = neurons(n)
         print(f"| {n:,} | {limit / 1e9:.2f} | {own / 1e9:.2f} | {own / limit:.0%} |", flush=True)

@@ -28,9 +28,11 @@ class Builder:
         self.last, self.populations, self.projections = "input", [], []
 
     def weights(self, *shape: int) -> np.ndarray:
+        """Random weights of 8 bits."""
         return self.rng.integers(-100, 101, shape, np.int8)
 
     def add(self, linear: LinearMap) -> None:
+        """A layer behind the last."""
         name = f"layer{len(self.populations) + 1}"
         zero = np.zeros((), np.int32)
         neuron = LoihiNeuron(du=zero + 4095, dv=zero + 200, threshold=zero + 500,
@@ -43,19 +45,23 @@ class Builder:
         self.last, self.shape = name, linear.out_shape
 
     def conv(self, channels: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> None:
+        """A convolution."""
         self.add(Conv(weight=self.weights(channels, self.shape[0], kernel, kernel),
                       in_shape=self.shape, stride=(stride, stride), padding=(padding, padding)))
 
     def pool(self, extent: int) -> None:
+        """Pooling of neighbours."""
         channels = self.shape[0]
         self.add(Conv(weight=np.full((channels, 1, extent, extent), 32, np.int8),
                       in_shape=self.shape, stride=(extent, extent), groups=channels))
 
     def dense(self, n: int) -> None:
+        """A dense layer of `n` neurons."""
         size = int(np.prod(self.shape))
         self.add(Dense(weight=self.weights(n, size), in_shape=self.shape, out_shape=(n,)))
 
     def build(self) -> Network:
+        """The network."""
         return Network(inputs=(self.port,), populations=tuple(self.populations),
                        projections=tuple(self.projections),
                        outputs=(Output(name="output", population=self.last),))

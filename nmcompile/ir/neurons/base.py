@@ -107,8 +107,8 @@ class ChipNeuron(Neuron, Protocol):
         """A function (state, current, spikes) that advances a population of `shape` in place.
 
         It takes flat arrays: states (samples, n), and of one or several steps the current
-        (steps, samples, currents * n) int32 and the spikes (steps, samples, n) int32. It changes the
-        state and writes all of `spikes`. It holds no lock, and may be called by several threads.
+        (steps, samples, currents * n) and the spikes (steps, samples, n), both int32. It changes
+        the state and writes all of `spikes`. Several threads may call it, each with its own arrays.
         """
 
 
