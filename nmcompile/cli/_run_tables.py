@@ -45,6 +45,10 @@ def _latency(figures: Figures) -> None:
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are longer than the chip's tick: "
                    "its cores would fall behind")
+    late = {name: count for name, count in (latency["late"] or {}).items() if count}
+    if late:
+        counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in late.items())
+        click.echo(f"late      {counts}: the chip's spikes would differ from these")
 
 
 def _energy(figures: Figures) -> None:

@@ -81,10 +81,13 @@ def _latency(program: Program, run: Run) -> Figures:
         "per_sample_mean": per_sample,
         "per_sample_range": range_of(low * per_sample, high * per_sample),
         "overruns": _overruns(program, run),
+        "late": {name: int(counts.sum()) for name, counts in run.late.items()} or None,
     }
 
 
 def _overruns(program: Program, run: Run) -> int | None:
+    if run.overran is not None:
+        return run.overran
     tick = program.target.time_s.tick
     return None if tick is None else int(np.count_nonzero(run.step_s > tick.value))
 

@@ -133,6 +133,7 @@ class Latency(_Table):
     per_sample_mean: Number
     per_sample_range: Range | None
     overruns: int | None = None
+    late: dict[Text, int] | None = None
 
 
 class LayerFigures(_Table):

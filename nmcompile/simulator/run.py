@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -70,6 +70,9 @@ class Run:
                 a file keeps is not here
     exits       when samples stopped, if they could
     stuck       (k,) cores that were silent
+    overran     steps of samples in which a core was not done when the next was due, and `late`,
+                what then came too late, (slices,) each, as `Costs` have them; None and empty where
+                the model of time does not tell
     """
 
     timing: str
@@ -81,6 +84,8 @@ class Run:
     records: dict[str, dict[str, Array]]
     exits: Exits | None = None
     stuck: Array
+    overran: int | None = None
+    late: dict[str, Array] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -172,4 +177,12 @@ def _run(setting: Setting, batches: list[Batch]) -> Run:
         scores=scores,
         records=records.values if isinstance(records, Memory) else {},
         exits=exits.joined(watches) if watches else None,
-        stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)
+        stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores,
+        overran=_overran(costs),
+        late={name: np.sum([block.late[name] for block in costs], axis=0)
+              for name in costs[0].late})
+
+
+def _overran(costs: list[Costs]) -> int | None:
+    told = [block.overran for block in costs if block.overran is not None]
+    return sum(int(np.count_nonzero(cores)) for cores in told) if told else None
