@@ -24,6 +24,14 @@ def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(cache=True, nogil=True, parallel=True)(function)
 
 
+def bare_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `kernel`, for what allocates nothing: without counts of references, which are atomic.
+
+    Such a kernel may only be called with arrays that its caller keeps.
+    """
+    return numba.njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
+
+
 def threads() -> int:
     """How many threads kernels may run on at once: the processors, or NUMBA_NUM_THREADS."""
     return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]

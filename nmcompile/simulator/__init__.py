@@ -10,10 +10,10 @@ from nmcompile.simulator.energy import (
     time_ratios,
 )
 from nmcompile.simulator.exits import Exit, Exits, require_decision
-from nmcompile.simulator.packets import expected_traffic
+from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import TIMINGS, Counts, Modes, Run, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [

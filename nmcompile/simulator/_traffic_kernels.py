@@ -1,9 +1,8 @@
-"""Count packets, hops, link loads and synaptic events of one step."""
+"""The routes of packets on a mesh, and what they cross at given rates."""
 
 import numpy as np
-from numba import prange
 
-from nmcompile.arithmetic.jit import kernel, parallel_kernel
+from nmcompile.arithmetic.jit import kernel
 
 
 @kernel
@@ -63,73 +62,3 @@ def spread(start, ends, packets, position, widths, ways, hop_time, loads, hops):
             box = ends[k]
             walk(x, y, position[box, 0], position[box, 1], packets[k], widths, ways, hop_time,
                  loads, hops[home])
-
-
-@parallel_kernel
-def count(
-    payload,
-    start,
-    ends,
-    synapses,
-    owner,
-    position,
-    origin,
-    widths,
-    ways,
-    hop_time,
-    events,
-    packets_in,
-    packets_out,
-    hops,
-    loads,
-    longest,
-):
-    """Add one projection's packets of one step to the tallies of each sample, in place.
-
-    owner        (n_sources,) slice of each source, -1 for an input
-    position     (n_slices, 2) tile of each slice; `origin` is the tile where inputs enter
-    widths       tile columns of the board and of one chip
-    ways         pairs of tiles, rising, and the tiles that their routes go through (CSR)
-    hop_time     seconds of a hop along x, along y, and between chips
-    events, packets_in (samples, n_slices) where packets end; packets_out where they begin, the
-                 inputs in the last column
-    hops         (samples, n_slices + 1, 3) along x, y and between chips, where packets begin
-    loads        (samples, links) packets over each link; link = tile * 4 + east, west, north, south
-    longest      (samples,) seconds of the longest route taken
-    """
-    outside = packets_out.shape[1] - 1
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            if payload[sample, source] == 0:
-                continue
-            home = owner[source] if owner[source] >= 0 else outside
-            for axon in range(start[source], start[source + 1]):
-                box = ends[axon]
-                events[sample, box] += synapses[axon]
-                packets_in[sample, box] += 1
-                packets_out[sample, home] += 1
-                x, y = origin
-                if home != outside:
-                    x, y = position[home, 0], position[home, 1]
-                route = walk(x, y, position[box, 0], position[box, 1], 1, widths, ways, hop_time,
-                             loads[sample], hops[sample, home])
-                longest[sample] = max(longest[sample], route)
-
-
-@parallel_kernel
-def count_events(payload, start, ends, synapses, events):
-    """Add the synaptic events of one projection to `events` (samples, slices)."""
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            if payload[sample, source] != 0:
-                for axon in range(start[source], start[source + 1]):
-                    events[sample, ends[axon]] += synapses[axon]
-
-
-@parallel_kernel
-def count_by_owner(payload, owner, counts):
-    """Add the spikes of each sample to `counts` (samples, slices) by the slice of the neuron."""
-    for sample in prange(payload.shape[0]):
-        for neuron in range(payload.shape[1]):
-            if payload[sample, neuron] != 0:
-                counts[sample, owner[neuron]] += 1

@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
 
+from nmcompile.arithmetic.jit import threads
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Frames, Program
-from nmcompile.mapping.capacity import compartments, slice_of_neurons
-from nmcompile.simulator._traffic_kernels import count_by_owner
-from nmcompile.simulator.packets import traffic_of
-from nmcompile.simulator.traffic import Tally
-from nmcompile.target.topology import EAST, WEST, board_width, n_links, tile_position
+from nmcompile.simulator._events_kernels import N_COUNT, N_SUM, fast_frames
+from nmcompile.simulator.events import (
+    Events,
+    barrier_ps,
+    board_of,
+    costs_of,
+    events_of,
+    hop_times,
+    picoseconds,
+)
+from nmcompile.target.topology import board_width
 
 
 class FastTiming:
-    """The time of each step of a barrier-synchronised chip, from counts alone.
+    """The time of each step of a mesh of cores with a barrier or a tick, from counts alone.
 
     A step lasts as long as the slowest of: the busiest core's updates, spikes and packets out;
-    the busiest core's packets in and synaptic events; the busiest link's packets at one hop time
-    each. The longest route's hops and the barrier come on top. This is the max-affine form that
+    the busiest core's packets in and synaptic events; the busiest link's packets, each for the
+    link's interval, or for its hop time where the target has no network. The longest route's hops
+    and the barrier come on top. This is the max-affine form that
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
     from the target's table by the tiles in use. A core that is a processor sends and receives one
     after the other: there both add up. Where a timer starts steps, none is shorter than
     its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
-    changes spikes.
+    changes spikes. Times are rounded to picoseconds.
     """
 
     name = "fast"
 
     def __init__(self, program: Program) -> None:
-        target, slices = program.target, program.mapping.slices
-        network = program.network
-        self._network, self._traffic = network, traffic_of(program)
-        self._owner = [
-            slice_of_neurons(network, slices, i) for i in range(len(network.populations))
-        ]
-        self._cost = target.time_s
-        self._compartments = compartments(program.network, slices)
-        cores, on_core = np.unique(slices.core, return_inverse=True)
-        ones, columns = np.ones(len(slices)), np.arange(len(slices))
-        self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
-        tiles = len(np.unique(tile_position(target, cores), axis=0))
-        points = np.array(self._cost.barrier.value)
-        self.barrier_s = float(np.interp(tiles, points[:, 0], points[:, 1]))
-        self.tick_s = self._cost.tick.value if self._cost.tick else 0.0
-        serial = self._cost.sequential
-        self._both = np.add if serial is not None and serial.value else np.maximum
-        self._link_time = _link_times(program)
+        target = program.target
+        self._events = events_of(program)
+        self._barrier = barrier_ps(program, self._events.cores)
+        self._tick = picoseconds(target.time_s.tick.value) if target.time_s.tick else 0
+        self._frame = _frame(program, self._events)
+        self._link_time = _link_times(program, self._frame)
+        self._hop_time = hop_times(program)
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
@@ -57,73 +53,41 @@ class FastTiming:
 
     def add(self, frames: Frames) -> Costs:
         """What a block takes."""
-        steps = [self._step(frames, step) for step in range(frames.steps)]
-        return Costs(
-            step_s=np.concatenate([step.step_s for step in steps]),
-            **{name: sum(getattr(step, name) for step in steps)
-               for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s")})
-
-    def _step(self, frames: Frames, step: int) -> Costs:
-        samples, nodes = frames.samples, self._network.nodes
-        start = frames.start[step * samples : (step + 1) * samples + 1]
-        sender = frames.sender[start[0] : start[-1]]
-        sent = np.zeros((samples, sum(node.size for node in nodes)), np.int32)
-        sent[np.repeat(np.arange(samples), np.diff(start)), sender] = 1
-        ends = np.cumsum([node.size for node in nodes])
-        parts = np.split(sent, ends[:-1], axis=1)
-        by_name = {node.name: np.ascontiguousarray(part)
-                   for node, part in zip(nodes, parts, strict=True)}
-        tally = self._traffic.tally(by_name, samples)
-        fired = np.zeros(tally.events.shape, np.int64)
-        for population, owner in zip(self._network.populations, self._owner, strict=True):
-            count_by_owner(by_name[population.name], owner, fired)
-        entering = sum(int(by_name[port.name].sum()) for port in self._network.inputs)
-        sending, receiving = self.busy(tally, fired)
-        return Costs(
-            step_s=self.step(tally, sending, receiving),
-            spikes=np.append(fired.sum(axis=0), entering),
-            packets_out=tally.packets_out.sum(axis=0), hops=tally.hops.sum(axis=0),
-            events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
-            busy_s=self._both(sending, receiving).sum(axis=0))
-
-    def busy(self, tally: Tally, fired: Array) -> tuple[Array, Array]:
-        """Seconds that each slice spends sending and receiving, (samples, slices) each.
-
-        fired  (samples, slices) spikes of each slice in this step
-        """
-        cost = self._cost
-        sending = (
-            self._compartments * cost.neuron_update.value
-            + fired * cost.spike_out.value
-            + tally.packets_out[:, :-1] * cost.packet_out.value
-        )
-        receiving = (
-            tally.packets_in * cost.packet_in.value + tally.events * cost.synaptic_event.value
-        )
-        return sending, receiving
-
-    def step(self, tally: Tally, sending: Array, receiving: Array) -> Array:
-        """Seconds of the whole step, (samples,)."""
-        links = (tally.loads * self._link_time).max(axis=1)
-        slowest = self._by_core(sending, receiving)
-        worked = np.maximum(slowest, links) + tally.longest + self.barrier_s
-        return np.asarray(np.maximum(worked, self.tick_s))
-
-    def _by_core(self, sending: Array, receiving: Array) -> Array:
-        """Seconds of the busiest core, (samples,)."""
-        parts = self._on_core @ sending.T, self._on_core @ receiving.T
-        return np.asarray(self._both(*parts).max(axis=0))
+        events, n = self._events, len(self._events.on_core)
+        step, team = np.zeros(len(frames), np.int64), threads()
+        sums = np.zeros((team, n, N_SUM), np.int64)
+        fast_frames(
+            frames.start, frames.sender, events.axon, events.home, events.tile, events.on_core,
+            events.updates, events.cost,
+            (events.detours.pair, events.detours.start, events.detours.via), self._frame[0],
+            self._hop_time, self._link_time, np.zeros((team, n, N_COUNT), np.int64), sums,
+            np.zeros((team, len(events.cores) + 1, 2), np.int64),
+            np.zeros((team, *self._link_time.shape), np.int64), step)
+        return costs_of(sums, np.maximum(step + self._barrier, self._tick))
 
 
-def _link_times(program: Program) -> Array:
-    """Seconds that each link takes for a packet, in the order of a tally's loads."""
-    cost, board = program.target.time_s, program.target.board
-    if program.target.router is not None:
-        return np.full(n_links(program.target), cost.hop_chip.value)
-    width, height = board_width(program.target), board.mesh_height.value
-    column = np.arange(width) % board.mesh_width.value
-    times = np.full((height, width, 4), cost.hop_y.value)
+def _frame(program: Program, events: Events) -> tuple[Array, Array]:
+    """What kernels take of the board, and columns and rows of the rectangle around all routes."""
+    via, width = events.detours.via, board_width(program.target)
+    x = np.concatenate([events.tile[:, 0], via % width])
+    y = np.concatenate([events.tile[:, 1], via // width])
+    place = board_of(program)
+    place[:2] = x.min(), y.min()
+    return place, np.array([np.ptp(x) + 1, np.ptp(y) + 1])
+
+
+def _link_times(program: Program, frame: tuple[Array, Array]) -> Array:
+    """(4, rows + 1, columns + 1) picoseconds that each link takes for a packet."""
+    target, (place, size) = program.target, frame
+    cost, network, chip = target.time_s, target.network, target.board.mesh_width.value
+    along = [cost.hop_x.value] * 2 + [cost.hop_y.value] * 2
     between = cost.hop_chip.value
-    times[:, :, EAST] = np.where(column == board.mesh_width.value - 1, between, cost.hop_x.value)
-    times[:, :, WEST] = np.where(column == 0, between, cost.hop_x.value)
-    return times.reshape(-1)
+    if network is not None:
+        along, between = [network.interval.value] * 4, network.interval_chip.value
+    times = np.empty((4, size[1] + 1, size[0] + 1), np.int64)
+    for link, seconds in enumerate(along):
+        times[link] = picoseconds(seconds)
+    column = place[0] + np.arange(size[0] + 1)
+    times[0, :, column % chip == chip - 1] = picoseconds(between)
+    times[1, :, column % chip == 0] = picoseconds(between)
+    return times

@@ -8,14 +8,17 @@ import numpy as np
 import scipy.sparse
 
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program, rates_by_name
+from nmcompile.mapping import Costs, Frames, Program, rates_by_name
+from nmcompile.mapping.capacity import compartments
 from nmcompile.mapping.multicast.program import Sent, sent_in, ways_in
 from nmcompile.mapping.traffic import copies_between, sent_by
-from nmcompile.simulator._traffic_kernels import count_by_owner, count_events
-from nmcompile.simulator.traffic import Expected, Tally
+from nmcompile.simulator._events_kernels import count_events
+from nmcompile.simulator.events import PICO, barrier_ps, joined_axons, picoseconds
+from nmcompile.simulator.traffic import Expected
 from nmcompile.target.topology import LINKS, n_links, tile_number
 
-BETWEEN_CHIPS = 2  # of a tally's hops
+BETWEEN_CHIPS = 2  # of hops
+CHUNK = 1 << 22  # numbers in tallies that are held at once
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,37 +37,124 @@ class Trees:
     heard: scipy.sparse.csr_array
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tally:
+    """Counts of some frames; the last slice stands for the inputs where packets begin.
+
+    events, packets_in   (frames, slices) int64
+    fired, packets_out   (frames, slices + 1) int64
+    hops                 (frames, slices + 1) int64 links that packets cross, all copies together
+    loads                (frames, links) int64
+    longest              (frames,) int64 links to the farthest core that a packet goes to
+    """
+
+    fired: Array
+    events: Array
+    packets_in: Array
+    packets_out: Array
+    hops: Array
+    loads: Array
+    longest: Array
+
+
 class MulticastTraffic:
-    """Counts the packets of a program with routers step by step."""
+    """Counts the packets of a program with routers, frame by frame."""
 
     def __init__(self, program: Program) -> None:
-        sent = sent_in(program.network, program.mapping, program.target)
-        self._program, self._senders, self._trees = program, sent.senders, trees_of(program, sent)
+        network = program.network
+        sent = sent_in(network, program.mapping, program.target)
+        self._trees, self._axon = trees_of(program, sent), joined_axons(program)
         self._n = len(program.mapping.slices)
+        self._sender = np.concatenate([sent.senders.of[node.name] for node in network.nodes])
 
-    def tally(self, spikes: dict[str, Array], samples: int) -> Tally:
-        """Counts for the spikes that all sources send in one step, (samples, n) int32 each."""
-        fired = np.zeros((samples, len(self._senders.size)), np.int64)
-        for name, owner in self._senders.of.items():
-            count_by_owner(spikes[name], owner, fired)
-        events = np.zeros((samples, self._n), np.int64)
-        projections = self._program.network.projections
-        for projection, axon in zip(projections, self._program.mapping.axons, strict=True):
-            count_events(spikes[projection.source], axon.start, axon.slice, axon.synapses, events)
+    @property
+    def width(self) -> int:
+        """Numbers that a frame takes."""
+        return sum(self._trees.heard.shape) + self._trees.links.shape[1]
+
+    def tally(self, frames: Frames, first: int, end: int) -> Tally:
+        """Counts for frames `first` to `end` of a block."""
+        start = frames.start[first : end + 1]
+        sender = frames.sender[start[0] : start[-1]]
         trees = self._trees
-        fired *= np.diff(trees.heard.indptr) > 0
-        hops = np.zeros((samples, self._n + 1, 3), np.int64)
-        hops[:, :, BETWEEN_CHIPS] = self._by_slice(fired * trees.hops)
-        hop_s = self._program.target.time_s.hop_chip.value
+        shape = (end - first, len(trees.hops))
+        spikes = np.ones(len(sender), np.int64)
+        fired = scipy.sparse.csr_array(
+            (spikes, self._sender[sender], start - start[0]), shape=shape).toarray()
+        events = np.zeros((end - first, self._n), np.int64)
+        count_events(start - start[0], sender, self._axon, events)
+        sent = fired * (np.diff(trees.heard.indptr) > 0)
         return Tally(
-            events=events, packets_in=fired @ trees.heard, packets_out=self._by_slice(fired),
-            hops=hops, loads=fired @ trees.links,
-            longest=hop_s * ((fired > 0) * trees.longest).max(axis=1, initial=0))
+            fired=self._by_slice(fired), events=events, packets_in=sent @ trees.heard,
+            packets_out=self._by_slice(sent), hops=self._by_slice(sent * trees.hops),
+            loads=sent @ trees.links,
+            longest=((sent > 0) * trees.longest).max(axis=1, initial=0))
 
     def _by_slice(self, counts: Array) -> Array:
-        """(samples, slices + 1) of (samples, senders), the inputs together last."""
+        """(frames, slices + 1) of (frames, senders), the inputs together last."""
         inputs = counts[:, self._n:].sum(axis=1, keepdims=True)
         return np.concatenate([counts[:, : self._n], inputs], axis=1)
+
+
+class MulticastTiming:
+    """The time of each step where routers copy packets, from counts alone.
+
+    As `FastTiming`: a packet takes the time of a hop on each link that it crosses.
+    """
+
+    name = "fast"
+
+    def __init__(self, program: Program) -> None:
+        self._traffic, self._cost = MulticastTraffic(program), program.target.time_s
+        cores, on_core = np.unique(program.mapping.slices.core, return_inverse=True)
+        ones, columns = np.ones(len(on_core), np.int64), np.arange(len(on_core))
+        self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
+        self._compartments = compartments(program.network, program.mapping.slices)
+        self._barrier = barrier_ps(program, cores)
+        self._tick = picoseconds(self._cost.tick.value) if self._cost.tick else 0
+        serial = self._cost.sequential
+        self._both = np.add if serial is not None and serial.value else np.maximum
+
+    def begin(self, samples: int) -> None:
+        """Steps do not depend on each other."""
+
+    def keep(self, rows: Array) -> None:
+        """Steps of samples do not depend on each other."""
+
+    def add(self, frames: Frames) -> Costs:
+        """What a block takes."""
+        size = max(1, CHUNK // self._traffic.width)
+        parts = [self._costs(self._traffic.tally(frames, first, min(first + size, len(frames))))
+                 for first in range(0, len(frames), size)]
+        return Costs(
+            step_s=np.concatenate([part.step_s for part in parts]),
+            **{name: sum(getattr(part, name) for part in parts)
+               for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s")})
+
+    def _costs(self, tally: Tally) -> Costs:
+        cost = self._cost
+        sending = (
+            self._compartments * picoseconds(cost.neuron_update.value)
+            + tally.fired[:, :-1] * picoseconds(cost.spike_out.value)
+            + tally.packets_out[:, :-1] * picoseconds(cost.packet_out.value))
+        receiving = (
+            tally.packets_in * picoseconds(cost.packet_in.value)
+            + tally.events * picoseconds(cost.synaptic_event.value))
+        hop, none = picoseconds(cost.hop_chip.value), np.zeros_like(tally.hops[0])
+        slowest = self._by_core(sending, receiving)
+        worked = np.maximum(slowest, hop * tally.loads.max(axis=1)) + hop * tally.longest
+        step = np.maximum(worked + self._barrier, self._tick)
+        return Costs(
+            step_s=step / PICO, spikes=tally.fired.sum(axis=0),
+            packets_out=tally.packets_out.sum(axis=0),
+            hops=np.stack([none, none, tally.hops.sum(axis=0)], axis=1),
+            events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
+            busy_s=self._both(sending, receiving).sum(axis=0) / PICO)
+
+    def _by_core(self, sending: Array, receiving: Array) -> Array:
+        """(frames,) picoseconds of the busiest core."""
+        parts = self._on_core @ sending.T, self._on_core @ receiving.T
+        return np.asarray(self._both(*parts).max(axis=0))
 
 
 def expected_multicast(program: Program) -> Expected:

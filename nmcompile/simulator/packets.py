@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
-from nmcompile.simulator.multicast import MulticastTraffic, expected_multicast
-from nmcompile.simulator.traffic import Expected, Tally, Traffic, expected_on_mesh
-
-
-class Counter(Protocol):
-    """Counts packets step by step."""
-
-    def tally(self, spikes: dict[str, Array], samples: int) -> Tally:
-        """Counts for the spikes that all sources send in one step, (samples, n) int32 each."""
+from nmcompile.mapping import Program, Timing
+from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator.fast import FastTiming
+from nmcompile.simulator.multicast import MulticastTiming, expected_multicast
+from nmcompile.simulator.traffic import Expected, expected_on_mesh
 
 
-def traffic_of(program: Program) -> Counter:
-    """What counts the packets of `program`."""
-    return Traffic(program) if program.target.router is None else MulticastTraffic(program)
+def fast_timing(program: Program) -> Timing:
+    """The time of the steps of `program` from counts alone."""
+    return FastTiming(program) if program.target.router is None else MulticastTiming(program)
+
+
+def cycle_timing(program: Program) -> Timing:
+    """The time of steps in which packets meet; from counts alone where a target has no network."""
+    return CycleTiming(program) if program.target.network is not None else fast_timing(program)
+
+
+TIMINGS = {"cycle": cycle_timing, "fast": fast_timing}
 
 
 def expected_traffic(program: Program) -> Expected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -14,11 +13,10 @@ from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
-from nmcompile.simulator.fast import FastTiming
+from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
-TIMINGS: dict[str, Callable[[Program], Timing]] = {"fast": FastTiming}
 BATCH = 256  # samples that run at once, at most
 STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
 
@@ -110,7 +108,7 @@ def simulate(
     """Run every sample from a reset chip.
 
     inputs    name -> (samples, steps, *shape) int32 payloads
-    timing    the model of the chip's time; FastTiming if None
+    timing    the model of the chip's time; from counts alone if None
     record    variables to keep, as `records.wanted` reads them
     progress  told how many further steps of samples are done, of samples times `chip_steps`
 
@@ -120,7 +118,7 @@ def simulate(
     records = modes.records or Memory()
     records.open(program.network, wanted(program.network, record), samples, steps)
     setting = Setting(
-        program=program, timing=timing or FastTiming(program), records=records, steps=steps,
+        program=program, timing=timing or fast_timing(program), records=records, steps=steps,
         exit_at=modes.exit_at, progress=progress,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     engine, batches = Engine(program), []
@@ -145,7 +143,7 @@ def steps_of(
 ) -> list[Costs]:
     """What each step of the first of the samples in `inputs` takes, by itself."""
     setting = Setting(
-        program=program, timing=timing or FastTiming(program), records=Memory(),
+        program=program, timing=timing or fast_timing(program), records=Memory(),
         steps=next(iter(inputs.values())).shape[1], exit_at=modes.exit_at, single_steps=True,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     batch = Batch(setting, 0, 1)

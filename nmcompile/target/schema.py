@@ -134,6 +134,25 @@ class Times(Strict):
     sequential: Constant[bool] | None = None
 
 
+class ChipNetwork(Strict):
+    """What packets of a mesh wait for, where cores are told apart from what is between them.
+
+    buffer         packets that an input of a router holds
+    core_buffer    packets that a core holds, the one in work among them
+    interval       from one packet of a router's input or output to its next
+    interval_chip  the same of a link between chips
+    credit         from a packet's leaving a buffer until its place can be given away
+    to_core        from a router to a core behind it
+    """
+
+    buffer: Constant[Annotated[int, Field(ge=1, le=4096)]]
+    core_buffer: Constant[Annotated[int, Field(ge=1, le=2**20)]]
+    interval: Constant[Cost]
+    interval_chip: Constant[Cost]
+    credit: Constant[Cost]
+    to_core: Constant[Cost]
+
+
 class Energies(Strict):
     """Joules of one event."""
 
@@ -257,6 +276,7 @@ class Target(Strict):
 
     family  the backend that knows the chip's arithmetic and its files
     io      what is outside of the chips' figures; without it nothing is known of that
+    network  only of chips whose cores and routers are told apart, and not if they have `router`
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
@@ -274,6 +294,7 @@ class Target(Strict):
     energy_j: Energies
     power_w: Power
     io: Surroundings | None = None
+    network: ChipNetwork | None = None
     ends: Ends | None = None
     router: Router | None = None
     cycle_formula: CycleFormula | None = None
@@ -347,7 +368,7 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "router", "core", "ends", "formats", "time_s",
+            for section in ("board", "router", "core", "ends", "formats", "time_s", "network",
                             "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
                             "power_w", "io")
             for name, constant in getattr(self, section) or ()

@@ -16,7 +16,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
 from nmcompile.mapper import map_network
-from nmcompile.mapping import Faults, rates_by_name
+from nmcompile.mapping import Faults, Frames, rates_by_name
 from nmcompile.mapping.capacity import CapacityError, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints, read_constraints
 from nmcompile.mapping.faults import both_ways, random_faults
@@ -32,7 +32,7 @@ from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report import mapping_figures
 from nmcompile.simulator import expected_traffic, simulate
-from nmcompile.simulator.packets import traffic_of
+from nmcompile.simulator.multicast import MulticastTiming, MulticastTraffic
 from nmcompile.target.topology import tile_number
 
 WIDE = machine(4, 4, missing=[(3, 0), (0, 3)], cores=3, neurons=16)
@@ -160,18 +160,21 @@ def routers_passed(board, tables, chip, key):
 
 
 def test_a_step_waits_for_the_farthest_core_that_a_spike_goes_to(program):
-    hop_s = program.target.time_s.hop_chip.value
     board, routing = machine_of(program.target, program.mapping.faults), program.mapping.routing
     first = len(program.mapping.slices)  # the sender of the first lines
     passed = routers_passed(board, routing.tables, 0, int(routing.keys.key[first]))
-    traffic = traffic_of(program)
-    sent = {p.name: np.zeros((1, p.size), np.int32) for p in program.network.nodes}
-    assert traffic.tally(sent, 1).longest[0] == 0
-    sent["input"][0, 0] = 1
-    tally = traffic.tally(sent, 1)
-    assert tally.longest[0] == pytest.approx(hop_s * max(hops for _, hops in passed))
+    traffic = MulticastTraffic(program)
+    quiet = Frames(samples=1, start=np.zeros(2, np.int64), sender=np.zeros(0, np.int32),
+                   payload=np.zeros(0, np.int32))
+    assert traffic.tally(quiet, 0, 1).longest[0] == 0
+    spike = replace(quiet, start=np.array([0, 1]), sender=np.zeros(1, np.int32),
+                    payload=np.ones(1, np.int32))
+    tally = traffic.tally(spike, 0, 1)
+    assert tally.longest[0] == max(hops for _, hops in passed)
     assert tally.loads.sum() == len(passed) - 1
     assert tally.loads.max() == 1
+    after, before = (MulticastTiming(program).add(block).step_s for block in (spike, quiet))
+    assert after >= before
 
 
 def test_no_two_slices_would_lie_nearer_in_each_others_place(program):

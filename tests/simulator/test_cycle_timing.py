@@ -1,0 +1,131 @@
+"""Steps in which packets meet take as long as the plain meaning says."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from helpers.plain_cores import PlainStep, ways_by_tile
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from nmcompile_backends.loihi.arithmetic import LoihiNeuron
+
+from nmcompile.errors import NmcError
+from nmcompile.ir import Input, Network, Population, Projection
+from nmcompile.ir.maps import from_matrix
+from nmcompile.mapping import Faults, Frames, Mapping, Program, Slices
+from nmcompile.mapping.faults import NoWayError, random_faults
+from nmcompile.passes.route import route
+from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator.traffic import ways_of
+from nmcompile.target import load_target
+
+ZERO = np.zeros((), np.int32)
+NEURON = LoihiNeuron(du=ZERO, dv=ZERO, threshold=ZERO, bias_mantissa=ZERO)
+LOIHI = load_target("loihi1")
+
+
+def target(rng, **values):
+    """Two chips of 2 x 3 tiles with two cores each, and times drawn at random."""
+
+    def drawn(table, **some):
+        update = {}
+        for name, constant in table:
+            if name in some:
+                update[name] = constant.model_copy(update={"value": some[name]})
+            elif constant is not None and isinstance(constant.value, float):
+                seconds = float(rng.integers(0, 40)) * 1e-10
+                update[name] = constant.model_copy(update={"value": seconds})
+        return table.model_copy(update=update)
+
+    return LOIHI.model_copy(update={
+        "board": drawn(LOIHI.board, chips=2, mesh_width=2, mesh_height=3, cores_per_tile=2),
+        "time_s": drawn(LOIHI.time_s, barrier=[(1, 0.0)]),
+        "network": drawn(LOIHI.network, buffer=int(rng.integers(1, 4)),
+                         core_buffer=int(rng.integers(1, 4)), **values)})
+
+
+def program(seed, faults=0.0, **values):
+    """Sparse projections between an input and three populations on random cores."""
+    rng = np.random.default_rng(seed)
+    chips, sizes = target(rng, **values), rng.integers(3, 14, 4)
+    names = ["line", "a", "b", "c"]
+    pairs = [(0, 1), (1, 2), (2, 3), (3, 1), (1, 3), (2, 2)]
+    network = Network(
+        inputs=(Input(name="line", shape=(int(sizes[0]),)),),
+        populations=tuple(Population(name=name, shape=(int(n),), neuron=NEURON)
+                          for name, n in zip(names[1:], sizes[1:], strict=True)),
+        projections=tuple(
+            Projection(source=names[i], target=names[j], delay=1, map=from_matrix(
+                rng.random((sizes[i], sizes[j])) < rng.choice([0.2, 1.0]), (int(sizes[i]),),
+                (int(sizes[j]),)))
+            for i, j in pairs),
+        outputs=())
+    slices = cut(rng, sizes[1:], chips.n_cores)
+    dead = random_faults(chips, 0, faults, seed)
+    return Program(
+        network=network, target=chips, latency={},
+        mapping=Mapping(slices=slices, axons=route(network, slices), rates=np.zeros(0, np.float32),
+                        faults=Faults(links=dead.links)))
+
+
+def cut(rng, sizes, cores):
+    """Populations in up to four runs each; two runs may share a core."""
+    parts = []
+    for number, size in enumerate(sizes):
+        ends = np.unique(np.append(rng.integers(1, size + 1, 3), [0, size]))
+        parts += [(number, low, high) for low, high in pairwise(ends)]
+    number, low, high = np.array(parts, np.int32).T
+    corner = np.zeros((len(parts), 3), np.int32)
+    return Slices(
+        population=number, low=corner + low[:, None] * np.array([0, 0, 1], np.int32),
+        high=np.where([True, True, False], 1, high[:, None]).astype(np.int32),
+        core=rng.integers(0, cores, len(parts)).astype(np.int32))
+
+
+def frames(rng, n, count, samples=1):
+    """Frames in which some, all or none of `n` lines and neurons spike."""
+    spiking = rng.random((count, n)) < rng.choice([0.0, 0.3, 0.8, 1.0], (count, 1))
+    sender = np.nonzero(spiking)[1]
+    start = np.concatenate([[0], np.cumsum(spiking.sum(axis=1))])
+    return Frames(samples=samples, start=start, sender=sender.astype(np.int32),
+                  payload=np.ones(len(sender), np.int32))
+
+
+def n_senders(some):
+    return sum(node.size for node in some.network.nodes)
+
+
+def plain_times(some, block):
+    """Picoseconds of each frame by the plain meaning."""
+    ways = ways_by_tile(some, ways_of(some))
+    return [PlainStep(some, block.sender[a:b].tolist(), ways).run()
+            for a, b in pairwise(block.start)]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_a_step_takes_as_long_as_moment_by_moment(seed):
+    some = program(seed)
+    block = frames(np.random.default_rng(seed), n_senders(some), 3)
+    told = CycleTiming(some).add(block).step_s
+    assert np.rint(told * 1e12).astype(int).tolist() == plain_times(some, block)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_ways_around_dead_links_are_taken_or_a_deadlock_is_named(seed):
+    some = program(seed, faults=0.15)
+    block = frames(np.random.default_rng(seed), n_senders(some), 2)
+    try:
+        ways_of(some)
+    except NoWayError:
+        assume(False)
+    plain = plain_times(some, block)
+    if None in plain:
+        with pytest.raises(NmcError, match="packets wait for each other for ever in step"):
+            CycleTiming(some).add(block)
+    else:
+        told = CycleTiming(some).add(block).step_s
+        assert np.rint(told * 1e12).astype(int).tolist() == plain
