@@ -11,9 +11,8 @@ from typing import Any
 from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
 from nmcompile.dump import dump
-from nmcompile.encode import Encoding, encode
 from nmcompile.errors import NmcError
-from nmcompile.files import require_file, write_json
+from nmcompile.files import require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
@@ -26,7 +25,6 @@ from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
 from nmcompile.passes.convert import BALANCES, STEPS, Conversion
 from nmcompile.passes.partition import told_of, told_of_sharing
-from nmcompile.passes.quantize import payloads
 from nmcompile.pipeline import (
     Options,
     compile_stage,
@@ -35,21 +33,10 @@ from nmcompile.pipeline import (
     quantize_traced,
 )
 from nmcompile.registry import backend, frontends
-from nmcompile.report import Figures, mapping_figures, run_figures
-from nmcompile.simulator import Run
-from nmcompile.simulator import simulate as run_program
+from nmcompile.report import Figures, mapping_figures
+from nmcompile.simulation import Result, save_run_figures, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
-
-VARIABLES = ("spikes", "v", "u")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Result:
-    """A simulation with its figures."""
-
-    run: Run
-    figures: Figures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,33 +249,6 @@ def remap(
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 
-def simulate(
-    build: Build,
-    data: DataFile,
-    *,
-    steps: int | None = None,
-    encoding: Encoding | None = None,
-    record: tuple[str, ...] = (),
-    seed: int = 0,
-    progress: Callable[[int], None] = lambda samples: None,
-    where: str = "input",
-) -> Result:
-    """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`."""
-    program = build.program
-    choices.require_labels(program.network, data, where)
-    values = encode(data.x, program.network, steps=steps, encoding=encoding, seed=seed, where=where)
-    sent = {p.name: payloads(p, values[p.name]) for p in program.network.inputs}
-    choices.require_payload(program.network.inputs[0], values, program.target, where)
-    choices.require_reach(program.network.inputs[0], values, where)
-    run = run_program(program, sent, record=record, progress=progress)
-    return Result(run=run, figures=run_figures(build.figures, program, run, data.y))
-
-
-def save_run_figures(build: Build, figures: Figures) -> None:
-    """Keep the figures of a run in the build's report."""
-    write_json(build.folder / "report.json", figures)
-
-
 def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
@@ -297,7 +257,6 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 
 __all__ = [
     "BALANCES",
-    "VARIABLES",
     "Build",
     "Compiled",
     "DataFile",

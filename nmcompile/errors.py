@@ -25,6 +25,10 @@ class NmcError(Exception):
         super().__init__(one_line(f"{where}: {what.rstrip('.')}.{' ' + hint if hint else ''}"))
 
 
+class Interrupted(KeyboardInterrupt):
+    """A user's Ctrl-C, with how far the work had come; exit code 130."""
+
+
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which a file's names may hold."""
     shown = "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -195,10 +196,11 @@ class LoihiNeuron:
 
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """The step as a kernel over flat arrays, for a population of `shape`."""
-        from nmcompile_backends.loihi._arithmetic_kernels import advance
+        from nmcompile_backends.loihi._arithmetic_kernels import CHUNK, advance
 
+        samples = max(1, CHUNK // prod(shape))  # so many short rows are one
         per_neuron = tuple(
-            np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
+            np.tile(np.broadcast_to(a, shape).reshape(-1).astype(np.int32), samples)
             for a in (self.du, self.dv, self.threshold, self.bias_mantissa)
         )
         mode = {Reset.NONE: 0, Reset.ZERO: 1, Reset.SUBTRACT: 2 + (not self.subtract_late)}
@@ -206,6 +208,8 @@ class LoihiNeuron:
                      self.silent, self.edges == "nengo", *self.v_limits)
 
         def step(state: State, current: Array, spikes: Array) -> None:
-            advance(state["u"], state["v"], state["hold"], current, spikes, *per_neuron, *constants)
+            states = (state[name].reshape(-1) for name in ("u", "v", "hold"))
+            sums, fired = (a.reshape(len(a), -1) for a in (current, spikes))
+            advance(*states, sums, fired, *per_neuron, *constants)
 
         return step

@@ -124,7 +124,8 @@ class LoihiSoftReset:
 
         def step(state: State, current: Array, spikes: Array) -> None:
             unheld = {"u": state["u"], "v": state["v"], "hold": np.zeros_like(state["u"])}
-            dendrite(unheld, current - taken * state["fired"], spikes)
-            state["fired"][:] = spikes
+            for arrived, fired in zip(current, spikes, strict=True):
+                dendrite(unheld, (arrived - taken * state["fired"])[None], fired[None])
+                state["fired"][:] = fired
 
         return step

@@ -7,9 +7,8 @@ width, 5-6 bits of the stride, 7-8 padding, 9 threshold_high, 10 threshold_low, 
 """
 
 import numpy as np
-from numba import prange
 
-from nmcompile.arithmetic.jit import kernel, parallel_kernel
+from nmcompile.arithmetic.jit import kernel
 
 
 @kernel
@@ -219,16 +218,17 @@ def spread(
     return events, n, work, end
 
 
-@parallel_kernel
+@kernel
 def advance(v, q, spikes, leak, threshold, v_min, subtracts):
-    """Advance all samples by one step in place; `SpeckNeuron.step` is its readable definition."""
-    for sample in prange(v.shape[0]):
-        for i in range(v.shape[1]):
-            value = np.int64(v[sample, i]) + q[sample, i] + leak[i]
-            n = value // threshold if value > 0 else 0
-            if subtracts:
-                value -= n * threshold
-            elif n > 0:
-                value = 0
-            v[sample, i] = max(value, v_min)
-            spikes[sample, i] = n
+    """Advance all samples in place; `SpeckNeuron.step` is its readable definition."""
+    for sample in range(v.shape[0]):
+        for step in range(len(q)):
+            for i in range(v.shape[1]):
+                value = np.int64(v[sample, i]) + q[step, sample, i] + leak[i]
+                n = value // threshold if value >= threshold else 0
+                if subtracts:
+                    value -= n * threshold
+                elif n > 0:
+                    value = 0
+                v[sample, i] = max(value, v_min)
+                spikes[step, sample, i] = n

@@ -16,7 +16,7 @@ from nmcompile_backends.speck.neuron import SpeckNeuron
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Program, Timing
 from nmcompile.target import Target
 
 FILE = "speck.json"
@@ -71,8 +71,12 @@ class SpeckBackend:
             suited[population.name] = np.isin(np.arange(target.n_cores), fitting(need))
         return suited
 
-    def timing(self, program: Program) -> None:
-        """Cores work as the target's times say."""
+    def timing(self, program: Program) -> Timing | None:
+        """Queues of events, where the target has their times; see `timing.SpeckTiming`."""
+        from nmcompile_backends.speck.timing import SpeckTiming  # numba
+
+        pipeline = program.target.event_pipeline
+        return SpeckTiming(program, pipeline) if pipeline is not None else None
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """Write samna's fields as JSON; layers stand on the cores that the mapping gives them."""

@@ -12,7 +12,7 @@ from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Program, Timing
 from nmcompile.target import Target
 
 HEADER_WORDS = 3  # sPyNNaker 7.4.1 utilities/constants.py, SYNAPTIC_ROW_HEADER_WORDS
@@ -65,8 +65,12 @@ class SpinnakerBackend:
         """All cores are alike."""
         return {}
 
-    def timing(self, program: Program) -> None:
-        """Cores work as the target's times say."""
+    def timing(self, program: Program) -> Timing | None:
+        """Timers and interrupts, where the target has their times; see `timing.SpinnakerTiming`."""
+        from nmcompile_backends.spinnaker.timing import SpinnakerTiming  # numba
+
+        loop, tick = program.target.timer_loop, program.target.time_s.tick
+        return SpinnakerTiming(program, loop, tick.value) if loop and tick else None
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.spinnaker.emit`."""

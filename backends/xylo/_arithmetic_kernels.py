@@ -1,8 +1,6 @@
 """The step of Xylo's neuron over flat arrays; `XyloNeuron.step` is its readable definition."""
 
-from numba import prange
-
-from nmcompile.arithmetic.jit import kernel, parallel_kernel
+from nmcompile.arithmetic.jit import kernel
 
 
 @kernel
@@ -18,37 +16,39 @@ def lost(x, dash):
     return shifted
 
 
-@parallel_kernel
+@kernel
 def advance(u, u2, v, arriving, spikes, dash_syn, dash_mem, threshold, bias, alias, most):
-    """Advance all samples by one step in place; `spikes` comes in as zeros.
+    """Advance all samples in place.
 
-    arriving  (samples, currents * n)
+    arriving  (steps, samples, currents * n)
     dash_syn  (currents, n)
     """
     n_samples, n = v.shape
-    for sample in prange(n_samples):
-        for i in range(n):
-            first = clip(int(u[sample, i]) + int(arriving[sample, i]))
-            first -= lost(first, dash_syn[0, i])
-            u[sample, i] = first
-            second = 0
-            if dash_syn.shape[0] == 2:
-                second = clip(int(u2[sample, i]) + int(arriving[sample, n + i]))
-                second -= lost(second, dash_syn[1, i])
-                u2[sample, i] = second
-            membrane = int(v[sample, i])
-            change = -lost(membrane, dash_mem[i])
-            if change == 32768:
-                change = -32768
-            change = clip(clip(change + first + second) + bias[i])
-            membrane = clip(membrane + change)
-            count = int(spikes[sample, i])
-            if membrane >= threshold[i]:
-                own = min(membrane // threshold[i], most - count)
-                membrane -= own * threshold[i]
-                count += own
-            v[sample, i] = membrane
-            spikes[sample, i] = count
-            if alias[i] >= 0:
-                copied = spikes[sample, alias[i]] + count
-                spikes[sample, alias[i]] = min(copied, most)
+    for sample in range(n_samples):
+        for step in range(len(arriving)):
+            spikes[step, sample] = 0
+            for i in range(n):
+                first = clip(int(u[sample, i]) + int(arriving[step, sample, i]))
+                first -= lost(first, dash_syn[0, i])
+                u[sample, i] = first
+                second = 0
+                if dash_syn.shape[0] == 2:
+                    second = clip(int(u2[sample, i]) + int(arriving[step, sample, n + i]))
+                    second -= lost(second, dash_syn[1, i])
+                    u2[sample, i] = second
+                membrane = int(v[sample, i])
+                change = -lost(membrane, dash_mem[i])
+                if change == 32768:
+                    change = -32768
+                change = clip(clip(change + first + second) + bias[i])
+                membrane = clip(membrane + change)
+                count = int(spikes[step, sample, i])
+                if membrane >= threshold[i]:
+                    own = min(membrane // threshold[i], most - count)
+                    membrane -= own * threshold[i]
+                    count += own
+                v[sample, i] = membrane
+                spikes[step, sample, i] = count
+                if alias[i] >= 0:
+                    copied = spikes[step, sample, alias[i]] + count
+                    spikes[step, sample, alias[i]] = min(copied, most)

@@ -12,7 +12,7 @@ from nmcompile_backends.xylo.arithmetic import XyloNeuron
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program
+from nmcompile.mapping import Program, Timing
 from nmcompile.target import Target
 
 WEIGHT_BITS = encode.WEIGHT_BITS
@@ -63,8 +63,12 @@ class XyloBackend:
         """All cores are alike."""
         return {}
 
-    def timing(self, program: Program) -> None:
-        """Cores work as the target's times say."""
+    def timing(self, program: Program) -> Timing | None:
+        """Its maker's formula, where the target has one; see `nmcompile_backends.xylo.timing`."""
+        from nmcompile_backends.xylo.timing import XyloTiming  # numba
+
+        formula = program.target.cycle_formula
+        return XyloTiming(program, formula) if formula is not None else None
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:
         """See `nmcompile_backends.xylo.emit`."""

@@ -7,7 +7,8 @@ import numpy as np
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.target import Target
-from nmcompile.target.schema import Constant, Ends
+from nmcompile.target.constants import Constant
+from nmcompile.target.schema import Ends
 
 
 def output_names(network: Network) -> tuple[str, ...]:

@@ -33,5 +33,5 @@ def bare_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def threads() -> int:
-    """How many threads a parallel kernel runs on."""
-    return numba.get_num_threads()
+    """How many threads kernels may run on at once: the processors, or NUMBA_NUM_THREADS."""
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]

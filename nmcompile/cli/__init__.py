@@ -75,8 +75,9 @@ def main() -> None:
         click.echo(f"nmc: error: memory: this machine has too little for the input{told}. "
                    "Give fewer or smaller samples, or a smaller model.", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("nmc: interrupted, nothing was written", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        told = str(error.__cause__ or error) or "interrupted"  # click makes an Abort of it
+        click.echo(f"nmc: {told}; nothing was written", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)

@@ -13,7 +13,8 @@ import click
 def command(folder: Path, as_json: bool) -> None:
     """Show the figures of the build in DIR: its checks, and its last simulation."""
     from nmcompile import api
-    from nmcompile.cli._render import print_checks, print_json, print_summary
+    from nmcompile.cli._render import print_checks, print_json
+    from nmcompile.cli._run_tables import print_summary
 
     figures = api.read_build(folder).figures
     if as_json:

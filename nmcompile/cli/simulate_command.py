@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from nmcompile.errors import NmcError
+
 
 @click.command("simulate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -19,60 +21,81 @@ import click
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
 @click.option(
     "--encode",
+    "encoding",
     type=click.Choice(["direct", "rate", "latency"]),
     help="How values become spikes; without it they are sent as they are.",
 )
+@click.option("--timing", default="fast", show_default=True, metavar="NAME",
+              help="Model of time; the report says which.")
 @click.option(
     "--record",
-    default="",
-    metavar="spikes,v,u",
-    help="Variables of every population to keep in the run file.",
+    multiple=True,
+    metavar="v,LAYER:u,...",
+    help="Variables to keep in the run file; * stands for all layers, or all of a layer's.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run file (.npz).")
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="Run file: .npz, or .h5, which is written as the run goes on.")
+@click.option("--timeline", type=click.Path(path_type=Path),
+              help="Steps of the first sample (.json) for Perfetto or chrome://tracing.")
+@click.option("--exit-confidence", type=float, metavar="C",
+              help="Stop a sample once the first output is decided with this confidence.")
+@click.option("--exit-scale", type=float, metavar="S",
+              help="Units of score that count as 1 in the confidence.")
+@click.option("--perturb", default="", metavar="weights=0.05,drop=0.01,add=0.001,stuck-cores=1",
+              help="What goes wrong on the chip.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Seed of --encode rate.",
+    help="Seed of --encode rate and of --perturb.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     folder: Path,
     data: Path,
     steps: int | None,
-    encode: str | None,
-    record: str,
+    encoding: str | None,
+    timing: str,
+    record: tuple[str, ...],
     output: Path | None,
+    timeline: Path | None,
+    exit_confidence: float | None,
+    exit_scale: float | None,
+    perturb: str,
     seed: int,
     as_json: bool,
 ) -> None:
     """Run the build in DIR on the model of its chip: accuracy, latency, energy for each layer."""
     from nmcompile import api
-    from nmcompile.cli._render import print_json, print_summary, progress_bar
-    from nmcompile.cli._run_file import save_run, variables
-    from nmcompile.files import require_place
+    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._render import print_json
+    from nmcompile.cli._run_tables import print_summary
 
-    kept = variables(record, output)
-    if output is not None:
-        require_place(output)
+    if record and output is None:
+        raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
     build, values = api.read_build(folder), api.read_data(data)
-    with progress_bar() as bar:
-        task = bar.add_task("simulate", total=len(values.x))
+    with steps_bar("simulate") as advance:
         result = api.simulate(
             build,
             values,
             steps=steps,
-            encoding=encode,  # type: ignore[arg-type]
-            record=kept,
+            encoding=encoding,  # type: ignore[arg-type]
             seed=seed,
+            timing=timing,
+            record=record or (("spikes",) if output is not None else ()),
+            output=output,
+            timeline=timeline,
+            exit_confidence=exit_confidence,
+            exit_scale=exit_scale,
+            perturb=perturb,
+            progress=advance,
             where=str(data),
-            progress=lambda samples: bar.advance(task, samples),
         )
-    if output is not None:
-        save_run(result.run, output)
     api.save_run_figures(build, result.figures)
     if as_json:
         print_json(result.figures)
-    else:
-        print_summary(result.figures)
+        return
+    print_summary(result.figures)
+    if result.timeline:
+        click.echo(f"timeline  without {result.timeline}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from nmcompile.ir.neurons.base import Array
@@ -44,6 +44,9 @@ class Costs:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works
+    overran              (frames,) int64 cores that were not done when the next step began, of chips
+                         that do not wait for them; None for others
+    late                 what came too late on such chips, and how often: (slices,) int64 each
     """
 
     step_s: Array
@@ -53,13 +56,23 @@ class Costs:
     events: Array
     packets_in: Array
     busy_s: Array
+    overran: Array | None = None
+    late: dict[str, Array] = field(default_factory=dict)
 
 
 class Timing(Protocol):
-    """A model of a chip's time. It may keep a state from one block of a batch to the next."""
+    """A model of a chip's time. It may keep a state from one block of a batch to the next.
+
+    name  as the report says it
+    """
+
+    name: str
 
     def begin(self, samples: int) -> None:
         """A new batch of `samples` starts."""
+
+    def keep(self, rows: Array) -> None:
+        """Only the samples of the batch at the places `rows` (k,), which rise, go on."""
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes."""

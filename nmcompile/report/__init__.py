@@ -11,7 +11,8 @@ from nmcompile.report.graph import to_svg
 from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import ReportFile
 from nmcompile.report.structure import structure
+from nmcompile.report.trace_events import timeline
 
 __all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions",
            "mapping_figures", "run_figures",
-           "structure", "to_svg"]
+           "structure", "timeline", "to_svg"]

@@ -10,9 +10,15 @@ from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
-from nmcompile.simulator import KINDS, Run, energy_by_slice
+from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
+from nmcompile.report.exits import exit_figures
+from nmcompile.simulator import Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
+RUN_ONLY = (  # what only a run can tell
+    "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j", "energy_by_core",
+    "energy_by_constant", "outside", "exit", "perturbed",
+)
 
 
 def compiled_figures(program: Program, needs: Demand, checks: tuple[Check, ...]) -> Figures:
@@ -25,43 +31,56 @@ def compiled_figures(program: Program, needs: Demand, checks: tuple[Check, ...])
         "samples": None,
         "accuracy": None,
         "steps": program.network.steps,
-        "latency_s": None,
-        "energy_j": None,
-        "energy_per_sample_j": None,
+        **dict.fromkeys(RUN_ONLY),
         "layers": _layers(program, needs),
         "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
         "estimated": list(program.target.estimates()),
     }
 
 
-def run_figures(compiled: Figures, program: Program, run: Run, labels: Array | None) -> Figures:
+def run_figures(
+    compiled: Figures, program: Program, run: Run, labels: Array | None,
+    perturbed: Figures | None = None,
+) -> Figures:
     """`compiled` with the figures of `run` filled in; counts and energies are those of the run.
 
-    energy_j   joules of all samples by kind and in total; the layers' rows add up to it
+    energy_j   joules of all samples by kind and in total; the rows of layers and cores add up to it
     latency_s  seconds of a step and of a sample; host input and output are not included. `overruns`
                are the steps longer than the tick of a chip that has one, else None
+    perturbed  what was made to go wrong
     """
-    energy = energy_by_slice(program, run)
-    kinds = {kind: float(energy[kind].sum()) for kind in KINDS}
-    total = sum(kinds.values())
-    per_sample = run.step_s.sum(axis=1)
+    book = ledger(program, run)
+    total = energies(book, slice(None))
     return {
         **compiled,
         "samples": run.samples,
         "accuracy": accuracy(run, labels),
         "steps": run.steps,
-        "latency_s": {
-            "per_step_mean": float(run.step_s.mean()),
-            "per_step_max": float(run.step_s.max()),
-            "per_sample_mean": float(per_sample.mean()),
-            "overruns": _overruns(program, run),
-        },
-        "energy_j": {"total": total, **kinds},
-        "energy_per_sample_j": total / run.samples,
+        "timing": run.timing,
+        "latency_s": _latency(program, run),
+        **total,
+        "energy_per_sample_j": total["energy_j"]["total"] / run.samples,
+        "energy_by_core": by_core(program, run, book),
+        "energy_by_constant": by_constant(program, book),
+        "outside": outside(program, run),
+        "exit": exit_figures(run, labels),
+        "perturbed": perturbed,
         "layers": [
-            {**layer, **_run_of_layer(layer["name"], program, run, energy)}
+            {**layer, **_run_of_layer(layer["name"], program, run, book)}
             for layer in compiled["layers"]
         ],
+    }
+
+
+def _latency(program: Program, run: Run) -> Figures:
+    per_sample = float(run.step_s.sum(axis=1).mean())
+    low, high = time_ratios(program.target, run)
+    return {
+        "per_step_mean": float(run.step_s.sum()) / run.frames,
+        "per_step_max": float(run.step_s.max()),
+        "per_sample_mean": per_sample,
+        "per_sample_range": range_of(low * per_sample, high * per_sample),
+        "overruns": _overruns(program, run),
     }
 
 
@@ -90,6 +109,7 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         "packets": None,
         "hops": None,
         "energy_j": None,
+        "energy_range_j": None,
         "latency_s": None,
     }
     rows: list[Figures] = [
@@ -112,7 +132,7 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
     return rows
 
 
-def _run_of_layer(name: str, program: Program, run: Run, energy: dict[str, Array]) -> Figures:
+def _run_of_layer(name: str, program: Program, run: Run, book: Ledger) -> Figures:
     names = [p.name for p in program.network.populations]
     counts, slices = run.counts, program.mapping.slices
     if name in names:
@@ -121,13 +141,12 @@ def _run_of_layer(name: str, program: Program, run: Run, energy: dict[str, Array
         mine = np.append(np.zeros(len(slices), bool), True)
     inside = mine[:-1]
     updated = int(compartments(program.network, slices)[inside].sum())
-    kinds = {kind: float(energy[kind][mine].sum()) for kind in KINDS}
     return {
         "spikes": int(counts.spikes[mine].sum()),
         "synaptic_events": int(counts.events[inside].sum()),
-        "neuron_updates": updated * run.step_s.size,
+        "neuron_updates": updated * run.frames,
         "packets": int(counts.packets_out[mine].sum()),
         "hops": int(counts.hops[mine].sum()),
-        "energy_j": {"total": sum(kinds.values()), **kinds},
-        "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.step_s.size,
+        **energies(book, mine),
+        "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.frames,
     }

@@ -1,8 +1,44 @@
 """Bit-exact, timed simulation of a program on the model of its chip."""
 
-from nmcompile.simulator.energy import KINDS, energy_by_slice
+from nmcompile.simulator.energy import (
+    KIND_OF,
+    KINDS,
+    UNKNOWN,
+    Ledger,
+    energy_by_slice,
+    kinds_of,
+    ledger,
+    time_ratios,
+)
+from nmcompile.simulator.exits import Exit, Exits, require_decision
 from nmcompile.simulator.packets import expected_traffic
-from nmcompile.simulator.run import Counts, Run, simulate
+from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
+from nmcompile.simulator.records import RecordFile
+from nmcompile.simulator.run import TIMINGS, Counts, Modes, Run, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
-__all__ = ["KINDS", "Counts", "Expected", "Run", "energy_by_slice", "expected_traffic", "simulate"]
+__all__ = [
+    "KINDS",
+    "KIND_OF",
+    "TIMINGS",
+    "UNKNOWN",
+    "Counts",
+    "Exit",
+    "Exits",
+    "Expected",
+    "Ledger",
+    "Modes",
+    "Perturbation",
+    "RecordFile",
+    "Run",
+    "energy_by_slice",
+    "expected_traffic",
+    "kinds_of",
+    "ledger",
+    "noisy",
+    "parse_perturbation",
+    "require_decision",
+    "simulate",
+    "steps_of",
+    "time_ratios",
+]

@@ -1,96 +1,350 @@
-"""Event-driven delivery: only sources that spike cost time, and only in the boxes they reach."""
+"""Event-driven delivery: only sources that spike cost time, and only in the boxes they reach.
 
-from numba import prange
+Spikes come as lists: those of frame f are places start[f] to start[f + 1] of `source` (rising) and
+`payload`; a frame is one step of one sample. What they bring is added to out[f], from `column` on,
+and wraps at 32 bits. `first` is the first source that the projection takes.
+"""
 
-from nmcompile.arithmetic.jit import parallel_kernel
+import numpy as np
 
-
-@parallel_kernel
-def dense(payload, start, ends, low, high, weight, shape, out):
-    """Rows of spiking sources, cut to the box of each axon; weight (n_sources, n_targets)."""
-    _, height, width = shape
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            value = payload[sample, source]
-            if value == 0:
-                continue
-            for axon in range(start[source], start[source + 1]):
-                box = ends[axon]
-                for channel in range(low[box, 0], high[box, 0]):
-                    for row in range(low[box, 1], high[box, 1]):
-                        base = (channel * height + row) * width
-                        for target in range(base + low[box, 2], base + high[box, 2]):
-                            out[sample, target] += value * weight[source, target]
+from nmcompile.arithmetic.jit import kernel
 
 
-@parallel_kernel
-def conv(
-    payload,
-    start,
-    ends,
-    low,
-    high,
-    weight,
-    in_shape,
-    out_shape,
-    stride,
-    padding,
-    dilation,
-    groups,
-    out,
+@kernel
+def like(start, ends):
+    """For each source, which of the different lists of axons is its own; a source for each list.
+
+    start, ends  the axons of source i end in the slices ends[start[i]:start[i + 1]]
+    """
+    n = len(start) - 1
+    size = 2
+    while size < 2 * n:
+        size *= 2
+    table = np.full(size, -1, np.int64)
+    number, owner, lists = np.empty(n, np.int32), np.empty(n, np.int64), 0
+    for source in range(n):
+        low, high = start[source], start[source + 1]
+        place = np.int64(high - low)
+        for k in range(low, high):
+            place = (place * 1000003 ^ np.int64(ends[k])) & 0xFFFFFFFFFFFF
+        place = (place ^ place >> 20) & (size - 1)
+        while table[place] >= 0:
+            other = owner[table[place]]
+            if same(ends[low:high], ends[start[other] : start[other + 1]]):
+                break
+            place = place + 1 & (size - 1)
+        if table[place] < 0:
+            table[place] = lists
+            owner[lists] = source
+            lists += 1
+        number[source] = table[place]
+    return number, owner[:lists].copy()
+
+
+@kernel
+def same(a, b):
+    """Whether two lists have the same members in the same order."""
+    if len(a) != len(b):
+        return False
+    for i in range(len(a)):
+        if a[i] != b[i]:
+            return False
+    return True
+
+
+@kernel
+def taken(source, begin, end, first, n):
+    """The part of a frame's list begin:end whose sources are first to first + n."""
+    if begin < end and source[begin] < first:
+        begin += np.searchsorted(source[begin:end], first)
+    if begin < end and source[end - 1] >= first + n:
+        end = begin + np.searchsorted(source[begin:end], first + n)
+    return begin, end
+
+
+@kernel
+def add(out, row, value):
+    """Add `value` times a row of weights."""
+    if value == 1:
+        for i in range(len(out)):
+            out[i] += row[i]
+    else:
+        for i in range(len(out)):
+            out[i] += value * row[i]
+
+
+@kernel
+def add_four(out, a, b, c, d):
+    """Add four rows of weights at once, each once."""
+    for i in range(len(out)):
+        out[i] += np.int32(a[i]) + np.int32(b[i]) + np.int32(c[i]) + np.int32(d[i])
+
+
+@kernel
+def plain(payload):
+    """Whether all spikes carry 1."""
+    other = np.int32(0)
+    for k in range(len(payload)):
+        other |= payload[k] ^ np.int32(1)
+    return other == 0
+
+
+@kernel
+def stretch(source, pattern, first, begin, end):
+    """End of the spikes from `begin` on whose sources reach the same targets."""
+    own = pattern[source[begin] - first]
+    stop = begin + 1
+    while stop < end and pattern[source[stop] - first] == own:
+        stop += 1
+    return stop
+
+
+@kernel
+def add_rows(out, weight, source, payload, first, low, high, ones):
+    """Add columns low to high of the rows of all sources to `out`."""
+    k = 0
+    while ones and k + 4 <= len(source):
+        a, b = source[k] - first, source[k + 1] - first
+        c, d = source[k + 2] - first, source[k + 3] - first
+        add_four(out, weight[a, low:high], weight[b, low:high], weight[c, low:high],
+                 weight[d, low:high])
+        k += 4
+    while k < len(source):
+        add(out, weight[source[k] - first, low:high], payload[k])
+        k += 1
+
+
+@kernel
+def dense(
+    start, source, payload, first, pattern, runs, low, high, weight, part, column, out
 ):
-    """Kernel taps of spiking sources, cut to the box of each axon; the kernel is shared."""
-    _, in_height, in_width = in_shape
-    c_out, height, width = out_shape
-    per_group, in_group = c_out // groups, weight.shape[1]
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            value = payload[sample, source]
-            if value == 0:
-                continue
-            in_channel = source // (in_height * in_width)
-            in_y, in_x = source // in_width % in_height, source % in_width
-            group, tap_channel = in_channel // in_group, in_channel % in_group
-            for axon in range(start[source], start[source + 1]):
-                box = ends[axon]
-                first = max(low[box, 0], group * per_group)
-                last = min(high[box, 0], (group + 1) * per_group)
-                for ky in range(weight.shape[2]):
-                    y, remainder_y = divmod(in_y + padding[0] - ky * dilation[0], stride[0])
-                    if remainder_y != 0 or y < low[box, 1] or y >= high[box, 1]:
-                        continue
-                    for kx in range(weight.shape[3]):
-                        x, remainder_x = divmod(in_x + padding[1] - kx * dilation[1], stride[1])
-                        if remainder_x != 0 or x < low[box, 2] or x >= high[box, 2]:
+    """Rows of spiking sources, cut to the runs of targets that each reaches.
+
+    pattern  (n_sources,) whose runs are runs[p]:runs[p + 1] of low, high (targets)
+    weight   (n_sources, n_targets)
+    part     first of the targets that are taken, and the one behind the last
+    """
+    n_sources, n = weight.shape
+    for frame in range(len(start) - 1):
+        row = out[frame, column : column + n]
+        begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
+        ones = plain(payload[begin:end])
+        while begin < end:
+            own = pattern[source[begin] - first]
+            stop = end if len(runs) == 2 else stretch(source, pattern, first, begin, end)
+            for run in range(runs[own], runs[own + 1]):
+                i, j = max(low[run], part[0]), min(high[run], part[1])
+                if i < j:
+                    add_rows(row[i:j], weight, source[begin:stop], payload[begin:stop], first, i, j,
+                             ones)
+            begin = stop
+
+
+@kernel
+def by_row(source, payload, first, shape, taps, padding, stride, pattern, rows, listed):
+    """Sort the spikes of a frame by the row of their source.
+
+    rows    (height + 1,) becomes where each row's begin in `listed`
+    listed  (n, 6) becomes their channel, payload, set of boxes, and of their taps along the row
+            the first, the end, and the column that the first leads to
+    """
+    _, height, width = shape
+    phase, order, dilation = taps
+    rows[:] = 0
+    for k in range(len(source)):
+        rows[(source[k] - first) // width % height + 1] += 1
+    for y in range(height):
+        rows[y + 1] += rows[y]
+    for k in range(len(source)):
+        one = source[k] - first
+        line = one // width
+        channel = line // height
+        y = line - channel * height
+        row = listed[rows[y]]
+        rows[y] += 1
+        row[0], row[1], row[2] = channel, payload[k], pattern[one]
+        row[3], row[4], row[5] = along(one - line * width + padding, phase, stride, dilation, order)
+    for y in range(height, 0, -1):
+        rows[y] = rows[y - 1]
+    rows[0] = 0
+
+
+@kernel
+def along(x, phase, stride, dilation, order):
+    """First and end of the taps of column x, counted with the padding; where the first leads.
+
+    They are places in `order`.
+    """
+    own = x % stride
+    first, end = phase[own], phase[own + 1]
+    return first, end, 0 if first == end else (x - order[first] * dilation) // stride
+
+
+@kernel
+def within(tap, end, x, hop, low, high):
+    """Of taps whose targets begin in column x, `hop` apart: those that lead to low to high."""
+    if x < low:
+        skipped = (low - x + hop - 1) // hop
+        tap += skipped
+        x += skipped * hop
+    if x + (end - tap - 1) * hop >= high:
+        end = tap + (high - x + hop - 1) // hop
+    return tap, end, x
+
+
+@kernel
+def conv(
+    start, source, payload, first, pattern, boxes, low, high, weight, shapes, steps, phase, order,
+    part, column, out
+):
+    """Kernel taps of spiking sources, cut to the boxes that each reaches; the kernel is shared.
+
+    Row by row of the targets, whose sums lie channel by channel for each column, so that the taps
+    of a source in a row of the kernel are one run.
+
+    pattern  (n_sources,) whose boxes are boxes[p]:boxes[p + 1] of low, high (channel, row, column)
+    weight   (c_in, kernel height, kernel width, c_out / groups), columns of the kernel in `order`
+    shapes   of the sources and of the targets
+    steps    stride, padding and dilation, each along y and x
+    phase    (stride + 1,) where in `order` the taps of each remainder of a source's column begin;
+             they lie by rising column of their target, dilation / gcd(stride, dilation) apart
+    part     first of the rows of targets that are taken, and the one behind the last
+    """
+    (c_in, in_height, in_width), (c_out, height, width) = shapes
+    stride, padding, dilation = steps
+    per_group = weight.shape[3]
+    in_group = c_in // (c_out // per_group)
+    hop = dilation[1] // np.gcd(stride[1], dilation[1])
+    flat = weight.reshape(-1)
+    rows = np.zeros(in_height + 1, np.int64)
+    listed = np.empty((np.diff(start).max(), 6), np.int32)
+    sums = np.zeros(width * c_out, np.int32)
+    for frame in range(len(start) - 1):
+        begin, end = taken(source, start[frame], start[frame + 1], first,
+                           c_in * in_height * in_width)
+        if begin == end:
+            continue
+        by_row(source[begin:end], payload[begin:end], first, shapes[0],
+               (phase, order, dilation[1]), padding[1], stride[1], pattern, rows, listed)
+        for y in range(part[0], part[1]):
+            touched = False
+            for ky in range(weight.shape[1]):
+                in_y = y * stride[0] - padding[0] + ky * dilation[0]
+                if in_y < 0 or in_y >= in_height:
+                    continue
+                for k in range(rows[in_y], rows[in_y + 1]):
+                    channel, value, own = listed[k, 0], listed[k, 1], listed[k, 2]
+                    base = channel // in_group * per_group if per_group < c_out else 0
+                    at = (channel * weight.shape[1] + ky) * len(order) * per_group
+                    for box in range(boxes[own], boxes[own + 1]):
+                        if y < low[box, 1] or y >= high[box, 1]:
                             continue
-                        for channel in range(first, last):
-                            out[sample, (channel * height + y) * width + x] += (
-                                value * weight[channel, tap_channel, ky, kx]
-                            )
+                        tap, end, x = within(
+                            listed[k, 3], listed[k, 4], listed[k, 5], hop, low[box, 2],
+                            high[box, 2])
+                        c0, c1 = max(low[box, 0], base), min(high[box, 0], base + per_group)
+                        touched = True
+                        if hop == 1 and c1 - c0 == c_out and tap < end:
+                            n, i, j = (end - tap) * c_out, x * c_out, at + tap * c_out
+                            add(sums[i : i + n], flat[j : j + n], value)
+                            tap = end
+                        while tap < end and c0 < c1:
+                            i, j = x * c_out, at + tap * per_group - base
+                            add(sums[i + c0 : i + c1], flat[j + c0 : j + c1], value)
+                            tap += 1
+                            x += hop
+            if touched:
+                turn(sums, c_out, width, height, y, out[frame, column:])
 
 
-@parallel_kernel
-def sparse(payload, start, first, synapses, targets, weight, order, out):
-    """Synapses of spiking sources, axon by axon."""
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            value = payload[sample, source]
-            if value == 0:
-                continue
-            for axon in range(start[source], start[source + 1]):
-                for k in range(first[axon], first[axon] + synapses[axon]):
-                    synapse = order[k]
-                    out[sample, targets[synapse]] += value * weight[synapse]
+@kernel
+def turn(sums, c_out, width, height, y, out):
+    """Add the sums of row y, channel by channel, to `out` (channels, rows, columns); clear them."""
+    for channel in range(c_out):
+        place = (channel * height + y) * width
+        row = out[place : place + width]
+        for x in range(width):
+            row[x] += sums[x * c_out + channel]
+    sums[:] = 0
 
 
-@parallel_kernel
-def accumulate(payload, start, targets, weight, low, high, out):
+@kernel
+def depthwise(
+    start, source, payload, first, pattern, boxes, low, high, weight, shapes, steps, phase, order,
+    part, column, out
+):
+    """As `conv`, tap by tap to its target: for groups of few channels."""
+    (c_in, in_height, in_width), (c_out, height, width) = shapes
+    stride, padding, dilation = steps
+    per_group = weight.shape[3]
+    in_group = c_in // (c_out // per_group)
+    hop = dilation[1] // np.gcd(stride[1], dilation[1])
+    for frame in range(len(start) - 1):
+        begin, end = taken(source, start[frame], start[frame + 1], first,
+                           c_in * in_height * in_width)
+        for k in range(begin, end):
+            one, value = source[k] - first, payload[k]
+            line = one // in_width
+            channel = line // in_height
+            in_y, base = line - channel * in_height, channel // in_group * per_group
+            taps, stop, x0 = along(one - line * in_width + padding[1], phase, stride[1],
+                                   dilation[1], order)
+            for ky in range(weight.shape[1]):
+                above = in_y + padding[0] - ky * dilation[0]
+                y = above // stride[0]
+                if y * stride[0] != above or y < part[0] or y >= part[1]:
+                    continue
+                for box in range(boxes[pattern[one]], boxes[pattern[one] + 1]):
+                    if y < low[box, 1] or y >= high[box, 1]:
+                        continue
+                    for tap in range(taps, stop):
+                        x = x0 + (tap - taps) * hop
+                        if x < low[box, 2] or x >= high[box, 2]:
+                            continue
+                        for c in range(max(low[box, 0], base), min(high[box, 0], base + per_group)):
+                            out[frame, column + (c * height + y) * width + x] += (
+                                value * weight[channel, ky, tap, c - base])
+
+
+@kernel
+def sparse(start, source, payload, first, rows, target, weight, column, out):
+    """Synapses of spiking sources; those of source i are rows[i]:rows[i + 1]."""
+    n_sources = len(rows) - 1
+    for frame in range(len(start) - 1):
+        row = out[frame, column:]
+        begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
+        for k in range(begin, end):
+            value, one = payload[k], source[k] - first
+            if value == 1:
+                for synapse in range(rows[one], rows[one + 1]):
+                    row[target[synapse]] += weight[synapse]
+            else:
+                for synapse in range(rows[one], rows[one + 1]):
+                    row[target[synapse]] += value * weight[synapse]
+
+
+@kernel
+def accumulate(start, source, payload, first, rows, target, weight, low, high, out):
     """Rows of spiking sources, added one source after the other and kept in low..high."""
-    for sample in prange(payload.shape[0]):
-        for source in range(payload.shape[1]):
-            value = payload[sample, source]
-            if value == 0:
-                continue
-            for k in range(start[source], start[source + 1]):
-                added = int(out[sample, targets[k]]) + value * int(weight[k])
-                out[sample, targets[k]] = min(max(added, low), high)
+    n_sources = len(rows) - 1
+    for frame in range(len(start) - 1):
+        begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
+        for k in range(begin, end):
+            value, one = payload[k], source[k] - first
+            for synapse in range(rows[one], rows[one + 1]):
+                added = int(out[frame, target[synapse]]) + value * int(weight[synapse])
+                out[frame, target[synapse]] = min(max(added, low), high)
+
+
+@kernel
+def add_shifted(sums, exponent, column, out):
+    """Add the sums times 2**exponent, rounded toward minus infinity, to `out`, and clear them."""
+    for frame in range(len(sums)):
+        row, to = sums[frame], out[frame, column : column + sums.shape[1]]
+        if exponent >= 0:
+            for i in range(len(row)):
+                to[i] += row[i] << exponent
+        else:
+            for i in range(len(row)):
+                to[i] += row[i] >> -exponent
+        row[:] = 0

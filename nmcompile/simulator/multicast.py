@@ -102,6 +102,8 @@ class MulticastTiming:
     As `FastTiming`: a packet takes the time of a hop on each link that it crosses.
     """
 
+    name = "fast"
+
     def __init__(self, program: Program) -> None:
         self._traffic, self._cost = MulticastTraffic(program), program.target.time_s
         cores, on_core = np.unique(program.mapping.slices.core, return_inverse=True)
@@ -113,6 +115,9 @@ class MulticastTiming:
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
+
+    def keep(self, rows: Array) -> None:
+        """Steps of samples do not depend on each other."""
 
     def add(self, frames: Frames) -> Costs:
         """What a block takes."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from nmcompile.mapping import Program, Timing
 from nmcompile.simulator.cycle import CycleTiming
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.multicast import MulticastTiming, expected_multicast
 from nmcompile.simulator.traffic import Expected, expected_on_mesh
-
-Mode = Literal["cycle", "fast"]
 
 
 def fast_timing(program: Program) -> Timing:
@@ -18,14 +14,12 @@ def fast_timing(program: Program) -> Timing:
     return FastTiming(program) if program.target.router is None else MulticastTiming(program)
 
 
-def timing_of(program: Program, mode: Mode) -> tuple[Timing, Mode]:
-    """The time of the steps of `program`, and the mode that it is of.
+def cycle_timing(program: Program) -> Timing:
+    """The time of the steps of `program` where packets meet, if its target says what they pass.
 
-    Packets meet ("cycle") where the target describes its network; elsewhere counts alone are told.
+    Where it does not, as for chips that are one tile, counts alone tell the time.
     """
-    if mode == "cycle" and program.target.network is not None:
-        return CycleTiming(program), "cycle"
-    return fast_timing(program), "fast"
+    return fast_timing(program) if program.target.network is None else CycleTiming(program)
 
 
 def expected_traffic(program: Program) -> Expected:

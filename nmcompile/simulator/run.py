@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from nmcompile.ir.neurons.base import Array, State
+from nmcompile.errors import Interrupted
+from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Program, Timing
+from nmcompile.simulator import exits
+from nmcompile.simulator.batch import Batch, Progress, Setting
 from nmcompile.simulator.engine import Engine, Sent
-from nmcompile.simulator.frames import Collector
-from nmcompile.simulator.log import Log
-from nmcompile.simulator.packets import fast_timing
+from nmcompile.simulator.exits import Exit, Exits
+from nmcompile.simulator.idle import Idle
+from nmcompile.simulator.packets import cycle_timing, fast_timing
+from nmcompile.simulator.perturb import Disturbance, Perturbation
+from nmcompile.simulator.records import Memory, Records, wanted
 
-BATCH = 256  # samples that run at once
-Progress = Callable[[int], None]
+TIMINGS: dict[str, Callable[[Program], Timing]] = {"cycle": cycle_timing, "fast": fast_timing}
+BATCH = 256  # samples that run at once, at most
+STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +32,8 @@ class Counts:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works, summed over steps
+    idle                 (slices,) int64 compartments in steps in which they have nothing to do, where
+                         the target has a cost of its own for that; 0 elsewhere
     """
 
     spikes: Array
@@ -34,29 +42,59 @@ class Counts:
     events: Array
     packets_in: Array
     busy_s: Array
+    idle: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Modes:
+    """How a run differs from a plain one.
+
+    exit_at  when samples stop before their last step
+    perturb  which spikes are lost or added and how many cores are silent; noise on weights is in
+             the program that `perturb.noisy` gives
+    records  where variables are kept; in memory if None
+    """
+
+    exit_at: Exit | None = None
+    perturb: Perturbation | None = None
+    records: Records | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
     """What a simulation gave.
 
+    timing      name of the model of time
     steps       steps of the network for each sample; the chip runs `chip_steps` of them, the
                 last population lagging the first
-    step_s      (samples, chip_steps) seconds of each step
+    step_s      (samples, chip_steps) seconds of each step, 0 where a sample had stopped
+    ran         (samples,) int64 steps of the chip that each sample ran
     scores      output name -> (samples, *shape): spike counts, or membranes summed over the steps
-    records     population -> variable -> (samples, steps, *shape), in the network's own time
+    records     population -> variable -> (samples, steps, *shape), in the network's own time; what
+                a file keeps is not here
+    exits       when samples stopped, if they could
+    stuck       (k,) cores that were silent
     """
 
+    timing: str
     steps: int
     step_s: Array
+    ran: Array
     counts: Counts
     scores: dict[str, Array]
     records: dict[str, dict[str, Array]]
+    exits: Exits | None = None
+    stuck: Array
 
     @property
     def samples(self) -> int:
         """Number of samples."""
         return len(self.step_s)
+
+    @property
+    def frames(self) -> int:
+        """Steps of the chip that all samples together ran."""
+        return int(self.ran.sum())
 
 
 def simulate(
@@ -65,80 +103,85 @@ def simulate(
     *,
     timing: Timing | None = None,
     record: tuple[str, ...] = (),
-    progress: Progress = lambda samples: None,
+    modes: Modes = Modes(),
+    progress: Progress = lambda frames: None,
 ) -> Run:
     """Run every sample from a reset chip.
 
     inputs    name -> (samples, steps, *shape) int32 payloads
     timing    the model of the chip's time; from counts alone if None
-    record    of "spikes", "v", "u": variables to keep of every population
-    progress  told how many samples each finished batch had
+    record    variables to keep, as `records.wanted` reads them
+    progress  told how many further steps of samples are done, of samples times `chip_steps`
+
+    Raises NmcError where there is nothing of what is to be kept, and Interrupted on Ctrl-C.
     """
-    samples = len(next(iter(inputs.values())))
-    engine, timing = Engine(program), fast_timing(program) if timing is None else timing
-    parts = []
-    for begin in range(0, samples, BATCH):
-        batch = {name: values[begin : begin + BATCH] for name, values in inputs.items()}
-        parts.append(_run(program, engine, timing, batch, record))
-        progress(len(parts[-1].step_s))
-    return _joined(parts)
-
-
-def _run(
-    program: Program, engine: Engine, timing: Timing, inputs: Sent, record: tuple[str, ...]
-) -> Run:
-    """Run one batch."""
     samples, steps = next(iter(inputs.values())).shape[:2]
-    chip_steps = steps + max(program.latency.values())
-    log = Log(program, samples, steps, record)
-    collector, found = Collector(program.network, samples), []
-    timing.begin(samples)
+    records = modes.records or Memory()
+    records.open(program.network, wanted(program.network, record), samples, steps)
+    setting = Setting(
+        program=program, timing=timing or fast_timing(program), records=records, steps=steps,
+        exit_at=modes.exit_at, progress=progress,
+        disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
+    engine, batches = Engine(program), []
+    at_once = min(BATCH, max(1, STATES // engine.sample_bytes))
+    for first in range(0, samples, at_once):
+        given = {name: values[first : first + at_once] for name, values in inputs.items()}
+        batch = Batch(setting, first, min(at_once, samples - first))
+        try:
+            _run_batch(engine, setting, batch, given)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of samples "
+                f"{first + 1:,} to {first + len(batch.step_s):,}; {first:,} of {samples:,} samples "
+                "were done") from None
+        batches.append(batch)
+    return _run(setting, batches)
 
-    def listen(step: int, sent: Sent, states: dict[str, State]) -> None:
-        log.add(step, sent, states)
-        collector.add(sent)
-        if collector.full or step == chip_steps - 1:
-            found.append(timing.add(collector.take()))
 
-    engine.run(inputs, chip_steps, listen)
+def steps_of(
+    program: Program, inputs: dict[str, Array], *, timing: Timing | None = None,
+    modes: Modes = Modes(),
+) -> list[Costs]:
+    """What each step of the first of the samples in `inputs` takes, by itself."""
+    setting = Setting(
+        program=program, timing=timing or fast_timing(program), records=Memory(),
+        steps=next(iter(inputs.values())).shape[1], exit_at=modes.exit_at, single_steps=True,
+        disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
+    batch = Batch(setting, 0, 1)
+    first = {name: values[:1] for name, values in inputs.items()}
+    _run_batch(Engine(program), setting, batch, first)
+    return batch.costs
+
+
+def _run_batch(engine: Engine, setting: Setting, batch: Batch, inputs: Sent) -> None:
+    engine.run(inputs, setting.chip_steps, batch.log, batch.hand_on,
+               None if setting.disturbance is None else batch.disturb)
+    batch.end()
+
+
+def _run(setting: Setting, batches: list[Batch]) -> Run:
+    """The samples of all batches after each other."""
+    scores = {name: np.concatenate([batch.log.scores[name] for batch in batches])
+              for name in batches[0].log.scores}
+    costs = [block for batch in batches for block in batch.costs]
+    watches = [batch.watch.exits for batch in batches if batch.watch is not None]
+    disturbance, records = setting.disturbance, setting.records
     return Run(
-        steps=steps,
-        step_s=np.concatenate([part.step_s.reshape(-1, samples) for part in found]).T.copy(),
-        counts=_counts(found),
-        scores=log.scores(),
-        records=log.records,
-    )
+        timing=setting.timing.name,
+        steps=setting.steps,
+        step_s=np.concatenate([batch.step_s for batch in batches]),
+        ran=np.concatenate([batch.ran for batch in batches]),
+        counts=_counts(costs, [batch.log.idle for batch in batches]),
+        scores=scores,
+        records=records.values if isinstance(records, Memory) else {},
+        exits=exits.joined(watches) if watches else None,
+        stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)
 
 
-def _counts(found: list[Costs]) -> Counts:
-    """Sums over blocks."""
-    return Counts(**{
-        name: sum(getattr(part, name) for part in found)
-        for name in Counts.__dataclass_fields__
-    })
-
-
-def _joined(parts: list[Run]) -> Run:
-    if len(parts) == 1:
-        return parts[0]
-    counts = Counts(
-        **{
-            name: sum(getattr(part.counts, name) for part in parts)
-            for name in Counts.__dataclass_fields__
-        }
-    )
-    return Run(
-        steps=parts[0].steps,
-        step_s=np.concatenate([part.step_s for part in parts]),
-        counts=counts,
-        scores={
-            name: np.concatenate([part.scores[name] for part in parts]) for name in parts[0].scores
-        },
-        records={
-            population: {
-                name: np.concatenate([part.records[population][name] for part in parts])
-                for name in variables
-            }
-            for population, variables in parts[0].records.items()
-        },
-    )
+def _counts(costs: list[Costs], idle: list[Idle | None]) -> Counts:
+    """Sums over blocks and batches."""
+    names = [field.name for field in fields(Counts) if field.name != "idle"]
+    sums = {name: sum(getattr(block, name) for block in costs) for name in names}
+    quiet = sum((batch.by_slice for batch in idle if batch is not None),
+                np.zeros(len(costs[0].events), np.int64))
+    return Counts(**sums, idle=quiet)

@@ -7,8 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from nmcompile.errors import NmcError, unknown_name
+from nmcompile.target.constants import Constant
 from nmcompile.target.machines import routed_chips
-from nmcompile.target.schema import MAX_CORES, Constant, Target
+from nmcompile.target.schema import MAX_CORES, Target
 from nmcompile.toml import parse_toml, read_toml
 
 KIND = "target file"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-T = TypeVar("T")
-Kind = Literal["measured", "published", "estimate"]
+from nmcompile.target.constants import Constant, Strict, Text
+
 MOST = 2**40  # of anything countable
 MAX_CORES = 1_000_000  # of a board; the largest machine built, SpiNNaker's, has 1,036,800 cores
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -18,24 +18,6 @@ Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one even
 Reset = Literal["none", "zero", "subtract"]
 Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
 MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
-
-
-class Strict(BaseModel):
-    """A table of a target file: no field may be missing, none may be unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Constant(Strict, Generic[T]):
-    """One number of a chip.
-
-    kind  measured on silicon, published by the maker or in a paper, or an estimate of ours
-    """
-
-    value: T
-    unit: str
-    kind: Kind
-    source: Annotated[str, Field(min_length=8)]
 
 
 class Board(Strict):
@@ -134,8 +116,9 @@ class Formats(Strict):
 class Times(Strict):
     """Seconds of one event.
 
-    barrier  list of [active tiles, seconds], interpolated
-    tick     from one step to the next where a timer starts them, whatever the work
+    barrier     list of [active tiles, seconds], interpolated
+    tick        from one step to the next where a timer starts them, whatever the work
+    sequential  whether a core sends and receives one after the other, not at once
     """
 
     neuron_update: Constant[Cost]
@@ -148,6 +131,7 @@ class Times(Strict):
     hop_chip: Constant[Cost]
     barrier: Constant[list[tuple[Count, Cost]]]
     tick: Constant[Cost] | None = None
+    sequential: Constant[bool] | None = None
 
 
 class ChipNetwork(Strict):
@@ -170,7 +154,10 @@ class ChipNetwork(Strict):
 
 
 class Energies(Strict):
-    """Joules of one event."""
+    """Joules of one event.
+
+    neuron_idle  of a step in which a neuron's states are and stay 0, in place of `neuron_update`
+    """
 
     neuron_update: Constant[Cost]
     spike_out: Constant[Cost]
@@ -180,6 +167,84 @@ class Energies(Strict):
     hop_x: Constant[Cost]
     hop_y: Constant[Cost]
     hop_chip: Constant[Cost]
+    neuron_idle: Constant[Cost] | None = None
+
+
+class CycleFormula(Strict):
+    """Cycles of a chip that runs its neurons one after the other, as its maker's formula has them.
+
+    clock_hz          of the core
+    margin            that the maker adds to the clock which a network needs, as a share of it
+    input_channel     of each input channel in each step
+    input_weight      of an input event, for each hidden neuron that inputs feed
+    hidden_current    of each hidden neuron in each step, for its synaptic current
+    hidden_fixed      of each hidden neuron in each step, for its membrane
+    recurrent_weight  of a hidden spike, for each recurrent weight that is not 0
+    output_visit      of a hidden spike that outputs listen to
+    output_weight     of such a spike, for each output neuron
+    output_fixed      of each output neuron in each step
+    spike             of a hidden neuron: that fires or gets an alias' copy, that sends or gets a
+                      copy, that fires, that sends a copy
+    all_hidden        whether every hidden neuron counts as fed and listened to
+    """
+
+    clock_hz: Constant[Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]]
+    margin: Constant[Cost]
+    input_channel: Constant[Cost]
+    input_weight: Constant[Cost]
+    hidden_current: Constant[Cost]
+    hidden_fixed: Constant[Cost]
+    recurrent_weight: Constant[Cost]
+    output_visit: Constant[Cost]
+    output_weight: Constant[Cost]
+    output_fixed: Constant[Cost]
+    spike: Constant[tuple[Cost, Cost, Cost, Cost]]
+    all_hidden: Constant[bool]
+
+
+class EventPipeline(Strict):
+    """Seconds of a chip without steps, whose cores handle events as they come.
+
+    chip       of an event from the input pads to the first core and from the last to the pads
+    core       from the beginning of an event in a core to its first output event at the next core
+    operation  of a synaptic operation, for each core of a chip: a core does one after the other
+    """
+
+    chip: Constant[Cost]
+    core: Constant[Cost]
+    operation: Constant[list[Cost]]
+
+
+class TimerLoop(Strict):
+    """Seconds of processors that update neurons on a timer and take spikes as interrupts.
+
+    Updates, spikes sent and synapses are in `time_s`, the fetching of a row there all in one
+    (`packet_in`); here it is in parts.
+
+    timer        of a tick ahead of its updates
+    receive      of a packet, that interrupts everything
+    start        of the interrupt that begins to fetch rows
+    lookup       of finding the row of a spike, and of each halving of the table of sources
+    transfer     of beginning the transfer of a row
+    row          of a row besides its synapses
+    fetch        that the transfer of a row takes beside the processor
+    buffer       packets that wait for their rows, beyond which more are lost
+    ticks        ticks that wait for their updates, beyond which more are skipped
+    colours      ticks of which a spike says which one sent it
+    link         of a packet on a link between chips
+    """
+
+    timer: Constant[Cost]
+    receive: Constant[Cost]
+    start: Constant[Cost]
+    lookup: Constant[tuple[Cost, Cost]]
+    transfer: Constant[Cost]
+    row: Constant[Cost]
+    fetch: Constant[Cost]
+    buffer: Constant[Count]
+    ticks: Constant[Count]
+    colours: Constant[Count]
+    link: Constant[Cost]
 
 
 class Power(Strict):
@@ -188,14 +253,39 @@ class Power(Strict):
     static: Constant[Cost]
 
 
+class Surroundings(Strict):
+    """What lies around the chips: the boundary of their figures, and what is known beyond it.
+
+    boundary     what time and energy hold and what they do not, in words
+    packet       joules of a packet that enters through the chip's pads
+    interface    watts of the chip's pads, for each chip in use
+    sensor       watts of the sensor and its front end, for each chip in use
+    processors   watts of processors beside the cores, for each chip in use
+    board        watts of the board besides its chips, for each of its chips
+    host_sample  seconds that a host's input and output add to a sample of the workload that the
+                 source names
+    """
+
+    boundary: Constant[Text]
+    packet: Constant[Cost] | None = None
+    interface: Constant[Cost] | None = None
+    sensor: Constant[Cost] | None = None
+    processors: Constant[Cost] | None = None
+    board: Constant[Cost] | None = None
+    host_sample: Constant[Cost] | None = None
+
+
 class Target(Strict):
     """A chip or board: limits, formats, and the cost of each event.
 
     family  the backend that knows the chip's arithmetic and its files
     network  only of chips whose cores and routers are told apart, and not if they have `router`
+    io      what is outside of the chips' figures; without it nothing is known of that
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
+    cycle_formula, event_pipeline, timer_loop  only of chips with a time of their own, for the
+            backend's model
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -208,8 +298,12 @@ class Target(Strict):
     energy_j: Energies
     power_w: Power
     network: ChipNetwork | None = None
+    io: Surroundings | None = None
     ends: Ends | None = None
     router: Router | None = None
+    cycle_formula: CycleFormula | None = None
+    event_pipeline: EventPipeline | None = None
+    timer_loop: TimerLoop | None = None
 
     @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
@@ -278,8 +372,9 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "router", "core", "ends", "formats", "time_s", "network",
-                            "energy_j", "power_w")
+            for section in ("board", "router", "core", "ends", "formats", "time_s",
+                            "network", "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
+                            "power_w", "io")
             for name, constant in getattr(self, section) or ()
             if constant is not None
         }

@@ -217,7 +217,7 @@ def test_a_relay_sends_the_24_bit_sum_of_its_step_and_its_kernel_alike():
     assert (sent[0, 0, 0], sent[0, 0, 1]) == (2**23, 2**23)
     assert np.array_equal((sent.astype(np.int64) - current) % 2**24, np.zeros(sent.shape))
     flat, spikes = np.zeros((5, 12), np.int32), np.zeros((5, 12), np.int32)
-    model.stepper(shape)({"v": flat}, current.reshape(5, -1), spikes)
+    model.stepper(shape)({"v": flat}, current.reshape(1, 5, -1), spikes[None])
     assert np.array_equal(spikes.reshape(sent.shape), sent)
     assert np.array_equal(flat, spikes)
 

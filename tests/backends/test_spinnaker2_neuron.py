@@ -73,7 +73,7 @@ def test_the_kernel_is_the_readable_step(seed, reset, reach):
         current = rng.integers(-300, 300, shape)
         slow, wanted = model.step(slow, current)
         spikes = np.zeros((2, 6), np.int32)
-        step(fast, current.reshape(2, 6).astype(np.int32), spikes)
+        step(fast, current.reshape(1, 2, 6).astype(np.int32), spikes[None])
         assert slow["v"].dtype == np.float32
         np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
         np.testing.assert_array_equal(fast["v"], slow["v"].reshape(2, 6))

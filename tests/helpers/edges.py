@@ -40,7 +40,7 @@ def followed(
     for current in currents:
         state, wanted = model.step(state, current)
         spikes = np.zeros((samples, int(np.prod(shape))), np.int32)
-        step(fast, current.reshape(samples, -1).astype(np.int32), spikes)
+        step(fast, current.reshape(1, samples, -1).astype(np.int32), spikes[None])
         np.testing.assert_array_equal(spikes, wanted.reshape(samples, -1))
         for name, values in state.items():
             assert values.dtype == fast[name].dtype
@@ -51,6 +51,17 @@ def followed(
 def assert_kernel_follows(
     model: ChipNeuron, shape: tuple[int, ...], state: State, currents: list[np.ndarray]
 ) -> None:
-    """Assert that the kernel has the readable form's states and spikes after every step."""
-    for _ in followed(model, shape, state, currents):
-        pass
+    """Assert that the kernel has the readable form's states and spikes after every step.
+
+    And that it has them also if it is given all steps at once.
+    """
+    samples = len(currents[0])
+    fast = {name: values.reshape(samples, -1).copy() for name, values in state.items()}
+    found = [(after, fired) for after, fired in followed(model, shape, state, currents)]
+    spikes = np.full((len(found), samples, int(np.prod(shape))), -1, np.int32)
+    given = np.stack(currents).reshape(len(found), samples, -1).astype(np.int32)
+    model.stepper(shape)(fast, given, spikes)
+    np.testing.assert_array_equal(
+        spikes, np.stack([fired for _, fired in found]).reshape(spikes.shape))
+    for name, values in found[-1][0].items():
+        np.testing.assert_array_equal(fast[name], values.reshape(samples, -1), err_msg=name)

@@ -74,7 +74,7 @@ def run_core(network, *, plain=False):
             state, fired = network.neuron.step(state, current)
         else:
             fired = np.zeros((1, n), np.int32)
-            stepper(state, current.reshape(1, -1), fired)
+            stepper(state, current.reshape(1, 1, -1), fired[None])
         saturated += deliver(ring, step, np.flatnonzero(np.concatenate([sent, fired[0]])),
                              network.synapses)
         history.append(np.stack(
@@ -120,8 +120,8 @@ def _region(network, early):
     return np.concatenate(parts).astype(np.int64)
 
 
-def on_core(python, networks, folder, *, poke=False, early=None):
-    """Registers and states of `networks` on sPyNNaker's programs; see tools/oracles/spinnaker_core.py.
+def on_core(python, networks, folder, *, poke=False, early=None, script=SCRIPT):
+    """What `script` of tools/oracles says of `networks` on sPyNNaker's programs.
 
     poke   whether our registers replace those that the core computes
     early  of each network, what its refractory timers begin with; default 0
@@ -137,7 +137,7 @@ def on_core(python, networks, folder, *, poke=False, early=None):
         if poke:
             data[f"registers{i}"] = register_table(network)
     np.savez(folder / "networks.npz", **data)
-    subprocess.run([python, SCRIPT, "networks.npz", "results.npz"], cwd=folder, check=True,
+    subprocess.run([python, script, "networks.npz", "results.npz"], cwd=folder, check=True,
                    timeout=300)
     with np.load(folder / "results.npz") as results:
         return dict(results)

@@ -198,6 +198,22 @@ def test_a_step_lasts_at_least_as_long_as_its_barrier_and_its_busiest_core():
     assert run_.step_s.max() > quiet.step_s.min()
 
 
+def test_a_core_that_is_a_processor_sends_and_receives_one_after_the_other():
+    at_once = compiled(load_target("loihi2")).program
+    flag = Constant[bool](value=True, unit="yes/no", kind="estimate", source="for this test")
+    times = at_once.target.time_s.model_copy(update={"sequential": flag})
+    in_turn = replace(at_once, target=at_once.target.model_copy(update={"time_s": times}))
+    inputs = payload(at_once, spikes(at_once.network))
+    one, both = simulate(at_once, inputs), simulate(in_turn, inputs)
+    cost, counts = at_once.target.time_s, both.counts
+    received = (counts.packets_in * cost.packet_in.value
+                + counts.events * cost.synaptic_event.value)
+    updated = at_once.mapping.slices.sizes() * both.step_s.size * cost.neuron_update.value
+    assert np.all(counts.busy_s >= received + updated)
+    assert np.all(one.counts.busy_s < counts.busy_s)
+    assert both.step_s.mean() > one.step_s.mean()
+
+
 def test_a_timer_starts_steps_and_those_that_outlast_its_tick_are_counted():
     plain = compiled(load_target("loihi2")).program
     lengths = simulate(plain, payload(plain, spikes(plain.network))).step_s

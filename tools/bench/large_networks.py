@@ -19,7 +19,7 @@ PILOTNET = ((24, 3, 2, 0), (36, 3, 2, 0), (64, 3, 2, 0), (64, 3, 2, 0), (64, 3, 
 PILOTNET_DENSE = (100, 50, 10, 1)
 
 
-class _Builder:
+class Builder:
     """Layers one behind the other."""
 
     def __init__(self, shape: tuple[int, ...], seed: int) -> None:
@@ -28,9 +28,11 @@ class _Builder:
         self.last, self.populations, self.projections = "input", [], []
 
     def weights(self, *shape: int) -> np.ndarray:
+        """Random weights of 8 bits."""
         return self.rng.integers(-100, 101, shape, np.int8)
 
     def add(self, linear: LinearMap) -> None:
+        """A layer behind the last."""
         name = f"layer{len(self.populations) + 1}"
         zero = np.zeros((), np.int32)
         neuron = LoihiNeuron(du=zero + 4095, dv=zero + 200, threshold=zero + 500,
@@ -43,19 +45,23 @@ class _Builder:
         self.last, self.shape = name, linear.out_shape
 
     def conv(self, channels: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> None:
+        """A convolution."""
         self.add(Conv(weight=self.weights(channels, self.shape[0], kernel, kernel),
                       in_shape=self.shape, stride=(stride, stride), padding=(padding, padding)))
 
     def pool(self, extent: int) -> None:
+        """Pooling of neighbours."""
         channels = self.shape[0]
         self.add(Conv(weight=np.full((channels, 1, extent, extent), 32, np.int8),
                       in_shape=self.shape, stride=(extent, extent), groups=channels))
 
     def dense(self, n: int) -> None:
+        """A dense layer of `n` neurons."""
         size = int(np.prod(self.shape))
         self.add(Dense(weight=self.weights(n, size), in_shape=self.shape, out_shape=(n,)))
 
     def build(self) -> Network:
+        """The network."""
         return Network(inputs=(self.port,), populations=tuple(self.populations),
                        projections=tuple(self.projections),
                        outputs=(Output(name="output", population=self.last),))
@@ -63,7 +69,7 @@ class _Builder:
 
 def vgg16(seed: int = 0) -> Network:
     """VGG-16 for pictures of 224 x 224; its first dense layer has 25,088 inputs to a neuron."""
-    layers = _Builder((3, 224, 224), seed)
+    layers = Builder((3, 224, 224), seed)
     for channels in VGG16:
         if channels == "pool":
             layers.pool(2)
@@ -76,7 +82,7 @@ def vgg16(seed: int = 0) -> Network:
 
 def pilotnet(seed: int = 0) -> Network:
     """PilotNet for pictures of 200 x 66."""
-    layers = _Builder((3, 66, 200), seed)
+    layers = Builder((3, 66, 200), seed)
     for options in PILOTNET:
         layers.conv(*options)
     for n in PILOTNET_DENSE:
@@ -87,7 +93,7 @@ def pilotnet(seed: int = 0) -> Network:
 def structured(neurons: int, seed: int = 0) -> Network:
     """8 convolutions of 128 channels, about `neurons` in all: each has 1,152 synapses."""
     side = round((neurons / 8 / 128) ** 0.5)
-    layers = _Builder((128, side, side), seed)
+    layers = Builder((128, side, side), seed)
     for _ in range(8):
         layers.conv(128)
     return layers.build()
@@ -111,7 +117,7 @@ def irregular(neurons: int, fan_out: int = 100, seed: int = 0) -> Network:
                     target=target[order].astype(np.int32),
                     weight=rng.integers(-100, 101, n * fan_out, np.int8), in_shape=(n,),
                     out_shape=(n,))
-    layers = _Builder((n,), seed)
+    layers = Builder((n,), seed)
     layers.add(Sparse(start=np.arange(n + 1), target=np.arange(n, dtype=np.int32),
                       weight=np.full(n, 100, np.int8), in_shape=(n,), out_shape=(n,)))
     layers.projections.append(Projection(source="layer1", target="layer1", map=linear, delay=1,

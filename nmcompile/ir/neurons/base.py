@@ -106,7 +106,9 @@ class ChipNeuron(Neuron, Protocol):
     def stepper(self, shape: tuple[int, ...]) -> Stepper:
         """A function (state, current, spikes) that advances a population of `shape` in place.
 
-        It takes flat arrays (samples, neurons) int32, changes the state and fills `spikes`.
+        It takes flat arrays: states (samples, n), and of one or several steps the current
+        (steps, samples, currents * n) and the spikes (steps, samples, n), both int32. It changes
+        the state and writes all of `spikes`. Several threads may call it, each with its own arrays.
         """
 
 

@@ -44,7 +44,6 @@ from nmcompile.simulator.cycle._fields import (
     N_PORT,
     NEXT,
     NORTH,
-    NUMBER,
     ORIGIN,
     OUT,
     PACE,

@@ -36,6 +36,8 @@ class CycleTiming:
     picoseconds. Steps do not depend on each other, and spikes not on time.
     """
 
+    name = "cycle"
+
     def __init__(self, program: Program) -> None:
         target = program.target
         self._program, self._events = program, events_of(program)
@@ -45,6 +47,9 @@ class CycleTiming:
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
+
+    def keep(self, rows: Array) -> None:
+        """Steps of samples do not depend on each other."""
 
     def add(self, frames: Frames) -> Costs:
         """What a block takes.

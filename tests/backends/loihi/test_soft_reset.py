@@ -68,7 +68,7 @@ def test_the_kernel_is_the_readable_step(seed, reach):
         current = rng.integers(-reach, reach + 1, (2, *SHAPE)).astype(np.int32)
         slow, wanted = model.step(slow, current)
         spikes = np.zeros((2, 6), np.int32)
-        step(fast, current.reshape(2, 6), spikes)
+        step(fast, current.reshape(1, 2, 6), spikes[None])
         np.testing.assert_array_equal(spikes, wanted.reshape(2, 6))
         for name, values in slow.items():
             np.testing.assert_array_equal(fast[name], values.reshape(2, 6))

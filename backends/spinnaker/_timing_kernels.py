@@ -1,0 +1,326 @@
+"""Processors that update neurons on a timer and take spikes as interrupts, event by event.
+
+Times are whole picoseconds. `sample` lists what the arrays hold.
+"""
+
+import heapq
+
+import numpy as np
+
+from nmcompile.arithmetic.jit import kernel
+
+NEVER = np.iinfo(np.int64).max
+# Columns of a core's state.
+(NOW, FIQ, KIND, WORK, TIMERS, USER, BUSY, ARRIVES, CLOCK, TICK, LEFT, NEXT_FIRED, N_TICKS, HEAD,
+ WAITING, AXON, AXON_END, AXON_TICK, COMING, COMING_TICK, LOADED, LOADED_TICK, AWAKE) = range(23)
+N_STATE = 23
+IDLE, TIMER, START, DONE, ROW = range(5)  # what interrupt runs: KIND
+# Columns of a core's counts.
+WORKED, PACKETS_IN, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(8)
+N_COUNTS = 8
+# Costs in picoseconds.
+(UPDATE, SPIKE, TIMER_C, RECEIVE, START_C, LOOKUP, HALVING, TRANSFER, ROW_C, FETCH, SYNAPSE, LINK,
+ PERIOD) = range(13)
+
+
+@kernel
+def axons_into(sender, core, fan):
+    """The range of the axons of `sender` that end in `core`; a sender's rise by core."""
+    start, ends = fan[0], fan[1]
+    first, last = start[sender], start[sender + 1]
+    while first < last and ends[first] < core:
+        first += 1
+    end = first
+    while end < last and ends[end] == core:
+        end += 1
+    return first, end
+
+
+@kernel
+def find_row(core, state, queue, fan, costs):
+    """Look for the next row of a core; what that takes.
+
+    Another row of the spike at hand comes first, then the spikes that wait.
+    """
+    own, work = state[core], np.int64(0)
+    own[COMING] = -1
+    if own[AXON] < own[AXON_END]:
+        work += costs[LOOKUP]
+    while own[AXON] == own[AXON_END] and own[WAITING] > 0:
+        sender, tick, halvings = queue[core, own[HEAD]]
+        own[HEAD] = (own[HEAD] + 1) % queue.shape[1]
+        own[WAITING] -= 1
+        work += costs[LOOKUP] + halvings * costs[HALVING]
+        own[AXON], own[AXON_END] = axons_into(sender, core, fan)
+        own[AXON_TICK] = tick
+    if own[AXON] < own[AXON_END]:
+        own[COMING], own[COMING_TICK] = own[AXON], own[AXON_TICK]
+        own[AXON] += 1
+        work += costs[TRANSFER]
+    return work
+
+
+@kernel
+def begin_segment(core, state, fired_start, fired, neurons, costs, first_tick):
+    """Set what is left to the next spike of the tick that a core updates, or to its end."""
+    own = state[core]
+    group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
+    place = fired_start[group] + own[NEXT_FIRED]
+    before = fired[place - 1, 0] + 1 if own[NEXT_FIRED] > 0 else 0
+    if place < fired_start[group + 1]:
+        own[LEFT] = (fired[place, 0] + 1 - before) * costs[UPDATE] + costs[SPIKE]
+    else:
+        own[LEFT] = (neurons[core] - before) * costs[UPDATE]
+
+
+@kernel
+def next_tick(core, state, ticks):
+    """Begin with the first of the ticks that wait for their updates, if there is one."""
+    own = state[core]
+    own[TICK], own[NEXT_FIRED] = -1, 0
+    if own[N_TICKS] > 0:
+        own[TICK] = ticks[core, 0]
+        ticks[core, : own[N_TICKS] - 1] = ticks[core, 1 : own[N_TICKS]]
+        own[N_TICKS] -= 1
+
+
+@kernel
+def finish(core, state, ticks, queue, fan, costs, counts, colours):
+    """What follows an interrupt's phase that has just ended; True where a tick's updates begin."""
+    own = state[core]
+    kind = own[KIND]
+    own[KIND] = IDLE
+    if kind == TIMER:
+        if own[N_TICKS] == ticks.shape[1]:
+            counts[core, MISSED] += 1
+            return False
+        ticks[core, own[N_TICKS]] = own[CLOCK]
+        own[N_TICKS] += 1
+        if own[TICK] < 0:
+            next_tick(core, state, ticks)
+            return True
+        return False
+    if kind == ROW:
+        return False
+    if own[COMING] >= 0:
+        own[ARRIVES] = own[NOW] + costs[FETCH]
+    elif own[WAITING] > 0:  # came while others were looked for
+        own[KIND], own[WORK] = kind, find_row(core, state, queue, fan, costs)
+        return False
+    else:
+        own[BUSY] = 0
+    if kind == DONE:
+        axon, late = own[LOADED], own[CLOCK] - own[LOADED_TICK]
+        own[KIND], own[WORK] = ROW, costs[ROW_C] + fan[2][axon] * costs[SYNAPSE]
+        if late > 0:
+            counts[core, LATE_ROWS] += 1
+            if fan[3][axon] <= late % colours:
+                counts[core, SKIPPED] += fan[2][axon]
+    return False
+
+
+@kernel
+def interrupt(core, state, queue, fan, costs):
+    """Begin the most urgent interrupt that waits; False if none does."""
+    own = state[core]
+    if own[TIMERS] > 0:
+        own[TIMERS], own[CLOCK] = 0, own[NOW] // costs[PERIOD]
+        own[KIND], own[WORK] = TIMER, costs[TIMER_C]
+    elif own[ARRIVES] <= own[NOW]:
+        own[ARRIVES] = NEVER
+        own[LOADED], own[LOADED_TICK] = own[COMING], own[COMING_TICK]
+        own[KIND], own[WORK] = DONE, find_row(core, state, queue, fan, costs)
+    elif own[USER] > 0:
+        own[USER] = 0
+        own[KIND] = START
+        own[WORK] = costs[START_C] + find_row(core, state, queue, fan, costs)
+    else:
+        return False
+    return True
+
+
+@kernel
+def advance(core, until, state, ticks, queue, fan, costs, counts, colours, frames, neurons):
+    """Run a core until `until`, or to a spike that it sends: then True.
+
+    Packets come before interrupts, timer, transfers and the start of fetching in this order, and
+    these before updates, which they interrupt; an interrupt runs to its end.
+    """
+    own = state[core]
+    fired_start, fired, first_tick = frames
+    while True:
+        if own[FIQ] == 0 and own[KIND] != IDLE and own[WORK] == 0:
+            if finish(core, state, ticks, queue, fan, costs, counts, colours):
+                begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+            continue
+        if own[FIQ] == 0 and own[KIND] == IDLE and own[TICK] >= 0 and own[LEFT] == 0:
+            group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
+            if fired_start[group] + own[NEXT_FIRED] < fired_start[group + 1]:
+                return True
+            next_tick(core, state, ticks)
+            if own[TICK] >= 0:
+                begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+            continue
+        now = own[NOW]
+        if now >= until:
+            return False
+        if own[FIQ] > 0:
+            spent = min(own[FIQ], until - now)
+            own[FIQ] -= spent
+        elif own[KIND] != IDLE:
+            spent = min(own[WORK], until - now)
+            own[WORK] -= spent
+        elif interrupt(core, state, queue, fan, costs):
+            continue
+        elif own[TICK] >= 0:
+            spent = min(own[LEFT], min(until, own[ARRIVES]) - now)
+            own[LEFT] -= spent
+        else:
+            own[NOW] = min(until, own[ARRIVES])
+            continue
+        own[NOW] += spent
+        counts[core, WORKED] += spent
+
+
+@kernel
+def earliest_spike(core, state):
+    """A time ahead of which a core sends nothing, at least a picosecond from now."""
+    own = state[core]
+    ready = own[NOW] + own[FIQ] + (own[WORK] if own[KIND] != IDLE else 0)
+    if own[TICK] < 0 and own[TIMERS] == 0 and own[KIND] != TIMER:
+        return NEVER
+    return max(ready + (own[LEFT] if own[TICK] >= 0 else 0), own[NOW] + 1)
+
+
+@kernel
+def send(block, sender, tick, at, home, tree, costs, links, events, counts, sent):
+    """Send a packet through its tree at time `at`.
+
+    A packet waits for a link that another one is on. links (links,) says until when each is taken.
+    """
+    visit_start, parent, link, latency, give_start, give_core, give_halvings = tree
+    first, last = visit_start[block], visit_start[block + 1]
+    there = np.empty(last - first, np.int64)
+    if last > first:
+        sent[home, 0] += 1
+    for visit in range(first, last):
+        leaves = at if parent[visit] < 0 else there[parent[visit] - first]
+        if link[visit] >= 0:
+            leaves = max(leaves, links[link[visit]])
+            links[link[visit]] = leaves + costs[LINK]
+            sent[home, 1] += 1
+        there[visit - first] = leaves + latency[visit]
+        for give in range(give_start[visit], give_start[visit + 1]):
+            counts[give_core[give], PACKETS_IN] += 1
+            heapq.heappush(events, (there[visit - first], give_core[give], sender, tick,
+                                    give_halvings[give]))
+
+
+@kernel
+def run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs, counts,
+           colours, neurons, sent):
+    """Run a core until `until`, and send the spikes that it comes to."""
+    fired_start, fired, first_tick = told
+    own = state[core]
+    while advance(core, until, state, ticks, queue, fan, costs, counts, colours, told, neurons):
+        group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
+        sender = fired[fired_start[group] + own[NEXT_FIRED], 1]
+        send(senders[sender], sender, own[TICK], own[NOW], core, tree, costs, links, events, counts,
+             sent)
+        own[NEXT_FIRED] += 1
+        begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+
+
+@kernel
+def wake(core, state, events):
+    """Come back to a core when it may send next; a core waits for one such event at a time."""
+    bound = earliest_spike(core, state)
+    state[core, AWAKE] = 1 if bound < NEVER else 0
+    if bound < NEVER:
+        heapq.heappush(events, (bound, np.int64(core), np.int64(-1), np.int64(0), np.int64(0)))
+
+
+@kernel
+def receive(core, sender, tick, halvings, state, queue, costs, counts):
+    """A packet interrupts a core: it waits for its row, or is lost where no room is left."""
+    own = state[core]
+    own[FIQ] += costs[RECEIVE]
+    if own[WAITING] == queue.shape[1]:
+        counts[core, LOST] += 1
+        return
+    place = (own[HEAD] + own[WAITING]) % queue.shape[1]
+    queue[core, place, 0], queue[core, place, 1], queue[core, place, 2] = sender, tick, halvings
+    own[WAITING] += 1
+    if own[BUSY] == 0:
+        own[BUSY], own[USER] = 1, 1
+
+
+@kernel
+def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, colours, state,
+           ticks, queue, links, pending, overran, counts, sent):
+    """Run the ticks `begin` to `end` of one sample; packets still on their way after them.
+
+    first_tick  of the frames given, which reach back to the oldest tick that a core still updates
+    frames      fired_start (ticks * (cores + 1) + 1,): the spikes of each core in each tick, those
+                of input lines last; fired (spikes, 2): place of the neuron on its core, and sender
+    senders     block of each sender, whose packets go one way
+    tree        visits of each block (CSR), their parents, links (-1 for none) and latencies, cores
+                that hear them (CSR) and the halvings of their tables until the block is found
+    fan         axons of each sender (CSR), by rising core: core, synapses, delay
+    colours     after so many ticks a core takes a late spike for an early one
+    state       (cores, N_STATE), ticks (cores, ticks that wait), queue (cores, packets that wait,
+                3: sender, tick, halvings) and links (links,), changed in place
+    pending     (k, 5) time, core, sender, tick, halvings of packets that are on their way
+    overran     (ticks,) cores that were not done when the next tick began, filled
+    counts      (cores, N_COUNTS) and sent (cores + 1, 2: packets, links crossed), added to
+
+    A tick whose interrupt, or whose updates, find no room to wait is skipped.
+    What falls on one time goes by cores, a core's own spike first, then packets by their senders;
+    inputs come last.
+    """
+    fired_start, fired = frames
+    n, told = len(neurons), (fired_start, fired, first_tick)
+    events = [(NEVER, np.int64(-1), np.int64(-1), np.int64(0), np.int64(0))]
+    for row in range(len(pending)):
+        heapq.heappush(events, (pending[row, 0], pending[row, 1], pending[row, 2], pending[row, 3],
+                                pending[row, 4]))
+    state[:, AWAKE] = 0
+    for tick in range(begin, end):
+        now, until = tick * costs[PERIOD], (tick + 1) * costs[PERIOD]
+        group = (tick - first_tick) * (n + 1) + n
+        for place in range(fired_start[group], fired_start[group + 1]):
+            heapq.heappush(events, (now + (place - fired_start[group]) * costs[LINK], np.int64(n),
+                                    fired[place, 1], np.int64(tick), np.int64(0)))
+        for core in range(n):
+            counts[core, MISSED] += state[core, TIMERS]
+            state[core, TIMERS] = 1
+            if state[core, AWAKE] == 0:
+                wake(core, state, events)
+        while events[0][0] < until:
+            at, core, sender, sent_in, halvings = heapq.heappop(events)
+            if core == n:  # an input's line
+                send(senders[sender], sender, sent_in, at, n, tree, costs, links, events, counts,
+                     sent)
+                continue
+            run_to(core, at, told, senders, tree, links, events, state, ticks, queue, fan, costs,
+                   counts, colours, neurons, sent)
+            if sender >= 0:
+                receive(core, sender, sent_in, halvings, state, queue, costs, counts)
+            else:
+                wake(core, state, events)
+        for core in range(n):
+            run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs,
+                   counts, colours, neurons, sent)
+            own = state[core]
+            late = own[TICK] >= 0 or own[N_TICKS] > 0
+            counts[core, LATE_UPDATES] += late
+            counts[core, LEFT_PACKETS] += own[WAITING]
+            if late or own[BUSY] > 0 or own[KIND] != IDLE:
+                overran[tick - begin] += 1
+    events.sort()
+    left = [event for event in events if event[2] >= 0]
+    kept = np.empty((len(left), 5), np.int64)
+    for row, event in enumerate(left):
+        kept[row, 0], kept[row, 1], kept[row, 2] = event[0], event[1], event[2]
+        kept[row, 3], kept[row, 4] = event[3], event[4]
+    return kept

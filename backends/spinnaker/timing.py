@@ -1,0 +1,220 @@
+"""The time of SpiNNaker's cores: updates on a timer, interrupted by packets and their rows."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from nmcompile_backends.spinnaker import _timing_kernels as kernels
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Costs, Frames, Program
+from nmcompile.mapping.fan import fan_of, reached
+from nmcompile.mapping.multicast.program import Sent, sent_in, ways_in
+from nmcompile.target.schema import TimerLoop
+from nmcompile.target.topology import LINKS
+
+PER_S = 1e12  # of the kernels' time, picoseconds
+LATE = {  # what is counted where a core is late, and where the kernel counts it
+    "updates": kernels.LATE_UPDATES, "packets": kernels.LEFT_PACKETS, "rows": kernels.LATE_ROWS,
+    "skipped_synapses": kernels.SKIPPED, "lost_packets": kernels.LOST,
+    "skipped_ticks": kernels.MISSED}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tree:
+    """The ways of each block's packets: see `_timing_kernels.sample`, whose `tree` these are."""
+
+    start: Array
+    parent: Array
+    link: Array
+    latency: Array
+    give_start: Array
+    give_core: Array
+    give_halvings: Array
+
+    def arrays(self) -> tuple[Array, ...]:
+        """As the kernel takes them."""
+        return (self.start, self.parent, self.link, self.latency, self.give_start, self.give_core,
+                self.give_halvings)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Sample:
+    """Where one sample's cores are between two blocks; see the kernel."""
+
+    state: Array
+    ticks: Array
+    queue: Array
+    links: Array
+    pending: Array
+    past: list[Array]
+
+
+class SpinnakerTiming:
+    """Cores under sPyNNaker 7.4.1, each with a timer that no one waits for.
+
+    On each tick a core's timer interrupt takes its ring buffers' sums, and in the background it
+    updates its neurons, which send as they fire. A packet crosses routers and links, those that it
+    shares with others in turn, and interrupts whatever its cores do; it waits for its row, which is
+    looked up, fetched from SDRAM beside the processor, and added synapse by synapse. These are
+    interrupts too: updates wait for them (priorities of sPyNNaker 7.4.1 c_main.c: packets -1,
+    transfers, fetching and timer 0, updates 1; spin1_api_params.h: timer ahead of transfers).
+    Input lines fire one after the other from the tick on, at the rate of a link.
+
+    A step takes a tick, whatever the work. What is not done by then is counted: ticks whose updates
+    were late, packets that waited, rows that were added late, packets lost in a full buffer. A core
+    tells by a spike's colour how late it is, and leaves out the synapses of a late row whose time
+    has passed (synapses.c, process_fixed_synapses): these are counted as skipped. **The spikes are
+    those of a run in which nothing comes late**; where synapses were skipped, packets lost or
+    updates late, the chip's would differ.
+
+    All timers run alike. Not modelled: packets that routers drop, rows that are still at hand and
+    not fetched again, SDRAM that several cores read, words of a row (fetched while others are
+    added).
+    """
+
+    name = "timer loop"
+
+    def __init__(self, program: Program, loop: TimerLoop, tick_s: float) -> None:
+        cost = program.target.time_s
+        self._tick_s, self._loop = tick_s, loop
+        seconds = (cost.neuron_update.value, cost.spike_out.value, loop.timer.value,
+                   loop.receive.value, loop.start.value, *loop.lookup.value, loop.transfer.value,
+                   loop.row.value, loop.fetch.value, cost.synaptic_event.value, loop.link.value,
+                   tick_s)
+        self._costs = np.rint(np.array(seconds) * PER_S).astype(np.int64)
+        self._fan = fan = fan_of(program)
+        self._neurons = program.mapping.slices.sizes().astype(np.int64)
+        self._place = _places(fan.owner, fan.n)
+        sent = sent_in(program.network, program.mapping, program.target)
+        self._block = np.concatenate([
+            sent.senders.of[node.name] for node in program.network.nodes]).astype(np.int64)
+        self._tree = tree_of(program, sent)
+        self._n_links = len(sent.machine) * len(LINKS)
+
+    def begin(self, samples: int) -> None:
+        """A new batch: all cores wait for their first tick."""
+        n, loop = self._fan.n, self._loop
+        state = np.zeros((n, kernels.N_STATE), np.int64)
+        state[:, kernels.ARRIVES] = kernels.NEVER
+        state[:, [kernels.TICK, kernels.CLOCK, kernels.COMING]] = -1
+        self._begun = 0
+        self._samples = [
+            _Sample(state=state.copy(), ticks=np.zeros((n, loop.ticks.value), np.int64),
+                    queue=np.zeros((n, loop.buffer.value, 3), np.int64),
+                    links=np.zeros(self._n_links, np.int64), pending=np.zeros((0, 5), np.int64),
+                    past=[])
+            for _ in range(samples)]
+
+    def keep(self, rows: Array) -> None:
+        """Only these samples of the batch go on."""
+        self._samples = [self._samples[row] for row in rows.tolist()]
+
+    def add(self, frames: Frames) -> Costs:
+        """What the next block takes."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = list(pool.map(lambda i: self._sample(frames, i), range(frames.samples)))
+        self._begun += frames.steps
+        overran = np.stack([part[0] for part in parts], axis=1).reshape(-1)
+        counts = np.sum([part[1] for part in parts], axis=0)
+        sent = np.sum([part[2] for part in parts], axis=0)
+        found, hops = reached(self._fan, frames), np.zeros((self._fan.n + 1, 3), np.int64)
+        hops[:, 2] = sent[:, 1]
+        return Costs(
+            step_s=np.full(len(frames), self._tick_s), spikes=found.spikes,
+            packets_out=sent[:, 0], hops=hops, events=found.events,
+            packets_in=counts[:, kernels.PACKETS_IN], busy_s=counts[:, kernels.WORKED] / PER_S,
+            overran=overran, late={name: counts[:, column] for name, column in LATE.items()})
+
+    def _sample(self, frames: Frames, number: int) -> tuple[Array, Array, Array]:
+        """Cores that overran in each step, counts, and what was sent."""
+        own, n = self._samples[number], self._fan.n
+        starts = frames.start[number :: frames.samples]
+        ends = frames.start[number + 1 :: frames.samples]
+        new = [frames.sender[a:b] for a, b in zip(starts, ends, strict=False)]
+        every, first_tick = own.past + new, self._begun - len(own.past)
+        sender = np.concatenate(every).astype(np.int64)
+        step = np.repeat(np.arange(len(every)), [len(part) for part in every])
+        group = step * (n + 1) + self._fan.owner[sender]
+        order = np.argsort(group, kind="stable")
+        fired_start = np.searchsorted(group[order], np.arange(len(every) * (n + 1) + 1))
+        fired = np.stack([self._place[sender[order]], sender[order]], axis=1)
+        overran = np.zeros(len(new), np.int64)
+        counts = np.zeros((n, kernels.N_COUNTS), np.int64)
+        sent = np.zeros((n + 1, 2), np.int64)
+        fan = self._fan
+        own.pending = kernels.sample(
+            first_tick, self._begun, self._begun + len(new), (fired_start, fired), self._block,
+            self._neurons, self._tree.arrays(), (fan.start, fan.slice, fan.synapses, fan.delay),
+            self._costs, self._loop.colours.value, own.state, own.ticks, own.queue, own.links,
+            own.pending, overran, counts, sent)
+        own.past = every[self._oldest(own, self._begun + len(new)) - first_tick :]
+        return overran, counts, sent
+
+    def _oldest(self, own: _Sample, tick: int) -> int:
+        """The oldest tick that a core of a sample still updates, or `tick`."""
+        waits = own.state[:, kernels.N_TICKS] > 0
+        oldest = np.where(waits, own.ticks[:, 0], tick)
+        updated = own.state[:, kernels.TICK]
+        return int(np.minimum(oldest, np.where(updated < 0, tick, updated)).min())
+
+
+def tree_of(program: Program, sent: Sent) -> Tree:
+    """The ways of each block's packets through the tables of a program with routers."""
+    machine, slices, routing = sent.machine, program.mapping.slices, program.mapping.routing
+    assert routing is not None
+    hop = np.int64(round(program.target.time_s.hop_chip.value * PER_S))
+    ways, n_chips = ways_in(program, sent), len(machine)
+    order = np.lexsort((ways.hops, ways.source))
+    source, chip, route = (part[order] for part in (ways.source, ways.chip, ways.route))
+    visits = source * n_chips + chip
+    by_place = np.argsort(visits)
+    row, link = np.nonzero(route[:, None] >> np.arange(len(LINKS)) & 1)
+    behind = source[row] * n_chips + machine.neighbour[chip[row], link]
+    child = by_place[np.searchsorted(visits[by_place], behind)]
+    parent, over = np.full((2, len(visits)), -1, np.int64)
+    parent[child], over[child] = row, chip[row] * len(LINKS) + link
+    given, core = np.nonzero(route[:, None] >> len(LINKS) & _bits(program))
+    slice_of = np.full(program.target.n_cores, -1, np.int64)
+    slice_of[slices.core[::-1]] = np.arange(len(slices))[::-1]
+    heard = slice_of[chip[given] * program.target.cores_per_chip + core]
+    blocks = len(sent.senders.size)
+    return Tree(
+        start=np.searchsorted(source, np.arange(blocks + 1)), parent=parent, link=over,
+        latency=np.full(len(visits), hop), give_core=heard,
+        give_start=np.searchsorted(given, np.arange(len(visits) + 1)),
+        give_halvings=_halvings(heard, routing.keys.key[source[given]].astype(np.int64)))
+
+
+def _bits(program: Program) -> Array:
+    """The bit of each core of a chip in a route, once links are shifted out; 0 is the monitor."""
+    return np.left_shift(2, np.arange(program.target.cores_per_chip))
+
+
+def _places(owner: Array, n: int) -> Array:
+    """(senders,) the place of each neuron among those of its slice; 0 for lines of inputs."""
+    order = np.argsort(owner, kind="stable")
+    place = np.empty(len(owner), np.int64)
+    place[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
+    return np.where(owner < n, place, 0)
+
+
+def _halvings(core: Array, key: Array) -> Array:
+    """(k,) how often a core halves its table of sources, by rising keys, to find each."""
+    order = np.lexsort((key, core))
+    first = np.searchsorted(core[order], core[order])
+    entries = np.searchsorted(core[order], core[order], "right") - first
+    rank, found = np.arange(len(core)) - first, np.zeros(len(core), np.int64)
+    low, high, looking = np.zeros(len(core), np.int64), entries.copy(), entries > 0
+    while looking.any():
+        middle = (low + high) // 2
+        found += looking
+        looking &= middle != rank
+        low = np.where(looking & (middle < rank), middle + 1, low)
+        high = np.where(looking & (middle > rank), middle, high)
+    times = np.empty(len(core), np.int64)
+    times[order] = found
+    return times

@@ -1,0 +1,75 @@
+"""How far a long run has come, on stderr: a bar on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+EVERY_S, LINE_EVERY_S = 0.1, 60.0  # between updates of a bar, and between lines
+Advance = Callable[[int, int], None]
+
+
+@contextmanager
+def steps_bar(what: str) -> Iterator[Advance]:
+    """A function that is told further steps of samples and how many there are in all."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(what).advance
+        return
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+        TextColumn("{task.percentage:.1f} % of {task.total:,.0f} steps of samples"),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=console, transient=True,
+    ) as bar:
+        task = bar.add_task(what, total=None, rate="")
+        pace = _Pace(EVERY_S)
+
+        def advance(steps: int, total: int) -> None:
+            if pace.is_due(steps, total):
+                bar.update(task, completed=pace.done, total=total, rate=pace.rate)
+
+        yield advance
+
+
+class _Pace:
+    """How many steps are done, and whether it is time to tell."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s, self._begun = every_s, time.monotonic()
+        self._told, self.done = self._begun, 0
+
+    def is_due(self, steps: int, total: int) -> bool:
+        self.done += steps
+        now = time.monotonic()
+        if now - self._told < self._every_s and self.done < total:
+            return False
+        self._told = now
+        return True
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    @property
+    def rate(self) -> str:
+        return f"{self.done / max(self.seconds, 1e-9):,.0f}/s"
+
+
+class _Lines:
+    """A line each minute, none in a run of less."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._pace = what, _Pace(LINE_EVERY_S)
+
+    def advance(self, steps: int, total: int) -> None:
+        pace = self._pace
+        if pace.is_due(steps, total) and pace.done < total:
+            left = pace.seconds * (total - pace.done) / max(pace.done, 1)
+            click.echo(
+                f"nmc: {self._what}: {100 * pace.done / total:.1f} % of {total:,} steps of "
+                f"samples, {pace.rate}, about {left / 60:,.0f} min left", err=True)

@@ -1,0 +1,142 @@
+"""The figures of a run on a terminal: what it took, how sure that is, and where it went."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nmcompile.cli._render import si
+from nmcompile.report import Figures
+
+
+def print_summary(figures: Figures) -> None:
+    """Accuracy, latency, energy with their ranges, and the table of layers."""
+    cores = f"{figures['cores']} cores on {figures['chips']} chip(s)"
+    click.echo(f"target    {figures['target']}, {cores}")
+    if figures["perturbed"] is not None:
+        _perturbed(figures["perturbed"])
+    if figures["accuracy"] is not None:
+        click.echo(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples")
+    if figures["latency_s"] is not None:
+        _latency(figures)
+        _energy(figures)
+        _outside(figures["outside"])
+    if figures["exit"] is not None:
+        _exit(figures)
+    _layers(figures)
+    if figures["estimated"]:
+        click.echo(
+            f"estimates {len(figures['estimated'])} constants of the target are estimates: "
+            f"{', '.join(figures['estimated'])}"
+        )
+
+
+def _latency(figures: Figures) -> None:
+    latency = figures["latency_s"]
+    click.echo(
+        f"latency   {si(latency['per_sample_mean'], 's')} a sample"
+        f"{_span(latency['per_sample_range'], 's')}, "
+        f"{si(latency['per_step_mean'], 's')} a step on average, "
+        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps, "
+        f"{figures['timing']} timing)"
+    )
+    if latency["overruns"]:
+        click.echo(f"overruns  {latency['overruns']:,} steps are longer than the chip's tick: "
+                   "its cores would fall behind")
+
+
+def _energy(figures: Figures) -> None:
+    total, samples = figures["energy_j"]["total"], figures["samples"]
+    ends = figures["energy_range_j"]["total"]
+    each = None if ends is None else {end: value / samples for end, value in ends.items()}
+    click.echo(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample{_span(each, 'J')}, "
+               f"{si(total, 'J')} in all")
+    if ends is None:
+        _unsure(figures)
+
+
+def _unsure(figures: Figures) -> None:
+    """Why the energy has no range, and the range of the static power by itself."""
+    rows = [row for row in figures["energy_by_constant"] if row["energy_j"] > 0]
+    unsure = [row for row in rows if row["energy_range_j"] is None]
+    parts = []
+    if unsure:
+        share = sum(row["energy_j"] for row in unsure) / figures["energy_j"]["total"]
+        parts.append(f"not known for {100 * share:.3g} % of the energy "
+                     f"({', '.join(row['constant'] for row in unsure)})")
+    if figures["latency_s"]["per_sample_range"] is None:
+        parts.append("not known for the time")
+    parts += [f"{row['constant']} at this time {si(row['energy_j'], 'J')}"
+              f"{_span(row['energy_range_j'], 'J')}" for row in rows
+              if row["kind"] == "static" and row["energy_range_j"] is not None]
+    click.echo(f"error     {'; '.join(parts)}")
+
+
+def _outside(outside: Figures) -> None:
+    if outside["boundary"] is not None:
+        click.echo(f"boundary  {outside['boundary']}")
+    parts = [
+        f"{name.replace('_', ' ')} {si(joules, 'J')}{_span(outside['energy_range_j'][name], 'J')}"
+        for name, joules in outside["energy_j"].items()]
+    if outside["host_sample"] is not None:
+        host = outside["host_sample"]
+        parts.append(f"a host's input and output {si(host['seconds'], 's')} a sample in another "
+                     f"workload ({host['source']})")
+    click.echo(f"outside   {'; '.join(parts) or 'no figures of input and output are known'}")
+
+
+def _perturbed(perturbed: Figures) -> None:
+    cores = perturbed["stuck_cores"]
+    parts = [f"{name} {perturbed[name]:g}" for name in ("weights", "drop", "add")
+             if perturbed[name]]
+    parts += [f"stuck cores {', '.join(map(str, cores))}"] if cores else []
+    click.echo(f"perturbed {', '.join(parts) or 'by nothing'} (seed {perturbed['seed']})")
+
+
+def _exit(figures: Figures) -> None:
+    left = figures["exit"]
+    click.echo(
+        f"exit      at confidence {left['confidence']:g}: {left['decided']:,} of "
+        f"{figures['samples']:,} samples stop before their last step, after "
+        f"{left['steps_mean']:.1f} of {figures['steps']} steps on average")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("confidence", "steps", "latency", "accuracy"):
+        table.add_column(column, justify="right")
+    for point in left["curve"]:
+        right = "" if point["accuracy"] is None else f"{100 * point['accuracy']:.2f} %"
+        table.add_row(f"{point['confidence']:g}", f"{point['steps_mean']:.1f}",
+                      si(point["latency_mean_s"], "s"), right)
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _span(ends: Figures | None, unit: str) -> str:
+    """From where to where a figure may be, nothing where that is not known."""
+    return "" if ends is None else f" ({si(ends['low'], unit)} to {si(ends['high'], unit)})"
+
+
+def _layers(figures: Figures) -> None:
+    ran = figures["energy_j"] is not None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = ["layer", "neurons", "cores", "used"]
+    columns += ["spikes", "syn. events", "packets", "hops", "busy/step"] if ran else []
+    columns += [kind for kind in figures["energy_j"]] if ran else []
+    for column in columns:
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for row in figures["layers"]:
+        table.add_row(*_cells(row, ran))
+    if ran:
+        total = [si(value, "J") for value in figures["energy_j"].values()]
+        table.add_row("all", *[""] * 8, *total, style="bold")
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _cells(row: Figures, ran: bool) -> list[str]:
+    used = "" if row["utilisation"] is None else f"{100 * row['utilisation']:.0f} %"
+    cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
+    if ran:
+        cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets", "hops")]
+        cells.append(si(row["latency_s"], "s"))
+        cells += [si(value, "J") for value in row["energy_j"].values()]
+    return cells

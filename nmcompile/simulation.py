@@ -1,0 +1,174 @@
+"""Simulations of a build: the user's data and wishes, as the simulator takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmcompile import choices
+from nmcompile.build import Build
+from nmcompile.encode import Encoding, encode
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.files import require_place, write_json
+from nmcompile.frontends.data_file import DataFile
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program, Timing
+from nmcompile.passes.quantize import payloads
+from nmcompile.registry import backend
+from nmcompile.report import Figures, run_figures
+from nmcompile.report import timeline as traced
+from nmcompile.run_file import run_file
+from nmcompile.simulator import (
+    TIMINGS,
+    Exit,
+    Modes,
+    Perturbation,
+    Run,
+    noisy,
+    parse_perturbation,
+    require_decision,
+    steps_of,
+)
+from nmcompile.simulator import simulate as run_program
+
+TIMING = "fast"  # unless the user says another one
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """A simulation with its figures.
+
+    timeline  what was left out of the timeline, in words; "" where nothing was, or none was made
+    """
+
+    run: Run
+    figures: Figures
+    timeline: str = ""
+
+
+def simulate(
+    build: Build,
+    data: DataFile,
+    *,
+    steps: int | None = None,
+    encoding: Encoding | None = None,
+    seed: int = 0,
+    timing: str = TIMING,
+    record: tuple[str, ...] = (),
+    output: Path | None = None,
+    timeline: Path | None = None,
+    exit_confidence: float | None = None,
+    exit_scale: float | None = None,
+    perturb: str = "",
+    progress: Callable[[int, int], None] = lambda frames, total: None,
+    where: str = "input",
+) -> Result:
+    """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`.
+
+    timing           a name of TIMINGS; a chip's own model of time goes before it
+    record           variables to keep, as "v", "hidden:v,u" or "*": see `simulator.records.wanted`
+    output           run file: .npz, or .h5, which is written as the run goes on
+    timeline         trace of the first sample for a timeline viewer, .json
+    exit_confidence  above 0 to 1; a sample stops once the first output is as sure as that
+    exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
+                     model's own unit of a membrane
+    perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
+    progress         told how many further steps of samples are done, and how many there are
+
+    Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
+    is written.
+    """
+    for path in (output, timeline):
+        if path is not None:
+            require_place(path)
+    sent = _sent(build.program, data, where, steps=steps, encoding=encoding, seed=seed)
+    wrong = parse_perturbation(perturb, seed) if perturb else None
+    program = _noisy(build.program, wrong)
+    model, exit_at = timing_of(program, timing), _exit(build, exit_confidence, exit_scale)
+    total = _frames(program, sent)
+    trace, left_out = None, ""
+    with run_file(output) as file:
+        modes = Modes(
+            exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
+        run = run_program(program, sent, timing=model, record=record, modes=modes,
+                          progress=lambda frames: progress(frames, total))
+        if timeline is not None:
+            first = steps_of(program, sent, timing=model, modes=modes)
+            trace, left_out = traced(program, first)
+        figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run))
+        if file is not None:
+            file.finish(run)
+    if timeline is not None:
+        write_json(timeline, trace)
+    return Result(run=run, figures=figures, timeline=left_out)
+
+
+def save_run_figures(build: Build, figures: Figures) -> None:
+    """Keep the figures of a run in the build's report."""
+    write_json(build.folder / "report.json", figures)
+
+
+def timing_of(program: Program, name: str) -> Timing:
+    """The model of time called `name`, or the chip's own."""
+    if name not in TIMINGS:
+        raise unknown_name("--timing", name, TIMINGS)
+    return backend(program.target.family).timing(program) or TIMINGS[name](program)
+
+
+def _sent(
+    program: Program, data: DataFile, where: str, *, steps: int | None, encoding: Encoding | None,
+    seed: int,
+) -> dict[str, Array]:
+    network = program.network
+    choices.require_labels(network, data, where)
+    values = encode(data.x, network, steps=steps, encoding=encoding, seed=seed, where=where)
+    sent = {p.name: payloads(p, values[p.name]) for p in network.inputs}
+    choices.require_payload(network.inputs[0], values, program.target, where)
+    choices.require_reach(network.inputs[0], values, where)
+    return sent
+
+
+def _noisy(program: Program, perturb: Perturbation | None) -> Program:
+    if perturb is None:
+        return program
+    return noisy(program, perturb, backend(program.target.family).weight_levels)
+
+
+def _frames(program: Program, sent: dict[str, Array]) -> int:
+    """Steps of the chip that all samples together run if none stops before its last."""
+    samples, steps = next(iter(sent.values())).shape[:2]
+    return int(samples * (steps + max(program.latency.values())))
+
+
+def _exit(build: Build, sure: float | None, scale: float | None) -> Exit | None:
+    if sure is None:
+        if scale is not None:
+            raise NmcError("--exit-scale", "is of no use by itself", "Add --exit-confidence.")
+        return None
+    if not 0 < sure <= 1:
+        raise NmcError("--exit-confidence", f"is {sure:g}, expected above 0 and at most 1")
+    if scale is not None and not 0 < scale < float("inf"):
+        raise NmcError("--exit-scale", f"is {scale:g}, expected a number above 0")
+    require_decision(build.program)
+    return Exit(confidence=sure, scale=_unit(build) if scale is None else scale)
+
+
+def _unit(build: Build) -> float:
+    """What counts as 1 in the score of the first output."""
+    port = build.program.network.outputs[0]
+    if port.variable == "spikes":
+        return 1.0
+    units = {layer["name"]: layer["units_per_real"] for layer in build.manifest.get("layers", ())}
+    if port.population not in units:
+        raise NmcError("--exit-confidence", f"the unit of the membranes of '{port.population}' is "
+                       "not known", "Add --exit-scale with the units that count as 1.")
+    return float(units[port.population])
+
+
+def _perturbed(perturb: Perturbation | None, run: Run) -> dict[str, Any] | None:
+    if perturb is None:
+        return None
+    return {"weights": perturb.weights, "drop": perturb.drop, "add": perturb.add,
+            "stuck_cores": run.stuck.tolist(), "seed": perturb.seed}

@@ -1,0 +1,144 @@
+"""One batch of samples as it runs: logged, and timed until each sample stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Costs, Frames, Program, Timing
+from nmcompile.simulator.exits import Exit, Watch
+from nmcompile.simulator.frames import Collector
+from nmcompile.simulator.log import Log
+from nmcompile.simulator.perturb import Disturbance
+from nmcompile.simulator.records import Records
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """What all batches of a run share.
+
+    steps         of the network for each sample; the chip runs `chip_steps`
+    progress      told how many further steps of samples are done
+    single_steps  whether each step is timed by itself, and not in blocks of many
+    """
+
+    program: Program
+    timing: Timing
+    records: Records
+    steps: int
+    exit_at: Exit | None = None
+    disturbance: Disturbance | None = None
+    progress: Progress = lambda frames: None
+    single_steps: bool = False
+
+    @property
+    def chip_steps(self) -> int:
+        """Steps until the last population has answered."""
+        return self.steps + max(self.program.latency.values())
+
+
+class Batch:
+    """What is known of a batch so far.
+
+    first    number in the run of its first sample
+    step     of the chip that comes next
+    step_s   (samples, chip_steps) seconds of each step, 0 where a sample did not run
+    watch    when its samples stop, if they may
+    costs    of each block
+    """
+
+    def __init__(self, setting: Setting, first: int, samples: int) -> None:
+        self._setting, self.first, self.step = setting, first, 0
+        chip_steps = setting.chip_steps
+        self.watch = None if setting.exit_at is None else Watch(
+            setting.program, setting.exit_at, samples, setting.steps, chip_steps)
+        self.log = Log(setting.program, samples, setting.steps, setting.records, self.watch)
+        self.step_s = np.zeros((samples, chip_steps))
+        self.costs: list[Costs] = []
+        self._rows, self._timed = np.arange(samples), 0
+        self._collector = Collector()
+        setting.timing.begin(samples)
+        setting.records.begin(first)
+
+    @property
+    def ran(self) -> Array:
+        """(samples,) steps of the chip that each sample ran."""
+        if self.watch is not None:
+            return self.watch.last + 1
+        return np.full(len(self.step_s), self._setting.chip_steps)
+
+    def disturb(self, name: str, step: int, sample: int, payload: Array) -> None:
+        """Change what an input or population sends, where that was asked for."""
+        assert self._setting.disturbance is not None
+        self._setting.disturbance.apply(
+            name, step, self.first + sample, self._setting.steps, payload)
+
+    def hand_on(self, frames: Frames) -> bool:
+        """Take in the next steps; whether any sample goes on."""
+        self.log.settle()
+        self._setting.records.flush(self._ends())
+        begin, self.step = self.step, self.step + frames.steps
+        if self.watch is not None or self._setting.single_steps:
+            self._cut(frames, begin)
+        else:
+            self._collector.add(frames)
+            if self._collector.full or self.step == self._setting.chip_steps:
+                self._time(self._collector.take())
+        over = not len(self._rows)
+        left = self._setting.chip_steps - begin if over else frames.steps
+        self._setting.progress(left * len(self.step_s))
+        return not over
+
+    def end(self) -> None:
+        """All steps are over."""
+        self._setting.records.end(self._ends())
+
+    def _ends(self) -> Callable[[str], Array] | None:
+        watch, lags = self.watch, self._setting.program.network.lags
+        return None if watch is None else lambda population: watch.ends(lags[population])
+
+    def _cut(self, frames: Frames, begin: int) -> None:
+        """Time the steps of `frames` from step `begin` on, each for the samples that run then."""
+        last = self._last()
+        if self._setting.single_steps:
+            cuts = range(begin, self.step)
+        else:
+            stops = last[self._rows]
+            cuts = np.unique(np.append(stops[stops < self.step], self.step - 1)).tolist()
+        for cut in cuts:
+            self._time(part(frames, self._timed - begin, cut + 1 - begin, self._rows))
+            staying = np.flatnonzero(last[self._rows] > cut)
+            if len(staying) == len(self._rows):
+                continue
+            self._rows = self._rows[staying]
+            if not len(staying):
+                return
+            self._setting.timing.keep(staying)
+
+    def _last(self) -> Array:
+        """(samples,) the last step of each sample; none stops with the last step of all."""
+        last = self.ran - 1
+        return np.where(last == self._setting.chip_steps - 1, self._setting.chip_steps, last)
+
+    def _time(self, frames: Frames) -> None:
+        """Time steps of the samples that still run."""
+        costs = self._setting.timing.add(frames)
+        end = self._timed + frames.steps
+        self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, frames.samples).T
+        self.costs.append(costs)
+        self._timed = end
+
+
+def part(frames: Frames, begin: int, end: int, rows: Array) -> Frames:
+    """Steps `begin` to `end` of `frames`, without it, for the samples `rows` (k,) alone."""
+    chosen = (np.arange(begin, end)[:, None] * frames.samples + rows).reshape(-1)
+    first, lengths = frames.start[chosen], np.diff(frames.start)[chosen]
+    start = np.concatenate([[0], np.cumsum(lengths)])
+    spikes = np.repeat(first - start[:-1], lengths) + np.arange(start[-1])
+    return Frames(samples=len(rows), start=start, sender=frames.sender[spikes],
+                  payload=frames.payload[spikes])

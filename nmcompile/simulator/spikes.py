@@ -1,0 +1,84 @@
+"""Who spiked in the last steps, as lists: what delivery and the timing models go by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Frames
+from nmcompile.simulator import _spike_kernels as kernels
+
+
+class Spikes:
+    """What one input or population sends in a window of steps, for some samples of a batch.
+
+    A frame is one step of one sample; frames lie step by step. Those of frame i of the window are
+    start[i]:start[i + 1] of `source` (rising) and `payload`. Steps that are older than any delay
+    are forgotten, and the memory is used again.
+    """
+
+    def __init__(self, samples: int, delays: int, steps: int) -> None:
+        """The longest delay with which the node is heard, and the most steps that are added."""
+        self._samples, self._delays = samples, delays
+        self._start = np.zeros((delays + steps) * samples + 1, np.int64)
+        self._first, self._frames = 0, 0  # step of the first frame; how many there are
+        self.source, self.payload = np.empty(0, np.int32), np.empty(0, np.int32)
+
+    def add(self, values: Array, begin: int, steps: int, *, by_sample: bool = False) -> None:
+        """Add the next `steps` steps: steps `begin` on of `values`, which ends with silence.
+
+        values  (steps, samples, n) int32, or (samples, steps, n) if `by_sample`
+        """
+        given = max(0, min(steps, values.shape[1 if by_sample else 0] - begin))
+        here, added = self._frames, given * self._samples
+        start = self._start[here : here + added + 1]
+        self._reserve(int(start[0]) + added * values.shape[2] + 1)
+        kernels.fill(values, begin, by_sample, start, self.source, self.payload)
+        self._frames += steps * self._samples
+        self._start[here + added + 1 : self._frames + 1] = start[added]
+
+    def frames(self, step: int, steps: int) -> Array:
+        """`start` of the frames of `steps` steps from `step` on, which are still known."""
+        first = (step - self._first) * self._samples
+        return self._start[first : first + steps * self._samples + 1]
+
+    def forget(self) -> None:
+        """Keep of what was added only the steps that may still arrive."""
+        gone = max(0, self._frames // self._samples - self._delays)
+        start = self._start[gone * self._samples : self._frames + 1]
+        low, high = int(start[0]), int(start[-1])
+        self._first += gone
+        self._frames -= gone * self._samples
+        for kept in (self.source, self.payload):
+            kept[: high - low] = kept[low:high]
+        self._start[: self._frames + 1] = start - low
+
+    def _reserve(self, n: int) -> None:
+        if n > len(self.source):
+            larger = np.empty((2, n + n // 2), np.int32)
+            held = int(self._start[self._frames])
+            larger[0, :held], larger[1, :held] = self.source[:held], self.payload[:held]
+            self.source, self.payload = larger
+
+
+def gathered(
+    lanes: list[tuple[int, int, list[Spikes]]], sizes: list[int], samples: int, step: int,
+    steps: int
+) -> Frames:
+    """What all lanes of a batch of `samples` sent in `steps` steps from `step` on.
+
+    lanes  first sample of each, its number of samples, and what each node sends, in order
+    sizes  lines or neurons of each node
+    """
+    start = np.zeros(steps * samples + 1, np.int64)
+    for first, own, sent in lanes:
+        for spikes in sent:
+            kernels.add_lengths(spikes.frames(step, steps), own, first, samples, start)
+    np.cumsum(start, out=start)
+    sender, payload = np.empty((2, int(start[-1])), np.int32)
+    at, offsets = start[:-1].copy(), np.cumsum([0, *sizes])
+    for first, own, sent in lanes:
+        for spikes, offset in zip(sent, offsets, strict=False):
+            kernels.gather(spikes.frames(step, steps), spikes.source, spikes.payload, own, first,
+                           samples, offset, at, sender, payload)
+    return Frames(samples=samples, start=start, sender=sender, payload=payload)

@@ -1,0 +1,285 @@
+"""The plain model of SpiNNaker's cores in time: objects, lists, and the nearest event first."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import run_of_lines
+from nmcompile.mapping.multicast.machine import machine_of
+from nmcompile.target import Target
+
+LINKS = 6
+
+
+class Core:
+    """One processor; times in picoseconds."""
+
+    def __init__(self, cost: dict[str, int], n: int) -> None:
+        self.cost, self.n = cost, n
+        self.now = self.packets = self.worked = self.late_rows = self.skipped = self.lost = 0
+        self.missed, self.clock, self.timer = 0, -1, False
+        self.interrupt: tuple | None = None  # what, picoseconds left
+        self.user = self.busy = False
+        self.queue: deque = deque()  # rows of a spike, its tick, what it takes to find it
+        self.more: list = []  # further rows of the spike at hand, and its tick
+        self.coming: tuple | None = None
+        self.arrives: int | None = None
+        self.loaded: tuple | None = None
+        self.ticks: deque = deque()
+        self.updates: list | None = None  # [picoseconds left, sender or None] of one tick
+        self.tick = -1
+
+    def start(self, tick: int, spikes: list[tuple[int, int]]) -> None:
+        """Begin the updates of a tick with the (place, sender) that fire in it."""
+        self.tick, self.updates, before = tick, [], 0
+        for place, sender in spikes:
+            self.updates.append([(place + 1 - before) * self.cost["update"] + self.cost["spike"],
+                                 sender])
+            before = place + 1
+        self.updates.append([(self.n - before) * self.cost["update"], None])
+
+    def left(self) -> int | None:
+        """Picoseconds to the next moment that something ends in; None if nothing goes on."""
+        if self.packets:
+            return self.packets
+        if self.interrupt:
+            return self.interrupt[1]
+        if self.updates:
+            own = self.updates[0][0]
+            return own if self.arrives is None else min(own, self.arrives - self.now)
+        return None if self.arrives is None else self.arrives - self.now
+
+    def pass_time(self, spent: int) -> None:
+        self.now += spent
+        if self.packets:
+            self.packets -= spent
+        elif self.interrupt:
+            self.interrupt = (self.interrupt[0], self.interrupt[1] - spent)
+        elif self.updates:
+            self.updates[0][0] -= spent
+        else:
+            return
+        self.worked += spent
+
+    def find(self) -> int:
+        """Take the next row that is there; what looking for it takes."""
+        taken, self.coming = 0, None
+        if self.more:
+            taken += self.cost["lookup"]
+        while not self.more and self.queue:
+            rows, tick, lookup = self.queue.popleft()
+            taken += lookup
+            self.more = [(row, tick) for row in rows]
+        if self.more:
+            self.coming = self.more.pop(0)
+            taken += self.cost["transfer"]
+        return taken
+
+    def ended(self) -> bool:
+        """Do what follows where something has just ended; whether it has."""
+        if self.packets or (self.interrupt and self.interrupt[1]) or not self.interrupt:
+            return False
+        what, _ = self.interrupt
+        self.interrupt = None
+        if what == "timer":
+            if len(self.ticks) == self.cost["ticks"]:
+                self.missed += 1
+            else:
+                self.ticks.append(self.clock)
+        elif what in ("start", "done"):
+            if self.coming:
+                self.arrives = self.now + self.cost["fetch"]
+            elif self.queue:
+                self.interrupt = (what, self.find())
+                return True
+            else:
+                self.busy = False
+            if what == "done":
+                (synapses, delay), tick = self.loaded
+                late = self.clock - tick
+                self.late_rows += late > 0
+                self.skipped += synapses * (late > 0 and delay <= late % self.cost["colours"])
+                self.interrupt = ("row", self.cost["row"] + synapses * self.cost["synapse"])
+        return True
+
+    def begin(self) -> bool:
+        """Begin an interrupt that waits, where nothing of its kind goes on."""
+        if self.packets or self.interrupt:
+            return False
+        if self.timer:
+            self.timer, self.clock = False, self.now // self.cost["tick"]
+            self.interrupt = ("timer", self.cost["timer"])
+        elif self.arrives is not None and self.arrives <= self.now:
+            self.arrives, self.loaded = None, self.coming
+            self.interrupt = ("done", self.find())
+        elif self.user:
+            self.user = False
+            self.interrupt = ("start", self.cost["start"] + self.find())
+        else:
+            return False
+        return True
+
+    def receive(self, rows: list, tick: int, lookup: int) -> None:
+        self.packets += self.cost["receive"]
+        if len(self.queue) == self.cost["buffer"]:
+            self.lost += 1
+            return
+        self.queue.append((rows, tick, lookup))
+        if not self.busy:
+            self.busy = self.user = True
+
+
+class Plain:
+    """A program's cores, routers and links."""
+
+    def __init__(self, program: Program) -> None:
+        target, slices = program.target, program.mapping.slices
+        self.program, self.cost = program, costs(target)
+        self.machine = machine_of(target, program.mapping.faults)
+        self.keys = program.mapping.routing.keys.key.tolist()
+        self._number_senders()
+        self.ways = [self._ways(block) for block in range(len(self.keys))]
+        self.tables = [sorted(self.keys[block] for block, (_, _, heard) in enumerate(self.ways)
+                              if core in {c for c, _ in heard}) for core in range(len(slices))]
+        self.cores = [Core(self.cost, int(size)) for size in slices.sizes()]
+        self.free: dict[tuple[int, int], int] = {}
+        self.on_way: list[tuple] = []  # time, core, sender, tick; an input has no core
+
+    def run(self, steps: list[list[int]]) -> list[int]:
+        """Cores that overran in each step, for the senders that spike in each."""
+        overran = []
+        fired = [[sorted((self.place[s], s) for s in step if self.block[s] == core)
+                  for core in range(len(self.cores))] for step in steps]
+        for tick, step in enumerate(steps):
+            now, until = tick * self.cost["tick"], (tick + 1) * self.cost["tick"]
+            lines = [s for s in sorted(step) if self.block[s] >= len(self.cores)]
+            self.on_way += [(now + i * self.cost["link"], len(self.cores), s, tick)
+                            for i, s in enumerate(lines)]
+            for core in self.cores:
+                core.missed, core.timer = core.missed + core.timer, True
+            while now < until:
+                self._deliver(now)
+                for number, core in enumerate(self.cores):
+                    self._settle(core, number, fired)
+                    while core.begin():
+                        self._settle(core, number, fired)
+                ends = [core.now + left for core in self.cores
+                        if (left := core.left()) is not None]
+                now = min([*ends, *[event[0] for event in self.on_way], until])
+                for number, core in enumerate(self.cores):
+                    core.pass_time(now - core.now)
+                    self._settle(core, number, fired)
+            overran.append(sum(bool(core.updates or core.ticks or core.busy or core.interrupt)
+                               for core in self.cores))
+        return overran
+
+    def _deliver(self, now: int) -> None:
+        for event in sorted(e for e in self.on_way if e[0] == now):
+            self.on_way.remove(event)
+            _, core, sender, tick = event
+            if core == len(self.cores):
+                self._send(sender, tick, now)
+            else:
+                lookup = self.cost["lookup"] + self.cost["halving"] * self._halvings(core, sender)
+                self.cores[core].receive(self.rows[sender].get(core, []), tick, lookup)
+
+    def _settle(self, core: Core, number: int, fired: list) -> None:
+        """Let all that takes no more time happen, but begin no interrupt."""
+        while True:
+            if core.ended():
+                continue
+            if core.updates and core.updates[0][0] == 0 and not core.packets and (
+                    not core.interrupt):
+                _, sender = core.updates.pop(0)
+                if sender is not None:
+                    self._send(sender, core.tick, core.now)
+            elif core.ticks and not core.updates:
+                tick = core.ticks.popleft()
+                core.start(tick, fired[tick][number])
+            else:
+                return
+
+    def _send(self, sender: int, tick: int, at: int) -> None:
+        home, links, heard = self.ways[self.block[sender]]
+        there = {home: at + self.cost["hop"]}
+        for chip, link, to in links:
+            leaves = max(there[chip], self.free.get((chip, link), 0))
+            self.free[chip, link] = leaves + self.cost["link"]
+            there[to] = leaves + self.cost["hop"]
+        self.on_way += [(there[chip], core, sender, tick) for core, chip in heard]
+
+    def _number_senders(self) -> None:
+        """Block, place on its core, and rows (core -> [(synapses, delay)]) of each sender."""
+        network, slices = self.program.network, self.program.mapping.slices
+        self.block, self.place, first, block = [], [], {}, len(slices)
+        for port in network.inputs:
+            first[port.name] = len(self.block)
+            runs = run_of_lines(port.size, self.program.target)
+            self.block += (block + runs).tolist()
+            self.place += [0] * port.size
+            block += int(runs.max()) + 1
+        for number, population in enumerate(network.populations):
+            first[population.name] = begin = len(self.block)
+            self.block += [0] * population.size
+            self.place += [0] * population.size
+            for box in np.flatnonzero(slices.population == number).tolist():
+                for place, neuron in enumerate(slices.members(population.shape, box).tolist()):
+                    self.block[begin + neuron], self.place[begin + neuron] = box, place
+        self.rows: list[dict[int, list]] = [{} for _ in self.block]
+        for projection, axons in zip(network.projections, self.program.mapping.axons, strict=True):
+            for line in range(len(axons.start) - 1):
+                for axon in range(axons.start[line], axons.start[line + 1]):
+                    self.rows[first[projection.source] + line].setdefault(
+                        int(axons.slice[axon]), []).append(
+                        (int(axons.synapses[axon]), projection.delay))
+
+    def _ways(self, block: int) -> tuple[int, list, list]:
+        """The chip of a block, [(chip, link, chip behind)] nearest first, [(core, its chip)]."""
+        slices, target = self.program.mapping.slices, self.program.target
+        home = int(slices.core[block]) // target.cores_per_chip if block < len(slices) else 0
+        links, heard, todo = [], [], deque([(home, None)])
+        if not any(rows for rows, of in zip(self.rows, self.block, strict=True) if of == block):
+            return home, [], []
+        slice_at = {int(core): i for i, core in enumerate(slices.core)}
+        while todo:
+            chip, came = todo.popleft()
+            route = self._route(chip, self.keys[block], came)
+            heard += [(slice_at[chip * target.cores_per_chip + core], chip)
+                      for core in range(target.cores_per_chip) if route >> (LINKS + 1 + core) & 1]
+            for link in range(LINKS):
+                if route >> link & 1:
+                    links.append((chip, link, int(self.machine.neighbour[chip, link])))
+                    todo.append((links[-1][2], link))
+        return home, links, heard
+
+    def _route(self, chip: int, key: int, came: int | None) -> int:
+        tables = self.program.mapping.routing.tables
+        for entry in range(tables.start[chip], tables.start[chip + 1]):
+            if key & int(tables.mask[entry]) == int(tables.key[entry]):
+                return int(tables.route[entry])
+        assert came is not None
+        return 1 << came
+
+    def _halvings(self, core: int, sender: int) -> int:
+        key, table, steps = self.keys[self.block[sender]], self.tables[core], 1
+        low, high = 0, len(table)
+        while table[(low + high) // 2] != key:
+            middle, steps = (low + high) // 2, steps + 1
+            low, high = (middle + 1, high) if table[middle] < key else (low, middle)
+        return steps
+
+
+def costs(target: Target) -> dict[str, int]:
+    """What the model takes of a target, times in picoseconds."""
+    loop, time = target.timer_loop, target.time_s
+    seconds = {
+        "update": time.neuron_update.value, "spike": time.spike_out.value,
+        "synapse": time.synaptic_event.value, "lookup": loop.lookup.value[0],
+        "halving": loop.lookup.value[1], "hop": time.hop_chip.value, "tick": time.tick.value,
+        **{name: getattr(loop, name).value for name in (
+            "timer", "receive", "start", "transfer", "row", "fetch", "link")}}
+    return {name: round(value * 1e12) for name, value in seconds.items()} | {
+        name: getattr(loop, name).value for name in ("buffer", "ticks", "colours")}

@@ -1,0 +1,50 @@
+"""A report whose energies do not add up is none."""
+
+import numpy as np
+import pytest
+from helpers.loihi_programs import payloads, program, relayed
+from nmcompile_backends.loihi import BACKEND
+from pydantic import ValidationError
+
+from nmcompile.mapping.capacity import demand
+from nmcompile.report import ReportFile, compiled_figures, run_figures
+from nmcompile.simulator import Exit, Modes, Perturbation, simulate
+
+
+@pytest.fixture
+def figures():
+    made = program(relayed(1), "loihi1", cut=2)
+    needs = demand(made.network, made.mapping, made.target, BACKEND)
+    sent = payloads(made.network, 15, np.random.default_rng(0), samples=2)
+    run = simulate(made, sent, modes=Modes(
+        exit_at=Exit(confidence=0.9), perturb=Perturbation(stuck_cores=1)))
+    wrong = {"weights": 0.0, "drop": 0.0, "add": 0.0, "stuck_cores": run.stuck.tolist(), "seed": 0}
+    compiled = compiled_figures(made, needs, ())
+    assert ReportFile.model_validate(compiled).model_dump() == compiled
+    return run_figures(compiled, made, run, np.zeros(2, int), wrong)
+
+
+def test_the_figures_of_a_run_are_a_report(figures):
+    assert ReportFile.model_validate(figures).model_dump() == figures
+    assert figures["timing"] == "fast"
+    assert figures["energy_range_j"]["synapse"]["low"] < figures["energy_j"]["synapse"]
+    # hops between chips are an estimate of unknown error, for time and so for static energy too
+    assert figures["energy_range_j"]["link"] is None
+    assert figures["energy_range_j"]["static"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f["layers"][1]["energy_j"].update(neuron=1.0), "energies of layers, neuron"),
+        (lambda f: f["energy_by_core"]["synapse"].append(1.0), "energies of cores, synapse"),
+        (lambda f: f["energy_by_constant"][0].update(energy_j=1.0),
+         "energies of constants, synapse"),
+        (lambda f: f["energy_j"].update(total=1.0), "energies of kinds add up to"),
+        (lambda f: f.update(outside=None), "some figures of its run are missing"),
+    ],
+)
+def test_sums_that_do_not_add_up_are_refused(figures, change, message):
+    change(figures)
+    with pytest.raises(ValidationError, match=message):
+        ReportFile.model_validate(figures)

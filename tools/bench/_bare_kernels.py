@@ -1,0 +1,67 @@
+"""What a loop reaches that does nothing but the additions of a layer: the limits of engine.py."""
+
+import numpy as np
+
+from nmcompile.arithmetic.jit import kernel
+
+
+@kernel
+def add_row(out, row):
+    """Add a row of weights."""
+    for i in range(len(out)):
+        out[i] += row[i]
+
+
+@kernel
+def dense(start, source, weight, out):
+    """Add the row weight[i] to out[f] for each source i of frame f."""
+    for frame in range(len(start) - 1):
+        for k in range(start[frame], start[frame + 1]):
+            add_row(out[frame], weight[source[k]])
+
+
+@kernel
+def sparse(start, source, rows, target, weight, out):
+    """Add the synapses rows[i] to rows[i + 1] to out[f] for each source i of frame f."""
+    for frame in range(len(start) - 1):
+        row = out[frame]
+        for k in range(start[frame], start[frame + 1]):
+            for synapse in range(rows[source[k]], rows[source[k] + 1]):
+                row[target[synapse]] += weight[synapse]
+
+
+@kernel
+def conv(start, channel, y, x, weight, stride, padding, out):
+    """Add the taps of each source of frame f to out[f], (rows, columns, channels).
+
+    channel, y, x  of each source
+    weight         (c_in, kernel height, kernel width, c_out)
+    """
+    _, height, width, _ = out.shape
+    for frame in range(len(start) - 1):
+        for k in range(start[frame], start[frame + 1]):
+            for ky in range(weight.shape[1]):
+                above = y[k] + padding - ky
+                for kx in range(weight.shape[2]):
+                    left = x[k] + padding - kx
+                    if above % stride == 0 and left % stride == 0:
+                        row, column = above // stride, left // stride
+                        if 0 <= row < height and 0 <= column < width:
+                            add_row(out[frame, row, column], weight[channel[k], ky, kx])
+
+
+@kernel
+def update(v, q, spikes, factor, threshold):
+    """Leaky integrate and fire with one factor and one threshold; q, spikes (frames, n)."""
+    for frame in range(len(q)):
+        update_row(v, q[frame], spikes[frame], factor, threshold)
+
+
+@kernel
+def update_row(v, q, spikes, factor, threshold):
+    """One step of `update`."""
+    for i in range(len(v)):
+        volt = np.int32(np.int32(v[i] * factor) >> 12) + q[i]
+        fired = volt > threshold
+        v[i] = 0 if fired else volt
+        spikes[i] = fired
