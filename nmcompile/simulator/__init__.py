@@ -7,6 +7,7 @@ from nmcompile.simulator.energy import (
     UNKNOWN,
     Ledger,
     energy_by_slice,
+    kinds_of,
     ledger,
     time_ratios,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Samples",
     "energy_by_slice",
     "expected_traffic",
+    "kinds_of",
     "ledger",
     "noisy",
     "parse_perturbation",
