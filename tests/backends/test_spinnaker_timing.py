@@ -18,7 +18,7 @@ from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report.figures import run_figures
 from nmcompile.simulator import simulate
-from nmcompile.simulator.fast import FastTiming
+from nmcompile.simulator.packets import fast_timing
 from nmcompile.target import load_target
 
 BACKEND = backend("spinnaker")
@@ -106,7 +106,7 @@ def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program):
     rng = np.random.default_rng(1)
     inputs = {"image": (rng.random((3, 9, 1, 6, 6)) < 0.4).astype(np.int32)}
     found = simulate(program, inputs, timing=BACKEND.timing(program))
-    wanted = simulate(program, inputs, timing=FastTiming(program)).counts
+    wanted = simulate(program, inputs, timing=fast_timing(program)).counts
     for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
         np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted, name))
     assert found.counts.hops.sum() > 0
