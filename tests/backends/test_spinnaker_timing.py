@@ -92,7 +92,7 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
     late = {name: sum(part.late[name] for part in parts) for name in parts[0].late}
     cores = list(zip(*[plain.cores for plain in models], strict=True))
     for name, wanted in {
-        "rows": [sum(core.late_rows for core in both) for both in cores],
+        "late_rows": [sum(core.late_rows for core in both) for both in cores],
         "skipped_synapses": [sum(core.skipped for core in both) for both in cores],
         "lost_packets": [sum(core.lost for core in both) for both in cores],
         "skipped_ticks": [sum(core.missed for core in both) for both in cores],
@@ -128,7 +128,7 @@ def test_a_tick_too_short_for_the_updates_alone_makes_every_step_late(program):
     (found,) = found_in(short, np.zeros((5, 1, 75), int))
     three = program.mapping.slices.sizes() == 3
     assert np.all(found.overran >= np.count_nonzero(three))
-    assert np.all(found.late["updates"][three] == 5)
+    assert np.all(found.late["late_updates"][three] == 5)
 
 
 def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
@@ -137,7 +137,7 @@ def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
     spikes = np.zeros((12, 1, 75), int)
     spikes[0, 0, 36:63] = 1  # all of the convolution, whose synapses have a delay of 1
     (found,) = found_in(slow, spikes)
-    assert found.late["rows"].sum() > 0
+    assert found.late["late_rows"].sum() > 0
     assert 0 < found.late["skipped_synapses"].sum() < found.events.sum()
 
 
@@ -148,7 +148,7 @@ def test_what_is_late_is_in_the_report(program):
     run_ = simulate(slow, inputs, timing=BACKEND.timing(slow))
     latency = run_figures({"layers": []}, slow, run_, None)["latency_s"]
     assert 0 < latency["overruns"] == run_.overran <= run_.frames
-    assert latency["late"]["rows"] == run_.late["rows"].sum() > 0
+    assert latency["late"]["late_rows"] == run_.late["late_rows"].sum() > 0
     in_time = simulate(program, inputs, timing=BACKEND.timing(program))
     latency = run_figures({"layers": []}, program, in_time, None)["latency_s"]
     assert latency["overruns"] == 0
