@@ -45,10 +45,10 @@ def _latency(figures: Figures) -> None:
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
                    "the chip's cores would fall behind")
-    late = {name: count for name, count in (latency["late"] or {}).items() if count}
+    late = [f"{name.replace('_', ' ')} {count:,}" for name, count in figures["late"].items()
+            if count]
     if late:
-        counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in late.items())
-        click.echo(f"late      {counts}: the chip's spikes would differ from these")
+        click.echo(f"late      {', '.join(late)}: the chip's own spikes would differ")
 
 
 def _energy(figures: Figures) -> None:
