@@ -7,6 +7,7 @@ from nmcompile.simulator.energy import (
     UNKNOWN,
     Ledger,
     energy_by_slice,
+    kinds_of,
     ledger,
     time_ratios,
 )
@@ -14,7 +15,7 @@ from nmcompile.simulator.exits import Exit, Exits, require_decision
 from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import Counts, Modes, Run, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, Samples, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [
@@ -32,8 +33,10 @@ __all__ = [
     "Perturbation",
     "RecordFile",
     "Run",
+    "Samples",
     "energy_by_slice",
     "expected_traffic",
+    "kinds_of",
     "ledger",
     "noisy",
     "parse_perturbation",

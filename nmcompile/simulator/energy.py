@@ -25,6 +25,7 @@ KIND_OF = {
     "energy_j.hop_chip": "link",
     STATIC: "static",
 }
+IDLE = "energy_j.neuron_idle"
 UNKNOWN = (np.nan, np.nan)
 MODELS = ("cycle", "fast")  # of time, that count with time_s
 SAME = 1e-9  # share by which the length of a step may differ from the tick that ends it
@@ -32,7 +33,7 @@ SAME = 1e-9  # share by which the length of a step may differ from the tick that
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ledger:
-    """What each constant of a target costs in a run, in the order of KIND_OF.
+    """What each constant of a target costs in a run, in the order of `kinds_of`.
 
     kind    (c,) numbers of KINDS
     events  (c, slices + 1) float64 of each slice; the last entry is what the inputs cause. Of the
@@ -64,25 +65,31 @@ class Ledger:
         return low, high
 
 
+def kinds_of(target: Target) -> dict[str, str]:
+    """The constants of `target` that cost energy, and the kind of each."""
+    return KIND_OF | ({IDLE: "neuron"} if target.energy_j.neuron_idle else {})
+
+
 def ledger(program: Program, run: Run) -> Ledger:
     """The ledger of a run."""
     target, counts = program.target, run.counts
     updated = compartments(program.network, program.mapping.slices) * run.frames
     events = np.stack([
         np.append(counts.events, 0),
-        np.append(updated, 0),
+        np.append(updated - counts.idle, 0),
         np.append(counts.spikes[:-1], 0),
         counts.packets_out,
         np.append(counts.packets_in, 0),
         *counts.hops.T,
         _chip_seconds(program, run),
+        *([np.append(counts.idle, 0)] if target.energy_j.neuron_idle else []),
     ]).astype(np.float64)
-    constants = target.constants()
-    cost = np.array([constants[name].value for name in KIND_OF], np.float64)
-    ratios = np.array([constants[name].ratios or UNKNOWN for name in KIND_OF])
-    ratios[-1] *= time_ratios(target, run)
+    constants, kinds = target.constants(), kinds_of(target)
+    cost = np.array([constants[name].value for name in kinds], np.float64)
+    ratios = np.array([constants[name].ratios or UNKNOWN for name in kinds])
+    ratios[list(kinds).index(STATIC)] *= time_ratios(target, run)
     return Ledger(
-        kind=np.array([KINDS.index(kind) for kind in KIND_OF.values()]), events=events,
+        kind=np.array([KINDS.index(kind) for kind in kinds.values()]), events=events,
         joules=events * cost[:, None], ratios=ratios)
 
 
