@@ -99,7 +99,8 @@ class MulticastTraffic:
 class MulticastTiming:
     """The time of each step where routers copy packets, from counts alone.
 
-    As `FastTiming`: a packet takes the time of a hop on each link that it crosses.
+    As `FastTiming`: a packet takes the time of a hop on each link that it crosses. A core that is a
+    processor sends and receives one after the other: there both add up.
     """
 
     name = "fast"
@@ -110,6 +111,8 @@ class MulticastTiming:
         ones, columns = np.ones(len(on_core), np.int64), np.arange(len(on_core))
         self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
         self._compartments = compartments(program.network, program.mapping.slices)
+        serial = self._cost.sequential
+        self._both = np.add if serial is not None and serial.value else np.maximum
         self._barrier = barrier_ps(program, cores)
         self._tick = picoseconds(self._cost.tick.value) if self._cost.tick else 0
 
@@ -139,7 +142,8 @@ class MulticastTiming:
             tally.packets_in * picoseconds(cost.packet_in.value)
             + tally.events * picoseconds(cost.synaptic_event.value))
         hop, none = picoseconds(cost.hop_chip.value), np.zeros_like(tally.hops[0])
-        slowest = np.maximum(self._by_core(sending), self._by_core(receiving))
+        slowest = self._both(
+            self._on_core @ sending.T, self._on_core @ receiving.T).max(axis=0)
         worked = np.maximum(slowest, hop * tally.loads.max(axis=1)) + hop * tally.longest
         step = np.maximum(worked + self._barrier, self._tick)
         return Costs(
@@ -147,10 +151,7 @@ class MulticastTiming:
             packets_out=tally.packets_out.sum(axis=0),
             hops=np.stack([none, none, tally.hops.sum(axis=0)], axis=1),
             events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
-            busy_s=np.maximum(sending, receiving).sum(axis=0) / PICO)
-
-    def _by_core(self, work: Array) -> Array:
-        return np.asarray((self._on_core @ work.T).max(axis=0))
+            busy_s=self._both(sending, receiving).sum(axis=0) / PICO)
 
 
 def expected_multicast(program: Program) -> Expected:

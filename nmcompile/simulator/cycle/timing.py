@@ -6,6 +6,7 @@ import numpy as np
 
 from nmcompile.arithmetic.jit import threads
 from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Frames, Program
 from nmcompile.simulator._events_kernels import N_COUNT, N_SUM
 from nmcompile.simulator.cycle._fields import N_PACKET
