@@ -45,6 +45,10 @@ def _latency(figures: Figures) -> None:
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are longer than the chip's tick: "
                    "its cores would fall behind")
+    late = [f"{name.replace('_', ' ')} {count:,}" for name, count in figures["late"].items()
+            if count]
+    if late:
+        click.echo(f"late      {', '.join(late)}: the chip's own spikes would differ")
 
 
 def _energy(figures: Figures) -> None:

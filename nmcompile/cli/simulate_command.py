@@ -25,7 +25,7 @@ from nmcompile.errors import NmcError
     type=click.Choice(["direct", "rate", "latency"]),
     help="How values become spikes; without it they are sent as they are.",
 )
-@click.option("--timing", default="fast", show_default=True, metavar="NAME",
+@click.option("--timing", default="cycle", show_default=True, metavar="NAME",
               help="Model of time; the report says which.")
 @click.option(
     "--record",

@@ -3,6 +3,7 @@
 from nmcompile.simulator.energy import (
     KIND_OF,
     KINDS,
+    SAME,
     UNKNOWN,
     Ledger,
     energy_by_slice,
@@ -11,15 +12,16 @@ from nmcompile.simulator.energy import (
     time_ratios,
 )
 from nmcompile.simulator.exits import Exit, Exits, require_decision
-from nmcompile.simulator.packets import expected_traffic
+from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import TIMINGS, Counts, Modes, Run, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, Samples, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [
     "KINDS",
     "KIND_OF",
+    "SAME",
     "TIMINGS",
     "UNKNOWN",
     "Counts",
@@ -31,6 +33,7 @@ __all__ = [
     "Perturbation",
     "RecordFile",
     "Run",
+    "Samples",
     "energy_by_slice",
     "expected_traffic",
     "kinds_of",

@@ -24,20 +24,20 @@ def like(start, ends):
     number, owner, lists = np.empty(n, np.int32), np.empty(n, np.int64), 0
     for source in range(n):
         low, high = start[source], start[source + 1]
-        place = np.int64(high - low)
+        slot = np.int64(high - low)
         for k in range(low, high):
-            place = (place * 1000003 ^ np.int64(ends[k])) & 0xFFFFFFFFFFFF
-        place = (place ^ place >> 20) & (size - 1)
-        while table[place] >= 0:
-            other = owner[table[place]]
+            slot = (slot * 1000003 ^ np.int64(ends[k])) & 0xFFFFFFFFFFFF
+        slot = (slot ^ slot >> 20) & (size - 1)
+        while table[slot] >= 0:
+            other = owner[table[slot]]
             if same(ends[low:high], ends[start[other] : start[other + 1]]):
                 break
-            place = place + 1 & (size - 1)
-        if table[place] < 0:
-            table[place] = lists
+            slot = slot + 1 & (size - 1)
+        if table[slot] < 0:
+            table[slot] = lists
             owner[lists] = source
             lists += 1
-        number[source] = table[place]
+        number[source] = table[slot]
     return number, owner[:lists].copy()
 
 
@@ -63,21 +63,29 @@ def taken(source, begin, end, first, n):
 
 
 @kernel
-def add(out, row, value):
-    """Add `value` times a row of weights."""
-    if value == 1:
-        for i in range(len(out)):
-            out[i] += row[i]
-    else:
-        for i in range(len(out)):
-            out[i] += value * row[i]
+def place(i):
+    """`i` as an index without a sign, which needs no look at whether it counts from the end."""
+    return np.uint64(i)
 
 
 @kernel
-def add_four(out, a, b, c, d):
-    """Add four rows of weights at once, each once."""
-    for i in range(len(out)):
-        out[i] += np.int32(a[i]) + np.int32(b[i]) + np.int32(c[i]) + np.int32(d[i])
+def add(out, at, row, begin, n, value):
+    """Add `value` times n weights of `row` from `begin` on to `out` from `at` on."""
+    i, j = place(at), place(begin)
+    if value == 1:
+        for k in range(place(n)):
+            out[i + k] += row[j + k]
+    else:
+        for k in range(place(n)):
+            out[i + k] += value * row[j + k]
+
+
+@kernel
+def add_four(out, weight, a, b, c, d, low, high):
+    """Add columns low to high of four rows at once, each once."""
+    for i in range(place(low), place(high)):
+        out[i] += (np.int32(weight[a, i]) + np.int32(weight[b, i])
+                   + np.int32(weight[c, i]) + np.int32(weight[d, i]))
 
 
 @kernel
@@ -104,13 +112,11 @@ def add_rows(out, weight, source, payload, first, low, high, ones):
     """Add columns low to high of the rows of all sources to `out`."""
     k = 0
     while ones and k + 4 <= len(source):
-        a, b = source[k] - first, source[k + 1] - first
-        c, d = source[k + 2] - first, source[k + 3] - first
-        add_four(out, weight[a, low:high], weight[b, low:high], weight[c, low:high],
-                 weight[d, low:high])
+        add_four(out, weight, place(source[k] - first), place(source[k + 1] - first),
+                 place(source[k + 2] - first), place(source[k + 3] - first), low, high)
         k += 4
     while k < len(source):
-        add(out, weight[source[k] - first, low:high], payload[k])
+        add(out, low, weight[source[k] - first], low, high - low, payload[k])
         k += 1
 
 
@@ -135,7 +141,7 @@ def dense(
             for run in range(runs[own], runs[own + 1]):
                 i, j = max(low[run], part[0]), min(high[run], part[1])
                 if i < j:
-                    add_rows(row[i:j], weight, source[begin:stop], payload[begin:stop], first, i, j,
+                    add_rows(row, weight, source[begin:stop], payload[begin:stop], first, i, j,
                              ones)
             begin = stop
 
@@ -245,12 +251,11 @@ def conv(
                         c0, c1 = max(low[box, 0], base), min(high[box, 0], base + per_group)
                         touched = True
                         if hop == 1 and c1 - c0 == c_out and tap < end:
-                            n, i, j = (end - tap) * c_out, x * c_out, at + tap * c_out
-                            add(sums[i : i + n], flat[j : j + n], value)
+                            add(sums, x * c_out, flat, at + tap * c_out, (end - tap) * c_out, value)
                             tap = end
                         while tap < end and c0 < c1:
-                            i, j = x * c_out, at + tap * per_group - base
-                            add(sums[i + c0 : i + c1], flat[j + c0 : j + c1], value)
+                            begin = at + tap * per_group + c0 - base
+                            add(sums, x * c_out + c0, flat, begin, c1 - c0, value)
                             tap += 1
                             x += hop
             if touched:
@@ -260,11 +265,11 @@ def conv(
 @kernel
 def turn(sums, c_out, width, height, y, out):
     """Add the sums of row y, channel by channel, to `out` (channels, rows, columns); clear them."""
-    for channel in range(c_out):
-        place = (channel * height + y) * width
-        row = out[place : place + width]
-        for x in range(width):
-            row[x] += sums[x * c_out + channel]
+    step = place(c_out)
+    for channel in range(step):
+        row = (channel * place(height) + place(y)) * place(width)
+        for x in range(place(width)):
+            out[row + x] += sums[x * step + channel]
     sums[:] = 0
 
 
@@ -315,12 +320,8 @@ def sparse(start, source, payload, first, rows, target, weight, column, out):
         begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
         for k in range(begin, end):
             value, one = payload[k], source[k] - first
-            if value == 1:
-                for synapse in range(rows[one], rows[one + 1]):
-                    row[target[synapse]] += weight[synapse]
-            else:
-                for synapse in range(rows[one], rows[one + 1]):
-                    row[target[synapse]] += value * weight[synapse]
+            for synapse in range(place(rows[one]), place(rows[one + 1])):
+                row[place(target[synapse])] += value * weight[synapse]
 
 
 @kernel

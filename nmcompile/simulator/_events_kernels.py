@@ -5,8 +5,8 @@ from numba import prange
 from nmcompile.arithmetic.jit import bare_kernel, kernel, parallel_kernel
 from nmcompile.simulator._traffic_kernels import between
 
-UPDATE, SPIKE, OUT, IN, EVENT = range(5)  # columns of `cost`
-N_COST = 5
+UPDATE, SPIKE, OUT, IN, EVENT, SERIAL = range(6)  # columns of `cost`
+N_COST = 6
 # Columns of counts of a frame and of sums, a row for each slice and the last for the inputs
 FIRED, OUTGOING, INCOMING, EVENTS, HOPS_X, HOPS_Y, HOPS_CHIP, BUSY = range(8)
 N_COUNT, N_SUM = 4, 8
@@ -116,7 +116,8 @@ def work_up(counts, on_core, updates, cost, sums, work):
     """Add the counts of a frame to `sums`, and to the `work` of each core; clear them.
 
     updates  (slices + 1,) compartments of each slice
-    work     (cores + 1, 2) picoseconds that each core sends and receives for; none for the inputs
+    work     (cores + 1, 2) picoseconds that each core sends and receives for; none for the inputs.
+             A core that does one after the other has all of them as the first
     """
     work[:] = 0
     inputs = len(counts) - 1
@@ -124,6 +125,8 @@ def work_up(counts, on_core, updates, cost, sums, work):
         sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
                    + counts[box, OUTGOING] * cost[OUT])
         receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
+        if cost[SERIAL]:
+            sending, receiving = sending + receiving, 0
         if box != inputs:
             work[on_core[box], SENDING] += sending
             work[on_core[box], RECEIVING] += receiving

@@ -8,10 +8,10 @@ BLOCK = 16  # places that are looked at together
 
 
 @kernel
-def any_of(row):
-    """Whether a place of `row` is not zero."""
-    bits = row[0]
-    for i in range(1, BLOCK):
+def any_of(row, first):
+    """Whether one of a block's places of `row` is not zero."""
+    bits = row[first]
+    for i in range(first, first + np.uint64(BLOCK)):
         bits |= row[i]
     return bits != 0
 
@@ -19,19 +19,16 @@ def any_of(row):
 @kernel
 def listed(row, at, source, payload):
     """List the spikes of `row` from `at` on; where they end. One place more may be written."""
-    n = len(row)
-    whole = n // BLOCK * BLOCK
-    for first in range(0, whole, BLOCK):
-        if any_of(row[first : first + BLOCK]):
-            for i in range(first, first + BLOCK):
-                source[at] = i
-                payload[at] = row[i]
-                at += row[i] != 0
-    for i in range(whole, n):
-        source[at] = i
-        payload[at] = row[i]
-        at += row[i] != 0
-    return at
+    to, block = np.uint64(at), np.uint64(BLOCK)
+    n = np.uint64(len(row))
+    for first in range(np.uint64(0), n, block):
+        end = first + block
+        if end > n or any_of(row, first):
+            for i in range(first, min(end, n)):
+                source[to] = i
+                payload[to] = row[i]
+                to += np.uint64(row[i] != 0)
+    return np.int64(to)
 
 
 @kernel
@@ -70,9 +67,9 @@ def gather(start, source, payload, samples, first, all_samples, offset, at, send
     """
     for frame in range(len(start) - 1):
         whole = frame // samples * all_samples + first + frame % samples
-        place = at[whole]
-        for k in range(start[frame], start[frame + 1]):
-            sender[place] = source[k] + np.int32(offset)
-            sent[place] = payload[k]
-            place += 1
-        at[whole] = place
+        place = np.uint64(at[whole])
+        begin, n = np.uint64(start[frame]), np.uint64(start[frame + 1] - start[frame])
+        for k in range(n):
+            sender[place + k] = source[begin + k] + np.int32(offset)
+            sent[place + k] = payload[begin + k]
+        at[whole] += n

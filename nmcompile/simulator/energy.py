@@ -27,6 +27,8 @@ KIND_OF = {
 }
 IDLE = "energy_j.neuron_idle"
 UNKNOWN = (np.nan, np.nan)
+MODELS = ("cycle", "fast")  # of time, that count with time_s
+SAME = 1e-9  # share by which the length of a step may differ from the tick that ends it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,17 +106,21 @@ def energy_by_slice(program: Program, run: Run) -> dict[str, Array]:
 def time_ratios(target: Target, run: Run) -> tuple[float, float]:
     """The least and the largest that the time of a run can be, as shares of it; NaN if not known.
 
-    Times of work are sums and maxima of the constants that took part, so they change by no more
-    than the one that changes most. Steps that a tick ends are taken to end with it.
+    Times of work are sums and maxima of the constants of `time_s` that took part, so they change
+    by no more than the one that changes most; what the target's `network` adds is not counted.
+    Steps that a tick ends are taken to end with it. Of a chip's own model nothing else is known.
     """
     cost, total = target.time_s, float(run.step_s.sum())
-    tick = run.step_s == cost.tick.value if cost.tick else np.zeros(run.step_s.shape, bool)
+    tick = np.zeros(run.step_s.shape, bool)
+    if cost.tick:
+        tick = np.isclose(run.step_s, cost.tick.value, rtol=SAME, atol=0)
     held = float(run.step_s[tick].sum())
     ends = np.zeros(2)
     if held and cost.tick:
         ends += held * np.array(cost.tick.ratios or UNKNOWN)
     if total > held:
-        worked = np.array([ratios or UNKNOWN for ratios in _ratios_of_work(target, run)])
+        known = _ratios_of_work(target, run) if run.timing in MODELS else [None]
+        worked = np.array([ratios or UNKNOWN for ratios in known])
         ends += (total - held) * np.array([worked[:, 0].min(), worked[:, 1].max()])
     low, high = ends / total if total else (1.0, 1.0)
     return float(low), float(high)

@@ -23,7 +23,7 @@ from nmcompile.simulator.spikes import Spikes, gathered
 
 Sent = dict[str, Array]
 AT_ONCE = 1 << 20  # bytes of currents and spikes that a lane works on, about a cache of a core
-LANE = 16  # samples of a lane, at most
+LANE = 32  # samples of a lane, at most
 BLOCK = 128  # steps that all lanes run before their spikes are gathered, at most
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
 

@@ -22,6 +22,7 @@ from nmcompile.simulator._events_kernels import (
     N_COST,
     OUT,
     OUTGOING,
+    SERIAL,
     SPIKE,
     UPDATE,
     count_up,
@@ -47,7 +48,8 @@ class Events:
     updates   (slices + 1,) int32 compartments; the inputs have none
     axon      (n + 1,) int64 where those of each begin; (a,) int32 slice, (a,) int32 synapses
     detours   ways around dead links
-    cost      (N_COST,) int64 picoseconds of each kind of event
+    cost      (N_COST,) int64 picoseconds of each kind of event; and SERIAL, 1 where a core does not
+              send and receive at once
     """
 
     cores: Array
@@ -110,6 +112,7 @@ def _cost(program: Program) -> Array:
                              (OUT, time.packet_out), (IN, time.packet_in),
                              (EVENT, time.synaptic_event)):
         cost[column] = picoseconds(constant.value)
+    cost[SERIAL] = time.sequential is not None and time.sequential.value
     return cost
 
 

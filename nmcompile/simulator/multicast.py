@@ -99,8 +99,7 @@ class MulticastTraffic:
 class MulticastTiming:
     """The time of each step where routers copy packets, from counts alone.
 
-    As `FastTiming`: a packet takes the time of a hop on each link that it crosses. A core that is a
-    processor sends and receives one after the other: there both add up.
+    As `FastTiming`: a packet takes the time of a hop on each link that it crosses.
     """
 
     name = "fast"
@@ -111,10 +110,10 @@ class MulticastTiming:
         ones, columns = np.ones(len(on_core), np.int64), np.arange(len(on_core))
         self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
         self._compartments = compartments(program.network, program.mapping.slices)
-        serial = self._cost.sequential
-        self._both = np.add if serial is not None and serial.value else np.maximum
         self._barrier = barrier_ps(program, cores)
         self._tick = picoseconds(self._cost.tick.value) if self._cost.tick else 0
+        serial = self._cost.sequential
+        self._both = np.add if serial is not None and serial.value else np.maximum
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
@@ -142,8 +141,7 @@ class MulticastTiming:
             tally.packets_in * picoseconds(cost.packet_in.value)
             + tally.events * picoseconds(cost.synaptic_event.value))
         hop, none = picoseconds(cost.hop_chip.value), np.zeros_like(tally.hops[0])
-        slowest = self._both(
-            self._on_core @ sending.T, self._on_core @ receiving.T).max(axis=0)
+        slowest = self._by_core(sending, receiving)
         worked = np.maximum(slowest, hop * tally.loads.max(axis=1)) + hop * tally.longest
         step = np.maximum(worked + self._barrier, self._tick)
         return Costs(
@@ -152,6 +150,11 @@ class MulticastTiming:
             hops=np.stack([none, none, tally.hops.sum(axis=0)], axis=1),
             events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
             busy_s=self._both(sending, receiving).sum(axis=0) / PICO)
+
+    def _by_core(self, sending: Array, receiving: Array) -> Array:
+        """(frames,) picoseconds of the busiest core."""
+        parts = self._on_core @ sending.T, self._on_core @ receiving.T
+        return np.asarray(self._both(*parts).max(axis=0))
 
 
 def expected_multicast(program: Program) -> Expected:

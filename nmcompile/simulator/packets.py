@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nmcompile.mapping import Program, Timing
 from nmcompile.simulator.cycle import CycleTiming
 from nmcompile.simulator.fast import FastTiming
@@ -20,6 +22,9 @@ def cycle_timing(program: Program) -> Timing:
     Where it does not, as for chips that are one tile, counts alone tell the time.
     """
     return fast_timing(program) if program.target.network is None else CycleTiming(program)
+
+
+TIMINGS: dict[str, Callable[[Program], Timing]] = {"cycle": cycle_timing, "fast": fast_timing}
 
 
 def expected_traffic(program: Program) -> Expected:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Protocol
 
 import numpy as np
 
@@ -15,11 +16,10 @@ from nmcompile.simulator.batch import Batch, Progress, Setting
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
 from nmcompile.simulator.idle import Idle
-from nmcompile.simulator.packets import cycle_timing, fast_timing
+from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
-TIMINGS: dict[str, Callable[[Program], Timing]] = {"cycle": cycle_timing, "fast": fast_timing}
 BATCH = 256  # samples that run at once, at most
 STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
 
@@ -72,6 +72,9 @@ class Run:
     scores      output name -> (samples, *shape): spike counts, or membranes summed over the steps
     records     population -> variable -> (samples, steps, *shape), in the network's own time; what
                 a file keeps is not here
+    overran     (samples, chip_steps) int64 cores that were not done when the next step began, on
+                chips that do not wait for them; None on others
+    late        what came too late there, and how often: (slices,) int64 each
     exits       when samples stopped, if they could
     stuck       (k,) cores that were silent
     """
@@ -83,6 +86,8 @@ class Run:
     counts: Counts
     scores: dict[str, Array]
     records: dict[str, dict[str, Array]]
+    overran: Array | None = None
+    late: dict[str, Array] = field(default_factory=dict)
     exits: Exits | None = None
     stuck: Array
 
@@ -97,9 +102,20 @@ class Run:
         return int(self.ran.sum())
 
 
+class Samples(Protocol):
+    """Payloads of an input, (samples, steps, *shape) int32: an array, or what makes its parts."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all samples."""
+
+    def __getitem__(self, samples: slice, /) -> Array:
+        """Some samples after each other."""
+
+
 def simulate(
     program: Program,
-    inputs: dict[str, Array],
+    inputs: Mapping[str, Samples],
     *,
     timing: Timing | None = None,
     record: tuple[str, ...] = (),
@@ -139,7 +155,7 @@ def simulate(
 
 
 def steps_of(
-    program: Program, inputs: dict[str, Array], *, timing: Timing | None = None,
+    program: Program, inputs: Mapping[str, Samples], *, timing: Timing | None = None,
     modes: Modes = Modes(),
 ) -> list[Costs]:
     """What each step of the first of the samples in `inputs` takes, by itself."""
@@ -173,6 +189,10 @@ def _run(setting: Setting, batches: list[Batch]) -> Run:
         ran=np.concatenate([batch.ran for batch in batches]),
         counts=_counts(costs, [batch.log.idle for batch in batches]),
         scores=scores,
+        overran=(np.concatenate([batch.overran for batch in batches])
+                 if costs[0].overran is not None else None),
+        late={name: np.sum([block.late[name] for block in costs], axis=0)
+              for name in costs[0].late},
         records=records.values if isinstance(records, Memory) else {},
         exits=exits.joined(watches) if watches else None,
         stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)

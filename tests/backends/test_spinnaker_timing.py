@@ -16,6 +16,7 @@ from nmcompile.ir import Input, Network, Output, Population, Projection, run, ve
 from nmcompile.ir.neurons import LIF
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
+from nmcompile.report.figures import run_figures
 from nmcompile.simulator import simulate
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.target import load_target
@@ -138,6 +139,20 @@ def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
     (found,) = found_in(slow, spikes)
     assert found.late["rows"].sum() > 0
     assert 0 < found.late["skipped_synapses"].sum() < found.events.sum()
+
+
+def test_what_is_late_is_in_the_report(program):
+    slow = replace(program, target=program.target.model_copy(update={
+        "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))
+    inputs = {"image": np.ones((2, 9, 1, 6, 6), np.int32)}
+    run_ = simulate(slow, inputs, timing=BACKEND.timing(slow))
+    figures = run_figures({"layers": []}, slow, run_, None)
+    assert 0 < figures["latency_s"]["overruns"] == np.count_nonzero(run_.overran) <= run_.frames
+    assert figures["late"]["rows"] == run_.late["rows"].sum() > 0
+    in_time = simulate(program, inputs, timing=BACKEND.timing(program))
+    figures = run_figures({"layers": []}, program, in_time, None)
+    assert figures["latency_s"]["overruns"] == 0
+    assert not any(figures["late"].values())
 
 
 def test_samples_that_go_on_are_timed_as_if_by_themselves(program):
