@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from nmcompile.dump import is_stage, load_stage
-from nmcompile.encode import encode
+from nmcompile.encode import Encoded, encode
 from nmcompile.errors import NmcError
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.frontends.interface import Request, Traced
@@ -105,10 +103,9 @@ def require_labels(network: Network, data: DataFile, where: str) -> None:
         )
 
 
-def require_payload(port: Input, values: dict[str, Array], target: Target, where: str) -> None:
+def require_payload(port: Input, sent: Encoded, target: Target, where: str) -> None:
     """Refuse values that the spikes of an input cannot carry."""
-    sent = values[port.name]
-    if port.format.payload_bits == 0 and ((sent != 0) & (sent != 1)).any():
+    if port.format.payload_bits == 0 and not sent.binary:
         raise NmcError(
             where,
             f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
@@ -117,10 +114,9 @@ def require_payload(port: Input, values: dict[str, Array], target: Target, where
         )
 
 
-def require_reach(port: Input, values: dict[str, Array], where: str) -> None:
+def require_reach(port: Input, sent: Encoded, where: str) -> None:
     """Refuse values far beyond those that an input was compiled for."""
-    reach = port.format.limit * port.format.scale
-    peak = float(np.abs(values[port.name]).max())
+    reach, peak = port.format.limit * port.format.scale, sent.peak
     if port.format.payload_bits and peak > reach * 1.002:
         raise NmcError(
             where,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
@@ -12,7 +14,71 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
 Encoding = Literal["direct", "rate", "latency"]
+PART = 256  # samples that are looked at at a time
 ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """What an input sends, made as it is asked for: `encoded[first:end]` are samples of it.
+
+    values    (samples, *shape) to be encoded, or (samples, given steps, *shape)
+    steps     for which they are sent; a series that is shorter ends with silence
+    encoding  None for a series, which is sent as it is
+    seed      of the spikes of "rate", which do not depend on how samples are asked for
+    """
+
+    values: Array
+    steps: int
+    encoding: Encoding | None
+    seed: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(samples, steps, *shape)."""
+        return (len(self.values), self.steps, *self.values.shape[1 if self.encoding else 2 :])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, samples: slice) -> Array:
+        """(k, steps, *shape) float32 of samples after each other."""
+        first, end, _ = samples.indices(len(self.values))
+        values = self.values[first:end]
+        if self.encoding is None:
+            return _fitted(values, self.steps).astype(np.float32)
+        if self.encoding == "direct":
+            return np.repeat(values[:, None].astype(np.float32), self.steps, axis=1)
+        if self.encoding == "rate":
+            return self._rate(values, first)
+        when = np.rint((1 - values) * (self.steps - 1))
+        clock = np.arange(self.steps).reshape(1, -1, *[1] * (values.ndim - 1))
+        return ((clock == when[:, None]) & (values[:, None] > 0)).astype(np.float32)
+
+    def _rate(self, values: Array, first: int) -> Array:
+        """Spikes of samples from `first` on: the draws of all samples are one after the other."""
+        draws = np.random.PCG64(self.seed).advance(first * prod(self.shape[1:]))
+        drawn = np.random.Generator(draws).random((len(values), *self.shape[1:]))
+        return (drawn < values[:, None]).astype(np.float32)
+
+    @property
+    def binary(self) -> bool:
+        """Whether all that is sent is 0 or 1."""
+        return self.encoding in ("rate", "latency") or all(
+            ((part == 0) | (part == 1)).all() for part in self._parts())
+
+    @property
+    def peak(self) -> float:
+        """The largest magnitude that is sent."""
+        if self.encoding in ("rate", "latency"):
+            return 1.0
+        return max(float(np.abs(part).max()) for part in self._parts())
+
+    def _parts(self) -> Iterator[Array]:
+        """What is sent, without repetition, some samples at a time."""
+        for first in range(0, len(self.values), PART):
+            part = self.values[first : first + PART]
+            yield (part[:, : self.steps] if self.encoding is None else part).astype(np.float32)
 
 
 def encode(
@@ -26,6 +92,23 @@ def encode(
 ) -> dict[str, Array]:
     """`values` as inputs of `network`: name -> (samples, steps, *shape) float32.
 
+    As `encoded`, all at once.
+    """
+    found = encoded(values, network, steps=steps, encoding=encoding, seed=seed, where=where)
+    return {name: sent[:] for name, sent in found.items()}
+
+
+def encoded(
+    values: Array,
+    network: Network,
+    *,
+    steps: int | None = None,
+    encoding: Encoding | None = None,
+    seed: int = 0,
+    where: str = "input",
+) -> dict[str, Encoded]:
+    """`values` as inputs of `network`, by name, made as they are asked for.
+
     values    (samples, *shape) to be encoded, or (samples, steps, *shape) to be sent as they are;
               the axes of `shape` may be flattened
     steps     for values, how long they are sent (default: as the network says); for series,
@@ -36,8 +119,7 @@ def encode(
     if len(network.inputs) != 1:
         raise NmcError(where, f"the network has {len(network.inputs)} inputs, one is supported")
     port = network.inputs[0]
-    series = _is_series(values, port.shape, where)
-    if series:
+    if _is_series(values, port.shape, where):
         if encoding not in (None, "direct"):
             raise NmcError(
                 where,
@@ -45,17 +127,20 @@ def encode(
                 f"has {values.shape[1]} steps",
                 "Leave out --encode.",
             )
-        sent = _series(values.reshape(*values.shape[:2], *port.shape), steps)
-    else:
-        sent = _encoded(
-            values.reshape(len(values), *port.shape),
-            network,
-            steps,
-            encoding or "direct",
-            seed,
+        values = values.reshape(*values.shape[:2], *port.shape)
+        return {port.name: Encoded(values=values, steps=steps or values.shape[1], encoding=None,
+                                   seed=seed)}
+    steps = steps or network.steps
+    if steps is None:
+        raise NmcError(
             where,
+            "holds one value for each sample and the model does not say for how many steps",
+            "Add --steps N.",
         )
-    return {port.name: sent.astype(np.float32)}
+    if encoding in ("rate", "latency"):
+        _require_unit_range(values, encoding, where)
+    return {port.name: Encoded(values=values.reshape(len(values), *port.shape), steps=steps,
+                               encoding=encoding or "direct", seed=seed)}
 
 
 def _is_series(values: Array, shape: tuple[int, ...], where: str) -> bool:
@@ -84,33 +169,14 @@ def _is_series(values: Array, shape: tuple[int, ...], where: str) -> bool:
     return series
 
 
-def _series(values: Array, steps: int | None) -> Array:
-    if steps is None or steps == values.shape[1]:
+def _fitted(values: Array, steps: int) -> Array:
+    """`values` (samples, given steps, ...) cut to `steps`, or with silence behind."""
+    if steps == values.shape[1]:
         return values
     fitted = np.zeros((len(values), steps, *values.shape[2:]), values.dtype)
     used = min(steps, values.shape[1])
     fitted[:, :used] = values[:, :used]
     return fitted
-
-
-def _encoded(
-    values: Array, network: Network, steps: int | None, encoding: Encoding, seed: int, where: str
-) -> Array:
-    steps = steps or network.steps
-    if steps is None:
-        raise NmcError(
-            where,
-            "holds one value for each sample and the model does not say for how many steps",
-            "Add --steps N.",
-        )
-    if encoding == "direct":
-        return np.repeat(values[:, None].astype(np.float32), steps, axis=1)
-    if encoding == "rate":
-        return rate_spikes(np.repeat(values[:, None], steps, axis=1), seed, where)
-    _require_unit_range(values, encoding, where)
-    when = np.rint((1 - values) * (steps - 1))
-    clock = np.arange(steps).reshape(1, steps, *[1] * (values.ndim - 1))
-    return ((clock == when[:, None]) & (values[:, None] > 0)).astype(np.float32)
 
 
 def rate_spikes(values: Array, seed: int, where: str) -> Array:

@@ -9,10 +9,11 @@ from typing import Any
 
 from nmcompile import choices
 from nmcompile.build import Build
-from nmcompile.encode import Encoding, encode
+from nmcompile.encode import Encoded, Encoding, encoded
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.files import require_place, write_json
 from nmcompile.frontends.data_file import DataFile
+from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, Timing
 from nmcompile.passes.quantize import payloads
@@ -26,6 +27,7 @@ from nmcompile.simulator import (
     Modes,
     Perturbation,
     Run,
+    Samples,
     noisy,
     parse_perturbation,
     require_decision,
@@ -121,14 +123,27 @@ def timing_of(program: Program, name: str) -> Timing:
 def _sent(
     program: Program, data: DataFile, where: str, *, steps: int | None, encoding: Encoding | None,
     seed: int,
-) -> dict[str, Array]:
+) -> dict[str, Samples]:
     network = program.network
     choices.require_labels(network, data, where)
-    values = encode(data.x, network, steps=steps, encoding=encoding, seed=seed, where=where)
-    sent = {p.name: payloads(p, values[p.name]) for p in network.inputs}
-    choices.require_payload(network.inputs[0], values, program.target, where)
-    choices.require_reach(network.inputs[0], values, where)
-    return sent
+    values = encoded(data.x, network, steps=steps, encoding=encoding, seed=seed, where=where)
+    port = network.inputs[0]
+    choices.require_payload(port, values[port.name], program.target, where)
+    choices.require_reach(port, values[port.name], where)
+    return {p.name: _Payloads(p, values[p.name]) for p in network.inputs}
+
+
+class _Payloads:
+    """What an input sends in the chip's integers, made as it is asked for."""
+
+    def __init__(self, port: Input, values: Encoded) -> None:
+        self._port, self._values, self.shape = port, values, values.shape
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, samples: slice) -> Array:
+        return payloads(self._port, self._values[samples])
 
 
 def _noisy(program: Program, perturb: Perturbation | None) -> Program:
@@ -137,7 +152,7 @@ def _noisy(program: Program, perturb: Perturbation | None) -> Program:
     return noisy(program, perturb, backend(program.target.family).weight_levels)
 
 
-def _frames(program: Program, sent: dict[str, Array]) -> int:
+def _frames(program: Program, sent: dict[str, Samples]) -> int:
     """Steps of the chip that all samples together run if none stops before its last."""
     samples, steps = next(iter(sent.values())).shape[:2]
     return int(samples * (steps + max(program.latency.values())))

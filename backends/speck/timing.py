@@ -41,7 +41,7 @@ class SpeckTiming:
     `arithmetic.run` computes.
     """
 
-    name = "event pipeline"
+    name = "event pipeline, without steps,"
 
     def __init__(self, program: Program, pipeline: EventPipeline) -> None:
         network, target = program.network, program.target

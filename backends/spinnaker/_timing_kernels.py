@@ -80,8 +80,9 @@ def next_tick(core, state, ticks):
     own[TICK], own[NEXT_FIRED] = -1, 0
     if own[N_TICKS] > 0:
         own[TICK] = ticks[core, 0]
-        ticks[core, : own[N_TICKS] - 1] = ticks[core, 1 : own[N_TICKS]]
         own[N_TICKS] -= 1
+        for place in range(own[N_TICKS]):
+            ticks[core, place] = ticks[core, place + 1]
 
 
 @kernel
@@ -317,10 +318,11 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
             counts[core, LEFT_PACKETS] += own[WAITING]
             if late or own[BUSY] > 0 or own[KIND] != IDLE:
                 overran[tick - begin] += 1
-    events.sort()
-    left = [event for event in events if event[2] >= 0]
-    kept = np.empty((len(left), 5), np.int64)
-    for row, event in enumerate(left):
-        kept[row, 0], kept[row, 1], kept[row, 2] = event[0], event[1], event[2]
-        kept[row, 3], kept[row, 4] = event[3], event[4]
-    return kept
+    kept, n_kept = np.empty((len(events), 5), np.int64), 0
+    while events[0][0] < NEVER:
+        at, core, sender, sent_in, halvings = heapq.heappop(events)
+        if sender >= 0:
+            kept[n_kept, 0], kept[n_kept, 1], kept[n_kept, 2] = at, core, sender
+            kept[n_kept, 3], kept[n_kept, 4] = sent_in, halvings
+            n_kept += 1
+    return kept[:n_kept]

@@ -19,8 +19,9 @@ class XyloTiming:
 
     A step takes the cycles of `cycles`, from the inputs and hidden neurons that spike in it; the
     mean of a run is thus what Rockpool says of the run (see there for networks with aliases). The
-    weights behind a spike are the network's average, as in the formula. Timing never changes
-    spikes: a step that is longer than its time begins the next one late.
+    weights behind a spike are the network's average, as in the formula. Where the network says how
+    long a step is (`dt`), longer ones are overruns. Timing never changes spikes: the next step then
+    begins late.
     """
 
     name = "cycle formula"
@@ -30,6 +31,7 @@ class XyloTiming:
         outputs = output_names(network)
         group = {p.name: HIDDEN for p in hidden_populations(network, outputs)}
         group |= dict.fromkeys(outputs, OUTPUT)
+        self._dt = network.dt
         self._formula, self._counted = formula, counted(network, formula)
         self._fan = fan_of(program)
         self._group = np.concatenate([
@@ -51,8 +53,10 @@ class XyloTiming:
                        spiked[:, HIDDEN] / of.hidden)
         clock = self._formula.clock_hz.value
         parts = np.array([spent.inputs.sum(), spent.hidden.sum(), spent.outputs.sum()])
+        step_s = spent.total / clock
         return Costs(
-            step_s=spent.total / clock, spikes=found.spikes, packets_out=found.packets_out,
+            overran=None if self._dt is None else (step_s > self._dt).astype(np.int64),
+            step_s=step_s, spikes=found.spikes, packets_out=found.packets_out,
             hops=np.zeros((self._fan.n + 1, 3), np.int64), events=found.events,
             packets_in=found.packets_in, busy_s=self._share @ parts / clock)
 

@@ -23,15 +23,14 @@ def steps_bar(what: str) -> Iterator[Advance]:
         return
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-        TextColumn("{task.percentage:.1f} % of {task.total:,.0f} steps of samples"),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=console, transient=True,
+        TextColumn("{task.fields[told]}"), TimeRemainingColumn(), console=console, transient=True,
     ) as bar:
-        task = bar.add_task(what, total=None, rate="")
+        task = bar.add_task(what, total=None, told="")
         pace = _Pace(EVERY_S)
 
         def advance(steps: int, total: int) -> None:
             if pace.is_due(steps, total):
-                bar.update(task, completed=pace.done, total=total, rate=pace.rate)
+                bar.update(task, completed=pace.done, total=total, told=pace.told(total))
 
         yield advance
 
@@ -41,23 +40,23 @@ class _Pace:
 
     def __init__(self, every_s: float) -> None:
         self._every_s, self._begun = every_s, time.monotonic()
-        self._told, self.done = self._begun, 0
+        self._last, self.done = self._begun, 0
 
     def is_due(self, steps: int, total: int) -> bool:
         self.done += steps
         now = time.monotonic()
-        if now - self._told < self._every_s and self.done < total:
+        if now - self._last < self._every_s and self.done < total:
             return False
-        self._told = now
+        self._last = now
         return True
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
-    @property
-    def rate(self) -> str:
-        return f"{self.done / max(self.seconds, 1e-9):,.0f}/s"
+    def told(self, total: int) -> str:
+        rate = self.done / max(self.seconds, 1e-9)
+        return f"{100 * self.done / total:.1f} % of {total:,} steps of samples, {rate:,.0f}/s"
 
 
 class _Lines:
@@ -71,5 +70,4 @@ class _Lines:
         if pace.is_due(steps, total) and pace.done < total:
             left = pace.seconds * (total - pace.done) / max(pace.done, 1)
             click.echo(
-                f"nmc: {self._what}: {100 * pace.done / total:.1f} % of {total:,} steps of "
-                f"samples, {pace.rate}, about {left / 60:,.0f} min left", err=True)
+                f"nmc: {self._what}: {pace.told(total)}, about {left / 60:,.0f} min left", err=True)

@@ -44,9 +44,9 @@ class Costs:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works
-    overran              (frames,) int64 cores that were not done when the next step began, of chips
-                         that do not wait for them; None for others
-    late                 what came too late on such chips, and how often: (slices,) int64 each
+    overran              (frames,) int64 cores that were not done when the next step was due; None
+                         where the model does not tell
+    late                 what came too late on chips that do not wait for it: (slices,) int64 each
     """
 
     step_s: Array

@@ -8,7 +8,7 @@ import numpy as np
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.simulator import KIND_OF, KINDS, UNKNOWN, Ledger, Run, time_ratios
+from nmcompile.simulator import KINDS, UNKNOWN, Ledger, Run, kinds_of, time_ratios
 from nmcompile.target import Constant, Target
 
 RAILS = ("interface", "sensor", "processors")  # watts for each chip in use
@@ -56,7 +56,7 @@ def by_constant(program: Program, ledger: Ledger) -> list[dict[str, Any]]:
     """
     constants = program.target.constants()
     rows = []
-    for k, (name, kind) in enumerate(KIND_OF.items()):
+    for k, (name, kind) in enumerate(kinds_of(program.target).items()):
         constant, joules = constants[name], float(ledger.joules[k].sum())
         rows.append({
             "constant": name, "kind": kind, "value": constant.value, "unit": constant.unit,

@@ -12,12 +12,12 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
 from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
 from nmcompile.report.exits import exit_figures
-from nmcompile.simulator import Ledger, Run, ledger, time_ratios
+from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
     "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j", "energy_by_core",
-    "energy_by_constant", "outside", "exit", "perturbed",
+    "energy_by_constant", "outside", "late", "exit", "perturbed",
 )
 
 
@@ -46,7 +46,9 @@ def run_figures(
 
     energy_j   joules of all samples by kind and in total; the rows of layers and cores add up to it
     latency_s  seconds of a step and of a sample; host input and output are not included. `overruns`
-               are the steps longer than the tick of a chip that has one, else None
+               are the steps longer than the tick of a chip that has one, or in which a core was not
+               done when the next began; None on other chips
+    late       what came too late on chips that do not wait, {name: how often}
     perturbed  what was made to go wrong
     """
     book = ledger(program, run)
@@ -63,6 +65,7 @@ def run_figures(
         "energy_by_core": by_core(program, run, book),
         "energy_by_constant": by_constant(program, book),
         "outside": outside(program, run),
+        "late": {name: int(counts.sum()) for name, counts in run.late.items()},
         "exit": exit_figures(run, labels),
         "perturbed": perturbed,
         "layers": [
@@ -85,8 +88,10 @@ def _latency(program: Program, run: Run) -> Figures:
 
 
 def _overruns(program: Program, run: Run) -> int | None:
+    if run.overran is not None:
+        return int(np.count_nonzero(run.overran))
     tick = program.target.time_s.tick
-    return None if tick is None else int(np.count_nonzero(run.step_s > tick.value))
+    return None if tick is None else int(np.count_nonzero(run.step_s > tick.value * (1 + SAME)))
 
 
 def decisions(run: Run) -> Array:

@@ -177,6 +177,7 @@ class ReportFile(_Table):
     energy_by_core: CoreColumns | None
     energy_by_constant: list[ConstantFigures] | None
     outside: Outside | None
+    late: dict[Text, int] | None
     exit: ExitFigures | None
     perturbed: Perturbed | None
     layers: list[LayerFigures]
@@ -188,7 +189,7 @@ class ReportFile(_Table):
         """What a run fills in is there as a whole or not at all."""
         of_run = [self.samples, self.timing, self.latency_s, self.energy_j, self.energy_range_j,
                   self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant,
-                  self.outside]
+                  self.outside, self.late]
         for layer in self.layers:
             of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
                        layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]

@@ -3,9 +3,11 @@
 from nmcompile.simulator.energy import (
     KIND_OF,
     KINDS,
+    SAME,
     UNKNOWN,
     Ledger,
     energy_by_slice,
+    kinds_of,
     ledger,
     time_ratios,
 )
@@ -13,12 +15,13 @@ from nmcompile.simulator.exits import Exit, Exits, require_decision
 from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import Counts, Modes, Run, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, Samples, simulate, steps_of
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [
     "KINDS",
     "KIND_OF",
+    "SAME",
     "TIMINGS",
     "UNKNOWN",
     "Counts",
@@ -30,8 +33,10 @@ __all__ = [
     "Perturbation",
     "RecordFile",
     "Run",
+    "Samples",
     "energy_by_slice",
     "expected_traffic",
+    "kinds_of",
     "ledger",
     "noisy",
     "parse_perturbation",

@@ -167,3 +167,12 @@ def count_events(start, sender, axon, events):
         for k in range(start[frame], start[frame + 1]):
             for a in range(axon[0][sender[k]], axon[0][sender[k] + 1]):
                 events[frame, axon[1][a]] += axon[2][a]
+
+
+@kernel
+def count_idle(before, after, spikes, owner, found):
+    """Add the neurons that were and are at rest and did not spike to `found` (samples, slices)."""
+    for sample in range(len(found)):
+        for neuron in range(len(owner)):
+            if before[sample, neuron] and after[sample, neuron] and spikes[sample, neuron] == 0:
+                found[sample, owner[neuron]] += 1

@@ -48,6 +48,7 @@ class Batch:
     first    number in the run of its first sample
     step     of the chip that comes next
     step_s   (samples, chip_steps) seconds of each step, 0 where a sample did not run
+    overran  (samples, chip_steps) int64 cores that were not done when the next step began
     watch    when its samples stop, if they may
     costs    of each block
     """
@@ -59,6 +60,7 @@ class Batch:
             setting.program, setting.exit_at, samples, setting.steps, chip_steps)
         self.log = Log(setting.program, samples, setting.steps, setting.records, self.watch)
         self.step_s = np.zeros((samples, chip_steps))
+        self.overran = np.zeros((samples, chip_steps), np.int64)
         self.costs: list[Costs] = []
         self._rows, self._timed = np.arange(samples), 0
         self._collector = Collector()
@@ -130,6 +132,9 @@ class Batch:
         costs = self._setting.timing.add(frames)
         end = self._timed + frames.steps
         self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, frames.samples).T
+        if costs.overran is not None:
+            self.overran[self._rows, self._timed : end] = costs.overran.reshape(
+                -1, frames.samples).T
         self.costs.append(costs)
         self._timed = end
 

@@ -25,12 +25,15 @@ KIND_OF = {
     "energy_j.hop_chip": "link",
     STATIC: "static",
 }
+IDLE = "energy_j.neuron_idle"
 UNKNOWN = (np.nan, np.nan)
+MODELS = ("cycle", "fast")  # of time, that count with time_s
+SAME = 1e-9  # share by which the length of a step may differ from the tick that ends it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ledger:
-    """What each constant of a target costs in a run, in the order of KIND_OF.
+    """What each constant of a target costs in a run, in the order of `kinds_of`.
 
     kind    (c,) numbers of KINDS
     events  (c, slices + 1) float64 of each slice; the last entry is what the inputs cause. Of the
@@ -62,25 +65,31 @@ class Ledger:
         return low, high
 
 
+def kinds_of(target: Target) -> dict[str, str]:
+    """The constants of `target` that cost energy, and the kind of each."""
+    return KIND_OF | ({IDLE: "neuron"} if target.energy_j.neuron_idle else {})
+
+
 def ledger(program: Program, run: Run) -> Ledger:
     """The ledger of a run."""
     target, counts = program.target, run.counts
     updated = compartments(program.network, program.mapping.slices) * run.frames
     events = np.stack([
         np.append(counts.events, 0),
-        np.append(updated, 0),
+        np.append(updated - counts.idle, 0),
         np.append(counts.spikes[:-1], 0),
         counts.packets_out,
         np.append(counts.packets_in, 0),
         *counts.hops.T,
         _chip_seconds(program, run),
+        *([np.append(counts.idle, 0)] if target.energy_j.neuron_idle else []),
     ]).astype(np.float64)
-    constants = target.constants()
-    cost = np.array([constants[name].value for name in KIND_OF], np.float64)
-    ratios = np.array([constants[name].ratios or UNKNOWN for name in KIND_OF])
-    ratios[-1] *= time_ratios(target, run)
+    constants, kinds = target.constants(), kinds_of(target)
+    cost = np.array([constants[name].value for name in kinds], np.float64)
+    ratios = np.array([constants[name].ratios or UNKNOWN for name in kinds])
+    ratios[list(kinds).index(STATIC)] *= time_ratios(target, run)
     return Ledger(
-        kind=np.array([KINDS.index(kind) for kind in KIND_OF.values()]), events=events,
+        kind=np.array([KINDS.index(kind) for kind in kinds.values()]), events=events,
         joules=events * cost[:, None], ratios=ratios)
 
 
@@ -97,17 +106,21 @@ def energy_by_slice(program: Program, run: Run) -> dict[str, Array]:
 def time_ratios(target: Target, run: Run) -> tuple[float, float]:
     """The least and the largest that the time of a run can be, as shares of it; NaN if not known.
 
-    Times of work are sums and maxima of the constants that took part, so they change by no more
-    than the one that changes most. Steps that a tick ends are taken to end with it.
+    Times of work are sums and maxima of the constants of `time_s` that took part, so they change
+    by no more than the one that changes most; what the target's `network` adds is not counted.
+    Steps that a tick ends are taken to end with it. Of a chip's own model nothing else is known.
     """
     cost, total = target.time_s, float(run.step_s.sum())
-    tick = run.step_s == cost.tick.value if cost.tick else np.zeros(run.step_s.shape, bool)
+    tick = np.zeros(run.step_s.shape, bool)
+    if cost.tick:
+        tick = np.isclose(run.step_s, cost.tick.value, rtol=SAME, atol=0)
     held = float(run.step_s[tick].sum())
     ends = np.zeros(2)
     if held and cost.tick:
         ends += held * np.array(cost.tick.ratios or UNKNOWN)
     if total > held:
-        worked = np.array([ratios or UNKNOWN for ratios in _ratios_of_work(target, run)])
+        known = _ratios_of_work(target, run) if run.timing in MODELS else [None]
+        worked = np.array([ratios or UNKNOWN for ratios in known])
         ends += (total - held) * np.array([worked[:, 0].min(), worked[:, 1].max()])
     low, high = ends / total if total else (1.0, 1.0)
     return float(low), float(high)
@@ -124,7 +137,8 @@ def _ratios_of_work(target: Target, run: Run) -> list[tuple[float, float] | None
         "hop_chip": hops[2], "barrier": run.frames,
     }
     constants = {name: getattr(target.time_s, name) for name, count in took_part.items() if count}
-    return [constant.ratios for constant in constants.values() if np.any(constant.value)]
+    return [constant.ratios for constant in constants.values()
+            if np.any(np.atleast_1d(constant.value)[..., -1])]
 
 
 def _grouped(values: Array, kind: Array) -> Array:

@@ -8,6 +8,7 @@ from nmcompile.ir import Output, Population, step_weights
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.mapping import Program
 from nmcompile.simulator.exits import Watch
+from nmcompile.simulator.idle import Idle
 from nmcompile.simulator.records import SPIKES, Records, kind_of
 
 
@@ -15,6 +16,7 @@ class Log:
     """Keeps them as steps go by, for each sample by itself.
 
     scores  output name -> (samples, *shape)
+    idle    what counts neurons that are idle, where the target has a cost of its own for them
     """
 
     def __init__(
@@ -31,19 +33,23 @@ class Log:
         }
         self._weights = {port.name: step_weights(port, steps)
                          for port in network.outputs if port.weights}
+        self.idle = Idle(program, samples) if program.target.energy_j.neuron_idle else None
         self._waiting: dict[str, list[tuple[int, int, Array]]] = {
             port.name: [] for port in network.outputs}
 
     def watches(self, population: str) -> bool:
         """Whether states of `population` are kept, so that it must be told of every step."""
         kept = {port.variable for port in self._outputs if port.population == population}
-        return bool((kept | set(self._records.record.get(population, ()))) - {SPIKES})
+        kept |= set(self._records.record.get(population, ()))
+        return self.idle is not None or bool(kept - {SPIKES})
 
     def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
         """Keep what samples from `sample` on did in the chip's steps from `step` on.
 
         spikes  (steps, samples, n); `state`, (samples, n) each, is that after the last step
         """
+        if self.idle is not None:
+            self.idle.add(population, step, sample, spikes[0], state)
         first = step - self._lags[population]
         begin, end = max(0, -first), min(len(spikes), self._steps - first)
         if begin >= end:
@@ -74,6 +80,8 @@ class Log:
                       sample : sample + values.shape[1]] = values
             for step, values in enumerate(block, first):
                 self._settle(port, step, values, decides=place == 0)
+        if self.idle is not None:
+            self.idle.settle(None if self._watch is None else self._watch.last)
 
     def _settle(self, port: Output, step: int, values: Array, *, decides: bool) -> None:
         assert self._watch is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nmcompile.mapping import Program, Timing
 from nmcompile.simulator.cycle import CycleTiming
 from nmcompile.simulator.fast import FastTiming
@@ -15,11 +17,14 @@ def fast_timing(program: Program) -> Timing:
 
 
 def cycle_timing(program: Program) -> Timing:
-    """The time of steps in which packets meet; from counts alone where a target has no network."""
-    return CycleTiming(program) if program.target.network is not None else fast_timing(program)
+    """The time of the steps of `program` where packets meet, if its target says what they pass.
+
+    Where it does not, as for chips that are one tile, counts alone tell the time.
+    """
+    return fast_timing(program) if program.target.network is None else CycleTiming(program)
 
 
-TIMINGS = {"cycle": cycle_timing, "fast": fast_timing}
+TIMINGS: dict[str, Callable[[Program], Timing]] = {"cycle": cycle_timing, "fast": fast_timing}
 
 
 def expected_traffic(program: Program) -> Expected:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
+from nmcompile.simulator.idle import Idle
 from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
@@ -29,6 +32,8 @@ class Counts:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works, summed over steps
+    idle                 (slices,) int64 compartments in steps in which they have nothing to do,
+                         where the target has a cost of its own for that; 0 elsewhere
     """
 
     spikes: Array
@@ -37,6 +42,7 @@ class Counts:
     events: Array
     packets_in: Array
     busy_s: Array
+    idle: Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +72,9 @@ class Run:
     scores      output name -> (samples, *shape): spike counts, or membranes summed over the steps
     records     population -> variable -> (samples, steps, *shape), in the network's own time; what
                 a file keeps is not here
+    overran     (samples, chip_steps) int64 cores that were not done when the next step began, on
+                chips that do not wait for them; None on others
+    late        what came too late there, and how often: (slices,) int64 each
     exits       when samples stopped, if they could
     stuck       (k,) cores that were silent
     """
@@ -77,6 +86,8 @@ class Run:
     counts: Counts
     scores: dict[str, Array]
     records: dict[str, dict[str, Array]]
+    overran: Array | None = None
+    late: dict[str, Array] = field(default_factory=dict)
     exits: Exits | None = None
     stuck: Array
 
@@ -91,9 +102,20 @@ class Run:
         return int(self.ran.sum())
 
 
+class Samples(Protocol):
+    """Payloads of an input, (samples, steps, *shape) int32: an array, or what makes its parts."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all samples."""
+
+    def __getitem__(self, samples: slice, /) -> Array:
+        """Some samples after each other."""
+
+
 def simulate(
     program: Program,
-    inputs: dict[str, Array],
+    inputs: Mapping[str, Samples],
     *,
     timing: Timing | None = None,
     record: tuple[str, ...] = (),
@@ -133,7 +155,7 @@ def simulate(
 
 
 def steps_of(
-    program: Program, inputs: dict[str, Array], *, timing: Timing | None = None,
+    program: Program, inputs: Mapping[str, Samples], *, timing: Timing | None = None,
     modes: Modes = Modes(),
 ) -> list[Costs]:
     """What each step of the first of the samples in `inputs` takes, by itself."""
@@ -165,9 +187,21 @@ def _run(setting: Setting, batches: list[Batch]) -> Run:
         steps=setting.steps,
         step_s=np.concatenate([batch.step_s for batch in batches]),
         ran=np.concatenate([batch.ran for batch in batches]),
-        counts=Counts(**{f.name: sum(getattr(block, f.name) for block in costs)
-                         for f in fields(Counts)}),
+        counts=_counts(costs, [batch.log.idle for batch in batches]),
         scores=scores,
+        overran=(np.concatenate([batch.overran for batch in batches])
+                 if costs[0].overran is not None else None),
+        late={name: np.sum([block.late[name] for block in costs], axis=0)
+              for name in costs[0].late},
         records=records.values if isinstance(records, Memory) else {},
         exits=exits.joined(watches) if watches else None,
         stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)
+
+
+def _counts(costs: list[Costs], idle: list[Idle | None]) -> Counts:
+    """Sums over blocks and batches."""
+    names = [field.name for field in fields(Counts) if field.name != "idle"]
+    sums = {name: sum(getattr(block, name) for block in costs) for name in names}
+    quiet = sum((batch.by_slice for batch in idle if batch is not None),
+                np.zeros(len(costs[0].events), np.int64))
+    return Counts(**sums, idle=quiet)

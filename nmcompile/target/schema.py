@@ -154,7 +154,10 @@ class ChipNetwork(Strict):
 
 
 class Energies(Strict):
-    """Joules of one event."""
+    """Joules of one event.
+
+    neuron_idle  of a step in which a neuron's states are and stay 0, in place of `neuron_update`
+    """
 
     neuron_update: Constant[Cost]
     spike_out: Constant[Cost]
@@ -164,6 +167,7 @@ class Energies(Strict):
     hop_x: Constant[Cost]
     hop_y: Constant[Cost]
     hop_chip: Constant[Cost]
+    neuron_idle: Constant[Cost] | None = None
 
 
 class CycleFormula(Strict):
@@ -275,8 +279,8 @@ class Target(Strict):
     """A chip or board: limits, formats, and the cost of each event.
 
     family  the backend that knows the chip's arithmetic and its files
-    io      what is outside of the chips' figures; without it nothing is known of that
     network  only of chips whose cores and routers are told apart, and not if they have `router`
+    io      what is outside of the chips' figures; without it nothing is known of that
     ends    only of chips with inputs and outputs of their own
     router  only of chips whose routers copy packets by their keys; without it chips stand in a
             row and packets go in dimension order
@@ -293,8 +297,8 @@ class Target(Strict):
     time_s: Times
     energy_j: Energies
     power_w: Power
-    io: Surroundings | None = None
     network: ChipNetwork | None = None
+    io: Surroundings | None = None
     ends: Ends | None = None
     router: Router | None = None
     cycle_formula: CycleFormula | None = None
@@ -368,8 +372,8 @@ class Target(Strict):
         """Every constant by its dotted name, in the order of the file."""
         return {
             f"{section}.{name}": constant
-            for section in ("board", "router", "core", "ends", "formats", "time_s", "network",
-                            "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
+            for section in ("board", "router", "core", "ends", "formats", "time_s",
+                            "network", "cycle_formula", "event_pipeline", "timer_loop", "energy_j",
                             "power_w", "io")
             for name, constant in getattr(self, section) or ()
             if constant is not None

@@ -1,10 +1,14 @@
 """User data takes the form of the network's input: axes, steps, encodings, refusals."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers.networks import conv_network
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nmcompile.encode import encode
+from nmcompile.encode import ENCODINGS, encode, encoded
 from nmcompile.errors import NmcError
 
 NETWORK = conv_network()
@@ -71,3 +75,16 @@ def test_data_that_does_not_fit_is_refused(x, options, message):
     with pytest.raises(NmcError) as error:
         encode(x, NETWORK, where="f.npz", **options)
     assert str(error.value) == message
+
+
+@given(cuts=st.lists(st.integers(0, 7), max_size=3), how=st.sampled_from(ENCODINGS))
+def test_samples_are_sent_alike_however_they_are_asked_for(cuts, how):
+    x = values(samples=7)
+    sent = encoded(x, NETWORK, steps=5, encoding=how, seed=1)["input"]
+    whole = encode(x, NETWORK, steps=5, encoding=how, seed=1)["input"]
+    ends = [0, *sorted(cuts), 7]
+    parts = [sent[a:b] for a, b in pairwise(ends)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert sent.shape == whole.shape
+    assert sent.binary == bool(np.isin(whole, (0, 1)).all())
+    assert sent.peak == whole.max()

@@ -1,24 +1,24 @@
 """What happens next: a ring of buckets of time, each a list in the order of time.
 
-An event is a row of EVENT; it is in the calendar once at most. The ring is one array of int64:
+An event is where its key stands in a table, and the next of its bucket stands behind the key. It is
+in the calendar once at most. The ring is one array of int64:
 
     ring[:DAYS]           first event of each bucket, -1 for none
     ring[DAYS:DAYS + ..]  a bit for each bucket that holds one, 64 to a word
-    ring[DAY], ring[WAITING], ring[BUCKET]  the bucket (not modulo DAYS) of the last event taken,
-                          how many wait, and how many low bits of a key lie in one bucket
+    ring[DAY], ring[WAITING]  the bucket (not modulo DAYS) of the last event taken; how many wait
 
-A bucket may hold events of later rounds of the ring, behind those of this one.
+A bucket, of keys that are alike but for their low `shift` bits, may hold events of later rounds of
+the ring, behind those of this one.
 """
 
 import numpy as np
 
 from nmcompile.arithmetic.jit import bare_kernel
-from nmcompile.simulator.cycle._fields import FOLLOWING, KEY
 
 DAYS = 1024
 WORDS = DAYS // 64
-DAY, WAITING, BUCKET = DAYS + WORDS, DAYS + WORDS + 1, DAYS + WORDS + 2
-RING = DAYS + WORDS + 3
+DAY, WAITING = DAYS + WORDS, DAYS + WORDS + 1
+RING = DAYS + WORDS + 2
 NONE = -1
 
 # Number of the lowest bit of a word: Leiserson, Prokop and Randall 1998, "Using de Bruijn sequences
@@ -36,37 +36,36 @@ def lowest_bit(word):
 
 
 @bare_kernel
-def clear(ring, shift):
+def clear(ring):
     """An empty calendar at time 0."""
     ring[:DAYS] = NONE
     ring[DAYS:] = 0
-    ring[BUCKET] = shift
 
 
 @bare_kernel
-def put(ring, event, number, when):
-    """Have event `number` happen at `when`, not before the last one taken."""
-    event[number, KEY] = when
-    bucket = (when >> ring[BUCKET]) & (DAYS - 1)
+def put(ring, table, event, key, shift):
+    """Have `event` happen at `key`, not before the last one taken."""
+    table[event] = key
+    bucket = (key >> shift) & (DAYS - 1)
     at = ring[bucket]
+    ring[WAITING] += 1
     if at < 0:
         ring[DAYS + (bucket >> 6)] |= np.int64(1) << (bucket & 63)
-    if at < 0 or when < event[at, KEY]:
-        event[number, FOLLOWING] = at
-        ring[bucket] = number
-    else:
-        after = event[at, FOLLOWING]
-        while after >= 0 and event[after, KEY] <= when:
-            at, after = after, event[after, FOLLOWING]
-        event[number, FOLLOWING] = after
-        event[at, FOLLOWING] = number
-    ring[WAITING] += 1
+    if at < 0 or key < table[at]:
+        table[event + 1] = at
+        ring[bucket] = event
+        return
+    after = table[at + 1]
+    while after >= 0 and table[after] <= key:
+        at, after = after, table[after + 1]
+    table[event + 1] = after
+    table[at + 1] = event
 
 
 @bare_kernel
-def take(ring, event):
-    """Remove the next event, of which there must be one; its number."""
-    day, shift, seen = ring[DAY], ring[BUCKET], 0
+def take(ring, table, shift):
+    """Remove the next event, of which there must be one."""
+    day, seen = ring[DAY], 0
     while True:
         bucket = day & (DAYS - 1)
         word = np.uint64(ring[DAYS + (bucket >> 6)]) >> np.uint64(bucket & 63)
@@ -75,35 +74,35 @@ def take(ring, event):
         else:
             ahead = lowest_bit(word)
             bucket += ahead
-            if event[ring[bucket], KEY] >> shift == day + ahead:
+            if table[ring[bucket]] >> shift == day + ahead:
                 break
             ahead += 1
         day += ahead
         seen += ahead
         if seen > DAYS + 64:
-            day, seen = _first_day(ring, event), 0
-    number = ring[bucket]
+            day, seen = _first_day(ring, table, shift), 0
+    event = ring[bucket]
     ring[DAY] = day + ahead
-    after = event[number, FOLLOWING]
+    after = table[event + 1]
     ring[bucket] = after
     if after < 0:
         ring[DAYS + (bucket >> 6)] &= ~(np.int64(1) << (bucket & 63))
     ring[WAITING] -= 1
-    return number
+    return event
 
 
 @bare_kernel
-def _first_day(ring, event):
+def _first_day(ring, table, shift):
     """The bucket, not modulo DAYS, of the earliest event."""
     first = np.int64(2**62)
     for bucket in range(DAYS):
         if ring[bucket] >= 0:
-            first = min(first, event[ring[bucket], KEY])
-    return first >> ring[BUCKET]
+            first = min(first, table[ring[bucket]])
+    return first >> shift
 
 
 @bare_kernel
-def alone(ring, event, key):
+def alone(ring, table, key):
     """Whether no event waits below `key`, which lies in the bucket last taken from."""
-    number = ring[ring[DAY] & (DAYS - 1)]
-    return number < 0 or event[number, KEY] >= key
+    event = ring[ring[DAY] & (DAYS - 1)]
+    return event < 0 or table[event] >= key

@@ -8,6 +8,7 @@ from nmcompile.simulator._events_kernels import (
     EVENT,
     IN,
     OUT,
+    OUTGOING,
     SENDING,
     SPIKE,
     UPDATE,
@@ -17,14 +18,13 @@ from nmcompile.simulator._events_kernels import (
 )
 from nmcompile.simulator.cycle._fields import (
     DONE,
-    ENTRY,
-    EXIT,
     GAP,
     LAST,
     LEG,
+    N_CORE,
+    N_PACKET,
     NEXT,
     PACE,
-    ROUTER,
     SENT,
     SERVICE,
     TO,
@@ -39,20 +39,19 @@ N_PACE = 3
 @parallel_kernel
 def cycle_frames(
     start, sender, axon, home, place_in_core, tile, on_core, updates, cost, detours, frame, ways,
-    hop_time, rest, setup, router, via,
-    counts, sums, work, loads, pace, port, place, core, queue, packet, event, ring,
-    step, slowest, lost
+    hop_time, rest, setup, via, counts, sums, work, loads, pace, port, place, core, queue, packet,
+    ring, step, slowest, lost
 ):
     """The picoseconds of each frame without barrier, and sums.
 
     home to hop_time  as of `_events_kernels.py`; place_in_core is `Events.place`
-    ways      pairs of routers with a way around, rising, and where in `via` it begins
+    ways      pairs of tiles with a way around, rising, and where in `via` it begins
     rest      picoseconds after which whatever a frame did is over
-    setup, router, via  as of `_move_kernels.py`; the tables from `counts` to `ring` have an axis of
-              threads
+    setup, via  and the tables from `port` to `ring` as of `_move_kernels.py`; all tables have an
+              axis of threads
     slowest   (frames,) the core that is done last; lost  (frames,) packets that do not arrive
     """
-    threads = len(sums)
+    threads, silent = len(sums), np.zeros(0, np.int64)
     for thread in prange(threads):
         begin = np.int64(1)
         for number in range(thread, len(step), threads):
@@ -60,12 +59,12 @@ def cycle_frames(
             count(sent, axon, home, counts[thread])
             cross(sent, axon, home, tile, detours, frame, hop_time, sums[thread], loads)
             total = write_packets(
-                sent, axon, home, place_in_core, on_core, cost, setup, len(router), ways,
-                counts[thread], core[thread], pace[thread], port[thread], packet[thread])
+                sent, axon, home, place_in_core, tile, on_core, cost, setup, frame, ways,
+                counts[thread], core[thread], pace[thread], packet[thread])
             work_up(counts[thread], on_core, updates, cost, sums[thread], work[thread])
             lost[number] = total - move(
-                setup, router, via, port[thread], place[thread], core[thread], queue[thread],
-                packet[thread], event[thread], ring[thread], begin)
+                setup, via, port[thread], place[thread], core[thread], queue[thread],
+                packet[thread], ring[thread], silent, begin)
             end, slowest[number] = _end(core[thread], pace[thread], work[thread], begin)
             step[number] = end - begin
             begin = end + rest
@@ -73,50 +72,54 @@ def cycle_frames(
 
 @bare_kernel
 def write_packets(
-    sender, axon, home, place, on_core, cost, setup, routers, ways, counts, core, pace, port, packet
+    sender, axon, home, place, tile, on_core, cost, setup, frame, ways, counts, core, pace, packet
 ):
     """Write the packets of a frame, those of each core together and in its order; their number."""
     start, ends, synapses = axon
-    core[:, LAST] = 0
+    for at in range(0, len(core), N_CORE):
+        core[at + LAST] = 0
     pace[:] = 0
     for box in range(len(counts)):
-        core[on_core[box], LAST] += counts[box, 1]
+        core[on_core[box] * N_CORE + LAST] += counts[box, OUTGOING]
     total = np.int64(0)
-    for number in range(len(core)):
-        core[number, NEXT] = total
-        total += core[number, LAST]
-        core[number, LAST] = core[number, NEXT]
-    inputs = len(core) - 1
+    for at in range(0, len(core), N_CORE):
+        core[at + NEXT] = total * N_PACKET
+        total += core[at + LAST]
+        core[at + LAST] = core[at + NEXT]
+    inputs = len(pace) - 1
     for i in sender:
-        number = on_core[home[i]]
+        box = home[i]
+        number = on_core[box]
         worked, out = np.int64(0), np.int64(0)
         if number != inputs:
             pace[number, SPIKES] += 1
             out = cost[OUT]
             worked = (place[i] * cost[UPDATE] + pace[number, SPIKES] * cost[SPIKE]
                       + pace[number, PACKETS] * out)
-        row = core[number, LAST]
+        row, before = core[number * N_CORE + LAST], pace[number, WORKED]
         for a in range(start[i], start[i + 1]):
-            to = on_core[ends[a]]
             worked += out
-            packet[row, GAP] = max(worked - pace[number, WORKED], setup[PACE])
-            pace[number, WORKED] = worked
-            packet[row, SERVICE] = cost[IN] + synapses[a] * cost[EVENT]
-            packet[row, TO] = to
-            packet[row, LEG] = _first_leg(ways, routers, port, core[number, ENTRY], core[to, EXIT])
-            row += 1
-        pace[number, PACKETS] += row - core[number, LAST]
-        core[number, LAST] = row
+            packet[row + GAP] = max(worked - before, setup[PACE])
+            packet[row + SERVICE] = cost[IN] + synapses[a] * cost[EVENT]
+            packet[row + TO] = on_core[ends[a]] * N_CORE
+            packet[row + LEG] = _first_leg(ways, frame, tile, box, ends[a])
+            before = worked
+            row += N_PACKET
+        pace[number, WORKED] = before
+        pace[number, PACKETS] += start[i + 1] - start[i]
+        core[number * N_CORE + LAST] = row
     return total
 
 
 @bare_kernel
-def _first_leg(ways, routers, port, entry, exit_):
-    """Where in `via` the way from one port to the other begins; 0, which is empty, if straight."""
+def _first_leg(ways, frame, tile, box, to):
+    """Where in `via` the way from one slice to another begins; 0, which is empty, if straight."""
     pairs, first = ways
     if len(pairs) == 0:
         return np.int64(0)
-    pair = port[entry, ROUTER] * routers + port[exit_, ROUTER]
+    columns = frame[3]
+    pair = ((tile[box, 1] * columns + tile[box, 0]) * frame[2]
+            + tile[to, 1] * columns + tile[to, 0])
     at = np.searchsorted(pairs, pair)
     return first[at] if at < len(pairs) and pairs[at] == pair else np.int64(0)
 
@@ -125,9 +128,10 @@ def _first_leg(ways, routers, port, entry, exit_):
 def _end(core, pace, work, begin):
     """When the last core is done, and which."""
     end, slowest = begin, 0
-    for number in range(len(core)):
-        done = core[number, SENT] + work[number, SENDING] - pace[number, WORKED]
-        done = max(done, core[number, DONE])
+    for number in range(len(pace)):
+        at = number * N_CORE
+        done = core[at + SENT] + work[number, SENDING] - pace[number, WORKED]
+        done = max(done, core[at + DONE])
         if done > end:
             end, slowest = done, number
     return end, slowest

@@ -1,205 +1,262 @@
 """Packets on a mesh of routers with finite buffers, from one thing that happens to the next.
 
 At one moment all packets ask that come to be first in their inputs, and then outputs take. What an
-output does is seen later than that moment, so that the order of outputs does not matter.
+output does is seen later than that moment, so that the order of outputs does not matter. A packet
+that comes to be first, and whose output cannot take before it asks, asks without an event.
 """
 
 import numpy as np
 
 from nmcompile.arithmetic.jit import bare_kernel
-from nmcompile.simulator.cycle._calendar_kernels import WAITING, alone, put, take
+from nmcompile.simulator.cycle._calendar_kernels import WAITING, alone, lowest_bit, put, take
 from nmcompile.simulator.cycle._fields import (
     ABSOLUTE,
-    ARRIVED,
+    ASKS,
     AT,
+    BACK,
+    BASE,
     BEHIND,
+    BIT,
     CREDIT,
     DEPTH,
     DONE,
     DUE,
+    EAST,
+    END,
     ENTRY,
     EXIT,
     FIRST,
     FREE,
     GAP,
     HELD,
+    HIGH,
     HOLDS,
     HOP,
     IDLE,
+    IN,
     INTERVAL,
-    KEY,
     LAST,
     LEG,
-    LINKS,
+    LOW,
+    N_CORE,
+    N_PACKET,
+    N_PLACE,
+    N_PORT,
     NEXT,
+    NORTH,
+    ORIGIN,
+    OUT,
     PACE,
-    PLACED,
-    PORTS,
-    QUEUE,
-    ROUTER,
     SENT,
     SERVICE,
+    SHIFT,
+    SOUTH,
     STARVED,
+    TAKES,
     TIME,
     TO,
     TURN,
     WAITS,
     WAKING,
     WANTS,
+    WEST,
+    X,
+    Y,
 )
 
 
 @bare_kernel
-def move(setup, router, via, port, place, core, queue, packet, event, ring, begin):
+def move(setup, via, port, place, core, queue, packet, ring, arrived, begin):
     """Move `packet` from cores to cores from the moment `begin` on; how many have arrived.
 
-    The columns are those of `_fields.py`; `router` has the column and row of each, `via` routers to
-    go through, each way ended by -1 and the first empty, `queue` (cores * QUEUE,) from when on the
-    places of cores may be taken. Nothing is on the way, and whatever happened before is over at
-    `begin`. DONE and SENT of cores and ARRIVED of packets are the result.
+    The tables are those of `_fields.py`; `queue` has, for the places of cores, from when on they
+    may be taken. Nothing is on the way, and whatever happened before is over at `begin`. DONE and
+    SENT of cores are the result, and `arrived` where it is not empty: (packets,) when each reaches
+    its core.
     """
-    n_ports, depth = len(port), setup[DEPTH]
-    for number in range(len(core)):
-        core[number, SENT] = begin - setup[PACE] * setup[ABSOLUTE]
-        core[number, DONE] = begin
-        entry = core[number, ENTRY]
-        count = min(depth, core[number, LAST] - core[number, NEXT])
-        for _ in range(count):
-            _enter(setup, port, place, core, packet, number, begin)
-        if count:
-            put(ring, event, entry, 2 * place[entry * depth + port[entry, FIRST], TIME])
-    arrived = 0
+    depth, shift, credit, pace = setup[DEPTH], setup[SHIFT], setup[CREDIT], setup[PACE]
+    absolute, straight, done = setup[ABSOLUTE], len(via) == 2, 0
+    _start(setup, via, port, place, core, packet, ring, begin, straight)
     while ring[WAITING] > 0:
-        number = take(ring, event)
-        key = event[number, KEY]
+        event = take(ring, port, shift)
+        key = port[event]
         now = key >> 1
-        if number < n_ports:
-            output = _asked(setup, router, via, port, place, core, packet, number)
-            if port[output, WAITS] != IDLE:
+        output = event - OUT
+        if key & 1 == 0:
+            output = _asked(port, place, core, queue, ring, event - IN, key, depth, shift)
+            if output < 0:
                 continue
-            when = _possible(setup, port, place, core, queue, output)
-            if when < 0:
-                port[output, WAITS] = STARVED
-                continue
-            if when > now or not alone(ring, event, key + 2):
-                port[output, WAITS] = WAKING
-                put(ring, event, n_ports + output, 2 * max(now, when) + 1)
-                continue
-        else:
-            output = number - n_ports
-        number = _given(setup, port, place, core, packet, event, ring, output, now, begin)
-        arrived += _sent(setup, port, place, core, queue, packet, event, ring, output, number, now)
-        port[output, WAITS] = IDLE
-        if port[output, WANTS]:
-            when = _possible(setup, port, place, core, queue, output)
-            port[output, WAITS] = STARVED if when < 0 else WAKING
-            if when >= 0:
-                put(ring, event, n_ports + output, 2 * when + 1)
-    return arrived
+        entry, more = _chosen(port, output, now, begin)
+        moved = _left(port, place, entry, now, credit, pace)
+        there, behind = now + port[output + HOP], port[output + BEHIND]
+        _sent(port, place, core, queue, packet, arrived, output, moved, there)
+        done += behind < 0
+        port[output + WAITS] = IDLE
+        if more:
+            _wait(port, place, core, queue, ring, output, depth, shift)
+        # The place is given to who feeds the input.
+        before = port[entry + BEHIND]
+        if before >= 0:
+            if port[before + WAITS] == STARVED:
+                port[before + WAITS] = WAKING
+                when = max(port[before + FREE], now + credit)
+                put(ring, port, before + OUT, 2 * when + 1, shift)
+        elif core[port[entry + AT] + NEXT] < core[port[entry + AT] + LAST]:
+            _enter(port, place, core, packet, port[entry + AT], pace, absolute, begin)
+        # Who is first now asks.
+        if behind >= 0 and port[behind + HELD] == 1:
+            when = max(there, port[behind + DUE])
+            _ask(via, port, place, core, packet, ring, behind, when, now, credit, shift, straight)
+        if port[entry + HELD]:
+            when = max(place[port[entry + FIRST] + TIME], now + pace)
+            _ask(via, port, place, core, packet, ring, entry, when, now, credit, shift, straight)
+    return done
 
 
 @bare_kernel
-def _enter(setup, port, place, core, packet, number, begin):
-    """The next packet of a core enters its router's input, in which there is a place."""
-    entry, next_, depth = core[number, ENTRY], core[number, NEXT], setup[DEPTH]
-    when = core[number, SENT] + (setup[PACE] if setup[ABSOLUTE] else packet[next_, GAP])
-    when = max(when, begin + packet[next_, GAP] * setup[ABSOLUTE])
-    slot = port[entry, FIRST] + port[entry, HELD]
-    slot = entry * depth + (slot if slot < depth else slot - depth)
-    place[slot, TIME], place[slot, HOLDS] = max(when, place[slot, TIME]), next_
-    core[number, SENT], core[number, NEXT] = place[slot, TIME], next_ + 1
-    port[entry, HELD] += 1
+def _start(setup, via, port, place, core, packet, ring, begin, straight):
+    """Fill the inputs of cores with the first packets of each."""
+    pace, absolute = setup[PACE], setup[ABSOLUTE]
+    for at in range(0, len(core), N_CORE):
+        core[at + SENT] = begin - pace * absolute
+        core[at + DONE] = begin
+        entry, count = core[at + ENTRY], (core[at + LAST] - core[at + NEXT]) // N_PACKET
+        for _ in range(min(setup[DEPTH], count)):
+            _enter(port, place, core, packet, at, pace, absolute, begin)
+        if count:
+            when = place[port[entry + FIRST] + TIME]
+            _ask(via, port, place, core, packet, ring, entry, when, begin, setup[CREDIT],
+                 setup[SHIFT], straight)
 
 
 @bare_kernel
-def _asked(setup, router, via, port, place, core, packet, entry):
-    """Has the first packet of input `entry` ask for its output: along x, then y, then to its core.
-
-    The output's number.
-    """
-    here, ports = port[entry, ROUTER], setup[PORTS]
-    number = place[entry * setup[DEPTH] + port[entry, FIRST], HOLDS]
-    if via[packet[number, LEG]] == here:
-        packet[number, LEG] += 1
-    exit_ = core[packet[number, TO], EXIT]
-    to = via[packet[number, LEG]]
-    if to < 0:
-        to = port[exit_, ROUTER]
-    if to == here:
-        output = exit_
-    elif router[to, 0] != router[here, 0]:
-        output = here * ports + (0 if router[to, 0] > router[here, 0] else 1)
-    else:
-        output = here * ports + (3 if router[to, 1] > router[here, 1] else 2)
-    port[output, WANTS] |= np.int64(1) << (entry - here * ports)
-    return output
-
-
-@bare_kernel
-def _possible(setup, port, place, core, queue, output):
-    """From when on an output may take a packet; -1 where that depends on what is to happen."""
-    behind, depth = port[output, BEHIND], setup[DEPTH]
-    if behind < 0:
-        at = port[output, AT]
-        return max(port[output, FREE], queue[at * setup[QUEUE] + core[at, PLACED]])
-    if port[behind, HELD] == depth:
+def _asked(port, place, core, queue, ring, entry, key, depth, shift):
+    """The first packet of input `entry` asks now; its output if that can take at once, else -1."""
+    output = port[entry + ASKS]
+    port[output + WANTS] |= port[entry + BIT]
+    if port[output + WAITS] != IDLE:
         return np.int64(-1)
-    slot = port[behind, FIRST] + port[behind, HELD]
-    slot = behind * depth + (slot if slot < depth else slot - depth)
-    return max(port[output, FREE], place[slot, TIME])
+    when = _possible(port, place, core, queue, output, depth)
+    if when < 0:
+        port[output + WAITS] = STARVED
+        return np.int64(-1)
+    if 2 * when <= key and alone(ring, port, key + 2):
+        return output
+    port[output + WAITS] = WAKING
+    put(ring, port, output + OUT, max(key, 2 * when) + 1, shift)
+    return np.int64(-1)
 
 
 @bare_kernel
-def _given(setup, port, place, core, packet, event, ring, output, now, begin):
-    """An output takes the packet whose turn it is, and gives its place back; its number."""
-    ports, depth, wants = setup[PORTS], setup[DEPTH], port[output, WANTS]
-    chosen = port[output, TURN] if port[output, FREE] > begin else ports - 1
-    while True:
-        chosen = chosen + 1 if chosen + 1 < ports else 0
-        if wants >> chosen & 1:
-            break
-    port[output, WANTS] = wants & ~(np.int64(1) << chosen)
-    port[output, TURN], port[output, FREE] = chosen, now + port[output, INTERVAL]
-    entry = port[output, ROUTER] * ports + chosen
-    first = port[entry, FIRST]
-    slot, room = entry * depth + first, now + setup[CREDIT]
-    number = place[slot, HOLDS]
-    place[slot, TIME] = room
-    port[entry, FIRST] = first + 1 if first + 1 < depth else 0
-    port[entry, HELD] -= 1
-    port[entry, DUE] = now + setup[PACE]
-    if chosen < LINKS:
-        before = port[entry, BEHIND]
-        if port[before, WAITS] == STARVED:
-            port[before, WAITS] = WAKING
-            put(ring, event, len(port) + before, 2 * max(port[before, FREE], room) + 1)
-    else:
-        at = port[entry, AT]
-        if core[at, NEXT] < core[at, LAST]:
-            _enter(setup, port, place, core, packet, at, begin)
-    if port[entry, HELD]:
-        there = place[entry * depth + port[entry, FIRST], TIME]
-        put(ring, event, entry, 2 * max(there, port[entry, DUE]))
+def _chosen(port, output, now, begin):
+    """The input whose turn it is at an output, and whether others ask for it."""
+    wants = port[output + WANTS]
+    turn = port[output + TURN] if port[output + FREE] > begin else 0
+    later = wants & -2 * turn
+    number = lowest_bit(np.uint64(later if later else wants))
+    bit = np.int64(1) << number
+    port[output + WANTS], port[output + TURN] = wants ^ bit, bit
+    port[output + FREE] = now + port[output + INTERVAL]
+    return port[output + ORIGIN] + number * N_PORT, wants != bit
+
+
+@bare_kernel
+def _left(port, place, entry, now, credit, pace):
+    """The first packet of input `entry`, which leaves it."""
+    first = port[entry + FIRST]
+    number = place[first + HOLDS]
+    place[first + TIME] = now + credit
+    first += N_PLACE
+    port[entry + FIRST] = first if first < port[entry + END] else port[entry + BASE]
+    port[entry + HELD] -= 1
+    port[entry + DUE] = now + pace
     return number
 
 
 @bare_kernel
-def _sent(setup, port, place, core, queue, packet, event, ring, output, number, now):
-    """A packet goes through an output, to the next input or to its core; 1 if to its core."""
-    there, behind, depth = now + port[output, HOP], port[output, BEHIND], setup[DEPTH]
+def _sent(port, place, core, queue, packet, arrived, output, number, there):
+    """A packet goes through an output, to the next input or to its core."""
+    behind = port[output + BEHIND]
+    if behind >= 0:
+        back = port[behind + BACK]
+        place[back + HOLDS], place[back + TIME] = number, there
+        back += N_PLACE
+        port[behind + BACK] = back if back < port[behind + END] else port[behind + BASE]
+        port[behind + HELD] += 1
+        return
+    at = port[output + AT]
+    core[at + DONE] = max(core[at + DONE], there) + packet[number + SERVICE]
+    takes = core[at + TAKES]
+    queue[takes] = core[at + DONE]
+    core[at + TAKES] = takes + 1 if takes + 1 < core[at + HIGH] else core[at + LOW]
+    if len(arrived):
+        arrived[number // N_PACKET] = there
+
+
+@bare_kernel
+def _enter(port, place, core, packet, at, pace, absolute, begin):
+    """The next packet of a core enters its router's input, in which there is a place."""
+    entry, number = core[at + ENTRY], core[at + NEXT]
+    if absolute:
+        when = max(core[at + SENT] + pace, begin + packet[number + GAP])
+    else:
+        when = core[at + SENT] + packet[number + GAP]
+    back = port[entry + BACK]
+    when = max(when, place[back + TIME])
+    place[back + TIME], place[back + HOLDS] = when, number
+    core[at + SENT], core[at + NEXT] = when, number + N_PACKET
+    back += N_PLACE
+    port[entry + BACK] = back if back < port[entry + END] else port[entry + BASE]
+    port[entry + HELD] += 1
+
+
+@bare_kernel
+def _ask(via, port, place, core, packet, ring, entry, when, now, credit, shift, straight):
+    """Have the first packet of input `entry` ask at `when` for its output.
+
+    That is along x, then along y, then to its core.
+    """
+    number = place[port[entry + FIRST] + HOLDS]
+    output = core[packet[number + TO] + EXIT]
+    here_x, here_y = port[entry + X], port[entry + Y]
+    to_x, to_y = port[output + X], port[output + Y]
+    if not straight:
+        leg = packet[number + LEG]
+        if via[leg] == here_x and via[leg + 1] == here_y:
+            leg += 2
+            packet[number + LEG] = leg
+        if via[leg] >= 0:
+            to_x, to_y = via[leg], via[leg + 1]
+    if to_x != here_x:
+        output = port[entry + ORIGIN] + (EAST if to_x > here_x else WEST)
+    elif to_y != here_y:
+        output = port[entry + ORIGIN] + (SOUTH if to_y > here_y else NORTH)
+    waits = port[output + WAITS]
+    if (waits == WAKING and port[output + OUT] >> 1 >= when) or (
+            waits == STARVED and when <= now + credit):
+        port[output + WANTS] |= port[entry + BIT]
+    else:
+        port[entry + ASKS] = output
+        put(ring, port, entry + IN, 2 * when, shift)
+
+
+@bare_kernel
+def _possible(port, place, core, queue, output, depth):
+    """From when on an output may take a packet; -1 where that depends on what is to happen."""
+    behind = port[output + BEHIND]
     if behind < 0:
-        at = port[output, AT]
-        core[at, DONE] = max(core[at, DONE], there) + packet[number, SERVICE]
-        queue[at * setup[QUEUE] + core[at, PLACED]] = core[at, DONE]
-        placed = core[at, PLACED] + 1
-        core[at, PLACED] = placed if placed < setup[QUEUE] else 0
-        packet[number, ARRIVED] = there
-        return 1
-    held = port[behind, HELD]
-    slot = port[behind, FIRST] + held
-    slot = behind * depth + (slot if slot < depth else slot - depth)
-    place[slot, HOLDS], place[slot, TIME] = number, there
-    port[behind, HELD] = held + 1
-    if held == 0:
-        put(ring, event, behind, 2 * max(there, port[behind, DUE]))
-    return 0
+        return max(port[output + FREE], queue[core[port[output + AT] + TAKES]])
+    if port[behind + HELD] == depth:
+        return np.int64(-1)
+    return max(port[output + FREE], place[port[behind + BACK] + TIME])
+
+
+@bare_kernel
+def _wait(port, place, core, queue, ring, output, depth, shift):
+    """Have an output that packets ask for take one as soon as it may."""
+    when = _possible(port, place, core, queue, output, depth)
+    if when < 0:
+        port[output + WAITS] = STARVED
+    else:
+        port[output + WAITS] = WAKING
+        put(ring, port, output + OUT, 2 * when + 1, shift)

@@ -58,7 +58,7 @@ class CycleTiming:
         Raises NmcError where packets wait for each other for ever, on ways around dead links.
         """
         events, mesh, n = self._events, self._mesh, len(self._events.on_core)
-        team, room = threads(), room_for(mesh, threads())
+        team, room, cores = threads(), room_for(mesh, threads()), len(events.cores) + 1
         step, slowest, lost = np.zeros((3, len(frames)), np.int64)
         sums = np.zeros((team, n, N_SUM), np.int64)
         cycle_frames(
@@ -66,11 +66,11 @@ class CycleTiming:
             events.on_core, events.updates, events.cost,
             (events.detours.pair, events.detours.start, events.detours.via),
             board_of(self._program), mesh.ways, hop_times(self._program), mesh.rest, mesh.setup,
-            mesh.router, mesh.via, np.zeros((team, n, N_COUNT), np.int64), sums,
-            np.zeros((team, len(mesh.core), 2), np.int64), np.zeros((0, 0, 0), np.int64),
-            np.zeros((team, len(mesh.core), N_PACE), np.int64), room.port, room.place, room.core,
-            room.queue, np.zeros((team, self._most_packets(frames), N_PACKET), np.int64),
-            room.event, room.ring, step, slowest, lost)
+            mesh.via, np.zeros((team, n, N_COUNT), np.int64), sums,
+            np.zeros((team, cores, 2), np.int64), np.zeros((0, 0, 0), np.int64),
+            np.zeros((team, cores, N_PACE), np.int64), room.port, room.place, room.core,
+            room.queue, np.zeros((team, self._most_packets(frames) * N_PACKET), np.int64),
+            room.ring, step, slowest, lost)
         if lost.any():
             raise self._deadlock(frames, int(np.argmax(lost > 0)))
         return costs_of(sums, np.maximum(step + self._barrier, self._tick))

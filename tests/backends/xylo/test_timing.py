@@ -63,6 +63,17 @@ def test_counts_are_those_of_the_mesh_of_cores():
     assert found.events.sum() > 0
 
 
+def test_steps_that_outlast_their_time_are_overruns():
+    spec, program = mapped(4, "xylo_imu")
+    inputs = {"in": spec["input"][None].astype(np.int32)}
+    lengths = simulate(program, inputs, timing=backend("xylo").timing(program))
+    assert lengths.overran is None
+    dt = float(np.median(lengths.step_s))
+    timed = replace(program, network=replace(program.network, dt=dt))
+    run = simulate(timed, inputs, timing=backend("xylo").timing(timed))
+    assert run.overran == np.count_nonzero(lengths.step_s > dt) > 0
+
+
 def test_a_target_without_the_formula_has_no_time_of_its_own():
     _, program = mapped(0, "xylo_a2")
     bare = replace(program, target=program.target.model_copy(update={"cycle_formula": None}))
