@@ -33,15 +33,21 @@ def sparse(start, source, rows, target, weight, out):
 
 
 @kernel
+def add_taps(out, row):
+    """Add the channels of a tap."""
+    for i in range(len(out)):
+        out[i] += row[i]
+
+
+@kernel
 def conv(start, channel, y, x, weight, stride, padding, out):
     """Add the taps of each source of frame f to out[f], (rows, columns, channels).
 
     channel, y, x  of each source
     weight         (c_in, kernel height, kernel width, c_out)
     """
-    _, height, width, c_out = out.shape
+    _, height, width, _ = out.shape
     _, rows, columns, _ = weight.shape
-    taps = weight.reshape(-1, c_out)
     for frame in range(len(start) - 1):
         for k in range(start[frame], start[frame + 1]):
             for ky in range(rows):
@@ -51,8 +57,7 @@ def conv(start, channel, y, x, weight, stride, padding, out):
                     if above % stride == 0 and left % stride == 0:
                         row, column = above // stride, left // stride
                         if 0 <= row < height and 0 <= column < width:
-                            add_row(out[frame].reshape(-1), (row * width + column) * c_out, taps,
-                                    (channel[k] * rows + ky) * columns + kx, c_out)
+                            add_taps(out[frame, row, column], weight[channel[k], ky, kx])
 
 
 @kernel
