@@ -6,10 +6,11 @@ from nmcompile.arithmetic.jit import kernel
 
 
 @kernel
-def add_row(out, row):
-    """Add a row of weights."""
-    for i in range(len(out)):
-        out[i] += row[i]
+def add_row(out, at, weight, row, n):
+    """Add n weights of a row; indices without a sign, as numba then does not look at it."""
+    i, j = np.uint64(at), np.uint64(row)
+    for k in range(np.uint64(n)):
+        out[i + k] += weight[j, k]
 
 
 @kernel
@@ -17,7 +18,7 @@ def dense(start, source, weight, out):
     """Add the row weight[i] to out[f] for each source i of frame f."""
     for frame in range(len(start) - 1):
         for k in range(start[frame], start[frame + 1]):
-            add_row(out[frame], weight[source[k]])
+            add_row(out[frame], 0, weight, source[k], weight.shape[1])
 
 
 @kernel
@@ -26,8 +27,9 @@ def sparse(start, source, rows, target, weight, out):
     for frame in range(len(start) - 1):
         row = out[frame]
         for k in range(start[frame], start[frame + 1]):
-            for synapse in range(rows[source[k]], rows[source[k] + 1]):
-                row[target[synapse]] += weight[synapse]
+            begin, end = np.uint64(rows[source[k]]), np.uint64(rows[source[k] + 1])
+            for synapse in range(begin, end):
+                row[np.uint64(target[synapse])] += weight[synapse]
 
 
 @kernel
@@ -37,17 +39,20 @@ def conv(start, channel, y, x, weight, stride, padding, out):
     channel, y, x  of each source
     weight         (c_in, kernel height, kernel width, c_out)
     """
-    _, height, width, _ = out.shape
+    _, height, width, c_out = out.shape
+    _, rows, columns, _ = weight.shape
+    taps = weight.reshape(-1, c_out)
     for frame in range(len(start) - 1):
         for k in range(start[frame], start[frame + 1]):
-            for ky in range(weight.shape[1]):
+            for ky in range(rows):
                 above = y[k] + padding - ky
-                for kx in range(weight.shape[2]):
+                for kx in range(columns):
                     left = x[k] + padding - kx
                     if above % stride == 0 and left % stride == 0:
                         row, column = above // stride, left // stride
                         if 0 <= row < height and 0 <= column < width:
-                            add_row(out[frame, row, column], weight[channel[k], ky, kx])
+                            add_row(out[frame].reshape(-1), (row * width + column) * c_out, taps,
+                                    (channel[k] * rows + ky) * columns + kx, c_out)
 
 
 @kernel
