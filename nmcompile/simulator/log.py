@@ -40,7 +40,8 @@ class Log:
     def watches(self, population: str) -> bool:
         """Whether states of `population` are kept, so that it must be told of every step."""
         kept = {port.variable for port in self._outputs if port.population == population}
-        return self.idle is not None or bool((kept | set(self._records.record.get(population, ()))) - {SPIKES})
+        kept |= set(self._records.record.get(population, ()))
+        return self.idle is not None or bool(kept - {SPIKES})
 
     def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
         """Keep what samples from `sample` on did in the chip's steps from `step` on.

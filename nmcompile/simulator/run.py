@@ -32,8 +32,8 @@ class Counts:
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
     busy_s               (slices,) float64, seconds in which each slice works, summed over steps
-    idle                 (slices,) int64 compartments in steps in which they have nothing to do, where
-                         the target has a cost of its own for that; 0 elsewhere
+    idle                 (slices,) int64 compartments in steps in which they have nothing to do,
+                         where the target has a cost of its own for that; 0 elsewhere
     """
 
     spikes: Array
