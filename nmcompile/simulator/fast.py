@@ -28,8 +28,7 @@ class FastTiming:
     link's interval, or for its hop time where the target has no network. The longest route's hops
     and the barrier come on top. This is the max-affine form that
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
-    from the target's table by the tiles in use. A core that is a processor sends and receives one
-    after the other: there both add up. Where a timer starts steps, none is shorter than
+    from the target's table by the tiles in use. Where a timer starts steps, none is shorter than
     its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
     changes spikes. Times are rounded to picoseconds.
     """

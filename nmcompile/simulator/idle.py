@@ -33,7 +33,7 @@ class Idle:
         self._waiting: list[tuple[int, int, Array]] = []
 
     def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
-        """Take in a step of the chip of samples from `sample` on; threads have samples of their own.
+        """Take in a step of samples from `sample` on; threads have samples of their own.
 
         spikes  (samples, n), `state` (samples, n) each, after the step
         """
@@ -47,8 +47,7 @@ class Idle:
         self._waiting.append((step, sample, found * self._size[population]))
 
     def settle(self, last: Array | None) -> None:
-        """Count what was taken in, of each sample up to its step `last` (samples,) if that is known.
-        """
+        """Count what was taken in, of each sample up to its step `last` (samples,) if given."""
         waiting, self._waiting = self._waiting, []
         for step, sample, found in waiting:
             runs = slice(None) if last is None else last[sample : sample + len(found)] >= step

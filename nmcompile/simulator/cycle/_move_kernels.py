@@ -75,93 +75,122 @@ def move(setup, via, port, place, core, queue, packet, ring, arrived, begin):
     its core.
     """
     depth, shift, credit, pace = setup[DEPTH], setup[SHIFT], setup[CREDIT], setup[PACE]
-    absolute, straight = setup[ABSOLUTE], len(via) == 2
-    for at in range(0, len(core), N_CORE):
-        core[at + SENT] = begin - pace * absolute
-        core[at + DONE] = begin
-        entry, count = core[at + ENTRY], (core[at + LAST] - core[at + NEXT]) // N_PACKET
-        for _ in range(min(depth, count)):
-            _enter(port, place, core, packet, at, pace, absolute, begin)
-        if count:
-            when = place[port[entry + FIRST] + TIME]
-            _ask(via, port, place, core, packet, ring, entry, when, begin, credit, shift, straight)
-    done = 0
+    absolute, straight, done = setup[ABSOLUTE], len(via) == 2, 0
+    _start(setup, via, port, place, core, packet, ring, begin, straight)
     while ring[WAITING] > 0:
         event = take(ring, port, shift)
         key = port[event]
         now = key >> 1
+        output = event - OUT
         if key & 1 == 0:
-            entry = event - IN
-            output = port[entry + ASKS]
-            port[output + WANTS] |= port[entry + BIT]
-            if port[output + WAITS] != IDLE:
+            output = _asked(port, place, core, queue, ring, event - IN, key, depth, shift)
+            if output < 0:
                 continue
-            when = _possible(port, place, core, queue, output, depth)
-            if when < 0:
-                port[output + WAITS] = STARVED
-                continue
-            if when > now or not alone(ring, port, key + 2):
-                port[output + WAITS] = WAKING
-                put(ring, port, output + OUT, 2 * max(now, when) + 1, shift)
-                continue
-        else:
-            output = event - OUT
-        # The output takes the packet whose turn it is.
-        wants = port[output + WANTS]
-        turn = port[output + TURN] if port[output + FREE] > begin else 0
-        later = wants & -2 * turn
-        number = lowest_bit(np.uint64(later if later else wants))
-        bit = np.int64(1) << number
-        port[output + WANTS], port[output + TURN] = wants ^ bit, bit
-        port[output + FREE] = now + port[output + INTERVAL]
-        entry = port[output + ORIGIN] + number * N_PORT
-        first, room = port[entry + FIRST], now + credit
-        moved = place[first + HOLDS]
-        place[first + TIME] = room
-        first += N_PLACE
-        port[entry + FIRST] = first if first < port[entry + END] else port[entry + BASE]
-        held = port[entry + HELD] - 1
-        port[entry + HELD] = held
-        port[entry + DUE] = now + pace
-        # It goes on.
+        entry, more = _chosen(port, output, now, begin)
+        moved = _left(port, place, entry, now, credit, pace)
         there, behind = now + port[output + HOP], port[output + BEHIND]
-        if behind < 0:
-            at = port[output + AT]
-            core[at + DONE] = max(core[at + DONE], there) + packet[moved + SERVICE]
-            takes = core[at + TAKES]
-            queue[takes] = core[at + DONE]
-            core[at + TAKES] = takes + 1 if takes + 1 < core[at + HIGH] else core[at + LOW]
-            done += 1
-            if len(arrived):
-                arrived[moved // N_PACKET] = there
-        else:
-            back = port[behind + BACK]
-            place[back + HOLDS], place[back + TIME] = moved, there
-            back += N_PLACE
-            port[behind + BACK] = back if back < port[behind + END] else port[behind + BASE]
-            port[behind + HELD] += 1
-        # The output waits for its next packet, then its place is given to who feeds the input.
-        if wants == bit:
-            port[output + WAITS] = IDLE
-        else:
+        _sent(port, place, core, queue, packet, arrived, output, moved, there)
+        done += behind < 0
+        port[output + WAITS] = IDLE
+        if more:
             _wait(port, place, core, queue, ring, output, depth, shift)
+        # The place is given to who feeds the input.
         before = port[entry + BEHIND]
         if before >= 0:
             if port[before + WAITS] == STARVED:
                 port[before + WAITS] = WAKING
-                put(ring, port, before + OUT, 2 * max(port[before + FREE], room) + 1, shift)
-        else:
-            at = port[entry + AT]
-            if core[at + NEXT] < core[at + LAST]:
-                _enter(port, place, core, packet, at, pace, absolute, begin)
-                held += 1
+                when = max(port[before + FREE], now + credit)
+                put(ring, port, before + OUT, 2 * when + 1, shift)
+        elif core[port[entry + AT] + NEXT] < core[port[entry + AT] + LAST]:
+            _enter(port, place, core, packet, port[entry + AT], pace, absolute, begin)
+        # Who is first now asks.
         if behind >= 0 and port[behind + HELD] == 1:
             when = max(there, port[behind + DUE])
             _ask(via, port, place, core, packet, ring, behind, when, now, credit, shift, straight)
-        if held:
+        if port[entry + HELD]:
             when = max(place[port[entry + FIRST] + TIME], now + pace)
             _ask(via, port, place, core, packet, ring, entry, when, now, credit, shift, straight)
     return done
+
+
+@bare_kernel
+def _start(setup, via, port, place, core, packet, ring, begin, straight):
+    """Fill the inputs of cores with the first packets of each."""
+    pace, absolute = setup[PACE], setup[ABSOLUTE]
+    for at in range(0, len(core), N_CORE):
+        core[at + SENT] = begin - pace * absolute
+        core[at + DONE] = begin
+        entry, count = core[at + ENTRY], (core[at + LAST] - core[at + NEXT]) // N_PACKET
+        for _ in range(min(setup[DEPTH], count)):
+            _enter(port, place, core, packet, at, pace, absolute, begin)
+        if count:
+            when = place[port[entry + FIRST] + TIME]
+            _ask(via, port, place, core, packet, ring, entry, when, begin, setup[CREDIT],
+                 setup[SHIFT], straight)
+
+
+@bare_kernel
+def _asked(port, place, core, queue, ring, entry, key, depth, shift):
+    """The first packet of input `entry` asks now; its output if that can take at once, else -1."""
+    output = port[entry + ASKS]
+    port[output + WANTS] |= port[entry + BIT]
+    if port[output + WAITS] != IDLE:
+        return np.int64(-1)
+    when = _possible(port, place, core, queue, output, depth)
+    if when < 0:
+        port[output + WAITS] = STARVED
+        return np.int64(-1)
+    if 2 * when <= key and alone(ring, port, key + 2):
+        return output
+    port[output + WAITS] = WAKING
+    put(ring, port, output + OUT, max(key, 2 * when) + 1, shift)
+    return np.int64(-1)
+
+
+@bare_kernel
+def _chosen(port, output, now, begin):
+    """The input whose turn it is at an output, and whether others ask for it."""
+    wants = port[output + WANTS]
+    turn = port[output + TURN] if port[output + FREE] > begin else 0
+    later = wants & -2 * turn
+    number = lowest_bit(np.uint64(later if later else wants))
+    bit = np.int64(1) << number
+    port[output + WANTS], port[output + TURN] = wants ^ bit, bit
+    port[output + FREE] = now + port[output + INTERVAL]
+    return port[output + ORIGIN] + number * N_PORT, wants != bit
+
+
+@bare_kernel
+def _left(port, place, entry, now, credit, pace):
+    """The first packet of input `entry`, which leaves it."""
+    first = port[entry + FIRST]
+    number = place[first + HOLDS]
+    place[first + TIME] = now + credit
+    first += N_PLACE
+    port[entry + FIRST] = first if first < port[entry + END] else port[entry + BASE]
+    port[entry + HELD] -= 1
+    port[entry + DUE] = now + pace
+    return number
+
+
+@bare_kernel
+def _sent(port, place, core, queue, packet, arrived, output, number, there):
+    """A packet goes through an output, to the next input or to its core."""
+    behind = port[output + BEHIND]
+    if behind >= 0:
+        back = port[behind + BACK]
+        place[back + HOLDS], place[back + TIME] = number, there
+        back += N_PLACE
+        port[behind + BACK] = back if back < port[behind + END] else port[behind + BASE]
+        port[behind + HELD] += 1
+        return
+    at = port[output + AT]
+    core[at + DONE] = max(core[at + DONE], there) + packet[number + SERVICE]
+    takes = core[at + TAKES]
+    queue[takes] = core[at + DONE]
+    core[at + TAKES] = takes + 1 if takes + 1 < core[at + HIGH] else core[at + LOW]
+    if len(arrived):
+        arrived[number // N_PACKET] = there
 
 
 @bare_kernel

@@ -130,11 +130,11 @@ def _ports(target: Target, corner: Array, size: Array, ports: int) -> Array:
         port[:, link, HOP] = np.where(
             between, picoseconds(cost.hop_chip.value, 1), picoseconds(hop.value, 1))
         port[between, link, INTERVAL] = picoseconds(network.interval_chip.value, 1)
-    port = port.reshape(-1, N_PORT)
-    port[:, BASE] = port[:, FIRST] = port[:, BACK] = (
-        np.arange(len(port)) * network.buffer.value * N_PLACE)
-    port[:, END] = port[:, BASE] + network.buffer.value * N_PLACE
-    return port
+    places = network.buffer.value * N_PLACE
+    first = np.arange(len(router) * ports).reshape(len(router), ports) * places
+    port[:, :, [BASE, FIRST, BACK]] = first[:, :, None]
+    port[:, :, END] = first + places
+    return port.reshape(-1, N_PORT)
 
 
 def room_for(mesh: Mesh, threads: int) -> Room:
