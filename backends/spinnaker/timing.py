@@ -18,9 +18,9 @@ from nmcompile.target.topology import LINKS
 
 PER_S = 1e12  # of the kernels' time, picoseconds
 LATE = {  # what is counted where a core is late, and where the kernel counts it
-    "updates": kernels.LATE_UPDATES, "packets": kernels.LEFT_PACKETS, "rows": kernels.LATE_ROWS,
-    "skipped_synapses": kernels.SKIPPED, "lost_packets": kernels.LOST,
-    "skipped_ticks": kernels.MISSED}
+    "late_updates": kernels.LATE_UPDATES, "waiting_packets": kernels.LEFT_PACKETS,
+    "late_rows": kernels.LATE_ROWS, "skipped_synapses": kernels.SKIPPED,
+    "lost_packets": kernels.LOST, "skipped_ticks": kernels.MISSED}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -43,8 +43,8 @@ def _latency(figures: Figures) -> None:
         f"{figures['timing']} timing)"
     )
     if latency["overruns"]:
-        click.echo(f"overruns  {latency['overruns']:,} steps are longer than the chip's tick: "
-                   "its cores would fall behind")
+        click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
+                   "the chip's cores would fall behind")
     late = [f"{name.replace('_', ' ')} {count:,}" for name, count in figures["late"].items()
             if count]
     if late:

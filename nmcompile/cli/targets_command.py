@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ def command(context: click.Context) -> None:
 @command.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Every constant of a target with its unit, kind and source."""
+    """Every constant of a target with its unit, kind, source and, if it is known, its error."""
     from nmcompile.target import load_target
 
     target = load_target(name)
@@ -33,7 +34,16 @@ def show(name: str) -> None:
     for field, constant in target.constants().items():
         click.echo(
             f"{field:24} {constant.value} {constant.unit} [{constant.kind}]  {constant.source}"
+            f"{_error(constant)}"
         )
+
+
+def _error(constant: Any) -> str:
+    if constant.spread is None:
+        return ""
+    ends = (f"error {100 * constant.error:g} %" if constant.error is not None
+            else f"{constant.low:g} to {constant.high:g}")
+    return f" [{ends}]  {constant.spread}"
 
 
 @command.command("check")

@@ -137,7 +137,8 @@ def _ratios_of_work(target: Target, run: Run) -> list[tuple[float, float] | None
         "hop_chip": hops[2], "barrier": run.frames,
     }
     constants = {name: getattr(target.time_s, name) for name, count in took_part.items() if count}
-    return [constant.ratios for constant in constants.values() if np.any(constant.value)]
+    return [constant.ratios for constant in constants.values()
+            if np.any(np.atleast_1d(constant.value)[..., -1])]
 
 
 def _grouped(values: Array, kind: Array) -> Array:

@@ -18,7 +18,7 @@ from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report.figures import run_figures
 from nmcompile.simulator import simulate
-from nmcompile.simulator.fast import FastTiming
+from nmcompile.simulator.packets import fast_timing
 from nmcompile.target import load_target
 
 BACKEND = backend("spinnaker")
@@ -92,7 +92,7 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
     late = {name: sum(part.late[name] for part in parts) for name in parts[0].late}
     cores = list(zip(*[plain.cores for plain in models], strict=True))
     for name, wanted in {
-        "rows": [sum(core.late_rows for core in both) for both in cores],
+        "late_rows": [sum(core.late_rows for core in both) for both in cores],
         "skipped_synapses": [sum(core.skipped for core in both) for both in cores],
         "lost_packets": [sum(core.lost for core in both) for both in cores],
         "skipped_ticks": [sum(core.missed for core in both) for both in cores],
@@ -106,7 +106,7 @@ def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program):
     rng = np.random.default_rng(1)
     inputs = {"image": (rng.random((3, 9, 1, 6, 6)) < 0.4).astype(np.int32)}
     found = simulate(program, inputs, timing=BACKEND.timing(program))
-    wanted = simulate(program, inputs, timing=FastTiming(program)).counts
+    wanted = simulate(program, inputs, timing=fast_timing(program)).counts
     for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
         np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted, name))
     assert found.counts.hops.sum() > 0
@@ -128,7 +128,7 @@ def test_a_tick_too_short_for_the_updates_alone_makes_every_step_late(program):
     (found,) = found_in(short, np.zeros((5, 1, 75), int))
     three = program.mapping.slices.sizes() == 3
     assert np.all(found.overran >= np.count_nonzero(three))
-    assert np.all(found.late["updates"][three] == 5)
+    assert np.all(found.late["late_updates"][three] == 5)
 
 
 def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
@@ -137,7 +137,7 @@ def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
     spikes = np.zeros((12, 1, 75), int)
     spikes[0, 0, 36:63] = 1  # all of the convolution, whose synapses have a delay of 1
     (found,) = found_in(slow, spikes)
-    assert found.late["rows"].sum() > 0
+    assert found.late["late_rows"].sum() > 0
     assert 0 < found.late["skipped_synapses"].sum() < found.events.sum()
 
 
@@ -148,7 +148,7 @@ def test_what_is_late_is_in_the_report(program):
     run_ = simulate(slow, inputs, timing=BACKEND.timing(slow))
     figures = run_figures({"layers": []}, slow, run_, None)
     assert 0 < figures["latency_s"]["overruns"] == np.count_nonzero(run_.overran) <= run_.frames
-    assert figures["late"]["rows"] == run_.late["rows"].sum() > 0
+    assert figures["late"]["late_rows"] == run_.late["late_rows"].sum() > 0
     in_time = simulate(program, inputs, timing=BACKEND.timing(program))
     figures = run_figures({"layers": []}, program, in_time, None)
     assert figures["latency_s"]["overruns"] == 0

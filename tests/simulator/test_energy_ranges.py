@@ -10,6 +10,7 @@ from nmcompile.report.energy import by_constant, by_core, energies, outside
 from nmcompile.simulator import (
     KIND_OF,
     KINDS,
+    TIMINGS,
     energy_by_slice,
     ledger,
     simulate,
@@ -137,3 +138,16 @@ def test_what_is_outside_of_the_chips_stands_apart(sure):
     found = outside(small, simulate(small, sent))
     assert found["energy_j"]["unused_chips"] == pytest.approx(
         7 * 0.1044 / 0.065 * found["energy_j"]["processors"])
+
+
+@pytest.mark.parametrize("name", ["fast", "cycle"])
+def test_on_one_chip_of_loihi1_sources_give_every_figure_a_range(name):
+    made = program(relayed(3), "loihi1")
+    sent = payloads(made.network, 12, np.random.default_rng(0))
+    run = simulate(made, sent, timing=TIMINGS[name](made))
+    assert time_ratios(made.target, run) == pytest.approx((1 - 0.243, 1 + 0.243))
+    figures = energies(ledger(made, run), slice(None))
+    for kind, ends in figures["energy_range_j"].items():
+        assert ends["low"] <= figures["energy_j"][kind] <= ends["high"]
+    static = figures["energy_range_j"]["static"]["low"] / figures["energy_j"]["static"]
+    assert static == pytest.approx(0.029 / 0.1044 * (1 - 0.243))
