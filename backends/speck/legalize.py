@@ -18,7 +18,7 @@ from nmcompile.target import Target
 NOTES = (
     "Speck has no time steps: it compares after every addition. The steps simulated here are "
     "sinabs', an approximation (nmcompile_backends.speck.arithmetic.run is the chip's way), and "
-    "several events of a neuron in one step count as one in time and energy",
+    "with --timing fast several events of a neuron in one step count as one in time and energy",
     "a bias is added at each tick of Speck's slow clock: let one tick last one step",
 )
 

@@ -41,7 +41,7 @@ class SpeckTiming:
     `arithmetic.run` computes.
     """
 
-    name = "event pipeline, without steps,"
+    name = "event pipeline (no steps)"
 
     def __init__(self, program: Program, pipeline: EventPipeline) -> None:
         network, target = program.network, program.target

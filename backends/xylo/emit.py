@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from nmcompile_backends.xylo.arithmetic import XyloNeuron
+from nmcompile_backends.xylo.cycles import counted, needed_clock_hz
 from nmcompile_backends.xylo.topology import ends_of, hidden_populations, output_names
 
 from nmcompile.ir import Network, Population
@@ -25,7 +26,17 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     text = json.dumps(values, separators=(",", ":"), sort_keys=True)
     (folder / FILE).write_text(text + "\n", "utf-8")
     return {FILE: "arguments of Rockpool's XyloSim.from_specification, each list as an array; its "
-                  "config_from_specification takes bias as bias_hidden"}
+                  "config_from_specification takes bias as bias_hidden" + _clock(program)}
+
+
+def _clock(program: Program) -> str:
+    """The clock that the network needs, in words, where it says how long a step is."""
+    formula, dt = program.target.cycle_formula, program.network.dt
+    if formula is None or dt is None:
+        return ""
+    needed = needed_clock_hz(formula, counted(program.network, formula), dt)
+    return (f"; steps of {dt:g} s need a clock of {needed / 1e6:.3g} MHz if everything spikes, "
+            f"with Rockpool's margin of {formula.margin.value:.0%}")
 
 
 def specification(program: Program) -> dict[str, Any]:

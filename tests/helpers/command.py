@@ -1,5 +1,6 @@
 """Run `nmc` in this process."""
 
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -17,10 +18,12 @@ def nmc(capsys, monkeypatch, *arguments):
     """Exit code and output of `nmc ARGUMENTS`."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
-    code = 0
+    code, interrupts = 0, signal.getsignal(signal.SIGINT)
     try:
         main()
     except SystemExit as request:
         code = int(request.code or 0)
+    finally:
+        signal.signal(signal.SIGINT, interrupts)  # nmc ignores them once it is done
     captured = capsys.readouterr()
     return Outcome(code=code, out=captured.out, err=captured.err)

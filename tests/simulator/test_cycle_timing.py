@@ -18,6 +18,7 @@ from nmcompile.mapping import Faults, Frames, Mapping, Program, Slices
 from nmcompile.mapping.faults import NoWayError, random_faults
 from nmcompile.passes.route import route
 from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.traffic import ways_of
 from nmcompile.target import load_target
 
@@ -129,3 +130,42 @@ def test_ways_around_dead_links_are_taken_or_a_deadlock_is_named(seed):
     else:
         told = CycleTiming(some).add(block).step_s
         assert np.rint(told * 1e12).astype(int).tolist() == plain
+
+
+def busiest_core(some, block):
+    """(frames,) seconds of the busiest core, of each frame by itself, from counts."""
+    alone, on_core = [], some.mapping.slices.core
+    for a, b in pairwise(block.start):
+        one = Frames(samples=1, start=np.array([0, b - a]), sender=block.sender[a:b],
+                     payload=block.payload[a:b])
+        counts, cost = FastTiming(some).add(one), some.target.time_s
+        sending = (some.mapping.slices.sizes() * cost.neuron_update.value
+                   + counts.spikes[:-1] * cost.spike_out.value
+                   + counts.packets_out[:-1] * cost.packet_out.value)
+        receiving = (counts.packets_in * cost.packet_in.value
+                     + counts.events * cost.synaptic_event.value)
+        alone.append(max(np.bincount(on_core, work).max() for work in (sending, receiving)))
+    return np.array(alone)
+
+
+def test_packets_that_wait_for_each_other_for_ever_are_named():
+    some = program(57, faults=0.2)
+    block = frames(np.random.default_rng(57), n_senders(some), 3)
+    assert None in plain_times(some, block)
+    with pytest.raises(NmcError) as error:
+        CycleTiming(some).add(block)
+    assert str(error.value).startswith("loihi1: packets wait for each other for ever in step ")
+    assert str(error.value).endswith(
+        f"ways around {len(some.mapping.faults.links)} dead links turn back into buffers that are "
+        "full. Map with fewer dead links, or simulate with --timing fast.")
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_packets_that_wait_make_a_step_no_shorter_than_its_busiest_core(seed):
+    some = program(seed, to_core=0.0)
+    block = frames(np.random.default_rng(seed), n_senders(some), 4, samples=2)
+    cycle, fast = CycleTiming(some).add(block), FastTiming(some).add(block)
+    assert (cycle.step_s >= busiest_core(some, block) - 1e-15).all()
+    for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s"):
+        np.testing.assert_array_equal(getattr(cycle, name), getattr(fast, name))

@@ -40,7 +40,7 @@ N_PACE = 3
 def cycle_frames(
     start, sender, axon, home, place_in_core, tile, on_core, updates, cost, detours, frame, ways,
     hop_time, rest, setup, via, counts, sums, work, loads, pace, port, place, core, queue, packet,
-    ring, step, slowest, lost
+    ring, step, lost
 ):
     """The picoseconds of each frame without barrier, and sums.
 
@@ -49,7 +49,7 @@ def cycle_frames(
     rest      picoseconds after which whatever a frame did is over
     setup, via  and the tables from `port` to `ring` as of `_move_kernels.py`; all tables have an
               axis of threads
-    slowest   (frames,) the core that is done last; lost  (frames,) packets that do not arrive
+    lost      (frames,) packets that do not arrive
     """
     threads, silent = len(sums), np.zeros(0, np.int64)
     for thread in prange(threads):
@@ -65,7 +65,7 @@ def cycle_frames(
             lost[number] = total - move(
                 setup, via, port[thread], place[thread], core[thread], queue[thread],
                 packet[thread], ring[thread], silent, begin)
-            end, slowest[number] = _end(core[thread], pace[thread], work[thread], begin)
+            end = _end(core[thread], pace[thread], work[thread], begin)
             step[number] = end - begin
             begin = end + rest
 
@@ -126,12 +126,10 @@ def _first_leg(ways, frame, tile, box, to):
 
 @bare_kernel
 def _end(core, pace, work, begin):
-    """When the last core is done, and which."""
-    end, slowest = begin, 0
+    """When the last core is done."""
+    end = begin
     for number in range(len(pace)):
         at = number * N_CORE
         done = core[at + SENT] + work[number, SENDING] - pace[number, WORKED]
-        done = max(done, core[at + DONE])
-        if done > end:
-            end, slowest = done, number
-    return end, slowest
+        end = max(end, done, core[at + DONE])
+    return end

@@ -59,7 +59,7 @@ class CycleTiming:
         """
         events, mesh, n = self._events, self._mesh, len(self._events.on_core)
         team, room, cores = threads(), room_for(mesh, threads()), len(events.cores) + 1
-        step, slowest, lost = np.zeros((3, len(frames)), np.int64)
+        step, lost = np.zeros((2, len(frames)), np.int64)
         sums = np.zeros((team, n, N_SUM), np.int64)
         cycle_frames(
             frames.start, frames.sender, events.axon, events.home, events.place, events.tile,
@@ -70,7 +70,7 @@ class CycleTiming:
             np.zeros((team, cores, 2), np.int64), np.zeros((0, 0, 0), np.int64),
             np.zeros((team, cores, N_PACE), np.int64), room.port, room.place, room.core,
             room.queue, np.zeros((team, self._most_packets(frames) * N_PACKET), np.int64),
-            room.ring, step, slowest, lost)
+            room.ring, step, lost)
         if lost.any():
             raise self._deadlock(frames, int(np.argmax(lost > 0)))
         return costs_of(sums, np.maximum(step + self._barrier, self._tick))

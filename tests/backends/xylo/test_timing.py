@@ -71,7 +71,18 @@ def test_steps_that_outlast_their_time_are_overruns():
     dt = float(np.median(lengths.step_s))
     timed = replace(program, network=replace(program.network, dt=dt))
     run = simulate(timed, inputs, timing=backend("xylo").timing(timed))
-    assert run.overran == np.count_nonzero(lengths.step_s > dt) > 0
+    assert np.count_nonzero(run.overran) == np.count_nonzero(lengths.step_s > dt) > 0
+
+
+def test_the_clock_that_a_network_needs_is_told_with_its_files(tmp_path):
+    one_current = next(seed for seed in range(99) if random_specification(seed)["chip"] == "imu")
+    spec, program = mapped(one_current, "xylo_imu")
+    timed = replace(program, network=replace(program.network, dt=0.01))
+    n_in, n = spec["weights_in"].shape[:2]
+    needed = plain_cycles(spec, False, n_in, n) * 1.2 / 0.01 / 1e6
+    assert f"steps of 0.01 s need a clock of {needed:.3g} MHz" in (
+        backend("xylo").emit(timed, tmp_path)["xylo.json"])
+    assert "clock" not in backend("xylo").emit(program, tmp_path)["xylo.json"]
 
 
 def test_a_target_without_the_formula_has_no_time_of_its_own():
