@@ -43,7 +43,8 @@ class Costs:
     spikes, packets_out  (slices + 1,) int64
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
-    busy_s               (slices,) float64, seconds in which each slice works
+    busy_s               (slices,) float64, seconds in which each slice's core works for it; those
+                         of one core add up to the seconds in which the core works
     overran              (frames,) int64 cores that were not done when the next step was due; None
                          where the model does not tell
     late                 what came too late on chips that do not wait for it: (slices,) int64 each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -132,19 +133,27 @@ def test_ways_around_dead_links_are_taken_or_a_deadlock_is_named(seed):
         assert np.rint(told * 1e12).astype(int).tolist() == plain
 
 
-def busiest_core(some, block):
-    """(frames,) seconds of the busiest core, of each frame by itself, from counts."""
-    alone, on_core = [], some.mapping.slices.core
+def frame_by_frame(block):
+    """Each frame of a block by itself."""
     for a, b in pairwise(block.start):
-        one = Frames(samples=1, start=np.array([0, b - a]), sender=block.sender[a:b],
+        yield Frames(samples=1, start=np.array([0, b - a]), sender=block.sender[a:b],
                      payload=block.payload[a:b])
-        counts, cost = FastTiming(some).add(one), some.target.time_s
+
+
+def work_of_cores(some, block):
+    """(frames, cores) seconds in which each core works, from counts."""
+    alone, on_core, cost = [], some.mapping.slices.core, some.target.time_s
+    for one in frame_by_frame(block):
+        counts = FastTiming(some).add(one)
         sending = (some.mapping.slices.sizes() * cost.neuron_update.value
                    + counts.spikes[:-1] * cost.spike_out.value
                    + counts.packets_out[:-1] * cost.packet_out.value)
         receiving = (counts.packets_in * cost.packet_in.value
                      + counts.events * cost.synaptic_event.value)
-        alone.append(max(np.bincount(on_core, work).max() for work in (sending, receiving)))
+        sent, received = (np.bincount(on_core, work, some.target.n_cores)
+                          for work in (sending, receiving))
+        serial = cost.sequential is not None and cost.sequential.value
+        alone.append(sent + received if serial else np.maximum(sent, received))
     return np.array(alone)
 
 
@@ -166,6 +175,20 @@ def test_packets_that_wait_make_a_step_no_shorter_than_its_busiest_core(seed):
     some = program(seed, to_core=0.0)
     block = frames(np.random.default_rng(seed), n_senders(some), 4, samples=2)
     cycle, fast = CycleTiming(some).add(block), FastTiming(some).add(block)
-    assert (cycle.step_s >= busiest_core(some, block) - 1e-15).all()
+    assert (cycle.step_s >= work_of_cores(some, block).max(axis=1) - 1e-15).all()
     for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s"):
         np.testing.assert_array_equal(getattr(cycle, name), getattr(fast, name))
+
+
+@given(seed=st.integers(0, 2**32 - 1), serial=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_slices_share_the_time_in_which_their_core_works(seed, serial):
+    some = program(seed)
+    flag = LOIHI.core.shared_kernels.model_copy(update={"value": serial})
+    times = some.target.time_s.model_copy(update={"sequential": flag})
+    some = replace(some, target=some.target.model_copy(update={"time_s": times}))
+    block, cores = frames(np.random.default_rng(seed), n_senders(some), 3), some.target.n_cores
+    costs = FastTiming(some).add(block)
+    busy = np.bincount(some.mapping.slices.core, costs.busy_s, cores)
+    np.testing.assert_allclose(busy, work_of_cores(some, block).sum(axis=0), atol=1e-15)
+    assert busy.max() <= costs.step_s.sum() + 1e-15
