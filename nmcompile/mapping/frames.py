@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 
 
@@ -61,6 +62,14 @@ class Costs:
     late: dict[str, Array] = field(default_factory=dict)
 
 
+class FrameError(NmcError):
+    """A fault that a model of time meets in one frame of a block; `Batch` says which of the run."""
+
+    def __init__(self, where: str, what: str, hint: str = "", *, frame: int) -> None:
+        super().__init__(where, what, hint)
+        self.frame = frame
+
+
 class Timing(Protocol):
     """A model of a chip's time. It may keep a state from one block of a batch to the next.
 
@@ -76,4 +85,4 @@ class Timing(Protocol):
         """Only the samples of the batch at the places `rows` (k,), which rise, go on."""
 
     def add(self, frames: Frames) -> Costs:
-        """What the next block takes."""
+        """What the next block takes; a model may raise FrameError."""

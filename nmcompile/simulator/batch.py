@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Frames, Program, Timing
+from nmcompile.mapping import Costs, FrameError, Frames, Program, Timing
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -128,8 +129,18 @@ class Batch:
         return np.where(last == self._setting.chip_steps - 1, self._setting.chip_steps, last)
 
     def _time(self, frames: Frames) -> None:
-        """Time steps of the samples that still run."""
-        costs = self._setting.timing.add(frames)
+        """Time steps of the samples that still run.
+
+        Raises NmcError with the step of the chip and the sample of a FrameError.
+        """
+        try:
+            costs = self._setting.timing.add(frames)
+        except FrameError as error:
+            step, row = divmod(error.frame, frames.samples)
+            raise NmcError(
+                error.where, f"in step {self._timed + step} of sample "
+                f"{self.first + self._rows[row]}, both counted from 0, {error.what}",
+                error.hint) from error
         end = self._timed + frames.steps
         self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, frames.samples).T
         if costs.overran is not None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers import loihi_programs
 from helpers.plain_cores import PlainStep, ways_by_tile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -15,10 +16,12 @@ from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, Projection
 from nmcompile.ir.maps import from_matrix
-from nmcompile.mapping import Faults, Frames, Mapping, Program, Slices
+from nmcompile.mapping import Faults, FrameError, Frames, Mapping, Program, Slices
 from nmcompile.mapping.faults import NoWayError, random_faults
 from nmcompile.passes.route import route
-from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator import run as simulator_run
+from nmcompile.simulator import simulate
+from nmcompile.simulator.cycle import CycleTiming, mesh, timing
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.traffic import ways_of
 from nmcompile.target import load_target
@@ -126,7 +129,7 @@ def test_ways_around_dead_links_are_taken_or_a_deadlock_is_named(seed):
         assume(False)
     plain = plain_times(some, block)
     if None in plain:
-        with pytest.raises(NmcError, match="packets wait for each other for ever in step"):
+        with pytest.raises(NmcError, match="packets wait for each other for ever: ways around"):
             CycleTiming(some).add(block)
     else:
         told = CycleTiming(some).add(block).step_s
@@ -160,13 +163,57 @@ def work_of_cores(some, block):
 def test_packets_that_wait_for_each_other_for_ever_are_named():
     some = program(57, faults=0.2)
     block = frames(np.random.default_rng(57), n_senders(some), 3)
-    assert None in plain_times(some, block)
+    plain = plain_times(some, block)
+    model = CycleTiming(some)
+    with pytest.raises(FrameError) as error:
+        model.add(block)
+    assert error.value.frame == plain.index(None)
+    assert str(error.value) == (
+        "loihi1: packets wait for each other for ever: ways around "
+        f"{len(some.mapping.faults.links)} dead links turn back into buffers that are full. Map "
+        "with fewer dead links, or simulate with --timing fast.")
+    quiet = Frames(samples=1, start=np.zeros(3, np.int64), sender=block.sender[:0],
+                   payload=block.payload[:0])
+    np.testing.assert_array_equal(model.add(quiet).step_s, CycleTiming(some).add(quiet).step_s)
+
+
+class Jams(FastTiming):
+    """Finds a fault in the frame of step 2 and the batch's second sample, in the second batch."""
+
+    batches = 0
+
+    def begin(self, samples):
+        self.batches += 1
+
+    def add(self, frames):
+        if self.batches == 2:
+            raise FrameError("loihi1", "packets wait", "Wait.", frame=2 * frames.samples + 1)
+        return super().add(frames)
+
+
+def test_a_run_says_in_which_of_its_steps_and_samples_a_model_of_time_finds_a_fault(monkeypatch):
+    monkeypatch.setattr(simulator_run, "BATCH", 3)
+    made = loihi_programs.program(loihi_programs.relayed(1), "loihi1")
+    sent = loihi_programs.payloads(made.network, 6, np.random.default_rng(0), samples=6)
     with pytest.raises(NmcError) as error:
-        CycleTiming(some).add(block)
-    assert str(error.value).startswith("loihi1: packets wait for each other for ever in step ")
-    assert str(error.value).endswith(
-        f"ways around {len(some.mapping.faults.links)} dead links turn back into buffers that are "
-        "full. Map with fewer dead links, or simulate with --timing fast.")
+        simulate(made, sent, timing=Jams(made))
+    assert str(error.value) == (
+        "loihi1: in step 2 of sample 4, both counted from 0, packets wait. Wait.")
+
+
+@given(seed=st.integers(0, 2**32 - 1), room=st.sampled_from([0, 1 << 20]))
+@settings(max_examples=10, deadline=None)
+def test_blocks_take_what_their_frames_take_with_few_threads_or_many(seed, room):
+    some, rng = program(seed), np.random.default_rng(seed)
+    blocks = [frames(rng, n_senders(some), count) for count in (3, 1, 4)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mesh, "ROOM", room)
+        patch.setattr(timing, "threads", lambda: 3)
+        kept = CycleTiming(some)
+        together = [kept.add(block).step_s for block in blocks]
+    alone = [[CycleTiming(some).add(one).step_s[0] for one in frame_by_frame(block)]
+             for block in blocks]
+    assert [list(part) for part in together] == alone
 
 
 @given(seed=st.integers(0, 2**32 - 1))
