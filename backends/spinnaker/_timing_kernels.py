@@ -16,8 +16,8 @@ NEVER = np.iinfo(np.int64).max
 N_STATE = 23
 IDLE, TIMER, START, DONE, ROW = range(5)  # what interrupt runs: KIND
 # Columns of a core's counts.
-WORKED, PACKETS_IN, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(8)
-N_COUNTS = 8
+WORKED, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(7)
+N_COUNTS = 7
 # Costs in picoseconds.
 (UPDATE, SPIKE, TIMER_C, RECEIVE, START_C, LOOKUP, HALVING, TRANSFER, ROW_C, FETCH, SYNAPSE, LINK,
  PERIOD) = range(13)
@@ -194,7 +194,7 @@ def earliest_spike(core, state):
 
 
 @kernel
-def send(block, sender, tick, at, home, tree, costs, links, events, counts, sent):
+def send(block, sender, tick, at, tree, costs, links, events):
     """Send a packet through its tree at time `at`.
 
     A packet waits for a link that another one is on. links (links,) says until when each is taken.
@@ -202,32 +202,27 @@ def send(block, sender, tick, at, home, tree, costs, links, events, counts, sent
     visit_start, parent, link, latency, give_start, give_core, give_halvings = tree
     first, last = visit_start[block], visit_start[block + 1]
     there = np.empty(last - first, np.int64)
-    if last > first:
-        sent[home, 0] += 1
     for visit in range(first, last):
         leaves = at if parent[visit] < 0 else there[parent[visit] - first]
         if link[visit] >= 0:
             leaves = max(leaves, links[link[visit]])
             links[link[visit]] = leaves + costs[LINK]
-            sent[home, 1] += 1
         there[visit - first] = leaves + latency[visit]
         for give in range(give_start[visit], give_start[visit + 1]):
-            counts[give_core[give], PACKETS_IN] += 1
             heapq.heappush(events, (there[visit - first], give_core[give], sender, tick,
                                     give_halvings[give]))
 
 
 @kernel
 def run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs, counts,
-           colours, neurons, sent):
+           colours, neurons):
     """Run a core until `until`, and send the spikes that it comes to."""
     fired_start, fired, first_tick = told
     own = state[core]
     while advance(core, until, state, ticks, queue, fan, costs, counts, colours, told, neurons):
         group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
         sender = fired[fired_start[group] + own[NEXT_FIRED], 1]
-        send(senders[sender], sender, own[TICK], own[NOW], core, tree, costs, links, events, counts,
-             sent)
+        send(senders[sender], sender, own[TICK], own[NOW], tree, costs, links, events)
         own[NEXT_FIRED] += 1
         begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
 
@@ -258,7 +253,7 @@ def receive(core, sender, tick, halvings, state, queue, costs, counts):
 
 @kernel
 def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, colours, state,
-           ticks, queue, links, pending, overran, counts, sent):
+           ticks, queue, links, pending, overran, counts):
     """Run the ticks `begin` to `end` of one sample; packets still on their way after them.
 
     first_tick  of the frames given, which reach back to the oldest tick that a core still updates
@@ -273,7 +268,7 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
                 3: sender, tick, halvings) and links (links,), changed in place
     pending     (k, 5) time, core, sender, tick, halvings of packets that are on their way
     overran     (ticks,) cores that were not done when the next tick began, filled
-    counts      (cores, N_COUNTS) and sent (cores + 1, 2: packets, links crossed), added to
+    counts      (cores, N_COUNTS), added to
 
     A tick whose interrupt, or whose updates, find no room to wait is skipped.
     What falls on one time goes by cores, a core's own spike first, then packets by their senders;
@@ -300,18 +295,17 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
         while events[0][0] < until:
             at, core, sender, sent_in, halvings = heapq.heappop(events)
             if core == n:  # an input's line
-                send(senders[sender], sender, sent_in, at, n, tree, costs, links, events, counts,
-                     sent)
+                send(senders[sender], sender, sent_in, at, tree, costs, links, events)
                 continue
             run_to(core, at, told, senders, tree, links, events, state, ticks, queue, fan, costs,
-                   counts, colours, neurons, sent)
+                   counts, colours, neurons)
             if sender >= 0:
                 receive(core, sender, sent_in, halvings, state, queue, costs, counts)
             else:
                 wake(core, state, events)
         for core in range(n):
             run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs,
-                   counts, colours, neurons, sent)
+                   counts, colours, neurons)
             own = state[core]
             late = own[TICK] >= 0 or own[N_TICKS] > 0
             counts[core, LATE_UPDATES] += late

@@ -67,9 +67,10 @@ class SpinnakerTiming:
     A step takes a tick, whatever the work. What is not done by then is counted: ticks whose updates
     were late, packets that waited, rows that were added late, packets lost in a full buffer. A core
     tells by a spike's colour how late it is, and leaves out the synapses of a late row whose time
-    has passed (synapses.c, process_fixed_synapses): these are counted as skipped. **The spikes are
-    those of a run in which nothing comes late**; where synapses were skipped, packets lost or
-    updates late, the chip's would differ.
+    has passed (synapses.c, process_fixed_synapses): these are counted as skipped. **Spikes,
+    packets, hops and synaptic events are those of a run in which nothing comes late**, so that they
+    agree with each other; only the time that cores work, and what is late, are of the cores here.
+    Where synapses were skipped, packets lost or updates late, the chip's spikes would differ.
 
     All timers run alike. Not modelled: packets that routers drop, rows that are still at hand and
     not fetched again, SDRAM that several cores read, words of a row (fetched while others are
@@ -120,17 +121,29 @@ class SpinnakerTiming:
         self._begun += frames.steps
         overran = np.stack([part[0] for part in parts], axis=1).reshape(-1)
         counts = np.sum([part[1] for part in parts], axis=0)
-        sent = np.sum([part[2] for part in parts], axis=0)
-        found, hops = reached(self._fan, frames), np.zeros((self._fan.n + 1, 3), np.int64)
-        hops[:, 2] = sent[:, 1]
+        found = reached(self._fan, frames)
+        packets_out, hops, packets_in = self._carried(frames)
         return Costs(
             step_s=np.full(len(frames), self._tick_s), spikes=found.spikes,
-            packets_out=sent[:, 0], hops=hops, events=found.events,
-            packets_in=counts[:, kernels.PACKETS_IN], busy_s=counts[:, kernels.WORKED] / PER_S,
-            overran=overran, late={name: counts[:, column] for name, column in LATE.items()})
+            packets_out=packets_out, hops=hops, events=found.events, packets_in=packets_in,
+            busy_s=counts[:, kernels.WORKED] / PER_S, overran=overran,
+            late={name: counts[:, column] for name, column in LATE.items()})
 
-    def _sample(self, frames: Frames, number: int) -> tuple[Array, Array, Array]:
-        """Cores that overran in each step, counts, and what was sent."""
+    def _carried(self, frames: Frames) -> tuple[Array, Array, Array]:
+        """Packets out, hops and packets in, as `Costs` has them, of all spikes of a block."""
+        n, tree = self._fan.n, self._tree
+        visits, gives = np.diff(tree.start), np.diff(tree.give_start)
+        fired = np.bincount(self._block[frames.sender], minlength=len(visits))
+        sent = np.stack([fired * (visits > 0), fired * np.maximum(visits - 1, 0)])
+        own, lines = sent[:, :n], sent[:, n:].sum(axis=1, keepdims=True)
+        packets_out, links = np.concatenate([own, lines], axis=1)
+        heard = np.repeat(np.repeat(fired, visits), gives)
+        packets_in = np.zeros(n, np.int64)
+        np.add.at(packets_in, tree.give_core, heard)
+        return packets_out, np.stack([0 * links, 0 * links, links], axis=1), packets_in
+
+    def _sample(self, frames: Frames, number: int) -> tuple[Array, Array]:
+        """Cores that overran in each step, and counts."""
         own, n = self._samples[number], self._fan.n
         starts = frames.start[number :: frames.samples]
         ends = frames.start[number + 1 :: frames.samples]
@@ -144,15 +157,14 @@ class SpinnakerTiming:
         fired = np.stack([self._place[sender[order]], sender[order]], axis=1)
         overran = np.zeros(len(new), np.int64)
         counts = np.zeros((n, kernels.N_COUNTS), np.int64)
-        sent = np.zeros((n + 1, 2), np.int64)
         fan = self._fan
         own.pending = kernels.sample(
             first_tick, self._begun, self._begun + len(new), (fired_start, fired), self._block,
             self._neurons, self._tree.arrays(), (fan.start, fan.slice, fan.synapses, fan.delay),
             self._costs, self._loop.colours.value, own.state, own.ticks, own.queue, own.links,
-            own.pending, overran, counts, sent)
+            own.pending, overran, counts)
         own.past = every[self._oldest(own, self._begun + len(new)) - first_tick :]
-        return overran, counts, sent
+        return overran, counts
 
     def _oldest(self, own: _Sample, tick: int) -> int:
         """The oldest tick that a core of a sample still updates, or `tick`."""

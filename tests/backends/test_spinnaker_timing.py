@@ -102,10 +102,14 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
     np.testing.assert_allclose(sum(part.busy_s for part in parts), worked, rtol=1e-9)
 
 
-def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program):
+@pytest.mark.parametrize("late", [False, True])
+def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program, late):
     rng = np.random.default_rng(1)
+    if late:
+        program = slower(program, 4)
     inputs = {"image": (rng.random((3, 9, 1, 6, 6)) < 0.4).astype(np.int32)}
     found = simulate(program, inputs, timing=BACKEND.timing(program))
+    assert found.overran.any() == late
     wanted = simulate(program, inputs, timing=fast_timing(program)).counts
     for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
         np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted, name))
