@@ -30,8 +30,8 @@ class FastTiming:
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
     from the target's table by the tiles in use. Where a timer starts steps, none is shorter than
     its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
-    changes spikes. Times are rounded to picoseconds. On a chip of events (`event_pipeline`), a spike
-    with a payload of n is n events.
+    changes spikes. Times are rounded to picoseconds. On chips of events (`event_pipeline`) a
+    spike with a payload of n is n events.
     """
 
     name = "fast"

@@ -21,7 +21,7 @@ from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
 BATCH = 256  # samples that run at once, at most
-STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
+STATES = 1 << 30  # bytes of states of the samples that run at once, unless it is one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +139,8 @@ def simulate(
         exit_at=modes.exit_at, progress=progress,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     engine, batches = Engine(program), []
-    at_once = min(BATCH, max(1, STATES // engine.sample_bytes))
+    held = engine.sample_bytes + getattr(setting.timing, "sample_bytes", 0)
+    at_once = min(BATCH, max(1, STATES // held))
     for first in range(0, samples, at_once):
         given = {name: values[first : first + at_once] for name, values in inputs.items()}
         batch = Batch(setting, first, min(at_once, samples - first))
