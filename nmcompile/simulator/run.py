@@ -21,7 +21,7 @@ from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
 BATCH = 256  # samples that run at once, at most
-STATES = 1 << 30  # bytes of states and inputs of the samples that run at once, if they are several
+STATES = 1 << 30  # bytes that the samples which run at once keep, if they are several
 LINE = 12  # bytes that a line's payload in a step takes while it is made
 
 
@@ -136,12 +136,13 @@ def simulate(
     records = modes.records or Memory()
     records.open(program.network, wanted(program.network, record), samples, steps)
     engine, batches = Engine(program), []
-    lines = sum(port.size for port in program.network.inputs)
-    at_once = min(BATCH, max(1, STATES // (engine.sample_bytes + LINE * lines * steps)))
+    lines, model = sum(port.size for port in program.network.inputs), timing or fast_timing(program)
+    held = engine.sample_bytes + LINE * lines * steps + getattr(model, "sample_bytes", 0)
+    at_once = min(BATCH, max(1, STATES // held))
     with ThreadPoolExecutor(1) as timer:
         setting = Setting(
-            program=program, timing=timing or fast_timing(program), records=records, steps=steps,
-            timer=timer, exit_at=modes.exit_at, progress=progress,
+            program=program, timing=model, records=records, steps=steps, timer=timer,
+            exit_at=modes.exit_at, progress=progress,
             disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
         try:
             for first in range(0, samples, at_once):
