@@ -115,25 +115,36 @@ def busiest(loads, link_time):
 def work_up(counts, on_core, updates, cost, sums, work):
     """Add the counts of a frame to `sums`, and to the `work` of each core; clear them.
 
+    A core that sends and receives at once works as long as it does more of. Its slices share that
+    by what each does of it, and so are busy as long as their core, all together.
+
     updates  (slices + 1,) compartments of each slice
     work     (cores + 1, 2) picoseconds that each core sends and receives for; none for the inputs.
              A core that does one after the other has all of them as the first
     """
     work[:] = 0
     inputs = len(counts) - 1
+    for box in range(inputs):
+        sending, receiving = _works(counts, updates, cost, box)
+        work[on_core[box], SENDING] += sending
+        work[on_core[box], RECEIVING] += receiving
+    for box in range(inputs):
+        sending, receiving = _works(counts, updates, cost, box)
+        sends_more = work[on_core[box], SENDING] >= work[on_core[box], RECEIVING]
+        sums[box, BUSY] += sending if sends_more else receiving
     for box in range(len(counts)):
-        sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
-                   + counts[box, OUTGOING] * cost[OUT])
-        receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
-        if cost[SERIAL]:
-            sending, receiving = sending + receiving, 0
-        if box != inputs:
-            work[on_core[box], SENDING] += sending
-            work[on_core[box], RECEIVING] += receiving
-            sums[box, BUSY] += max(sending, receiving)
         for column in range(N_COUNT):
             sums[box, column] += counts[box, column]
             counts[box, column] = 0
+
+
+@bare_kernel
+def _works(counts, updates, cost, box):
+    """The picoseconds that a slice sends and receives for, as columns of `work`."""
+    sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
+               + counts[box, OUTGOING] * cost[OUT])
+    receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
+    return (sending + receiving, 0) if cost[SERIAL] else (sending, receiving)
 
 
 @parallel_kernel

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Frames, Program, Timing
+from nmcompile.mapping import Costs, FrameError, Frames, Program, Timing
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -137,7 +138,7 @@ class Batch:
 
     def _time(self, frames: Frames) -> None:
         """Time steps of the samples that still run."""
-        self._keep(self._setting.timing.add(frames), frames.samples)
+        self._keep(lambda: self._setting.timing.add(frames), frames.samples)
 
     def _time_beside(self, frames: Frames) -> None:
         """Time steps of all samples while the next ones are computed."""
@@ -150,9 +151,21 @@ class Batch:
         """Keep what the first blocks took until no more than `pending` are being timed."""
         while len(self._pending) > pending:
             samples, costs = self._pending.popleft()
-            self._keep(costs.result(), samples)
+            self._keep(costs.result, samples)
 
-    def _keep(self, costs: Costs, samples: int) -> None:
+    def _keep(self, timed: Callable[[], Costs], samples: int) -> None:
+        """Keep what the next block of `samples` samples takes.
+
+        Raises NmcError with the step of the chip and the sample of a FrameError.
+        """
+        try:
+            costs = timed()
+        except FrameError as error:
+            step, row = divmod(error.frame, samples)
+            raise NmcError(
+                error.where, f"in step {self._timed + step} of sample "
+                f"{self.first + self._rows[row]}, both counted from 0, {error.what}",
+                error.hint) from error
         end = self._timed + len(costs.step_s) // samples
         self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, samples).T
         if costs.overran is not None:

@@ -32,7 +32,8 @@ class Counts:
     spikes, packets_out  (slices + 1,) int64
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
-    busy_s               (slices,) float64, seconds in which each slice works, summed over steps
+    busy_s               (slices,) float64, seconds in which each slice's core works for it, summed
+                         over steps; see `Costs`
     idle                 (slices,) int64 compartments in steps in which they have nothing to do,
                          where the target has a cost of its own for that; 0 elsewhere
     """
