@@ -47,19 +47,15 @@ class Encoded:
         values = self.values[first:end]
         if self.encoding is None:
             return _fitted(values, self.steps).astype(np.float32)
+        values = values[:, None].astype(np.float32)
         if self.encoding == "direct":
-            return np.repeat(values[:, None].astype(np.float32), self.steps, axis=1)
-        if self.encoding == "rate":
-            return self._rate(values, first)
+            return np.repeat(values, self.steps, axis=1)
+        if self.encoding == "rate":  # the draws of all samples are one after the other
+            one = self.shape[1:]
+            return _spikes(values, (end - first, *one), self.seed, first * prod(one))
         when = np.rint((1 - values) * (self.steps - 1))
-        clock = np.arange(self.steps).reshape(1, -1, *[1] * (values.ndim - 1))
-        return ((clock == when[:, None]) & (values[:, None] > 0)).astype(np.float32)
-
-    def _rate(self, values: Array, first: int) -> Array:
-        """Spikes of samples from `first` on: the draws of all samples are one after the other."""
-        draws = np.random.PCG64(self.seed).advance(first * prod(self.shape[1:]))
-        drawn = np.random.Generator(draws).random((len(values), *self.shape[1:]))
-        return (drawn < values[:, None]).astype(np.float32)
+        clock = np.arange(self.steps).reshape(-1, *[1] * (values.ndim - 2))
+        return ((clock == when) & (values > 0)).astype(np.float32)
 
     @property
     def binary(self) -> bool:
@@ -182,8 +178,16 @@ def _fitted(values: Array, steps: int) -> Array:
 def rate_spikes(values: Array, seed: int, where: str) -> Array:
     """Spikes of the shape of `values`, each with its value as probability."""
     _require_unit_range(values, "rate", where)
-    draws = np.random.default_rng(seed).random(values.shape)
-    return (draws < values).astype(np.float32)
+    return _spikes(values.astype(np.float32), values.shape, seed)
+
+
+def _spikes(chance: Array, shape: tuple[int, ...], seed: int, skipped: int = 0) -> Array:
+    """Spikes (*shape) float32, each with its `chance`, from the draws behind the first `skipped`.
+
+    chance  float32, of a shape that numpy spreads to `shape`
+    """
+    draws = np.random.Generator(np.random.PCG64(seed).advance(skipped))
+    return (draws.random(shape) < chance).astype(np.float32)
 
 
 def _require_unit_range(values: Array, encoding: str, where: str) -> None:

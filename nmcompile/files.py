@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -37,6 +37,20 @@ def require_place(path: Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise NmcError(str(path), f"cannot be written: {why(error)}") from error
     return path
+
+
+def require_apart(places: Mapping[str, Path | None]) -> None:
+    """Refuse two options or things that name one file; `places` holds the file of each, if any."""
+    taken: dict[Path, str] = {}
+    for name, path in places.items():
+        if path is None:
+            continue
+        try:
+            other = taken.setdefault(path.resolve(), name)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise NmcError(str(path), f"is no place for a file: {why(error)}") from error
+        if other != name:
+            raise NmcError(name, f"'{path}' is the file of {other}", "Name another file.")
 
 
 def why(error: Exception) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nmcompile import choices
-from nmcompile.build import Build
+from nmcompile.build import MANIFEST, PROGRAM, REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
 from nmcompile.errors import NmcError, unknown_name
-from nmcompile.files import require_place, write_json
+from nmcompile.files import require_apart, require_place, write_json
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
@@ -20,7 +20,7 @@ from nmcompile.passes.quantize import payloads
 from nmcompile.registry import backend
 from nmcompile.report import Figures, run_figures
 from nmcompile.report import timeline as traced
-from nmcompile.run_file import run_file
+from nmcompile.run_file import require_run_file, run_file
 from nmcompile.simulator import (
     TIMINGS,
     Exit,
@@ -71,7 +71,7 @@ def simulate(
 
     timing           a name of TIMINGS
     record           variables to keep, as "v", "hidden:v,u" or "*": see `simulator.records.wanted`
-    output           run file: .npz, or .h5, which is written as the run goes on
+    output           run file: .npz, or .h5 or .hdf5, which are written as the run goes on
     timeline         trace of the first sample for a timeline viewer, .json
     exit_confidence  above 0 to 1; a sample stops once the first output is as sure as that
     exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
@@ -82,9 +82,7 @@ def simulate(
     Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
     is written.
     """
-    for path in (output, timeline):
-        if path is not None:
-            require_place(path)
+    _require_files(build, output, timeline, record)
     sent = _sent(build.program, data, where, steps=steps, encoding=encoding, seed=seed)
     wrong = parse_perturbation(perturb, seed) if perturb else None
     program = _noisy(build.program, wrong)
@@ -109,7 +107,7 @@ def simulate(
 
 def save_run_figures(build: Build, figures: Figures) -> None:
     """Keep the figures of a run in the build's report."""
-    write_json(build.folder / "report.json", figures)
+    write_json(build.folder / REPORT, figures)
 
 
 def timing_of(program: Program, name: str) -> Timing:
@@ -118,6 +116,19 @@ def timing_of(program: Program, name: str) -> Timing:
         raise unknown_name("--timing", name, TIMINGS)
     own = backend(program.target.family).timing(program) if name == "cycle" else None
     return own or TIMINGS[name](program)
+
+
+def _require_files(
+    build: Build, output: Path | None, timeline: Path | None, record: tuple[str, ...]
+) -> None:
+    """Refuse places that cannot be written, or where something else would be written over."""
+    for path in (output, timeline):
+        if path is not None:
+            require_place(path)
+    own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
+    require_apart({**own, "-o": output, "--timeline": timeline})
+    if output is not None:
+        require_run_file(output, build.program.network, record)
 
 
 def _sent(

@@ -71,9 +71,11 @@ def command(
     from nmcompile.cli._progress import steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.files import require_apart
 
     if record and output is None:
         raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
+    require_apart({"--input": data, "-o": output, "--timeline": timeline})
     build, values = api.read_build(folder), api.read_data(data)
     with steps_bar("simulate") as advance:
         result = api.simulate(

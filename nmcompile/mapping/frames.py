@@ -73,6 +73,9 @@ class FrameError(NmcError):
 class Timing(Protocol):
     """A model of a chip's time. It may keep a state from one block of a batch to the next.
 
+    A model that keeps much may have an attribute `sample_bytes: int`, the bytes that it keeps for
+    each sample of a batch; batches are made smaller for it.
+
     name  as the report says it
     """
 

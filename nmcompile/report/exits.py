@@ -24,8 +24,9 @@ def exit_figures(run: Run, labels: Array | None) -> dict[str, Any] | None:
     if exits is None:
         return None
     asked = exits.at.confidence
-    curve = [_point(run, exits, threshold, labels)
-             for threshold in (*(t for t in THRESHOLDS if t < asked), asked)]
+    curve = [_point(run, threshold, _steps(exits, threshold), labels)
+             for threshold in THRESHOLDS if threshold < asked]
+    curve.append(_point(run, asked, exits.steps, labels))
     return {
         "confidence": asked, "scale": exits.at.scale,
         "decided": int(np.count_nonzero(exits.steps < run.steps)),
@@ -33,14 +34,19 @@ def exit_figures(run: Run, labels: Array | None) -> dict[str, Any] | None:
     }
 
 
-def _point(run: Run, exits: Exits, threshold: float, labels: Array | None) -> dict[str, Any]:
-    """The samples as if they had stopped at `threshold`."""
-    last = exits.steps - 1
+def _steps(exits: Exits, threshold: float) -> Array:
+    """(samples,) steps after which samples would have stopped at a lower `threshold`."""
     reached = exits.confidence >= threshold
-    step = np.where(reached.any(axis=1), np.minimum(reached.argmax(axis=1), last), last)
-    row = np.arange(run.samples)
-    ran = np.minimum(step + 1 + exits.lag, run.ran)
+    return np.where(reached.any(axis=1), np.minimum(reached.argmax(axis=1) + 1, exits.steps),
+                    exits.steps)
+
+
+def _point(run: Run, threshold: float, steps: Array, labels: Array | None) -> dict[str, Any]:
+    """The samples as if they had stopped after `steps` (samples,), at `threshold`."""
+    exits, row = run.exits, np.arange(run.samples)
+    assert exits is not None
+    ran = np.minimum(steps + exits.lag, run.ran)
     seconds = np.cumsum(run.step_s, axis=1)[row, ran - 1]
-    right = None if labels is None else float((exits.decided[row, step] == labels).mean())
-    return {"confidence": threshold, "steps_mean": float((step + 1).mean()),
+    right = None if labels is None else float((exits.decided[row, steps - 1] == labels).mean())
+    return {"confidence": threshold, "steps_mean": float(steps.mean()),
             "latency_mean_s": float(seconds.mean()), "accuracy": right}

@@ -181,9 +181,20 @@ def count_events(start, sender, axon, events):
 
 
 @kernel
-def count_idle(before, after, spikes, owner, found):
-    """Add the neurons that were and are at rest and did not spike to `found` (samples, slices)."""
+def mark_zero(values, zero, first):
+    """Mark in `zero` (samples, n) bool where `values` are 0; of what was marked, unless `first`."""
+    for sample in range(zero.shape[0]):
+        for neuron in range(zero.shape[1]):
+            zero[sample, neuron] = (values[sample, neuron] == 0) & (first | zero[sample, neuron])
+
+
+@kernel
+def count_idle(before, after, spikes, owner, size, found):
+    """Add neurons of `size` compartments that were and are at rest and did not spike to `found`.
+
+    found  (samples, slices)
+    """
     for sample in range(len(found)):
         for neuron in range(len(owner)):
             if before[sample, neuron] and after[sample, neuron] and spikes[sample, neuron] == 0:
-                found[sample, owner[neuron]] += 1
+                found[sample, owner[neuron]] += size

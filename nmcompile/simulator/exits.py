@@ -34,7 +34,7 @@ class Exits:
     at          what they were to stop at
     lag         steps of the chip by which the first output is behind the network's time
     steps       (samples,) int64 steps of the network until the output was decided, or all
-    confidence  (samples, steps) float32 of each step, 0 in those that did not run
+    confidence  (samples, steps) float64 of each step, 0 in those that did not run
     decided     (samples, steps) int32 entry with the largest score, -1 in those that did not run
     """
 
@@ -58,7 +58,7 @@ class Watch:
         self._steps, self.last = steps, np.full(samples, chip_steps - 1)
         self.exits = Exits(
             at=exit_at, lag=lag, steps=np.full(samples, steps),
-            confidence=np.zeros((samples, steps), np.float32),
+            confidence=np.zeros((samples, steps)),
             decided=np.full((samples, steps), -1, np.int32))
 
     def look(self, step: int, rows: Array, score: Array) -> None:

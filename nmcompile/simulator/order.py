@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import chain
 
 import numpy as np
 import scipy.sparse
@@ -26,8 +28,8 @@ class Group:
 def groups_of(network: Network) -> tuple[Group, ...]:
     """All populations, those of a loop together, each group behind those that it hears of.
 
-    The loops are the strongly connected parts of the network; where each group stands follows
-    from the longest way to it.
+    The loops are the strongly connected parts of the network. Of the groups that wait for no other
+    one, the first in the network comes next.
     """
     names = [p.name for p in network.populations]
     number = {name: i for i, name in enumerate(names)}
@@ -35,16 +37,33 @@ def groups_of(network: Network) -> tuple[Group, ...]:
     ends = [[number[p.source] for p in inner], [number[p.target] for p in inner]]
     graph = scipy.sparse.coo_array((np.ones(len(inner)), ends), shape=(len(names),) * 2)
     _, loop = connected_components(graph, connection="strong")
-    between = {(loop[a], loop[b]) for a, b in zip(*ends, strict=True) if loop[a] != loop[b]}
-    behind: dict[int, set[int]] = {int(part): set() for part in loop}
-    for before, after in between:
-        behind[int(after)].add(int(before))
-    groups, waiting = [], list(dict.fromkeys(int(part) for part in loop))
-    while waiting:
-        part = next(p for p in waiting if not behind[p] & set(waiting))
-        waiting.remove(part)
-        own = [i for i in range(len(names)) if loop[i] == part]
-        delays = [p.delay for p in inner if number[p.source] in own and number[p.target] in own]
-        groups.append(Group(populations=tuple(names[i] for i in own),
-                            steps=min(delays, default=None)))
-    return tuple(groups)
+    rank = {part: i for i, part in enumerate(dict.fromkeys(loop.tolist()))}
+    of = [rank[part] for part in loop.tolist()]
+    members: list[list[str]] = [[] for _ in rank]
+    for name, part in zip(names, of, strict=True):
+        members[part].append(name)
+    delays: list[list[int]] = [[] for _ in rank]
+    ahead: list[set[int]] = [set() for _ in rank]  # loops that hear of each
+    for projection, a, b in zip(inner, *ends, strict=True):
+        if of[a] == of[b]:
+            delays[of[a]].append(projection.delay)
+        else:
+            ahead[of[a]].add(of[b])
+    return tuple(Group(populations=tuple(members[part]), steps=min(delays[part], default=None))
+                 for part in _in_order(ahead))
+
+
+def _in_order(ahead: list[set[int]]) -> list[int]:
+    """The numbers of `ahead`, each behind all that have it in their set; of those the lowest."""
+    missing = [0] * len(ahead)
+    for part in chain.from_iterable(ahead):
+        missing[part] += 1
+    ready = [part for part, count in enumerate(missing) if not count]  # a heap, since it rises
+    order = []
+    while ready:
+        order.append(heappop(ready))
+        for part in ahead[order[-1]]:
+            missing[part] -= 1
+            if not missing[part]:
+                heappush(ready, part)
+    return order

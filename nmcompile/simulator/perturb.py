@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,8 @@ def parse_perturbation(text: str, seed: int) -> Perturbation:
         name, _, value = (part.strip() for part in item.partition("="))
         if name not in ("weights", "drop", "add", "stuck-cores"):
             raise unknown_name(WHERE, name, ("weights", "drop", "add", "stuck-cores"))
+        if name.replace("-", "_") in given:
+            raise NmcError(WHERE, f"{name} is given twice")
         given[name.replace("-", "_")] = _number(name, value)
     if not given:
         raise NmcError(WHERE, "names nothing that goes wrong",
@@ -90,11 +93,17 @@ def _noisy(
     deviation = perturbation.weights * float(np.abs(weight).max(initial=0))
     rng = np.random.default_rng([perturbation.seed, WEIGHTS, number])
     moved = weight + deviation * rng.standard_normal(len(weight))
-    found = np.clip(np.rint(moved / step) * step, low, high).astype(weight.dtype)
+    found = np.clip(np.rint(moved / step) * step, low, high)
     if projection.split:  # the sign says which current a synapse feeds, noise does not rewire it
         found = np.where(np.sign(found) == np.sign(weight), found, 0)
-    found = np.where(weight == 0, 0, found).astype(weight.dtype)
+    found = np.where(weight == 0, 0, found).astype(_holding(low, high, weight.dtype))
     return replace(projection, map=projection.map.with_weights(found))
+
+
+def _holding(low: int, high: int, stored: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of integers that are `stored`, or the narrowest that holds `low` to `high`."""
+    return next(kind for kind in (stored, *map(np.dtype, (np.int16, np.int32, np.int64)))
+                if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
 
 
 class Disturbance:

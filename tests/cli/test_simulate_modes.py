@@ -44,10 +44,10 @@ def run(capsys, monkeypatch, build, few):
 
 
 def test_a_run_file_in_hdf5_holds_what_one_in_npz_does(run, tmp_path):
-    for name in ("run.npz", "run.h5"):
+    for name in ("run.npz", "run.H5"):
         result = run("--record", "lif1:spikes,v", "--record", "u", "-o", tmp_path / name)
         assert result.code == 0, result.err
-    with np.load(tmp_path / "run.npz") as kept, h5py.File(tmp_path / "run.h5") as file:
+    with np.load(tmp_path / "run.npz") as kept, h5py.File(tmp_path / "run.H5") as file:
         assert {"lif1/spikes", "lif1/v", "lif1/u", "lif3/u", "decision", "step_s"} <= set(kept)
         assert "lif2/spikes" not in kept
         for name in kept:
@@ -112,13 +112,31 @@ def test_a_timeline_is_written_beside_the_figures(run, tmp_path):
         (("--exit-scale", 2), "--exit-scale: is of no use by itself. Add --exit-confidence."),
         (("--perturb", "drop=x"), "--perturb: drop is 'x', expected a share from 0 to 1."),
         (("--timing", "slow"), "--timing: 'slow' is not known. "),
+        (("-o", "{}/run.json"), "{}/run.json: ends with '.json', expected .npz, .h5 or .hdf5."),
+        (("-o", "{}/run"), "{}/run: ends with '', expected .npz, .h5 or .hdf5."),
+        (("-o", "{}/r.npz", "--timeline", "{}/x/../r.npz"), "--timeline: '{}/x/../r.npz' is the "
+         "file of -o. Name another file."),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_refused_and_leaves_nothing(run, tmp_path, options, message):
     result = run(*(str(option).format(tmp_path) for option in options))
     assert result.code == 2
-    assert result.err.startswith(f"nmc: error: {message}")
+    assert result.err.startswith("nmc: error: " + message.replace("{}", str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["-o", "--timeline"])
+def test_neither_the_data_nor_the_build_is_written_over(run, build, few, tmp_path, option):
+    link = tmp_path / "link.npz"
+    link.symlink_to(few)
+    for path, told in ((few, "--input"), (link, "--input"),
+                       (build / "program.h5", "the build's program.h5")):
+        before = path.read_bytes()
+        result = run(option, path)
+        assert result.code == 2
+        assert result.err == (
+            f"nmc: error: {option}: '{path}' is the file of {told}. Name another file.\n")
+        assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["run.h5", "run.npz"])

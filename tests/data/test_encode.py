@@ -56,6 +56,18 @@ def test_latency_sends_one_spike_the_earlier_the_larger_and_none_for_zero():
     assert [int(spikes[:, 0, 0, k].argmax()) for k in range(3)] == [0, 5, 9]
 
 
+@given(kind=st.sampled_from("? u1 i1 u2 i8 f2 f4 f8".split()), how=st.sampled_from(ENCODINGS),
+       steps=st.sampled_from([1, 5, 300]), seed=st.integers(0, 9))
+def test_what_is_sent_is_that_of_the_values_as_32_bit_floats(kind, how, steps, seed):
+    x = values(2, seed).astype(np.float16)
+    x = (x.round() if np.dtype(kind).kind in "?ui" else x).astype(kind)
+    sent = encode(x, NETWORK, steps=steps, encoding=how, seed=seed)["input"]
+    wanted = encode(x.astype(np.float32), NETWORK, steps=steps, encoding=how, seed=seed)["input"]
+    np.testing.assert_array_equal(sent, wanted)
+    if how == "latency":
+        np.testing.assert_array_equal(sent.sum(axis=1), x > 0)
+
+
 @pytest.mark.parametrize(("x", "options", "message"), [
     (np.ones((3, 5, 5)), {"steps": 2},
      f"f.npz: has shape (3, 5, 5), the model takes (samples, {LISTED}) or "

@@ -56,6 +56,34 @@ def test_a_loop_of_long_delays_runs_several_steps_at_a_time():
     assert found == (Group(populations=("a", "b"), steps=3),)
 
 
+def plain_groups(net):
+    """The rule in plain sets: again and again the first group that hears of no waiting one."""
+    names = [p.name for p in net.populations]
+    hears = {n: {p.source for p in net.incoming(n)} & set(names) for n in names}
+    for _ in names:
+        hears = {n: set().union(of, *(hears[m] for m in of)) for n, of in hears.items()}
+    waiting, found = list(dict.fromkeys(
+        tuple(m for m in names if m == n or {(m in hears[n]), (n in hears[m])} == {True})
+        for n in names)), []
+    while waiting:
+        group = next(g for g in waiting if not any(
+            hears[n] & set(other) for n in g for other in waiting if other != g))
+        waiting.remove(group)
+        delays = [p.delay for p in net.projections if p.source in group and p.target in group]
+        found.append(Group(populations=group, steps=min(delays, default=None)))
+    return tuple(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 9), links=st.data())
+def test_groups_of_any_network_stand_as_the_plain_rule_says(n, links):
+    names = [f"p{i}" for i in range(n)]
+    drawn = links.draw(st.lists(st.tuples(
+        st.sampled_from(["in", *names]), st.sampled_from(names), st.integers(1, 5)), max_size=14))
+    net = network(drawn, dict.fromkeys(names, 2), np.random.default_rng(0))
+    assert groups_of(net) == plain_groups(net)
+
+
 @pytest.fixture(scope="module")
 def program():
     made = network(LOOPS, SIZES, np.random.default_rng(1))

@@ -110,3 +110,22 @@ def test_the_curve_has_what_lower_confidences_would_have_given(made, sent, stopp
         assert point["accuracy"] == pytest.approx((decisions(run) == labels).mean())
     assert figures["curve"][-1]["accuracy"] == pytest.approx(1 - 1 / SAMPLES)
     assert exit_figures(stopped, None)["curve"][0]["accuracy"] is None
+
+
+@pytest.mark.parametrize("sample", range(SAMPLES))
+def test_a_threshold_that_a_32_bit_float_would_round_to_is_not_reached(made, sent, sample):
+    """The curve's row of the threshold that was asked for is the run, to the last bit."""
+    one = {"in": sent["in"][sample : sample + 1]}
+    sure = simulate(made, one, modes=Modes(exit_at=Exit(confidence=1.0, scale=2.0)))
+    seen = sure.exits.confidence[0, STEPS // 2]
+    exits = []
+    for asked in (seen, np.nextafter(seen, 1.0)):
+        run = simulate(made, one, modes=Modes(exit_at=Exit(confidence=float(asked), scale=2.0)))
+        reached = np.append(sure.exits.confidence[0, : STEPS - 1] >= asked, True)
+        assert run.exits.steps[0] == reached.argmax() + 1
+        row = exit_figures(run, decisions(run))["curve"][-1]
+        assert row["steps_mean"] == run.exits.steps.mean()
+        assert row["latency_mean_s"] == pytest.approx(run.step_s.sum(axis=1).mean(), rel=1e-12)
+        assert row["accuracy"] == 1.0
+        exits.append(run.exits.steps[0])
+    assert exits[0] <= min(exits[1], STEPS // 2 + 1)

@@ -38,6 +38,8 @@ def test_a_list_of_what_goes_wrong_is_read():
         ("drops=0.1", "--perturb: 'drops' is not known. Did you mean 'drop'? Known: add, drop, "
          "stuck-cores, weights."),
         ("drop=2", "--perturb: drop is '2', expected a share from 0 to 1."),
+        ("weights=0.1,drop=0,weights=0.5", "--perturb: weights is given twice."),
+        ("stuck-cores=1,stuck-cores=1", "--perturb: stuck-cores is given twice."),
         ("drop", "--perturb: drop is '', expected a share from 0 to 1."),
         ("weights=nan", "--perturb: weights is 'nan', expected a share from 0 to 1."),
         ("stuck-cores=1.5",
@@ -140,3 +142,15 @@ def test_noise_moves_weights_on_the_chips_own_grid_and_keeps_what_is_not_there(m
     again = noisy(made, asked, BACKEND.weight_levels)
     for one, two in zip(moved.network.projections, again.network.projections, strict=True):
         np.testing.assert_array_equal(one.map.weights(), two.map.weights())
+
+
+def test_noise_does_not_wrap_where_the_chip_has_more_levels_than_the_stored_type(made):
+    moved = noisy(made, Perturbation(weights=200.0, seed=4), lambda held: (-40000, 40000, 4))
+    for old, new in zip(made.network.projections, moved.network.projections, strict=True):
+        before, after = old.map.weights(), new.map.weights()
+        assert before.dtype in (np.int8, np.int16)
+        assert after.max() > np.iinfo(np.int16).max
+        rng = np.random.default_rng([4, 1, made.network.projections.index(old)])
+        drawn = before + 200.0 * np.abs(before).max() * rng.standard_normal(len(before))
+        expected = np.clip(np.rint(drawn / 4) * 4, -40000, 40000)
+        np.testing.assert_array_equal(after, np.where(before == 0, 0, expected))

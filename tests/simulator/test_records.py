@@ -1,11 +1,16 @@
 """What a run keeps: named as the user says, in memory and in a file alike."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads, program, relayed
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from nmcompile.errors import NmcError
+from nmcompile.run_file import ALWAYS, require_run_file
 from nmcompile.simulator import Exit, Modes, RecordFile, simulate
 from nmcompile.simulator.records import wanted
 
@@ -75,3 +80,41 @@ def test_more_than_memory_should_hold_is_refused_with_what_to_do(net, monkeypatc
     monkeypatch.setattr("nmcompile.simulator.records.MOST_IN_MEMORY", 1 << 10)
     with pytest.raises(NmcError, match=r"Name a file -o RUN\.h5, which is written as"):
         simulate(program(net), payloads(net, 9, np.random.default_rng(0)), record=("v",))
+
+
+@given(names=st.lists(st.text("abuv/.", min_size=1, max_size=4) | st.sampled_from(
+    [*ALWAYS, "decision/x", "/decision", "a", "a/v", "a/spikes/b"]), min_size=5, max_size=5,
+    unique=True))
+@example(names=["decision", "a", "b", "c", "d"])
+def test_populations_whose_names_have_no_place_in_a_file_are_refused_before_the_run(
+        net, tmp_path_factory, names):
+    populations = [replace(p, name=name) for p, name in zip(net.populations, names, strict=True)]
+    named, path = replace(net, populations=tuple(populations)), tmp_path_factory.mktemp("h")
+    require_run_file(path / "run.npz", named, ("*",))
+    try:
+        require_run_file(path / "run.h5", named, ("*",))
+        refused = False
+    except NmcError as error:
+        refused = " beside '" in str(error)
+        assert refused
+    records = RecordFile(path / "run.h5")
+    try:
+        records.open(named, wanted(named, ("*",)), samples=1, steps=1)
+        records.close({name: np.zeros(1) for name in ALWAYS})
+        failed = False
+    except (ValueError, TypeError):
+        failed = True
+    finally:
+        records.close({})
+    assert refused == failed
+
+
+def test_a_population_that_is_not_kept_may_have_any_name(net, tmp_path):
+    first, *others = net.populations
+    named = replace(net, populations=(replace(first, name="step_s"), *others))
+    require_run_file(tmp_path / "run.h5", named, ("out:*",))
+    with pytest.raises(NmcError) as error:
+        require_run_file(tmp_path / "run.h5", named, ("spikes",))
+    assert str(error.value) == (
+        f"{tmp_path}/run.h5: has no place for 'step_s/spikes' beside 'step_s'. "
+        "Name a file -o RUN.npz, or another population.")
