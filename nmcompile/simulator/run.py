@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Program, Timing
+from nmcompile.mapping import Costs, Frames, Program, Timing
 from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting
 from nmcompile.simulator.engine import Engine, Sent
@@ -143,34 +145,60 @@ def simulate(
     for first in range(0, samples, at_once):
         given = {name: values[first : first + at_once] for name, values in inputs.items()}
         batch = Batch(setting, first, min(at_once, samples - first))
-        try:
-            _run_batch(engine, setting, batch, given)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of samples "
-                f"{first + 1:,} to {first + len(batch.step_s):,}; {first:,} of {samples:,} samples "
-                "were done") from None
         batches.append(batch)
+        with _interrupted(partial(_reached, batch, setting.chip_steps, samples)):
+            _run_batch(engine, setting, batch, given, batch.hand_on)
     return _run(setting, batches)
 
 
-def steps_of(
-    program: Program, inputs: Mapping[str, Samples], *, timing: Timing | None = None,
-    modes: Modes = Modes(),
-) -> list[Costs]:
-    """What each step of the first of the samples in `inputs` takes, by itself."""
+def _reached(batch: Batch, chip_steps: int, samples: int) -> str:
+    """How far a run of `samples` has come when it is interrupted in `batch`."""
+    return (f"interrupted after {batch.step:,} of {chip_steps:,} steps of samples "
+            f"{batch.first + 1:,} to {batch.first + len(batch.step_s):,}; {batch.first:,} of "
+            f"{samples:,} samples were done")
+
+
+def each_step(
+    program: Program, inputs: Mapping[str, Samples], take: Callable[[Costs], bool], *,
+    timing: Timing | None = None, modes: Modes = Modes(),
+) -> None:
+    """Run the first of the samples in `inputs` and hand on what each step takes, by itself.
+
+    take  says whether it wants the next step; the run ends where it does not
+
+    Raises Interrupted on Ctrl-C.
+    """
     setting = Setting(
         program=program, timing=timing or fast_timing(program), records=Memory(),
         steps=next(iter(inputs.values())).shape[1], exit_at=modes.exit_at, single_steps=True,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     batch = Batch(setting, 0, 1)
     first = {name: values[:1] for name, values in inputs.items()}
-    _run_batch(Engine(program), setting, batch, first)
-    return batch.costs
+
+    def hand_on(frames: Frames) -> bool:
+        more = batch.hand_on(frames)
+        steps, batch.costs = batch.costs, []
+        return all(take(step) for step in steps) and more
+
+    with _interrupted(lambda: f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps "
+                      "of the first sample for the timeline; all samples were done"):
+        _run_batch(Engine(program), setting, batch, first, hand_on)
 
 
-def _run_batch(engine: Engine, setting: Setting, batch: Batch, inputs: Sent) -> None:
-    engine.run(inputs, setting.chip_steps, batch.log, batch.hand_on,
+@contextmanager
+def _interrupted(told: Callable[[], str]) -> Iterator[None]:
+    """Make an Interrupted of Ctrl-C in the block, with what `told` then says."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(told()) from None
+
+
+def _run_batch(
+    engine: Engine, setting: Setting, batch: Batch, inputs: Sent,
+    hand_on: Callable[[Frames], bool],
+) -> None:
+    engine.run(inputs, setting.chip_steps, batch.log, hand_on,
                None if setting.disturbance is None else batch.disturb)
     batch.end()
 
