@@ -16,11 +16,55 @@ NEVER = np.iinfo(np.int64).max
 N_STATE = 23
 IDLE, TIMER, START, DONE, ROW = range(5)  # what interrupt runs: KIND
 # Columns of a core's counts.
-WORKED, PACKETS_IN, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(8)
-N_COUNTS = 8
+WORKED, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(7)
+N_COUNTS = 7
 # Costs in picoseconds.
 (UPDATE, SPIKE, TIMER_C, RECEIVE, START_C, LOOKUP, HALVING, TRANSFER, ROW_C, FETCH, SYNAPSE, LINK,
  PERIOD) = range(13)
+
+
+@kernel
+def spikes_of(core, tick, told):
+    """The range of the spikes of a core in a tick that it still updates; see `sample`."""
+    start, _, kept, begin = told
+    n, slots = kept.shape
+    group = n * slots + (tick - begin) * (n + 1) + core
+    if tick < begin:
+        slot = 0
+        while kept[core, slot] != tick:
+            slot += 1
+        group = core * slots + slot
+    return start[group], start[group + 1]
+
+
+@kernel
+def still_asked(told, state, ticks):
+    """The spikes of the ticks that cores still update: start, spikes, and the ticks, as `told`.
+
+    These are the tick at hand, those that wait, and that of a timer's interrupt that goes on.
+    """
+    n, slots = told[2].shape
+    kept, start = np.full((n, slots), -1, np.int64), np.zeros(n * slots + 1, np.int64)
+    for core in range(n):
+        waiting = state[core, N_TICKS]
+        kept[core, 0] = state[core, TICK]
+        kept[core, 1 : 1 + waiting] = ticks[core, :waiting]
+        if state[core, KIND] == TIMER:
+            kept[core, 1 + waiting] = state[core, CLOCK]
+        for slot in range(slots):
+            group = core * slots + slot
+            start[group + 1] = start[group]
+            if kept[core, slot] >= 0:
+                first, last = spikes_of(core, kept[core, slot], told)
+                start[group + 1] += last - first
+    fired = np.empty((start[-1], 2), np.int64)
+    for core in range(n):
+        for slot in range(slots):
+            group = core * slots + slot
+            if kept[core, slot] >= 0:
+                first, last = spikes_of(core, kept[core, slot], told)
+                fired[start[group] : start[group + 1]] = told[1][first:last]
+    return start, fired, kept
 
 
 @kernel
@@ -61,13 +105,13 @@ def find_row(core, state, queue, fan, costs):
 
 
 @kernel
-def begin_segment(core, state, fired_start, fired, neurons, costs, first_tick):
+def begin_segment(core, state, told, neurons, costs):
     """Set what is left to the next spike of the tick that a core updates, or to its end."""
-    own = state[core]
-    group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
-    place = fired_start[group] + own[NEXT_FIRED]
+    own, fired = state[core], told[1]
+    first, last = spikes_of(core, own[TICK], told)
+    place = first + own[NEXT_FIRED]
     before = fired[place - 1, 0] + 1 if own[NEXT_FIRED] > 0 else 0
-    if place < fired_start[group + 1]:
+    if place < last:
         own[LEFT] = (fired[place, 0] + 1 - before) * costs[UPDATE] + costs[SPIKE]
     else:
         own[LEFT] = (neurons[core] - before) * costs[UPDATE]
@@ -115,7 +159,7 @@ def finish(core, state, ticks, queue, fan, costs, counts, colours):
         own[KIND], own[WORK] = ROW, costs[ROW_C] + fan[2][axon] * costs[SYNAPSE]
         if late > 0:
             counts[core, LATE_ROWS] += 1
-            if fan[3][axon] <= late % colours:
+            if 0 < fan[3][axon] <= late % colours:
                 counts[core, SKIPPED] += fan[2][axon]
     return False
 
@@ -141,26 +185,25 @@ def interrupt(core, state, queue, fan, costs):
 
 
 @kernel
-def advance(core, until, state, ticks, queue, fan, costs, counts, colours, frames, neurons):
+def advance(core, until, state, ticks, queue, fan, costs, counts, colours, told, neurons):
     """Run a core until `until`, or to a spike that it sends: then True.
 
     Packets come before interrupts, timer, transfers and the start of fetching in this order, and
     these before updates, which they interrupt; an interrupt runs to its end.
     """
     own = state[core]
-    fired_start, fired, first_tick = frames
     while True:
         if own[FIQ] == 0 and own[KIND] != IDLE and own[WORK] == 0:
             if finish(core, state, ticks, queue, fan, costs, counts, colours):
-                begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+                begin_segment(core, state, told, neurons, costs)
             continue
         if own[FIQ] == 0 and own[KIND] == IDLE and own[TICK] >= 0 and own[LEFT] == 0:
-            group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
-            if fired_start[group] + own[NEXT_FIRED] < fired_start[group + 1]:
+            first, last = spikes_of(core, own[TICK], told)
+            if first + own[NEXT_FIRED] < last:
                 return True
             next_tick(core, state, ticks)
             if own[TICK] >= 0:
-                begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+                begin_segment(core, state, told, neurons, costs)
             continue
         now = own[NOW]
         if now >= until:
@@ -194,42 +237,42 @@ def earliest_spike(core, state):
 
 
 @kernel
-def send(block, sender, tick, at, home, tree, costs, links, events, counts, sent):
-    """Send a packet through its tree at time `at`.
+def visit_router(visit, sender, tick, at, n, tree, costs, links, events):
+    """A packet that is there at time `at` takes the link to a router, passes it and is copied.
 
-    A packet waits for a link that another one is on. links (links,) says until when each is taken.
+    Packets take a link in the order in which they come to it, and wait for one that another is on.
+    links (links + 1,) says until when each is taken. What comes next is put among the events: cores
+    that hear the packet, and the next routers, numbered behind the n cores and the inputs.
     """
-    visit_start, parent, link, latency, give_start, give_core, give_halvings = tree
-    first, last = visit_start[block], visit_start[block + 1]
-    there = np.empty(last - first, np.int64)
-    if last > first:
-        sent[home, 0] += 1
-    for visit in range(first, last):
-        leaves = at if parent[visit] < 0 else there[parent[visit] - first]
-        if link[visit] >= 0:
-            leaves = max(leaves, links[link[visit]])
-            links[link[visit]] = leaves + costs[LINK]
-            sent[home, 1] += 1
-        there[visit - first] = leaves + latency[visit]
-        for give in range(give_start[visit], give_start[visit + 1]):
-            counts[give_core[give], PACKETS_IN] += 1
-            heapq.heappush(events, (there[visit - first], give_core[give], sender, tick,
-                                    give_halvings[give]))
+    _, link, latency, next_start, next_visit, give_start, give_core, give_halvings = tree
+    if link[visit] >= 0:
+        at = max(at, links[link[visit]])
+        links[link[visit]] = at + costs[LINK]
+    at += latency[visit]
+    for give in range(give_start[visit], give_start[visit + 1]):
+        heapq.heappush(events, (at, give_core[give], sender, tick, give_halvings[give]))
+    for place in range(next_start[visit], next_start[visit + 1]):
+        heapq.heappush(events, (at, n + 1 + next_visit[place], sender, tick, np.int64(0)))
+
+
+@kernel
+def send(block, sender, tick, at, n, tree, costs, links, events):
+    """Send a packet at time `at` to the first router of its tree, if it goes anywhere."""
+    if tree[0][block] < tree[0][block + 1]:
+        visit_router(tree[0][block], sender, tick, at, n, tree, costs, links, events)
 
 
 @kernel
 def run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs, counts,
-           colours, neurons, sent):
+           colours, neurons):
     """Run a core until `until`, and send the spikes that it comes to."""
-    fired_start, fired, first_tick = told
     own = state[core]
     while advance(core, until, state, ticks, queue, fan, costs, counts, colours, told, neurons):
-        group = (own[TICK] - first_tick) * (len(neurons) + 1) + core
-        sender = fired[fired_start[group] + own[NEXT_FIRED], 1]
-        send(senders[sender], sender, own[TICK], own[NOW], core, tree, costs, links, events, counts,
-             sent)
+        first, _ = spikes_of(core, own[TICK], told)
+        sender = told[1][first + own[NEXT_FIRED], 1]
+        send(senders[sender], sender, own[TICK], own[NOW], len(neurons), tree, costs, links, events)
         own[NEXT_FIRED] += 1
-        begin_segment(core, state, fired_start, fired, neurons, costs, first_tick)
+        begin_segment(core, state, told, neurons, costs)
 
 
 @kernel
@@ -257,41 +300,56 @@ def receive(core, sender, tick, halvings, state, queue, costs, counts):
 
 
 @kernel
-def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, colours, state,
-           ticks, queue, links, pending, overran, counts, sent):
-    """Run the ticks `begin` to `end` of one sample; packets still on their way after them.
+def enter(tick, told, costs, links, events):
+    """Put the spikes of a tick's inputs among the events, one by one behind earlier ones."""
+    start, fired, kept, begin = told
+    n = len(kept)
+    group = kept.size + (tick - begin) * (n + 1) + n
+    links[-1] = max(links[-1], tick * costs[PERIOD])
+    for place in range(start[group], start[group + 1]):
+        heapq.heappush(events, (links[-1], np.int64(n), fired[place, 1], np.int64(tick),
+                                np.int64(0)))
+        links[-1] += costs[LINK]
 
-    first_tick  of the frames given, which reach back to the oldest tick that a core still updates
-    frames      fired_start (ticks * (cores + 1) + 1,): the spikes of each core in each tick, those
-                of input lines last; fired (spikes, 2): place of the neuron on its core, and sender
+
+@kernel
+def sample(end, told, senders, neurons, tree, fan, costs, colours, state,
+           ticks, queue, links, pending, overran, counts):
+    """Run the ticks `begin` to `end` of one sample.
+
+    Returns packets still on their way after them, and start, fired and kept of the ticks that are
+    still asked for.
+
+    told        start (groups + 1,) and fired (spikes, 2: place of the neuron on its core, sender):
+                spikes in groups, first those of each core in the ticks kept (cores, slots; -1 for
+                none), which it began and has still to update, then those of each tick from begin
+                on, by core, those of input lines last
     senders     block of each sender, whose packets go one way
-    tree        visits of each block (CSR), their parents, links (-1 for none) and latencies, cores
-                that hear them (CSR) and the halvings of their tables until the block is found
-    fan         axons of each sender (CSR), by rising core: core, synapses, delay
+    tree        visits of each block (CSR), the nearest first; their links (-1 for none), latencies,
+                the visits behind them (CSR), cores that hear them (CSR) and the halvings of their
+                tables until the block is found
+    fan         axons of each sender (CSR), by rising core: core, synapses, delay as in its row
     colours     after so many ticks a core takes a late spike for an early one
     state       (cores, N_STATE), ticks (cores, ticks that wait), queue (cores, packets that wait,
-                3: sender, tick, halvings) and links (links,), changed in place
-    pending     (k, 5) time, core, sender, tick, halvings of packets that are on their way
+                3: sender, tick, halvings) and links (links + 1,: until when each is taken, at
+                last the inputs' way in), changed in place
+    pending     (k, 5) time, place, sender, tick, halvings of packets that are on their way
     overran     (ticks,) cores that were not done when the next tick began, filled
-    counts      (cores, N_COUNTS) and sent (cores + 1, 2: packets, links crossed), added to
+    counts      (cores, N_COUNTS), added to
 
     A tick whose interrupt, or whose updates, find no room to wait is skipped.
     What falls on one time goes by cores, a core's own spike first, then packets by their senders;
-    inputs come last.
+    then inputs, and at last packets that take a link, by blocks and senders.
     """
-    fired_start, fired = frames
-    n, told = len(neurons), (fired_start, fired, first_tick)
+    n, begin = len(neurons), told[3]
     events = [(NEVER, np.int64(-1), np.int64(-1), np.int64(0), np.int64(0))]
     for row in range(len(pending)):
         heapq.heappush(events, (pending[row, 0], pending[row, 1], pending[row, 2], pending[row, 3],
                                 pending[row, 4]))
     state[:, AWAKE] = 0
     for tick in range(begin, end):
-        now, until = tick * costs[PERIOD], (tick + 1) * costs[PERIOD]
-        group = (tick - first_tick) * (n + 1) + n
-        for place in range(fired_start[group], fired_start[group + 1]):
-            heapq.heappush(events, (now + (place - fired_start[group]) * costs[LINK], np.int64(n),
-                                    fired[place, 1], np.int64(tick), np.int64(0)))
+        until = (tick + 1) * costs[PERIOD]
+        enter(tick, told, costs, links, events)
         for core in range(n):
             counts[core, MISSED] += state[core, TIMERS]
             state[core, TIMERS] = 1
@@ -300,29 +358,31 @@ def sample(first_tick, begin, end, frames, senders, neurons, tree, fan, costs, c
         while events[0][0] < until:
             at, core, sender, sent_in, halvings = heapq.heappop(events)
             if core == n:  # an input's line
-                send(senders[sender], sender, sent_in, at, n, tree, costs, links, events, counts,
-                     sent)
+                send(senders[sender], sender, sent_in, at, n, tree, costs, links, events)
+                continue
+            if core > n:  # a packet on its way
+                visit_router(core - n - 1, sender, sent_in, at, n, tree, costs, links, events)
                 continue
             run_to(core, at, told, senders, tree, links, events, state, ticks, queue, fan, costs,
-                   counts, colours, neurons, sent)
+                   counts, colours, neurons)
             if sender >= 0:
                 receive(core, sender, sent_in, halvings, state, queue, costs, counts)
             else:
                 wake(core, state, events)
         for core in range(n):
             run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs,
-                   counts, colours, neurons, sent)
+                   counts, colours, neurons)
             own = state[core]
             late = own[TICK] >= 0 or own[N_TICKS] > 0
             counts[core, LATE_UPDATES] += late
             counts[core, LEFT_PACKETS] += own[WAITING]
             if late or own[BUSY] > 0 or own[KIND] != IDLE:
                 overran[tick - begin] += 1
-    kept, n_kept = np.empty((len(events), 5), np.int64), 0
+    on_way, n_kept = np.empty((len(events), 5), np.int64), 0
     while events[0][0] < NEVER:
         at, core, sender, sent_in, halvings = heapq.heappop(events)
         if sender >= 0:
-            kept[n_kept, 0], kept[n_kept, 1], kept[n_kept, 2] = at, core, sender
-            kept[n_kept, 3], kept[n_kept, 4] = sent_in, halvings
+            on_way[n_kept, 0], on_way[n_kept, 1], on_way[n_kept, 2] = at, core, sender
+            on_way[n_kept, 3], on_way[n_kept, 4] = sent_in, halvings
             n_kept += 1
-    return kept[:n_kept]
+    return on_way[:n_kept].copy(), still_asked(told, state, ticks)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
-from nmcompile_backends.spinnaker.ring import slots
+from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.routes import input_keys, key_of, places_of, routers
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
 
-from nmcompile.ir import Network, Population
+from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -62,7 +62,7 @@ def description(program: Program) -> tuple[dict[str, Any], Array, Array]:
     """
     network, target = program.network, program.target
     blocks, words, index = _rows(program)
-    slices, places = program.mapping.slices, places_of(program)
+    slices, places, room = program.mapping.slices, places_of(program), slots_of(program)
     cores = []
     for number in np.argsort(slices.core, kind="stable").tolist():
         population = network.populations[int(slices.population[number])]
@@ -73,7 +73,7 @@ def description(program: Program) -> tuple[dict[str, Any], Array, Array]:
             "population": population.name,
             "neurons": slices.members(population.shape, number).tolist(),
             **key_of(program, number),
-            "slots": _slots(network, population, int(slices.sizes()[number])),
+            "slots": int(room[number]),
             "rows": blocks[number]})
     return {
         "time_step_ms": TIME_STEP_MS, "target": target.name,
@@ -93,6 +93,7 @@ def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array, Array]:
     """For each slice, which rows of each projection are its; all rows; source and start of each."""
     network, slices = program.network, program.mapping.slices
     blocks: list[list[dict[str, int]]] = [[] for _ in range(len(slices))]
+    room = slots_of(program)
     parts, index = [np.zeros(0, np.uint32)], [np.zeros((0, 2), np.int64)]
     first_word = first_row = 0
     for number, projection in enumerate(network.projections):
@@ -101,18 +102,13 @@ def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array, Array]:
         for place in np.flatnonzero(
                 slices.population == network.populations.index(population)).tolist():
             neurons = slices.members(population.shape, place)
-            room = _slots(network, population, len(neurons))
-            words, starts = row_words(matrix, neurons, projection.delay, room)
+            words, starts = row_words(matrix, neurons, projection.delay, int(room[place]))
             parts.append(words)
             index.append(starts + np.array([0, first_word]))
             blocks[place].append(
                 {"projection": number, "first_row": first_row, "n_rows": len(starts)})
             first_word, first_row = first_word + len(words), first_row + len(starts)
     return blocks, np.concatenate(parts), np.concatenate(index)
-
-
-def _slots(network: Network, population: Population, n: int) -> int:
-    return slots(n, max((p.delay for p in network.incoming(population.name)), default=1))
 
 
 def _population(population: Population) -> dict[str, Any]:

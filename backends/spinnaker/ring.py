@@ -10,6 +10,7 @@ from nmcompile_backends.spinnaker.arithmetic import RING_LIMIT
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
 
 INDEX_BITS = 14  # slot, type and neuron (spynnaker utilities/constants.py MAX_RING_BUFFER_BITS)
 TYPE_BITS = 1  # excitatory or inhibitory
@@ -53,6 +54,15 @@ def slots(neurons_per_core: int, longest_delay: int) -> int:
     """
     room = INDEX_BITS - TYPE_BITS - bits_for(neurons_per_core)
     return int(2 ** min(bits_for(longest_delay), room))
+
+
+def slots_of(program: Program) -> Array:
+    """(slices,) int64 steps that the ring buffer of each slice's core reaches ahead."""
+    network, slices = program.network, program.mapping.slices
+    longest = [max((p.delay for p in network.incoming(population.name)), default=1)
+               for population in network.populations]
+    return np.array([slots(int(n), longest[population]) for n, population in zip(
+        slices.sizes(), slices.population.tolist(), strict=True)], np.int64)
 
 
 def staged(delay: Array, n_slots: int) -> tuple[Array, Array]:

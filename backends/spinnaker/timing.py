@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from nmcompile_backends.spinnaker import _timing_kernels as kernels
+from nmcompile_backends.spinnaker.ring import slots_of
 
+from nmcompile.arithmetic.jit import threads
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Frames, Program
 from nmcompile.mapping.fan import fan_of, reached
@@ -28,17 +29,18 @@ class Tree:
     """The ways of each block's packets: see `_timing_kernels.sample`, whose `tree` these are."""
 
     start: Array
-    parent: Array
     link: Array
     latency: Array
+    next_start: Array
+    next_visit: Array
     give_start: Array
     give_core: Array
     give_halvings: Array
 
     def arrays(self) -> tuple[Array, ...]:
         """As the kernel takes them."""
-        return (self.start, self.parent, self.link, self.latency, self.give_start, self.give_core,
-                self.give_halvings)
+        return (self.start, self.link, self.latency, self.next_start, self.next_visit,
+                self.give_start, self.give_core, self.give_halvings)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,7 +52,7 @@ class _Sample:
     queue: Array
     links: Array
     pending: Array
-    past: list[Array]
+    past: tuple[Array, Array, Array]
 
 
 class SpinnakerTiming:
@@ -62,14 +64,16 @@ class SpinnakerTiming:
     looked up, fetched from SDRAM beside the processor, and added synapse by synapse. These are
     interrupts too: updates wait for them (priorities of sPyNNaker 7.4.1 c_main.c: packets -1,
     transfers, fetching and timer 0, updates 1; spin1_api_params.h: timer ahead of transfers).
-    Input lines fire one after the other from the tick on, at the rate of a link.
+    Input lines fire one after the other from the tick on, at the rate of a link, behind those of
+    the ticks before.
 
     A step takes a tick, whatever the work. What is not done by then is counted: ticks whose updates
     were late, packets that waited, rows that were added late, packets lost in a full buffer. A core
     tells by a spike's colour how late it is, and leaves out the synapses of a late row whose time
-    has passed (synapses.c, process_fixed_synapses): these are counted as skipped. **The spikes are
-    those of a run in which nothing comes late**; where synapses were skipped, packets lost or
-    updates late, the chip's would differ.
+    has passed (synapses.c, process_fixed_synapses): these are counted as skipped. **Spikes,
+    packets, hops and synaptic events are those of a run in which nothing comes late**, so that they
+    agree with each other; only the time that cores work, and what is late, are of the cores here.
+    Where synapses were skipped, packets lost or updates late, the chip's spikes would differ.
 
     All timers run alike. Not modelled: packets that routers drop, rows that are still at hand and
     not fetched again, SDRAM that several cores read, words of a row (fetched while others are
@@ -94,6 +98,16 @@ class SpinnakerTiming:
             sent.senders.of[node.name] for node in program.network.nodes]).astype(np.int64)
         self._tree = tree_of(program, sent)
         self._n_links = len(sent.machine) * len(LINKS)
+        self._delay = self._fan.delay & (slots_of(program)[self._fan.slice] - 1)
+        self._pool = ThreadPoolExecutor(threads())
+
+    @property
+    def sample_bytes(self) -> int:
+        """Of the state of a sample."""
+        loop, links = self._loop, self._n_links + 1
+        own = (kernels.N_STATE + kernels.N_COUNTS + loop.ticks.value + 3 * loop.buffer.value
+               + 2 * (loop.ticks.value + 2))
+        return 8 * (self._fan.n * own + links)
 
     def begin(self, samples: int) -> None:
         """A new batch: all cores wait for their first tick."""
@@ -105,9 +119,14 @@ class SpinnakerTiming:
         self._samples = [
             _Sample(state=state.copy(), ticks=np.zeros((n, loop.ticks.value), np.int64),
                     queue=np.zeros((n, loop.buffer.value, 3), np.int64),
-                    links=np.zeros(self._n_links, np.int64), pending=np.zeros((0, 5), np.int64),
-                    past=[])
+                    links=np.zeros(self._n_links + 1, np.int64),
+                    pending=np.zeros((0, 5), np.int64), past=self._nothing())
             for _ in range(samples)]
+
+    def _nothing(self) -> tuple[Array, Array, Array]:
+        """Cores that have no tick to update."""
+        kept = np.full((self._fan.n, self._loop.ticks.value + 2), -1, np.int64)
+        return np.zeros(kept.size + 1, np.int64), np.zeros((0, 2), np.int64), kept
 
     def keep(self, rows: Array) -> None:
         """Only these samples of the batch go on."""
@@ -115,51 +134,55 @@ class SpinnakerTiming:
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts = list(pool.map(lambda i: self._sample(frames, i), range(frames.samples)))
+        parts = list(self._pool.map(lambda i: self._sample(frames, i), range(frames.samples)))
         self._begun += frames.steps
         overran = np.stack([part[0] for part in parts], axis=1).reshape(-1)
         counts = np.sum([part[1] for part in parts], axis=0)
-        sent = np.sum([part[2] for part in parts], axis=0)
-        found, hops = reached(self._fan, frames), np.zeros((self._fan.n + 1, 3), np.int64)
-        hops[:, 2] = sent[:, 1]
+        found = reached(self._fan, frames)
+        packets_out, hops, packets_in = self._carried(frames)
         return Costs(
             step_s=np.full(len(frames), self._tick_s), spikes=found.spikes,
-            packets_out=sent[:, 0], hops=hops, events=found.events,
-            packets_in=counts[:, kernels.PACKETS_IN], busy_s=counts[:, kernels.WORKED] / PER_S,
-            overran=overran, late={name: counts[:, column] for name, column in LATE.items()})
+            packets_out=packets_out, hops=hops, events=found.events, packets_in=packets_in,
+            busy_s=counts[:, kernels.WORKED] / PER_S, overran=overran,
+            late={name: counts[:, column] for name, column in LATE.items()})
 
-    def _sample(self, frames: Frames, number: int) -> tuple[Array, Array, Array]:
-        """Cores that overran in each step, counts, and what was sent."""
+    def _carried(self, frames: Frames) -> tuple[Array, Array, Array]:
+        """Packets out, hops and packets in, as `Costs` has them, of all spikes of a block."""
+        n, tree = self._fan.n, self._tree
+        visits, gives = np.diff(tree.start), np.diff(tree.give_start)
+        fired = np.bincount(self._block[frames.sender], minlength=len(visits))
+        sent = np.stack([fired * (visits > 0), fired * np.maximum(visits - 1, 0)])
+        own, lines = sent[:, :n], sent[:, n:].sum(axis=1, keepdims=True)
+        packets_out, links = np.concatenate([own, lines], axis=1)
+        heard = np.repeat(np.repeat(fired, visits), gives)
+        packets_in = np.zeros(n, np.int64)
+        np.add.at(packets_in, tree.give_core, heard)
+        return packets_out, np.stack([0 * links, 0 * links, links], axis=1), packets_in
+
+    def _sample(self, frames: Frames, number: int) -> tuple[Array, Array]:
+        """Cores that overran in each step, and counts."""
         own, n = self._samples[number], self._fan.n
         starts = frames.start[number :: frames.samples]
         ends = frames.start[number + 1 :: frames.samples]
         new = [frames.sender[a:b] for a, b in zip(starts, ends, strict=False)]
-        every, first_tick = own.past + new, self._begun - len(own.past)
-        sender = np.concatenate(every).astype(np.int64)
-        step = np.repeat(np.arange(len(every)), [len(part) for part in every])
+        sender = np.concatenate(new).astype(np.int64)
+        step = np.repeat(np.arange(len(new)), [len(part) for part in new])
         group = step * (n + 1) + self._fan.owner[sender]
         order = np.argsort(group, kind="stable")
-        fired_start = np.searchsorted(group[order], np.arange(len(every) * (n + 1) + 1))
+        fired_start = np.searchsorted(group[order], np.arange(len(new) * (n + 1) + 1))
         fired = np.stack([self._place[sender[order]], sender[order]], axis=1)
+        old_start, old_fired, kept = own.past
+        told = (np.concatenate([old_start, fired_start[1:] + len(old_fired)]),
+                np.concatenate([old_fired, fired]), kept, self._begun)
         overran = np.zeros(len(new), np.int64)
         counts = np.zeros((n, kernels.N_COUNTS), np.int64)
-        sent = np.zeros((n + 1, 2), np.int64)
         fan = self._fan
-        own.pending = kernels.sample(
-            first_tick, self._begun, self._begun + len(new), (fired_start, fired), self._block,
-            self._neurons, self._tree.arrays(), (fan.start, fan.slice, fan.synapses, fan.delay),
+        own.pending, own.past = kernels.sample(
+            self._begun + len(new), told, self._block, self._neurons, self._tree.arrays(),
+            (fan.start, fan.slice, fan.synapses, self._delay),
             self._costs, self._loop.colours.value, own.state, own.ticks, own.queue, own.links,
-            own.pending, overran, counts, sent)
-        own.past = every[self._oldest(own, self._begun + len(new)) - first_tick :]
-        return overran, counts, sent
-
-    def _oldest(self, own: _Sample, tick: int) -> int:
-        """The oldest tick that a core of a sample still updates, or `tick`."""
-        waits = own.state[:, kernels.N_TICKS] > 0
-        oldest = np.where(waits, own.ticks[:, 0], tick)
-        updated = own.state[:, kernels.TICK]
-        return int(np.minimum(oldest, np.where(updated < 0, tick, updated)).min())
+            own.pending, overran, counts)
+        return overran, counts
 
 
 def tree_of(program: Program, sent: Sent) -> Tree:
@@ -175,16 +198,17 @@ def tree_of(program: Program, sent: Sent) -> Tree:
     row, link = np.nonzero(route[:, None] >> np.arange(len(LINKS)) & 1)
     behind = source[row] * n_chips + machine.neighbour[chip[row], link]
     child = by_place[np.searchsorted(visits[by_place], behind)]
-    parent, over = np.full((2, len(visits)), -1, np.int64)
-    parent[child], over[child] = row, chip[row] * len(LINKS) + link
+    over = np.full(len(visits), -1, np.int64)
+    over[child] = chip[row] * len(LINKS) + link
     given, core = np.nonzero(route[:, None] >> len(LINKS) & _bits(program))
     slice_of = np.full(program.target.n_cores, -1, np.int64)
     slice_of[slices.core[::-1]] = np.arange(len(slices))[::-1]
     heard = slice_of[chip[given] * program.target.cores_per_chip + core]
     blocks = len(sent.senders.size)
     return Tree(
-        start=np.searchsorted(source, np.arange(blocks + 1)), parent=parent, link=over,
-        latency=np.full(len(visits), hop), give_core=heard,
+        start=np.searchsorted(source, np.arange(blocks + 1)), link=over,
+        latency=np.full(len(visits), hop), next_visit=child.astype(np.int64),
+        next_start=np.searchsorted(row, np.arange(len(visits) + 1)), give_core=heard,
         give_start=np.searchsorted(given, np.arange(len(visits) + 1)),
         give_halvings=_halvings(heard, routing.keys.key[source[given]].astype(np.int64)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 
 
@@ -43,7 +44,8 @@ class Costs:
     spikes, packets_out  (slices + 1,) int64
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
-    busy_s               (slices,) float64, seconds in which each slice works
+    busy_s               (slices,) float64, seconds in which each slice's core works for it; those
+                         of one core add up to the seconds in which the core works
     overran              (frames,) int64 cores that were not done when the next step was due; None
                          where the model does not tell
     late                 what came too late on chips that do not wait for it: (slices,) int64 each
@@ -60,8 +62,19 @@ class Costs:
     late: dict[str, Array] = field(default_factory=dict)
 
 
+class FrameError(NmcError):
+    """A fault that a model of time meets in one frame of a block; `Batch` says which of the run."""
+
+    def __init__(self, where: str, what: str, hint: str = "", *, frame: int) -> None:
+        super().__init__(where, what, hint)
+        self.frame = frame
+
+
 class Timing(Protocol):
     """A model of a chip's time. It may keep a state from one block of a batch to the next.
+
+    A model that keeps much may have an attribute `sample_bytes: int`, the bytes that it keeps for
+    each sample of a batch; batches are made smaller for it.
 
     name  as the report says it
     """
@@ -75,4 +88,4 @@ class Timing(Protocol):
         """Only the samples of the batch at the places `rows` (k,), which rise, go on."""
 
     def add(self, frames: Frames) -> Costs:
-        """What the next block takes."""
+        """What the next block takes; a model may raise FrameError."""

@@ -115,25 +115,36 @@ def busiest(loads, link_time):
 def work_up(counts, on_core, updates, cost, sums, work):
     """Add the counts of a frame to `sums`, and to the `work` of each core; clear them.
 
+    A core that sends and receives at once works as long as it does more of. Its slices share that
+    by what each does of it, and so are busy as long as their core, all together.
+
     updates  (slices + 1,) compartments of each slice
     work     (cores + 1, 2) picoseconds that each core sends and receives for; none for the inputs.
              A core that does one after the other has all of them as the first
     """
     work[:] = 0
     inputs = len(counts) - 1
+    for box in range(inputs):
+        sending, receiving = _works(counts, updates, cost, box)
+        work[on_core[box], SENDING] += sending
+        work[on_core[box], RECEIVING] += receiving
+    for box in range(inputs):
+        sending, receiving = _works(counts, updates, cost, box)
+        sends_more = work[on_core[box], SENDING] >= work[on_core[box], RECEIVING]
+        sums[box, BUSY] += sending if sends_more else receiving
     for box in range(len(counts)):
-        sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
-                   + counts[box, OUTGOING] * cost[OUT])
-        receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
-        if cost[SERIAL]:
-            sending, receiving = sending + receiving, 0
-        if box != inputs:
-            work[on_core[box], SENDING] += sending
-            work[on_core[box], RECEIVING] += receiving
-            sums[box, BUSY] += max(sending, receiving)
         for column in range(N_COUNT):
             sums[box, column] += counts[box, column]
             counts[box, column] = 0
+
+
+@bare_kernel
+def _works(counts, updates, cost, box):
+    """The picoseconds that a slice sends and receives for, as columns of `work`."""
+    sending = (updates[box] * cost[UPDATE] + counts[box, FIRED] * cost[SPIKE]
+               + counts[box, OUTGOING] * cost[OUT])
+    receiving = counts[box, INCOMING] * cost[IN] + counts[box, EVENTS] * cost[EVENT]
+    return (sending + receiving, 0) if cost[SERIAL] else (sending, receiving)
 
 
 @parallel_kernel
@@ -170,9 +181,20 @@ def count_events(start, sender, axon, events):
 
 
 @kernel
-def count_idle(before, after, spikes, owner, found):
-    """Add the neurons that were and are at rest and did not spike to `found` (samples, slices)."""
+def mark_zero(values, zero, first):
+    """Mark in `zero` (samples, n) bool where `values` are 0; of what was marked, unless `first`."""
+    for sample in range(zero.shape[0]):
+        for neuron in range(zero.shape[1]):
+            zero[sample, neuron] = (values[sample, neuron] == 0) & (first | zero[sample, neuron])
+
+
+@kernel
+def count_idle(before, after, spikes, owner, size, found):
+    """Add neurons of `size` compartments that were and are at rest and did not spike to `found`.
+
+    found  (samples, slices)
+    """
     for sample in range(len(found)):
         for neuron in range(len(owner)):
             if before[sample, neuron] and after[sample, neuron] and spikes[sample, neuron] == 0:
-                found[sample, owner[neuron]] += 1
+                found[sample, owner[neuron]] += size

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Frames, Program, Timing
+from nmcompile.mapping import Costs, FrameError, Frames, Program, Timing
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -16,6 +19,8 @@ from nmcompile.simulator.perturb import Disturbance
 from nmcompile.simulator.records import Records
 
 Progress = Callable[[int], None]
+AHEAD = 2  # blocks that are timed or wait for it while the engine goes on
+SUMS = tuple(f.name for f in fields(Costs) if f.name not in ("step_s", "overran", "late"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +28,7 @@ class Setting:
     """What all batches of a run share.
 
     steps         of the network for each sample; the chip runs `chip_steps`
+    timer         runs the timing model beside the engine, one block after the other
     progress      told how many further steps of samples are done
     single_steps  whether each step is timed by itself, and not in blocks of many
     """
@@ -31,6 +37,7 @@ class Setting:
     timing: Timing
     records: Records
     steps: int
+    timer: Executor | None = None
     exit_at: Exit | None = None
     disturbance: Disturbance | None = None
     progress: Progress = lambda frames: None
@@ -50,7 +57,7 @@ class Batch:
     step_s   (samples, chip_steps) seconds of each step, 0 where a sample did not run
     overran  (samples, chip_steps) int64 cores that were not done when the next step began
     watch    when its samples stop, if they may
-    costs    of each block
+    costs    of all blocks together; of each step apart where they are timed by themselves
     """
 
     def __init__(self, setting: Setting, first: int, samples: int) -> None:
@@ -64,6 +71,7 @@ class Batch:
         self.costs: list[Costs] = []
         self._rows, self._timed = np.arange(samples), 0
         self._collector = Collector()
+        self._pending: deque[tuple[int, Future[Costs]]] = deque()
         setting.timing.begin(samples)
         setting.records.begin(first)
 
@@ -90,7 +98,7 @@ class Batch:
         else:
             self._collector.add(frames)
             if self._collector.full or self.step == self._setting.chip_steps:
-                self._time(self._collector.take())
+                self._time_beside(self._collector.take())
         over = not len(self._rows)
         left = self._setting.chip_steps - begin if over else frames.steps
         self._setting.progress(left * len(self.step_s))
@@ -98,6 +106,7 @@ class Batch:
 
     def end(self) -> None:
         """All steps are over."""
+        self._await(0)
         self._setting.records.end(self._ends())
 
     def _ends(self) -> Callable[[str], Array] | None:
@@ -129,14 +138,52 @@ class Batch:
 
     def _time(self, frames: Frames) -> None:
         """Time steps of the samples that still run."""
-        costs = self._setting.timing.add(frames)
-        end = self._timed + frames.steps
-        self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, frames.samples).T
+        self._keep(lambda: self._setting.timing.add(frames), frames.samples)
+
+    def _time_beside(self, frames: Frames) -> None:
+        """Time steps of all samples while the next ones are computed."""
+        assert self._setting.timer is not None
+        self._await(AHEAD - 1)
+        self._pending.append((frames.samples, self._setting.timer.submit(
+            self._setting.timing.add, frames)))
+
+    def _await(self, pending: int) -> None:
+        """Keep what the first blocks took until no more than `pending` are being timed."""
+        while len(self._pending) > pending:
+            samples, costs = self._pending.popleft()
+            self._keep(costs.result, samples)
+
+    def _keep(self, timed: Callable[[], Costs], samples: int) -> None:
+        """Keep what the next block of `samples` samples takes.
+
+        Raises NmcError with the step of the chip and the sample of a FrameError.
+        """
+        try:
+            costs = timed()
+        except FrameError as error:
+            step, row = divmod(error.frame, samples)
+            raise NmcError(
+                error.where, f"in step {self._timed + step} of sample "
+                f"{self.first + self._rows[row]}, both counted from 0, {error.what}",
+                error.hint) from error
+        end = self._timed + len(costs.step_s) // samples
+        self.step_s[self._rows, self._timed : end] = costs.step_s.reshape(-1, samples).T
         if costs.overran is not None:
-            self.overran[self._rows, self._timed : end] = costs.overran.reshape(
-                -1, frames.samples).T
-        self.costs.append(costs)
+            self.overran[self._rows, self._timed : end] = costs.overran.reshape(-1, samples).T
         self._timed = end
+        if self._setting.single_steps or not self.costs:
+            self.costs.append(costs)
+        else:
+            self.costs[0] = together([self.costs[0], costs])
+
+
+def together(costs: list[Costs]) -> Costs:
+    """What blocks take in all; of their frames, only whether cores can overrun."""
+    first, nothing = costs[0], np.zeros(0)
+    sums = {name: np.sum([getattr(block, name) for block in costs], axis=0) for name in SUMS}
+    late = {name: np.sum([block.late[name] for block in costs], axis=0) for name in first.late}
+    return Costs(step_s=nothing, overran=None if first.overran is None else nothing, late=late,
+                 **sums)
 
 
 def part(frames: Frames, begin: int, end: int, rows: Array) -> Frames:

@@ -110,18 +110,18 @@ def time_ratios(target: Target, run: Run) -> tuple[float, float]:
     by no more than the one that changes most; what the target's `network` adds is not counted.
     Steps that a tick ends are taken to end with it. Of a chip's own model nothing else is known.
     """
-    cost, total = target.time_s, float(run.step_s.sum())
+    cost = target.time_s
     tick = np.zeros(run.step_s.shape, bool)
     if cost.tick:
         tick = np.isclose(run.step_s, cost.tick.value, rtol=SAME, atol=0)
-    held = float(run.step_s[tick].sum())
-    ends = np.zeros(2)
+    held, rest = float(run.step_s[tick].sum()), float(run.step_s[~tick].sum())
+    total, ends = held + rest, np.zeros(2)
     if held and cost.tick:
         ends += held * np.array(cost.tick.ratios or UNKNOWN)
-    if total > held:
+    if rest:
         known = _ratios_of_work(target, run) if run.timing in MODELS else [None]
-        worked = np.array([ratios or UNKNOWN for ratios in known])
-        ends += (total - held) * np.array([worked[:, 0].min(), worked[:, 1].max()])
+        worked = np.array([ratios or UNKNOWN for ratios in known or [(1.0, 1.0)]])
+        ends += rest * np.array([worked[:, 0].min(), worked[:, 1].max()])
     low, high = ends / total if total else (1.0, 1.0)
     return float(low), float(high)
 

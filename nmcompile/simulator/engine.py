@@ -106,10 +106,11 @@ class Engine:
                  it, as they do `log`
         """
         samples, workers = len(next(iter(inputs.values()))), threads()
-        widest = max(layer.columns for layer in self.layers.values())
+        widest = max(*(layer.columns for layer in self.layers.values()),
+                     *(port.size for port in self.network.inputs))
         at_once = max(1, AT_ONCE // (2 * np.dtype(np.int32).itemsize * widest))
-        own = min(ceil(samples / workers), LANE, at_once)
-        steps = min(at_once // own, BLOCK, chip_steps)
+        most = min(samples, LANE, at_once)
+        own, steps = min(ceil(samples / workers), most), min(at_once // most, BLOCK, chip_steps)
         with ThreadPoolExecutor(workers) as pool:
             shared = pool if own == samples and workers > 1 else None
             lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps,

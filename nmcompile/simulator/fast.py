@@ -30,7 +30,8 @@ class FastTiming:
     Timcheck et al. 2026 (arXiv 2601.10035, Eq. 1) fit to Loihi 2; the barrier is interpolated
     from the target's table by the tiles in use. Where a timer starts steps, none is shorter than
     its tick; one that is longer is an overrun, for which the others are taken to wait. Timing never
-    changes spikes. Times are rounded to picoseconds.
+    changes spikes. Times are rounded to picoseconds. On chips of events (`event_pipeline`) a
+    spike with a payload of n is n events.
     """
 
     name = "fast"
@@ -43,6 +44,7 @@ class FastTiming:
         self._frame = _frame(program, self._events)
         self._link_time = _link_times(program, self._frame)
         self._hop_time = hop_times(program)
+        self._each = target.event_pipeline is not None
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
@@ -53,6 +55,7 @@ class FastTiming:
     def add(self, frames: Frames) -> Costs:
         """What a block takes."""
         events, n = self._events, len(self._events.on_core)
+        frames = split(frames) if self._each else frames
         step, team = np.zeros(len(frames), np.int64), threads()
         sums = np.zeros((team, n, N_SUM), np.int64)
         fast_frames(
@@ -63,6 +66,14 @@ class FastTiming:
             np.zeros((team, len(events.cores) + 1, 2), np.int64),
             np.zeros((team, *self._link_time.shape), np.int64), step)
         return costs_of(sums, np.maximum(step + self._barrier, self._tick))
+
+
+def split(frames: Frames) -> Frames:
+    """The frames with each spike of payload n as n spikes of payload 1."""
+    start = np.concatenate([[0], np.cumsum(frames.payload, dtype=np.int64)])[frames.start]
+    sender = np.repeat(frames.sender, frames.payload)
+    return Frames(samples=frames.samples, start=start, sender=sender,
+                  payload=np.ones(len(sender), np.int32))
 
 
 def _frame(program: Program, events: Events) -> tuple[Array, Array]:

@@ -33,7 +33,8 @@ class Log:
         }
         self._weights = {port.name: step_weights(port, steps)
                          for port in network.outputs if port.weights}
-        self.idle = Idle(program, samples) if program.target.energy_j.neuron_idle else None
+        self.idle = (Idle(program, samples, watch is not None)
+                     if program.target.energy_j.neuron_idle else None)
         self._waiting: dict[str, list[tuple[int, int, Array]]] = {
             port.name: [] for port in network.outputs}
 
@@ -80,8 +81,8 @@ class Log:
                       sample : sample + values.shape[1]] = values
             for step, values in enumerate(block, first):
                 self._settle(port, step, values, decides=place == 0)
-        if self.idle is not None:
-            self.idle.settle(None if self._watch is None else self._watch.last)
+        if self.idle is not None and self._watch is not None:
+            self.idle.settle(self._watch.last)
 
     def _settle(self, port: Output, step: int, values: Array, *, decides: bool) -> None:
         assert self._watch is not None

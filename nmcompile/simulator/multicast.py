@@ -108,12 +108,12 @@ class MulticastTiming:
         self._traffic, self._cost = MulticastTraffic(program), program.target.time_s
         cores, on_core = np.unique(program.mapping.slices.core, return_inverse=True)
         ones, columns = np.ones(len(on_core), np.int64), np.arange(len(on_core))
-        self._on_core = scipy.sparse.csr_array((ones, (on_core, columns)))
+        self._core, self._on_core = on_core, scipy.sparse.csr_array((ones, (on_core, columns)))
         self._compartments = compartments(program.network, program.mapping.slices)
         self._barrier = barrier_ps(program, cores)
         self._tick = picoseconds(self._cost.tick.value) if self._cost.tick else 0
         serial = self._cost.sequential
-        self._both = np.add if serial is not None and serial.value else np.maximum
+        self._serial = serial is not None and serial.value
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
@@ -141,7 +141,11 @@ class MulticastTiming:
             tally.packets_in * picoseconds(cost.packet_in.value)
             + tally.events * picoseconds(cost.synaptic_event.value))
         hop, none = picoseconds(cost.hop_chip.value), np.zeros_like(tally.hops[0])
-        slowest = self._by_core(sending, receiving)
+        if self._serial:
+            sending, receiving = sending + receiving, np.zeros_like(receiving)
+        of_core = self._on_core @ sending.T, self._on_core @ receiving.T
+        slowest = np.maximum(*of_core).max(axis=0)
+        sends_more = (of_core[0] >= of_core[1])[self._core].T
         worked = np.maximum(slowest, hop * tally.loads.max(axis=1)) + hop * tally.longest
         step = np.maximum(worked + self._barrier, self._tick)
         return Costs(
@@ -149,12 +153,7 @@ class MulticastTiming:
             packets_out=tally.packets_out.sum(axis=0),
             hops=np.stack([none, none, tally.hops.sum(axis=0)], axis=1),
             events=tally.events.sum(axis=0), packets_in=tally.packets_in.sum(axis=0),
-            busy_s=self._both(sending, receiving).sum(axis=0) / PICO)
-
-    def _by_core(self, sending: Array, receiving: Array) -> Array:
-        """(frames,) picoseconds of the busiest core."""
-        parts = self._on_core @ sending.T, self._on_core @ receiving.T
-        return np.asarray(self._both(*parts).max(axis=0))
+            busy_s=np.where(sends_more, sending, receiving).sum(axis=0) / PICO)
 
 
 def expected_multicast(program: Program) -> Expected:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,16 +13,16 @@ from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Frames, Program, Timing
 from nmcompile.simulator import exits
-from nmcompile.simulator.batch import Batch, Progress, Setting
+from nmcompile.simulator.batch import Batch, Progress, Setting, together
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
-from nmcompile.simulator.idle import Idle
 from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
 
 BATCH = 256  # samples that run at once, at most
-STATES = 1 << 30  # bytes of states of the samples that run at once, as long as it is not one
+STATES = 1 << 30  # bytes that the samples which run at once keep, if they are several
+LINE = 12  # bytes that a line's payload in a step takes while it is made
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +32,8 @@ class Counts:
     spikes, packets_out  (slices + 1,) int64
     hops                 (slices + 1, 3) int64: along x, along y, between chips
     events, packets_in   (slices,) int64
-    busy_s               (slices,) float64, seconds in which each slice works, summed over steps
+    busy_s               (slices,) float64, seconds in which each slice's core works for it, summed
+                         over steps; see `Costs`
     idle                 (slices,) int64 compartments in steps in which they have nothing to do,
                          where the target has a cost of its own for that; 0 elsewhere
     """
@@ -136,25 +136,32 @@ def simulate(
     samples, steps = next(iter(inputs.values())).shape[:2]
     records = modes.records or Memory()
     records.open(program.network, wanted(program.network, record), samples, steps)
-    setting = Setting(
-        program=program, timing=timing or fast_timing(program), records=records, steps=steps,
-        exit_at=modes.exit_at, progress=progress,
-        disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     engine, batches = Engine(program), []
-    at_once = min(BATCH, max(1, STATES // engine.sample_bytes))
-    for first in range(0, samples, at_once):
-        given = {name: values[first : first + at_once] for name, values in inputs.items()}
-        batch = Batch(setting, first, min(at_once, samples - first))
-        batches.append(batch)
-        with _interrupted(partial(_reached, batch, setting.chip_steps, samples)):
-            _run_batch(engine, setting, batch, given, batch.hand_on)
+    lines, model = sum(port.size for port in program.network.inputs), timing or fast_timing(program)
+    held = engine.sample_bytes + LINE * lines * steps + getattr(model, "sample_bytes", 0)
+    at_once = min(BATCH, max(1, STATES // held))
+    with ThreadPoolExecutor(1) as timer:
+        setting = Setting(
+            program=program, timing=model, records=records, steps=steps, timer=timer,
+            exit_at=modes.exit_at, progress=progress,
+            disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
+        try:
+            for first in range(0, samples, at_once):
+                given = {name: values[first : first + at_once] for name, values in inputs.items()}
+                batches.append(Batch(setting, first, min(at_once, samples - first)))
+                _run_batch(engine, setting, batches[-1], given, batches[-1].hand_on)
+        except KeyboardInterrupt:
+            raise Interrupted(_how_far(setting, batches, samples)) from None
     return _run(setting, batches)
 
 
-def _reached(batch: Batch, chip_steps: int, samples: int) -> str:
-    """How far a run of `samples` has come when it is interrupted in `batch`."""
-    return (f"interrupted after {batch.step:,} of {chip_steps:,} steps of samples "
-            f"{batch.first + 1:,} to {batch.first + len(batch.step_s):,}; {batch.first:,} of "
+def _how_far(setting: Setting, batches: list[Batch], samples: int) -> str:
+    """What a run had done when it was interrupted."""
+    if not batches:
+        return f"interrupted before the first of {samples:,} samples"
+    last = batches[-1]
+    return (f"interrupted after {last.step:,} of {setting.chip_steps:,} steps of samples "
+            f"{last.first + 1:,} to {last.first + len(last.step_s):,}; {last.first:,} of "
             f"{samples:,} samples were done")
 
 
@@ -180,18 +187,12 @@ def each_step(
         steps, batch.costs = batch.costs, []
         return all(take(step) for step in steps) and more
 
-    with _interrupted(lambda: f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps "
-                      "of the first sample for the timeline; all samples were done"):
-        _run_batch(Engine(program), setting, batch, first, hand_on)
-
-
-@contextmanager
-def _interrupted(told: Callable[[], str]) -> Iterator[None]:
-    """Make an Interrupted of Ctrl-C in the block, with what `told` then says."""
     try:
-        yield
+        _run_batch(Engine(program), setting, batch, first, hand_on)
     except KeyboardInterrupt:
-        raise Interrupted(told()) from None
+        raise Interrupted(
+            f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of the first sample "
+            "for the timeline; all samples were done") from None
 
 
 def _run_batch(
@@ -207,29 +208,22 @@ def _run(setting: Setting, batches: list[Batch]) -> Run:
     """The samples of all batches after each other."""
     scores = {name: np.concatenate([batch.log.scores[name] for batch in batches])
               for name in batches[0].log.scores}
-    costs = [block for batch in batches for block in batch.costs]
+    costs = together([block for batch in batches for block in batch.costs])
     watches = [batch.watch.exits for batch in batches if batch.watch is not None]
     disturbance, records = setting.disturbance, setting.records
+    idle = sum((batch.log.idle.by_slice for batch in batches if batch.log.idle is not None),
+               np.zeros_like(costs.events))
     return Run(
         timing=setting.timing.name,
         steps=setting.steps,
         step_s=np.concatenate([batch.step_s for batch in batches]),
         ran=np.concatenate([batch.ran for batch in batches]),
-        counts=_counts(costs, [batch.log.idle for batch in batches]),
+        counts=Counts(idle=idle, **{f.name: getattr(costs, f.name) for f in fields(Counts)
+                                    if f.name != "idle"}),
         scores=scores,
         overran=(np.concatenate([batch.overran for batch in batches])
-                 if costs[0].overran is not None else None),
-        late={name: np.sum([block.late[name] for block in costs], axis=0)
-              for name in costs[0].late},
+                 if costs.overran is not None else None),
+        late=costs.late,
         records=records.values if isinstance(records, Memory) else {},
         exits=exits.joined(watches) if watches else None,
         stuck=np.zeros(0, np.int32) if disturbance is None else disturbance.cores)
-
-
-def _counts(costs: list[Costs], idle: list[Idle | None]) -> Counts:
-    """Sums over blocks and batches."""
-    names = [field.name for field in fields(Counts) if field.name != "idle"]
-    sums = {name: sum(getattr(block, name) for block in costs) for name in names}
-    quiet = sum((batch.by_slice for batch in idle if batch is not None),
-                np.zeros(len(costs[0].events), np.int64))
-    return Counts(**sums, idle=quiet)

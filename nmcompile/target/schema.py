@@ -18,6 +18,7 @@ Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one even
 Reset = Literal["none", "zero", "subtract"]
 Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
 MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
+MOST_IN_NETWORK = 58  # cores whose ports are bits of 64 beside four links, a way in and the sign
 
 
 class Board(Strict):
@@ -218,8 +219,7 @@ class EventPipeline(Strict):
 class TimerLoop(Strict):
     """Seconds of processors that update neurons on a timer and take spikes as interrupts.
 
-    Updates, spikes sent and synapses are in `time_s`, the fetching of a row there all in one
-    (`packet_in`); here it is in parts.
+    The rest is in `time_s`, the fetching of a row all in one (`packet_in`); here it is in parts.
 
     timer        of a tick ahead of its updates
     receive      of a packet, that interrupts everything
@@ -355,6 +355,22 @@ class Target(Strict):
         if width * height - len(missing) != board.chips.value:
             raise ValueError(f"router: {width} x {height} chips without {len(missing)} are not the "
                              f"{board.chips.value} of board.chips")
+        return self
+
+    @model_validator(mode="after")
+    def _models_of_time_fit(self) -> Target:
+        tile, tick = self.board.cores_per_tile.value, self.time_s.tick
+        if self.network is not None and self.router is not None:
+            raise ValueError("network: a target has either [network] or [router], not both")
+        if self.network is not None and tile > MOST_IN_NETWORK:
+            raise ValueError(f"network: board.cores_per_tile is {tile:,}, expected "
+                             f"{MOST_IN_NETWORK} or less")
+        operations = self.event_pipeline and len(self.event_pipeline.operation.value)
+        if operations is not None and operations != self.cores_per_chip:
+            raise ValueError(f"event_pipeline.operation has {operations:,} entries, expected one "
+                             f"for each of the {self.cores_per_chip:,} cores of a chip")
+        if self.timer_loop is not None and (tick is None or not tick.value):
+            raise ValueError("timer_loop needs a time_s.tick above 0")
         return self
 
     @property

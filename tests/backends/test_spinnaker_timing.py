@@ -10,6 +10,7 @@ from helpers.networks import conv, dense, scalar
 from helpers.plain_spinnaker_time import Plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nmcompile_backends.spinnaker.ring import slots_of
 
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
@@ -92,6 +93,8 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
     late = {name: sum(part.late[name] for part in parts) for name in parts[0].late}
     cores = list(zip(*[plain.cores for plain in models], strict=True))
     for name, wanted in {
+        "late_updates": [sum(core.late_updates for core in both) for both in cores],
+        "waiting_packets": [sum(core.waited for core in both) for both in cores],
         "late_rows": [sum(core.late_rows for core in both) for both in cores],
         "skipped_synapses": [sum(core.skipped for core in both) for both in cores],
         "lost_packets": [sum(core.lost for core in both) for both in cores],
@@ -102,10 +105,14 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
     np.testing.assert_allclose(sum(part.busy_s for part in parts), worked, rtol=1e-9)
 
 
-def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program):
+@pytest.mark.parametrize("late", [False, True])
+def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program, late):
     rng = np.random.default_rng(1)
+    if late:
+        program = slower(program, 4)
     inputs = {"image": (rng.random((3, 9, 1, 6, 6)) < 0.4).astype(np.int32)}
     found = simulate(program, inputs, timing=BACKEND.timing(program))
+    assert found.overran.any() == late
     wanted = simulate(program, inputs, timing=fast_timing(program)).counts
     for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
         np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted, name))
@@ -129,6 +136,49 @@ def test_a_tick_too_short_for_the_updates_alone_makes_every_step_late(program):
     three = program.mapping.slices.sizes() == 3
     assert np.all(found.overran >= np.count_nonzero(three))
     assert np.all(found.late["late_updates"][three] == 5)
+
+
+def test_a_tick_takes_no_more_packets_than_the_way_in_can(program):
+    loop, times = program.target.timer_loop, program.target.time_s
+    nothing = ("timer", "start", "transfer", "row", "fetch")
+    loop = changed(loop, lookup=(0.0, 0.0), link=1e-4, receive=1e-8, **dict.fromkeys(nothing, 0.0))
+    times = changed(times, neuron_update=0.0, spike_out=0.0, synaptic_event=0.0, hop_chip=1e-9)
+    made = replace(program, target=program.target.model_copy(
+        update={"timer_loop": loop, "time_s": times}))
+    spikes = np.zeros((12, 1, 75), int)
+    spikes[:2, :, :36] = 1  # all lines in two ticks, each of which has room for 10
+    parts = found_in(made, spikes, tuple(range(1, 12)))
+    heard = np.array([np.rint(part.busy_s / 1e-8) for part in parts])
+    assert heard.sum() == sum(part.packets_in.sum() for part in parts) > 0
+    assert heard.max() <= 10
+    assert heard[7].sum() > 0
+    assert not heard[8:].any()
+
+
+def test_a_delay_as_long_as_the_ring_buffer_is_never_skipped(program):
+    slow = replace(program, target=program.target.model_copy(update={
+        "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))
+    spikes = np.zeros((12, 1, 75), int)
+    spikes[0, 0, 63:] = 1  # the recurrent layer, whose delay of 2 is all of its ring
+    (found,) = found_in(slow, spikes)
+    assert slots_of(program)[-1] == 2
+    assert found.late["late_rows"].sum() > 0
+    assert found.late["skipped_synapses"].sum() == 0
+
+
+def test_only_ticks_that_cores_still_update_are_kept(program):
+    times, timer = program.target.time_s, program.target.timer_loop.timer.value
+    short = replace(program, target=program.target.model_copy(update={
+        "time_s": changed(times, tick=timer + 2.5 * times.neuron_update.value)}))
+    timing, spikes = BACKEND.timing(short), np.zeros((1, 1, 75), int)
+    timing.begin(1)
+    spikes[0, 0, 36:] = 1
+    held = []
+    for _ in range(60):
+        timing.add(frames_of(spikes))
+        held.append(len(timing._samples[0].past[1]))
+    assert max(held) <= (short.target.timer_loop.ticks.value + 2) * 39
+    assert max(held) > 0
 
 
 def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):

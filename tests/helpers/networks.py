@@ -121,6 +121,7 @@ def machine(width, height, *, cores=4, missing=(), links="triangular", wrap=Fals
     text = target.model_dump(mode="json")
     for name, value in board.items():
         text["board"][name]["value"] = value
+    text["network"] = None
     text["router"] = {name: {"value": value, "unit": "test", "kind": "estimate",
                              "source": "of a test"} for name, value in router.items()}
     return Target.model_validate_json(json.dumps(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from nmcompile_backends.spinnaker.ring import slots_of
 
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import run_of_lines
@@ -20,6 +21,7 @@ class Core:
     def __init__(self, cost: dict[str, int], n: int) -> None:
         self.cost, self.n = cost, n
         self.now = self.packets = self.worked = self.late_rows = self.skipped = self.lost = 0
+        self.late_updates = self.waited = 0
         self.missed, self.clock, self.timer = 0, -1, False
         self.interrupt: tuple | None = None  # what, picoseconds left
         self.user = self.busy = False
@@ -101,7 +103,7 @@ class Core:
                 (synapses, delay), tick = self.loaded
                 late = self.clock - tick
                 self.late_rows += late > 0
-                self.skipped += synapses * (late > 0 and delay <= late % self.cost["colours"])
+                self.skipped += synapses * (0 < delay <= late % self.cost["colours"])
                 self.interrupt = ("row", self.cost["row"] + synapses * self.cost["synapse"])
         return True
 
@@ -146,7 +148,10 @@ class Plain:
                               if core in {c for c, _ in heard}) for core in range(len(slices))]
         self.cores = [Core(self.cost, int(size)) for size in slices.sizes()]
         self.free: dict[tuple[int, int], int] = {}
-        self.on_way: list[tuple] = []  # time, core, sender, tick; an input has no core
+        self.entry = 0  # when the next input may enter
+        # Time, core, sender, tick; an input has no core; a packet between routers has its block
+        # behind those, and its link
+        self.on_way: list[tuple] = []
 
     def run(self, steps: list[list[int]]) -> list[int]:
         """Cores that overran in each step, for the senders that spike in each."""
@@ -156,8 +161,10 @@ class Plain:
         for tick, step in enumerate(steps):
             now, until = tick * self.cost["tick"], (tick + 1) * self.cost["tick"]
             lines = [s for s in sorted(step) if self.block[s] >= len(self.cores)]
-            self.on_way += [(now + i * self.cost["link"], len(self.cores), s, tick)
+            self.entry = max(self.entry, now)
+            self.on_way += [(self.entry + i * self.cost["link"], len(self.cores), s, tick)
                             for i, s in enumerate(lines)]
+            self.entry += len(lines) * self.cost["link"]
             for core in self.cores:
                 core.missed, core.timer = core.missed + core.timer, True
             while now < until:
@@ -172,6 +179,9 @@ class Plain:
                 for number, core in enumerate(self.cores):
                     core.pass_time(now - core.now)
                     self._settle(core, number, fired)
+            for core in self.cores:
+                core.late_updates += bool(core.updates or core.ticks)
+                core.waited += len(core.queue)
             overran.append(sum(bool(core.updates or core.ticks or core.busy or core.interrupt)
                                for core in self.cores))
         return overran
@@ -179,9 +189,11 @@ class Plain:
     def _deliver(self, now: int) -> None:
         for event in sorted(e for e in self.on_way if e[0] == now):
             self.on_way.remove(event)
-            _, core, sender, tick = event
+            _, core, sender, tick = event[:4]
             if core == len(self.cores):
                 self._send(sender, tick, now)
+            elif core > len(self.cores):
+                self._cross(event[4], sender, tick, now)
             else:
                 lookup = self.cost["lookup"] + self.cost["halving"] * self._halvings(core, sender)
                 self.cores[core].receive(self.rows[sender].get(core, []), tick, lookup)
@@ -203,13 +215,24 @@ class Plain:
                 return
 
     def _send(self, sender: int, tick: int, at: int) -> None:
-        home, links, heard = self.ways[self.block[sender]]
-        there = {home: at + self.cost["hop"]}
-        for chip, link, to in links:
-            leaves = max(there[chip], self.free.get((chip, link), 0))
-            self.free[chip, link] = leaves + self.cost["link"]
-            there[to] = leaves + self.cost["hop"]
-        self.on_way += [(there[chip], core, sender, tick) for core, chip in heard]
+        home, _, heard = self.ways[self.block[sender]]
+        if heard:
+            self._pass(home, sender, tick, at)
+
+    def _cross(self, way: tuple[int, int, int], sender: int, tick: int, at: int) -> None:
+        """Take a link, once the packets that came to it before are on their way."""
+        chip, link, to = way
+        leaves = max(at, self.free.get((chip, link), 0))
+        self.free[chip, link] = leaves + self.cost["link"]
+        self._pass(to, sender, tick, leaves)
+
+    def _pass(self, chip: int, sender: int, tick: int, at: int) -> None:
+        """Pass a router: copies to its cores, and to its links."""
+        _, links, heard = self.ways[self.block[sender]]
+        there = at + self.cost["hop"]
+        self.on_way += [(there, core, sender, tick) for core, on in heard if on == chip]
+        behind = len(self.cores) + 1 + self.block[sender]
+        self.on_way += [(there, behind, sender, tick, way) for way in links if way[0] == chip]
 
     def _number_senders(self) -> None:
         """Block, place on its core, and rows (core -> [(synapses, delay)]) of each sender."""
@@ -229,12 +252,13 @@ class Plain:
                 for place, neuron in enumerate(slices.members(population.shape, box).tolist()):
                     self.block[begin + neuron], self.place[begin + neuron] = box, place
         self.rows: list[dict[int, list]] = [{} for _ in self.block]
+        room = slots_of(self.program).tolist()  # a delay as long as the ring stands as 0
         for projection, axons in zip(network.projections, self.program.mapping.axons, strict=True):
             for line in range(len(axons.start) - 1):
                 for axon in range(axons.start[line], axons.start[line + 1]):
                     self.rows[first[projection.source] + line].setdefault(
                         int(axons.slice[axon]), []).append(
-                        (int(axons.synapses[axon]), projection.delay))
+                        (int(axons.synapses[axon]), projection.delay % room[axons.slice[axon]]))
 
     def _ways(self, block: int) -> tuple[int, list, list]:
         """The chip of a block, [(chip, link, chip behind)] nearest first, [(core, its chip)]."""

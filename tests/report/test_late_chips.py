@@ -7,6 +7,7 @@ from helpers.loihi_programs import payloads, program, relayed
 from nmcompile.mapping import Costs
 from nmcompile.report import run_figures
 from nmcompile.simulator import Exit, Modes, simulate
+from nmcompile.simulator.run import STATES
 
 TICK_S = 1e-3
 
@@ -55,3 +56,22 @@ def test_overruns_and_what_was_late_are_those_of_steps_that_samples_ran(
     assert figures["latency_s"]["overruns"] == expected
     assert figures["late"] == {"rows": expected, "packets": 0}
     assert figures["latency_s"]["per_sample_mean"] == pytest.approx(TICK_S * run.ran.mean())
+
+
+def test_a_model_of_time_that_keeps_much_gets_fewer_samples_at_once():
+    begun = []
+
+    class Keeps(EveryThird):
+        sample_bytes = STATES // 3
+
+        def begin(self, samples):
+            begun.append(samples)
+            super().begin(samples)
+
+    made = program(relayed(2), cut=2)
+    sent = payloads(made.network, 4, np.random.default_rng(0), samples=5)
+    both = [simulate(made, sent, timing=model(len(made.mapping.slices)))
+            for model in (Keeps, EveryThird)]
+    assert begun == [2, 2, 1]
+    for name, values in both[0].scores.items():
+        np.testing.assert_array_equal(values, both[1].scores[name])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers import loihi_programs
 from helpers.plain_cores import PlainStep, ways_by_tile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,10 +16,12 @@ from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Population, Projection
 from nmcompile.ir.maps import from_matrix
-from nmcompile.mapping import Faults, Frames, Mapping, Program, Slices
+from nmcompile.mapping import Faults, FrameError, Frames, Mapping, Program, Slices
 from nmcompile.mapping.faults import NoWayError, random_faults
 from nmcompile.passes.route import route
-from nmcompile.simulator.cycle import CycleTiming
+from nmcompile.simulator import run as simulator_run
+from nmcompile.simulator import simulate
+from nmcompile.simulator.cycle import CycleTiming, mesh, timing
 from nmcompile.simulator.fast import FastTiming
 from nmcompile.simulator.traffic import ways_of
 from nmcompile.target import load_target
@@ -125,39 +129,91 @@ def test_ways_around_dead_links_are_taken_or_a_deadlock_is_named(seed):
         assume(False)
     plain = plain_times(some, block)
     if None in plain:
-        with pytest.raises(NmcError, match="packets wait for each other for ever in step"):
+        with pytest.raises(NmcError, match="packets wait for each other for ever: ways around"):
             CycleTiming(some).add(block)
     else:
         told = CycleTiming(some).add(block).step_s
         assert np.rint(told * 1e12).astype(int).tolist() == plain
 
 
-def busiest_core(some, block):
-    """(frames,) seconds of the busiest core, of each frame by itself, from counts."""
-    alone, on_core = [], some.mapping.slices.core
+def frame_by_frame(block):
+    """Each frame of a block by itself."""
     for a, b in pairwise(block.start):
-        one = Frames(samples=1, start=np.array([0, b - a]), sender=block.sender[a:b],
+        yield Frames(samples=1, start=np.array([0, b - a]), sender=block.sender[a:b],
                      payload=block.payload[a:b])
-        counts, cost = FastTiming(some).add(one), some.target.time_s
+
+
+def work_of_cores(some, block):
+    """(frames, cores) seconds in which each core works, from counts."""
+    alone, on_core, cost = [], some.mapping.slices.core, some.target.time_s
+    for one in frame_by_frame(block):
+        counts = FastTiming(some).add(one)
         sending = (some.mapping.slices.sizes() * cost.neuron_update.value
                    + counts.spikes[:-1] * cost.spike_out.value
                    + counts.packets_out[:-1] * cost.packet_out.value)
         receiving = (counts.packets_in * cost.packet_in.value
                      + counts.events * cost.synaptic_event.value)
-        alone.append(max(np.bincount(on_core, work).max() for work in (sending, receiving)))
+        sent, received = (np.bincount(on_core, work, some.target.n_cores)
+                          for work in (sending, receiving))
+        serial = cost.sequential is not None and cost.sequential.value
+        alone.append(sent + received if serial else np.maximum(sent, received))
     return np.array(alone)
 
 
 def test_packets_that_wait_for_each_other_for_ever_are_named():
     some = program(57, faults=0.2)
     block = frames(np.random.default_rng(57), n_senders(some), 3)
-    assert None in plain_times(some, block)
+    plain = plain_times(some, block)
+    model = CycleTiming(some)
+    with pytest.raises(FrameError) as error:
+        model.add(block)
+    assert error.value.frame == plain.index(None)
+    assert str(error.value) == (
+        "loihi1: packets wait for each other for ever: ways around "
+        f"{len(some.mapping.faults.links)} dead links turn back into buffers that are full. Map "
+        "with fewer dead links, or simulate with --timing fast.")
+    quiet = Frames(samples=1, start=np.zeros(3, np.int64), sender=block.sender[:0],
+                   payload=block.payload[:0])
+    np.testing.assert_array_equal(model.add(quiet).step_s, CycleTiming(some).add(quiet).step_s)
+
+
+class Jams(FastTiming):
+    """Finds a fault in the frame of step 2 and the batch's second sample, in the second batch."""
+
+    batches = 0
+
+    def begin(self, samples):
+        self.batches += 1
+
+    def add(self, frames):
+        if self.batches == 2:
+            raise FrameError("loihi1", "packets wait", "Wait.", frame=2 * frames.samples + 1)
+        return super().add(frames)
+
+
+def test_a_run_says_in_which_of_its_steps_and_samples_a_model_of_time_finds_a_fault(monkeypatch):
+    monkeypatch.setattr(simulator_run, "BATCH", 3)
+    made = loihi_programs.program(loihi_programs.relayed(1), "loihi1")
+    sent = loihi_programs.payloads(made.network, 6, np.random.default_rng(0), samples=6)
     with pytest.raises(NmcError) as error:
-        CycleTiming(some).add(block)
-    assert str(error.value).startswith("loihi1: packets wait for each other for ever in step ")
-    assert str(error.value).endswith(
-        f"ways around {len(some.mapping.faults.links)} dead links turn back into buffers that are "
-        "full. Map with fewer dead links, or simulate with --timing fast.")
+        simulate(made, sent, timing=Jams(made))
+    assert str(error.value) == (
+        "loihi1: in step 2 of sample 4, both counted from 0, packets wait. Wait.")
+
+
+@given(seed=st.integers(0, 2**32 - 1), room=st.sampled_from([0, 1 << 20]))
+@settings(max_examples=10, deadline=None)
+def test_blocks_take_what_their_frames_take_with_few_threads_or_many(seed, room):
+    some, rng = program(seed), np.random.default_rng(seed)
+    blocks = [frames(rng, n_senders(some), count) for count in (3, 1, 4)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mesh, "ROOM", room)
+        patch.setattr(timing, "threads", lambda: 3)
+        kept = CycleTiming(some)
+        together = [kept.add(block).step_s for block in blocks]
+    alone = [[CycleTiming(some).add(one).step_s[0] for one in frame_by_frame(block)]
+             for block in blocks]
+    assert [list(part) for part in together] == alone
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -166,6 +222,20 @@ def test_packets_that_wait_make_a_step_no_shorter_than_its_busiest_core(seed):
     some = program(seed, to_core=0.0)
     block = frames(np.random.default_rng(seed), n_senders(some), 4, samples=2)
     cycle, fast = CycleTiming(some).add(block), FastTiming(some).add(block)
-    assert (cycle.step_s >= busiest_core(some, block) - 1e-15).all()
+    assert (cycle.step_s >= work_of_cores(some, block).max(axis=1) - 1e-15).all()
     for name in ("spikes", "packets_out", "hops", "events", "packets_in", "busy_s"):
         np.testing.assert_array_equal(getattr(cycle, name), getattr(fast, name))
+
+
+@given(seed=st.integers(0, 2**32 - 1), serial=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_slices_share_the_time_in_which_their_core_works(seed, serial):
+    some = program(seed)
+    flag = LOIHI.core.shared_kernels.model_copy(update={"value": serial})
+    times = some.target.time_s.model_copy(update={"sequential": flag})
+    some = replace(some, target=some.target.model_copy(update={"time_s": times}))
+    block, cores = frames(np.random.default_rng(seed), n_senders(some), 3), some.target.n_cores
+    costs = FastTiming(some).add(block)
+    busy = np.bincount(some.mapping.slices.core, costs.busy_s, cores)
+    np.testing.assert_allclose(busy, work_of_cores(some, block).sum(axis=0), atol=1e-15)
+    assert busy.max() <= costs.step_s.sum() + 1e-15

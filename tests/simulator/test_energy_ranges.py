@@ -16,6 +16,7 @@ from nmcompile.simulator import (
     simulate,
     time_ratios,
 )
+from nmcompile.target import load_target
 
 TOLD = {"low": None, "high": None, "spread": "of this test"}
 
@@ -120,6 +121,30 @@ def test_steps_that_a_timer_ends_are_as_sure_as_the_timer(sure):
     times = made.target.time_s.model_copy(update={"tick": tick})
     timed = replace(made, target=made.target.model_copy(update={"time_s": times}))
     assert time_ratios(timed.target, simulate(timed, sent)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["truenorth", "spinnaker1"])
+def test_steps_of_a_timer_are_as_sure_as_it_whatever_order_they_are_summed_in(sure, name):
+    """Samples that stop early leave zeros between their steps, and sums of 1 ms round."""
+    _, _, run, _ = sure
+    target, rng, rounded_up = load_target(name), np.random.default_rng(4), 0
+    tick = target.time_s.tick
+    for _ in range(60):
+        stopped = np.arange(rng.integers(50, 200)) >= rng.integers(20, 198, (31, 1))
+        step_s = np.where(stopped, 0.0, tick.value)
+        rounded_up += step_s.sum() > step_s[~stopped].sum()
+        timed = replace(run, step_s=step_s, timing="fast" if name == "truenorth" else "timer loop")
+        assert time_ratios(target, timed) == tick.ratios == (1.0, 1.0)
+    assert rounded_up
+
+
+def test_steps_of_a_target_without_times_of_work_have_no_error_of_them(sure):
+    _, _, run, _ = sure
+    free = {name: constant.model_copy(update={"value": [(1, 0.0)] if name == "barrier" else 0.0})
+            for name, constant in sure[0].target.time_s if constant is not None}
+    target = sure[0].target
+    target = target.model_copy(update={"time_s": target.time_s.model_copy(update=free)})
+    assert time_ratios(target, run) == (1.0, 1.0)
 
 
 def test_what_is_outside_of_the_chips_stands_apart(sure):

@@ -5,6 +5,11 @@ import pytest
 from nmcompile.errors import NmcError
 from nmcompile.target import installed, load_target, parse_target, read_target
 
+NETWORK = "\n[network]\n" + "".join(
+    f'{name} = {{ value = {value}, unit = "of a test", kind = "estimate", source = "of a test" }}\n'
+    for name, value in (("buffer", 4), ("core_buffer", 4), ("interval", 1e-9),
+                        ("interval_chip", 1e-9), ("credit", 0.0), ("to_core", 0.0)))
+
 
 @pytest.fixture
 def text():
@@ -67,6 +72,32 @@ def test_a_wrong_field_is_named_with_what_is_expected(text, old, new, message):
     with pytest.raises(NmcError) as error:
         parse_target(text.replace(old, new, 1), "t.toml")
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("loihi1", "cores_per_tile = { value = 4,", "cores_per_tile = { value = 59,",
+         "network: board.cores_per_tile is 59, expected 58 or less."),
+        ("spinnaker1", "", NETWORK,
+         "network: a target has either [network] or [router], not both."),
+        ("speck2f", "operation = { value = [1e-08, ", "operation = { value = [",
+         "event_pipeline.operation has 8 entries, expected one for each of the 9 cores of a chip."),
+        ("spinnaker1", "tick = { value = 1e-3", "tick = { value = 0.0",
+         "timer_loop needs a time_s.tick above 0."),
+    ],
+)
+def test_what_a_model_of_time_cannot_take_is_refused(name, old, new, message):
+    text = installed()[name]
+    assert old in text
+    with pytest.raises(NmcError) as error:
+        parse_target(text.replace(old, new, 1) if old else text + new, "t.toml")
+    assert str(error.value) == f"t.toml: {message}"
+
+
+def test_a_tile_may_have_as_many_cores_as_its_router_has_ports_for(text):
+    large = text.replace("cores_per_tile = { value = 4,", "cores_per_tile = { value = 58,")
+    assert parse_target(large, "t.toml").board.cores_per_tile.value == 58
 
 
 def test_a_missing_field_is_named(text):

@@ -40,20 +40,24 @@ N_PACE = 3
 def cycle_frames(
     start, sender, axon, home, place_in_core, tile, on_core, updates, cost, detours, frame, ways,
     hop_time, rest, setup, via, counts, sums, work, loads, pace, port, place, core, queue, packet,
-    ring, step, lost
+    ring, clock, step, lost
 ):
     """The picoseconds of each frame without barrier, and sums.
+
+    A thread leaves its frames at the first of which packets do not arrive, and its tables as they
+    are then.
 
     home to hop_time  as of `_events_kernels.py`; place_in_core is `Events.place`
     ways      pairs of tiles with a way around, rising, and where in `via` it begins
     rest      picoseconds after which whatever a frame did is over
     setup, via  and the tables from `port` to `ring` as of `_move_kernels.py`; all tables have an
               axis of threads
+    clock     (threads,) when each thread's next frame begins, behind all that its tables hold
     lost      (frames,) packets that do not arrive
     """
     threads, silent = len(sums), np.zeros(0, np.int64)
     for thread in prange(threads):
-        begin = np.int64(1)
+        begin = clock[thread]
         for number in range(thread, len(step), threads):
             sent = sender[start[number] : start[number + 1]]
             count(sent, axon, home, counts[thread])
@@ -65,9 +69,12 @@ def cycle_frames(
             lost[number] = total - move(
                 setup, via, port[thread], place[thread], core[thread], queue[thread],
                 packet[thread], ring[thread], silent, begin)
+            if lost[number]:
+                break
             end = _end(core[thread], pace[thread], work[thread], begin)
             step[number] = end - begin
             begin = end + rest
+        clock[thread] = begin
 
 
 @bare_kernel

@@ -42,6 +42,7 @@ from nmcompile.simulator.events import picoseconds
 from nmcompile.target import Target
 from nmcompile.target.topology import INPUT_TILE, board_width, tile_position
 
+ROOM = 1 << 31  # bytes of the tables of all threads, as long as it is not one
 BUCKET_BITS = 10  # low bits of keys in one bucket of the calendar: 512 ps
 WAYS = ((1, 0), (-1, 0), (0, -1), (0, 1))  # the links, in the order of `target.topology`
 
@@ -69,8 +70,9 @@ class Mesh:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Room:
-    """Tables of threads, each with a first axis of them."""
+    """Tables of threads, each with a first axis of them; clock is when their next frames begin."""
 
+    clock: Array
     port: Array
     place: Array
     core: Array
@@ -138,12 +140,14 @@ def _ports(target: Target, corner: Array, size: Array, ports: int) -> Array:
 
 
 def room_for(mesh: Mesh, threads: int) -> Room:
-    """What `threads` threads move packets in."""
+    """What `threads` threads move packets in; as many as ROOM has place for, and one at least."""
     ports, cores = len(mesh.port) // N_PORT, len(mesh.core) // N_CORE
+    places, queue = ports * int(mesh.setup[DEPTH]) * N_PLACE, cores * int(mesh.setup[QUEUE])
     ring = np.zeros(RING, np.int64)
     clear(ring)
+    each = mesh.port.nbytes + mesh.core.nbytes + ring.nbytes + (places + queue) * ring.itemsize
+    team = min(threads, max(1, ROOM // each))
     return Room(
-        port=np.tile(mesh.port, (threads, 1)), core=np.tile(mesh.core, (threads, 1)),
-        place=np.zeros((threads, ports * mesh.setup[DEPTH] * N_PLACE), np.int64),
-        queue=np.zeros((threads, cores * mesh.setup[QUEUE]), np.int64),
-        ring=np.tile(ring, (threads, 1)))
+        clock=np.ones(team, np.int64), port=np.tile(mesh.port, (team, 1)),
+        core=np.tile(mesh.core, (team, 1)), place=np.zeros((team, places), np.int64),
+        queue=np.zeros((team, queue), np.int64), ring=np.tile(ring, (team, 1)))

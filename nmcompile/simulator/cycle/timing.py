@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from nmcompile.arithmetic.jit import threads
-from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Frames, Program
+from nmcompile.mapping import Costs, FrameError, Frames, Program
 from nmcompile.simulator._events_kernels import N_COUNT, N_SUM
 from nmcompile.simulator.cycle._fields import N_PACKET
 from nmcompile.simulator.cycle._frames_kernels import N_PACE, cycle_frames
-from nmcompile.simulator.cycle.mesh import mesh_of, room_for
+from nmcompile.simulator.cycle.mesh import Room, mesh_of, room_for
 from nmcompile.simulator.events import (
     barrier_ps,
     board_of,
@@ -45,6 +44,7 @@ class CycleTiming:
         self._barrier = barrier_ps(program, self._events.cores)
         self._tick = picoseconds(target.time_s.tick.value) if target.time_s.tick else 0
         self._mesh = mesh_of(program, self._events.cores, self._events.detours)
+        self._room: Room | None = None
 
     def begin(self, samples: int) -> None:
         """Steps do not depend on each other."""
@@ -55,10 +55,11 @@ class CycleTiming:
     def add(self, frames: Frames) -> Costs:
         """What a block takes.
 
-        Raises NmcError where packets wait for each other for ever, on ways around dead links.
+        Raises FrameError where packets wait for each other for ever, on ways around dead links.
         """
         events, mesh, n = self._events, self._mesh, len(self._events.on_core)
-        team, room, cores = threads(), room_for(mesh, threads()), len(events.cores) + 1
+        room = self._room or room_for(mesh, threads())
+        team, cores = len(room.clock), len(events.cores) + 1
         step, lost = np.zeros((2, len(frames)), np.int64)
         sums = np.zeros((team, n, N_SUM), np.int64)
         cycle_frames(
@@ -70,9 +71,10 @@ class CycleTiming:
             np.zeros((team, cores, 2), np.int64), np.zeros((0, 0, 0), np.int64),
             np.zeros((team, cores, N_PACE), np.int64), room.port, room.place, room.core,
             room.queue, np.zeros((team, self._most_packets(frames) * N_PACKET), np.int64),
-            room.ring, step, lost)
-        if lost.any():
-            raise self._deadlock(frames, int(np.argmax(lost > 0)))
+            room.ring, room.clock, step, lost)
+        self._room = None if lost.any() else room
+        if self._room is None:
+            raise self._deadlock(int(np.argmax(lost > 0)))
         return costs_of(sums, np.maximum(step + self._barrier, self._tick))
 
     def _most_packets(self, frames: Frames) -> int:
@@ -81,10 +83,10 @@ class CycleTiming:
         so_far = np.cumsum(np.append(0, np.diff(start)[frames.sender]))
         return int(np.diff(so_far[frames.start]).max(initial=0))
 
-    def _deadlock(self, frames: Frames, frame: int) -> NmcError:
+    def _deadlock(self, frame: int) -> FrameError:
         dead = len(self._program.mapping.faults.links)
-        return NmcError(
+        return FrameError(
             self._program.target.name,
-            f"packets wait for each other for ever in step {frame // frames.samples} of this block:"
-            f" ways around {dead} dead links turn back into buffers that are full",
-            "Map with fewer dead links, or simulate with --timing fast.")
+            f"packets wait for each other for ever: ways around {dead} dead links turn back into "
+            "buffers that are full",
+            "Map with fewer dead links, or simulate with --timing fast.", frame=frame)

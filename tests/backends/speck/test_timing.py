@@ -20,6 +20,7 @@ from nmcompile.ir.neurons import Reset
 from nmcompile.mapping import Mapping, Program, Slices
 from nmcompile.passes.route import route
 from nmcompile.registry import backend
+from nmcompile.simulator.packets import fast_timing
 from nmcompile.target import load_target
 
 TARGET = load_target("speck2f")
@@ -142,6 +143,21 @@ def test_several_spikes_of_a_neuron_are_as_many_events():
     assert found.events.tolist() == [3, 2]
     assert found.spikes.tolist() == [2, 0, 3]
     assert found.busy_s == pytest.approx([3e-8, 2 * 3.3e-8])
+
+
+def test_the_fast_model_counts_as_many_events_too():
+    rng = np.random.default_rng(6)
+    sizes = {name: 4 for name in ("in", *TREE)}
+    maps = {name: connected(rng.random((4, 4)) < 0.7) for name in TREE}
+    made = program(TREE, sizes, [3, 0, 7, 5], maps)
+    frames = frames_of(rng.integers(0, 4, (5, 2, 20)))
+    models = [backend("speck").timing(made), fast_timing(made)]
+    for model in models:
+        model.begin(2)
+    own, fast = (model.add(frames) for model in models)
+    assert own.events.sum() > len(frames.sender)
+    for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
+        np.testing.assert_array_equal(getattr(own, name), getattr(fast, name), name)
 
 
 def test_a_target_without_the_table_has_no_time_of_its_own():
