@@ -34,7 +34,7 @@ from nmcompile.pipeline import (
 )
 from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, mapping_figures
-from nmcompile.simulation import Result, save_run_figures, simulate
+from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
 
@@ -272,7 +272,6 @@ __all__ = [
     "read_build",
     "read_data",
     "remap",
-    "save_run_figures",
     "simulate",
     "write_build",
 ]

@@ -61,7 +61,12 @@ def why(error: Exception) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` by way of a temporary file beside it."""
     with replaced_file(path) as fresh:
-        fresh.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", "utf-8")
+        fresh.write_text(json_text(value), "utf-8")
+
+
+def json_text(value: Any) -> str:
+    """`value` as our JSON files have it."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:
@@ -75,9 +80,17 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place if the block ends well."""
     fresh = require_place(path).with_name(f".{path.name[:200]}.{os.getpid()}")
     try:
-        yield fresh
-        fresh.replace(path)
-    except OSError as error:
-        raise NmcError(str(path), f"cannot be written: {why(error)}") from error
+        with writing(path):
+            yield fresh
+            fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make an NmcError about `path` of what the system refuses in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise NmcError(str(path), f"cannot be written: {why(error)}") from error

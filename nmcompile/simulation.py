@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,14 @@ from nmcompile import choices
 from nmcompile.build import MANIFEST, PROGRAM, REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
 from nmcompile.errors import NmcError, unknown_name
-from nmcompile.files import require_apart, require_place, write_json
+from nmcompile.files import json_text, replaced_file, require_apart, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, Timing
 from nmcompile.passes.quantize import payloads
 from nmcompile.registry import backend
-from nmcompile.report import Figures, run_figures
-from nmcompile.report import timeline as traced
+from nmcompile.report import Figures, Timeline, run_figures
 from nmcompile.run_file import require_run_file, run_file
 from nmcompile.simulator import (
     TIMINGS,
@@ -28,10 +28,10 @@ from nmcompile.simulator import (
     Perturbation,
     Run,
     Samples,
+    each_step,
     noisy,
     parse_perturbation,
     require_decision,
-    steps_of,
 )
 from nmcompile.simulator import simulate as run_program
 
@@ -65,6 +65,7 @@ def simulate(
     exit_scale: float | None = None,
     perturb: str = "",
     progress: Callable[[int, int], None] = lambda frames, total: None,
+    save_figures: bool = False,
     where: str = "input",
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`.
@@ -77,6 +78,7 @@ def simulate(
     exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
                      model's own unit of a membrane
     perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
+    save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
 
     Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
@@ -88,26 +90,28 @@ def simulate(
     program = _noisy(build.program, wrong)
     model, exit_at = timing_of(program, timing), _exit(build, exit_confidence, exit_scale)
     total = _frames(program, sent)
-    trace, left_out = None, ""
-    with run_file(output) as file:
+    report = build.folder / REPORT if save_figures else None
+    with ExitStack() as files:  # all are written before the first takes its place
+        fresh = {path: files.enter_context(replaced_file(path))
+                 for path in (report, timeline) if path is not None}
+        file = files.enter_context(run_file(output))
         modes = Modes(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
         run = run_program(program, sent, timing=model, record=record, modes=modes,
                           progress=lambda frames: progress(frames, total))
-        if timeline is not None:
-            first = steps_of(program, sent, timing=model, modes=modes)
-            trace, left_out = traced(program, first)
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run))
+        trace, left_out = None, ""
+        if timeline is not None:
+            shown = Timeline(program, run.counts.busy_s)
+            each_step(program, sent, shown.add, timing=model, modes=modes)
+            trace, left_out = shown.trace(int(run.ran[0]))
         if file is not None:
             file.finish(run)
-    if timeline is not None:
-        write_json(timeline, trace)
+        for path, value in ((timeline, trace), (report, figures)):
+            if path is not None:
+                with writing(path):
+                    fresh[path].write_text(json_text(value), "utf-8")
     return Result(run=run, figures=figures, timeline=left_out)
-
-
-def save_run_figures(build: Build, figures: Figures) -> None:
-    """Keep the figures of a run in the build's report."""
-    write_json(build.folder / REPORT, figures)
 
 
 def timing_of(program: Program, name: str) -> Timing:

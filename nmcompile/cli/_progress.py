@@ -1,4 +1,4 @@
-"""How far a long run has come, on stderr: a bar on a terminal, else a line now and then."""
+"""How far work has come, on stderr: a bar on a terminal, else for long runs a line at times."""
 
 from __future__ import annotations
 
@@ -8,23 +8,34 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 EVERY_S, LINE_EVERY_S = 0.1, 60.0  # between updates of a bar, and between lines
 Advance = Callable[[int, int], None]
 
 
+def progress_bar(*told: ProgressColumn) -> Progress:
+    """A bar on stderr with the columns `told` in it, silent where stderr is not a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *told,
+        TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+
+
 @contextmanager
 def steps_bar(what: str) -> Iterator[Advance]:
     """A function that is told further steps of samples and how many there are in all."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines(what).advance
-        return
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-        TextColumn("{task.fields[told]}"), TimeRemainingColumn(), console=console, transient=True,
-    ) as bar:
+    with progress_bar(TextColumn("{task.fields[told]}")) as bar:
+        if bar.disable:
+            yield _Lines(what).advance
+            return
         task = bar.add_task(what, total=None, told="")
         pace = _Pace(EVERY_S)
 

@@ -39,7 +39,8 @@ def command(
     """Say whether the network in MODEL fits a target: exit code 0 if it does, 1 if not."""
     from nmcompile import api
     from nmcompile.cli._mapping_tables import print_mapping, print_table
-    from nmcompile.cli._render import print_json, progress_bar
+    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._render import print_json
     from nmcompile.target import installed
 
     if bool(targets) == all_targets:

@@ -115,7 +115,8 @@ def command(
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
     from nmcompile import api
-    from nmcompile.cli._render import print_checks, print_json, progress_bar
+    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
     from nmcompile.target import load_target
 

@@ -30,7 +30,8 @@ def command(
     """Show how the network in the folder BUILD lies on its chip, or map it anew."""
     from nmcompile import api
     from nmcompile.cli._mapping_tables import print_mapping
-    from nmcompile.cli._render import print_checks, print_json, progress_bar
+    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._render import print_checks, print_json
 
     if (constraints or search or partitioner != "own") and not output:
         raise click.UsageError("--constraints, --search and --partitioner make a new mapping: say "

@@ -46,7 +46,8 @@ def command(
     The file has the columns src, dst (nodes, counted row by row) and created (cycles). Where it
     also has injected, arrived or routers, the differences are told.
     """
-    from nmcompile.cli._render import print_json, progress_bar
+    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._render import print_json
     from nmcompile.files import require_place
     from nmcompile.simulator import noc
 

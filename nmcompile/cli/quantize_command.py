@@ -37,8 +37,9 @@ def command(
 ) -> None:
     """Show what the integers of a chip cost the network in MODEL, layer by layer."""
     from nmcompile import api
+    from nmcompile.cli._progress import progress_bar
     from nmcompile.cli._quantize_tables import print_formats, print_layers, quantized_figures
-    from nmcompile.cli._render import print_json, progress_bar
+    from nmcompile.cli._render import print_json
     from nmcompile.target import load_target
 
     chip = load_target(target)

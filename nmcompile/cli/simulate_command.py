@@ -92,9 +92,9 @@ def command(
             exit_scale=exit_scale,
             perturb=perturb,
             progress=advance,
+            save_figures=True,
             where=str(data),
         )
-    api.save_run_figures(build, result.figures)
     if as_json:
         print_json(result.figures)
         return

@@ -11,8 +11,8 @@ from nmcompile.report.graph import to_svg
 from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import ReportFile
 from nmcompile.report.structure import structure
-from nmcompile.report.trace_events import timeline
+from nmcompile.report.trace_events import Timeline
 
-__all__ = ["Figures", "ReportFile", "accuracy", "compiled_figures", "decisions",
+__all__ = ["Figures", "ReportFile", "Timeline", "accuracy", "compiled_figures", "decisions",
            "mapping_figures", "run_figures",
-           "structure", "timeline", "to_svg"]
+           "structure", "to_svg"]

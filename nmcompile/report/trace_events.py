@@ -15,37 +15,54 @@ US = 1e6  # microseconds, the format's unit of time
 Event = dict[str, Any]
 
 
-def timeline(program: Program, steps: list[Costs]) -> tuple[Event, str]:
-    """The trace of one sample, and in words what is left out of it.
-
-    steps  what each step of the sample takes, a block for each
+class Timeline:
+    """The trace of one sample, made step by step, after the Trace Event Format (Google, 2016).
 
     A thread has the steps, and one for each of the busiest cores the time that it works in each
-    step, at the step's beginning; counters have the spikes of each layer. After the Trace Event
-    Format (Google, 2016).
+    step, at the step's beginning; counters have the spikes of each layer. Where a core works beyond
+    the end of a step, its span ends with the step, and says in `args` how much longer it worked.
     """
-    cores, place = np.unique(program.mapping.slices.core, return_inverse=True)
-    busy = _summed(np.stack([cost.busy_s for cost in steps]), place, len(cores))
-    spikes = _spikes_by_layer(program, steps)
-    shown = np.sort(np.argsort(-busy.sum(axis=0), kind="stable")[:MOST_CORES])
-    kept = min(len(steps), MOST_EVENTS // (1 + len(shown) + len(spikes)))
-    events = _names(program, cores[shown])
-    start = 0.0
-    for step in range(kept):
-        seconds = float(steps[step].step_s[0])
-        events.append(_span(f"step {step}", start, seconds, STEPS))
-        events += [
-            _span("busy", start, min(float(busy[step, core]), seconds), int(cores[core]) + 1)
-            for core in shown if busy[step, core] > 0]
-        events += [
+
+    def __init__(self, program: Program, busy_s: Array) -> None:
+        """`busy_s`: seconds in which each slice works in the whole run, for the busiest cores."""
+        self._program = program
+        cores, self._place = np.unique(program.mapping.slices.core, return_inverse=True)
+        busy = np.bincount(self._place, busy_s)
+        self._shown = np.sort(np.argsort(-busy, kind="stable")[:MOST_CORES])
+        self._cores, self._hidden = cores, len(cores) - len(self._shown)
+        self._layers = [each.name for each in program.network.populations]
+        self._most = MOST_EVENTS // (2 + len(self._shown) + len(self._layers))
+        self._events = _names(program, cores[self._shown])
+        self._steps, self._start, self._cut = 0, 0.0, 0
+
+    def add(self, cost: Costs) -> bool:
+        """Take in the next step, a block of its own; whether there is place for one more."""
+        if self._steps == self._most:
+            return False
+        seconds, start = float(cost.step_s[0]), self._start
+        self._events.append(_span(f"step {self._steps}", start, seconds, STEPS))
+        busy = np.bincount(self._place, cost.busy_s)
+        spans = [_busy(int(self._cores[core]), start, float(busy[core]), seconds)
+                 for core in self._shown if busy[core] > 0]
+        self._cut += sum("args" in span for span in spans)
+        self._events += spans
+        spikes = np.bincount(self._program.mapping.slices.population, cost.spikes[:-1],
+                             len(self._layers))
+        self._events += [
             {"name": f"spikes {name}", "ph": "C", "ts": _us(start), "pid": PROCESS,
-             "args": {"spikes": int(counts[step])}} for name, counts in spikes.items()]
-        start += seconds
-    left_out = _left_out(len(steps) - kept, len(cores) - len(shown))
-    return {
-        "traceEvents": events, "displayTimeUnit": "ns",
-        "otherData": {"target": program.target.name, "sample": 0, "left_out": left_out},
-    }, left_out
+             "args": {"spikes": int(count)}}
+            for name, count in zip(("inputs", *self._layers), (cost.spikes[-1], *spikes),
+                                   strict=True)]
+        self._steps, self._start = self._steps + 1, start + seconds
+        return self._steps < self._most
+
+    def trace(self, steps: int) -> tuple[Event, str]:
+        """The trace, and in words what is left out of it; the sample ran `steps`."""
+        left_out = _left_out(steps - self._steps, self._hidden, self._cut)
+        return {
+            "traceEvents": self._events, "displayTimeUnit": "ns",
+            "otherData": {"target": self._program.target.name, "sample": 0, "left_out": left_out},
+        }, left_out
 
 
 def _names(program: Program, cores: Array) -> list[Event]:
@@ -68,29 +85,20 @@ def _span(name: str, start: float, seconds: float, thread: int) -> Event:
             "tid": thread}
 
 
+def _busy(core: int, start: float, worked: float, seconds: float) -> Event:
+    """The span of what a core works in a step of `seconds`, without what goes beyond its end."""
+    span = _span("busy", start, min(worked, seconds), core + 1)
+    beyond = _us(worked - seconds)
+    return {**span, "args": {"beyond_us": beyond}} if beyond > 0 else span
+
+
 def _us(seconds: float) -> float:
     """Microseconds, to the picosecond."""
     return round(seconds * US, 6)
 
 
-def _summed(values: Array, place: Array, n: int) -> Array:
-    """(steps, n) sums of `values` (steps, slices) by the core that each slice is on."""
-    sums = np.zeros((n, len(values)))
-    np.add.at(sums, place, values.T)
-    return sums.T
-
-
-def _spikes_by_layer(program: Program, steps: list[Costs]) -> dict[str, Array]:
-    """(steps,) spikes of all inputs together and of each population."""
-    spikes = np.stack([cost.spikes for cost in steps])
-    population = program.mapping.slices.population
-    found = {"inputs": spikes[:, -1]}
-    for number, each in enumerate(program.network.populations):
-        found[each.name] = spikes[:, :-1][:, population == number].sum(axis=1)
-    return found
-
-
-def _left_out(steps: int, cores: int) -> str:
+def _left_out(steps: int, cores: int, cut: int) -> str:
     parts = [f"the last {steps:,} steps"] if steps else []
     parts += [f"{cores:,} less busy cores"] if cores else []
+    parts += [f"what goes beyond the end of its step in {cut:,} spans"] if cut else []
     return " and ".join(parts)

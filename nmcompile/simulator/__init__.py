@@ -15,7 +15,7 @@ from nmcompile.simulator.exits import Exit, Exits, require_decision
 from nmcompile.simulator.packets import TIMINGS, expected_traffic
 from nmcompile.simulator.perturb import Perturbation, noisy, parse_perturbation
 from nmcompile.simulator.records import RecordFile
-from nmcompile.simulator.run import Counts, Modes, Run, Samples, simulate, steps_of
+from nmcompile.simulator.run import Counts, Modes, Run, Samples, each_step, simulate
 from nmcompile.simulator.traffic import Expected
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "RecordFile",
     "Run",
     "Samples",
+    "each_step",
     "energy_by_slice",
     "expected_traffic",
     "kinds_of",
@@ -42,6 +43,5 @@ __all__ = [
     "parse_perturbation",
     "require_decision",
     "simulate",
-    "steps_of",
     "time_ratios",
 ]

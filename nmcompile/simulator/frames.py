@@ -26,11 +26,6 @@ class Collector:
         """Whether it is time to take what is there."""
         return self._held >= BLOCK
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is there."""
-        return not self._parts
-
     def take(self) -> Frames:
         """What has been gathered; begins anew."""
         parts, self._parts, self._held = self._parts, [], 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import Protocol
@@ -11,7 +11,7 @@ import numpy as np
 
 from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Program, Timing
+from nmcompile.mapping import Costs, Frames, Program, Timing
 from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting, together
 from nmcompile.simulator.engine import Engine, Sent
@@ -149,7 +149,7 @@ def simulate(
             for first in range(0, samples, at_once):
                 given = {name: values[first : first + at_once] for name, values in inputs.items()}
                 batches.append(Batch(setting, first, min(at_once, samples - first)))
-                _run_batch(engine, setting, batches[-1], given)
+                _run_batch(engine, setting, batches[-1], given, batches[-1].hand_on)
         except KeyboardInterrupt:
             raise Interrupted(_how_far(setting, batches, samples)) from None
     return _run(setting, batches)
@@ -165,23 +165,41 @@ def _how_far(setting: Setting, batches: list[Batch], samples: int) -> str:
             f"{samples:,} samples were done")
 
 
-def steps_of(
-    program: Program, inputs: Mapping[str, Samples], *, timing: Timing | None = None,
-    modes: Modes = Modes(),
-) -> list[Costs]:
-    """What each step of the first of the samples in `inputs` takes, by itself."""
+def each_step(
+    program: Program, inputs: Mapping[str, Samples], take: Callable[[Costs], bool], *,
+    timing: Timing | None = None, modes: Modes = Modes(),
+) -> None:
+    """Run the first of the samples in `inputs` and hand on what each step takes, by itself.
+
+    take  says whether it wants the next step; the run ends where it does not
+
+    Raises Interrupted on Ctrl-C.
+    """
     setting = Setting(
         program=program, timing=timing or fast_timing(program), records=Memory(),
         steps=next(iter(inputs.values())).shape[1], exit_at=modes.exit_at, single_steps=True,
         disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
     batch = Batch(setting, 0, 1)
     first = {name: values[:1] for name, values in inputs.items()}
-    _run_batch(Engine(program), setting, batch, first)
-    return batch.costs
+
+    def hand_on(frames: Frames) -> bool:
+        more = batch.hand_on(frames)
+        steps, batch.costs = batch.costs, []
+        return all(take(step) for step in steps) and more
+
+    try:
+        _run_batch(Engine(program), setting, batch, first, hand_on)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of the first sample "
+            "for the timeline; all samples were done") from None
 
 
-def _run_batch(engine: Engine, setting: Setting, batch: Batch, inputs: Sent) -> None:
-    engine.run(inputs, setting.chip_steps, batch.log, batch.hand_on,
+def _run_batch(
+    engine: Engine, setting: Setting, batch: Batch, inputs: Sent,
+    hand_on: Callable[[Frames], bool],
+) -> None:
+    engine.run(inputs, setting.chip_steps, batch.log, hand_on,
                None if setting.disturbance is None else batch.disturb)
     batch.end()
 

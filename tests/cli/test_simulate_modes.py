@@ -161,6 +161,30 @@ def test_an_interrupted_run_says_how_far_it_came_and_leaves_no_file(
     assert (tmp_path / name).read_bytes() == b"an earlier run"
 
 
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_run_that_ends_while_its_files_are_written_leaves_none(
+        run, build, tmp_path, monkeypatch, trouble, after):
+    before, written = (build / "report.json").read_bytes(), []
+
+    def fail(value):
+        written.append(value)
+        if len(written) > after:
+            raise trouble
+        return "{}"
+
+    monkeypatch.setattr("nmcompile.simulation.json_text", fail)
+    result = run("--steps", 2, "-o", tmp_path / "r.npz", "--timeline", tmp_path / "t.json")
+    place = tmp_path / "t.json" if after == 0 else build / "report.json"
+    assert (result.code, result.err.strip()) in [
+        (130, "nmc: interrupted; nothing was written"),
+        (2, f"nmc: error: {place}: cannot be written: No space left on device.")]
+    assert list(tmp_path.iterdir()) == []
+    assert (build / "report.json").read_bytes() == before
+    assert {path.name for path in build.iterdir()} == {
+        "program.h5", "manifest.json", "report.json", "config"}
+
+
 def test_ctrl_c_ends_a_run_with_130_and_leaves_the_report_alone(build, few, tmp_path):
     before, digit = (build / "report.json").read_bytes(), tmp_path / "data" / "one.npy"
     digit.parent.mkdir()
