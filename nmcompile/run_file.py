@@ -65,10 +65,13 @@ def require_run_file(path: Path, network: Network, record: tuple[str, ...]) -> N
                for population, variables in wanted(network, record).items()
                for variable in variables]
     places.sort()  # what a path goes through, or meets, stands right before it
+    hint = "Name a file -o RUN.npz, or another population."
+    for place, name in places:
+        if "." in place:
+            raise NmcError(str(path), f"has no place for {name}: '.' is no name in HDF5", hint)
     for (before, one), (place, other) in pairwise(places):
         if place[: len(before)] == before:
-            raise NmcError(str(path), f"has no place for {other} beside {one}",
-                           "Name a file -o RUN.npz, or another population.")
+            raise NmcError(str(path), f"has no place for {other} beside {one}", hint)
 
 
 @contextmanager
@@ -92,4 +95,4 @@ def _is_streamed(path: Path) -> bool:
 
 def _place(name: str) -> tuple[str, ...]:
     """Where HDF5 puts an array of this name, group by group."""
-    return tuple(part for part in name.split("/") if part not in ("", "."))
+    return tuple(part for part in name.split("/") if part)

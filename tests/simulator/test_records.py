@@ -86,6 +86,7 @@ def test_more_than_memory_should_hold_is_refused_with_what_to_do(net, monkeypatc
     [*ALWAYS, "decision/x", "/decision", "a", "a/v", "a/spikes/b"]), min_size=5, max_size=5,
     unique=True))
 @example(names=["decision", "a", "b", "c", "d"])
+@example(names=["a", "/", "b", "aa", "u/."])
 def test_populations_whose_names_have_no_place_in_a_file_are_refused_before_the_run(
         net, tmp_path_factory, names):
     populations = [replace(p, name=name) for p, name in zip(net.populations, names, strict=True)]
@@ -95,8 +96,7 @@ def test_populations_whose_names_have_no_place_in_a_file_are_refused_before_the_
         require_run_file(path / "run.h5", named, ("*",))
         refused = False
     except NmcError as error:
-        refused = " beside '" in str(error)
-        assert refused
+        refused = str(error).startswith(f"{path}/run.h5: has no place for '")
     records = RecordFile(path / "run.h5")
     try:
         records.open(named, wanted(named, ("*",)), samples=1, steps=1)
@@ -106,7 +106,8 @@ def test_populations_whose_names_have_no_place_in_a_file_are_refused_before_the_
         failed = True
     finally:
         records.close({})
-    assert refused == failed
+    dots = any("." in name.split("/") for name in names)  # HDF5 takes them in some places only
+    assert (refused and dots) or refused == failed
 
 
 def test_a_population_that_is_not_kept_may_have_any_name(net, tmp_path):
