@@ -23,6 +23,7 @@ from nmcompile.simulator.spikes import Spikes, gathered
 
 Sent = dict[str, Array]
 AT_ONCE = 1 << 20  # bytes of currents and spikes that a lane works on, about a cache of a core
+SPARSER = 8  # lines of an input, of which only the spikes are kept, that count as one neuron
 LANE = 32  # samples of a lane, at most
 BLOCK = 128  # steps that all lanes run before their spikes are gathered, at most
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
@@ -107,7 +108,7 @@ class Engine:
         """
         samples, workers = len(next(iter(inputs.values()))), threads()
         widest = max(*(layer.columns for layer in self.layers.values()),
-                     *(port.size for port in self.network.inputs))
+                     *(ceil(port.size / SPARSER) for port in self.network.inputs))
         at_once = max(1, AT_ONCE // (2 * np.dtype(np.int32).itemsize * widest))
         most = min(samples, LANE, at_once)
         own, steps = min(ceil(samples / workers), most), min(at_once // most, BLOCK, chip_steps)
@@ -116,17 +117,13 @@ class Engine:
             lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps,
                            shared, disturb)
                      for first in range(0, samples, own)]
+            each = None if shared else pool
+            sizes = [node.size for node in self.network.nodes]
             for step, n in _blocks(chip_steps, steps):
-                _all([partial(lane.advance, step, n, log) for lane in lanes],
-                     None if shared else pool)
-                more = hand_on(gathered([(lane.samples.start, len(lane.samples), lane.sent)
-                                         for lane in lanes],
-                                        [node.size for node in self.network.nodes], samples, step,
-                                        n))
-                if not more:
+                _all([partial(lane.advance, step, n, log) for lane in lanes], each)
+                sent = [(lane.samples.start, len(lane.samples), lane.sent) for lane in lanes]
+                if not hand_on(gathered(sent, sizes, samples, (step, n), partial(_all, pool=each))):
                     return
-                for lane in lanes:
-                    lane.forget()
 
 
 class _Lane:
@@ -150,7 +147,12 @@ class _Lane:
         self._spikes = np.zeros(steps * n * widest, np.int32)
 
     def advance(self, step: int, steps: int, log: Log) -> None:
-        """Run `steps` steps from `step` on, population by population as far as loops let it."""
+        """Run `steps` steps from `step` on, population by population as far as loops let it.
+
+        Spikes that have arrived everywhere are let go of before.
+        """
+        for spikes in self.sent:
+            spikes.forget()
         names = [port.name for port in self._engine.network.inputs]
         for name, spikes, values in zip(names, self.sent, self._inputs, strict=False):
             if self._disturb is None:
@@ -165,11 +167,6 @@ class _Lane:
             for begin, n in _blocks(steps, group.steps or steps):
                 for name in group.populations:
                     self._run(self._engine.layers[name], step + begin, n, log)
-
-    def forget(self) -> None:
-        """Let go of spikes that have arrived everywhere."""
-        for spikes in self.sent:
-            spikes.forget()
 
     def _run(self, layer: Layer, step: int, steps: int, log: Log) -> None:
         """Run one population, which is held before the step in which it starts."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Frames
 from nmcompile.simulator import _spike_kernels as kernels
+
+Run = Callable[[list[Callable[[], None]]], None]
 
 
 class Spikes:
@@ -61,24 +66,38 @@ class Spikes:
             self.source, self.payload = larger
 
 
-def gathered(
-    lanes: list[tuple[int, int, list[Spikes]]], sizes: list[int], samples: int, step: int,
-    steps: int
-) -> Frames:
-    """What all lanes of a batch of `samples` sent in `steps` steps from `step` on.
+Lane = tuple[int, int, list[Spikes]]  # number of its first sample, samples, what each node sends
 
-    lanes  first sample of each, its number of samples, and what each node sends, in order
+
+def gathered(
+    lanes: list[Lane], sizes: list[int], samples: int, window: tuple[int, int], run: Run
+) -> Frames:
+    """What all lanes of a batch of `samples` sent in a window: its first step, and how many.
+
     sizes  lines or neurons of each node
+    run    makes calls, each for one lane, in any order or at once
     """
-    start = np.zeros(steps * samples + 1, np.int64)
-    for first, own, sent in lanes:
-        for spikes in sent:
-            kernels.add_lengths(spikes.frames(step, steps), own, first, samples, start)
+    start = np.zeros(window[1] * samples + 1, np.int64)
+    run([partial(_add_lengths, lane, samples, window, start) for lane in lanes])
     np.cumsum(start, out=start)
     sender, payload = np.empty((2, int(start[-1])), np.int32)
     at, offsets = start[:-1].copy(), np.cumsum([0, *sizes])
-    for first, own, sent in lanes:
-        for spikes, offset in zip(sent, offsets, strict=False):
-            kernels.gather(spikes.frames(step, steps), spikes.source, spikes.payload, own, first,
-                           samples, offset, at, sender, payload)
+    run([partial(_gather, lane, samples, window, offsets, (at, sender, payload))
+         for lane in lanes])
     return Frames(samples=samples, start=start, sender=sender, payload=payload)
+
+
+def _add_lengths(lane: Lane, samples: int, window: tuple[int, int], start: Array) -> None:
+    first, own, sent = lane
+    for spikes in sent:
+        kernels.add_lengths(spikes.frames(*window), own, first, samples, start)
+
+
+def _gather(
+    lane: Lane, samples: int, window: tuple[int, int], offsets: Array,
+    into: tuple[Array, Array, Array]
+) -> None:
+    first, own, sent = lane
+    for spikes, offset in zip(sent, offsets, strict=False):
+        kernels.gather(spikes.frames(*window), spikes.source, spikes.payload, own, first, samples,
+                       offset, *into)
