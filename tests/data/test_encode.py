@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from helpers.networks import conv_network
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmcompile.encode import ENCODINGS, encode, encoded
@@ -56,6 +56,7 @@ def test_latency_sends_one_spike_the_earlier_the_larger_and_none_for_zero():
     assert [int(spikes[:, 0, 0, k].argmax()) for k in range(3)] == [0, 5, 9]
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from("? u1 i1 u2 i8 f2 f4 f8".split()), how=st.sampled_from(ENCODINGS),
        steps=st.sampled_from([1, 5, 300]), seed=st.integers(0, 9))
 def test_what_is_sent_is_that_of_the_values_as_32_bit_floats(kind, how, steps, seed):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads, program, relayed
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmcompile.errors import NmcError
@@ -82,6 +82,7 @@ def test_more_than_memory_should_hold_is_refused_with_what_to_do(net, monkeypatc
         simulate(program(net), payloads(net, 9, np.random.default_rng(0)), record=("v",))
 
 
+@settings(deadline=None)
 @given(names=st.lists(st.text("abuv/.", min_size=1, max_size=4) | st.sampled_from(
     [*ALWAYS, "decision/x", "/decision", "a", "a/v", "a/spikes/b"]), min_size=5, max_size=5,
     unique=True))
