@@ -178,7 +178,8 @@ def test_frames_hold_the_spikes_of_all_samples_however_samples_are_shared_out(se
             lists[0].add(values[0][low : low + own], begin, n, by_sample=True)
             lists[1].add(np.ascontiguousarray(
                 values[1][low : low + own, begin : begin + n].swapaxes(0, 1)), 0, n)
-        frames = gathered(lanes, sizes, samples, begin, n)
+        frames = gathered(lanes, sizes, samples, (begin, n),
+                          lambda calls: [call() for call in calls])
         dense = np.zeros((n * samples, sum(sizes)), np.int32)
         frame = np.repeat(np.arange(len(frames)), np.diff(frames.start))
         dense[frame, frames.sender] = frames.payload
