@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from helpers.command import nmc
 
+from nmcompile.encode import Encoded
+
 EXAMPLES = Path(str(files("nmcompile_examples")))
 MODEL = EXAMPLES / "digits.pt"
 CODE = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
@@ -153,8 +155,12 @@ def test_a_run_that_the_memory_does_not_hold(capsys, monkeypatch, tmp_path):
     build = tmp_path / "build"
     assert nmc(capsys, monkeypatch, "compile", MODEL, "--target", "loihi2", "--code", CODE, "-o",
                build).code == 0
-    result = nmc(capsys, monkeypatch, "simulate", build, "--input", EXAMPLES / "digits_test.npz",
-                 "--steps", 10**7)
+
+    def batch(self, samples):
+        return np.empty((1 << 40, self.steps))
+
+    monkeypatch.setattr(Encoded, "__getitem__", batch)
+    result = nmc(capsys, monkeypatch, "simulate", build, "--input", EXAMPLES / "digits_test.npz")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("nmc: error: memory: this machine has too little for the input (")
     assert len(result.err.splitlines()) == 1
