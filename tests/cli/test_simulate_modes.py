@@ -20,6 +20,7 @@ from nmcompile.errors import Interrupted
 EXAMPLES = Path(str(files("nmcompile_examples")))
 TEST = EXAMPLES / "digits_test.npz"
 CODE = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
+STREAMED = 1 << 16  # bytes of a run file that show a run to be under way
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_ctrl_c_ends_a_run_with_130_and_leaves_the_report_alone(build, few, tmp_
                "--input", digit, "--steps", "100000", "--encode", "rate", "-o", place / "run.h5",
                "--record", "lif3:spikes"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-        while not list(place.iterdir()):
+        while sum(path.stat().st_size for path in place.iterdir()) < STREAMED:
             with suppress(subprocess.TimeoutExpired):
                 pytest.fail(f"ended with {running.wait(0.05)}")
         running.send_signal(signal.SIGINT)
