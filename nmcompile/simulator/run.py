@@ -16,6 +16,7 @@ from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting, together
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
+from nmcompile.simulator.interrupts import heard
 from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
 from nmcompile.simulator.records import Memory, Records, wanted
@@ -146,10 +147,12 @@ def simulate(
             exit_at=modes.exit_at, progress=progress,
             disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
         try:
-            for first in range(0, samples, at_once):
-                given = {name: values[first : first + at_once] for name, values in inputs.items()}
-                batches.append(Batch(setting, first, min(at_once, samples - first)))
-                _run_batch(engine, setting, batches[-1], given, batches[-1].hand_on)
+            with heard() as look:
+                for first in range(0, samples, at_once):
+                    given = {name: values[first : first + at_once]
+                             for name, values in inputs.items()}
+                    batches.append(Batch(setting, first, min(at_once, samples - first)))
+                    _run_batch(engine, setting, batches[-1], given, batches[-1].hand_on, look)
         except KeyboardInterrupt:
             raise Interrupted(_how_far(setting, batches, samples)) from None
     return _run(setting, batches)
@@ -188,7 +191,8 @@ def each_step(
         return all(take(step) for step in steps) and more
 
     try:
-        _run_batch(Engine(program), setting, batch, first, hand_on)
+        with heard() as look:
+            _run_batch(Engine(program), setting, batch, first, hand_on, look)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of the first sample "
@@ -197,10 +201,16 @@ def each_step(
 
 def _run_batch(
     engine: Engine, setting: Setting, batch: Batch, inputs: Sent,
-    hand_on: Callable[[Frames], bool],
+    hand_on: Callable[[Frames], bool], look: Callable[[], None],
 ) -> None:
-    engine.run(inputs, setting.chip_steps, batch.log, hand_on,
+    """Run one batch; `look` is called between blocks, and interrupts."""
+    def handed_on(frames: Frames) -> bool:
+        look()
+        return hand_on(frames)
+
+    engine.run(inputs, setting.chip_steps, batch.log, handed_on,
                None if setting.disturbance is None else batch.disturb)
+    look()
     batch.end()
 
 
