@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nmcompile.dump import is_stage, load_stage
-from nmcompile.encode import Encoded, encode
+from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import NmcError
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.frontends.interface import Request, Traced
@@ -79,14 +79,14 @@ def calibration_data(traced: Traced, data: DataFile | None, seed: int) -> Data |
     if data is None:
         return None
     require_labels(traced.network, data, "calibration data")
-    inputs = encode(
+    sent = encoded(
         data.x,
         traced.network,
         seed=seed,
         where="calibration data",
         steps=traced.network.steps or _steps(traced),
     )
-    return Data(inputs=inputs, labels=data.y)
+    return Data(inputs={name: values[:] for name, values in sent.items()}, labels=data.y)
 
 
 def _steps(traced: Traced) -> int:

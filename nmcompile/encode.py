@@ -77,23 +77,6 @@ class Encoded:
             yield (part[:, : self.steps] if self.encoding is None else part).astype(np.float32)
 
 
-def encode(
-    values: Array,
-    network: Network,
-    *,
-    steps: int | None = None,
-    encoding: Encoding | None = None,
-    seed: int = 0,
-    where: str = "input",
-) -> dict[str, Array]:
-    """`values` as inputs of `network`: name -> (samples, steps, *shape) float32.
-
-    As `encoded`, all at once.
-    """
-    found = encoded(values, network, steps=steps, encoding=encoding, seed=seed, where=where)
-    return {name: sent[:] for name, sent in found.items()}
-
-
 def encoded(
     values: Array,
     network: Network,

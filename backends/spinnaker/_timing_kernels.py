@@ -313,6 +313,29 @@ def enter(tick, told, costs, links, events):
 
 
 @kernel
+def is_late(core, state, counts):
+    """Whether a core is not done as the next tick begins, 0 or 1; counts what is left."""
+    own = state[core]
+    late = own[TICK] >= 0 or own[N_TICKS] > 0
+    counts[core, LATE_UPDATES] += late
+    counts[core, LEFT_PACKETS] += own[WAITING]
+    return 1 if late or own[BUSY] > 0 or own[KIND] != IDLE else 0
+
+
+@kernel
+def on_their_way(events):
+    """(k, 5) packets that are among `events`, which are used up."""
+    on_way, n_kept = np.empty((len(events), 5), np.int64), 0
+    while events[0][0] < NEVER:
+        at, core, sender, sent_in, halvings = heapq.heappop(events)
+        if sender >= 0:
+            on_way[n_kept, 0], on_way[n_kept, 1], on_way[n_kept, 2] = at, core, sender
+            on_way[n_kept, 3], on_way[n_kept, 4] = sent_in, halvings
+            n_kept += 1
+    return on_way[:n_kept].copy()
+
+
+@kernel
 def sample(end, told, senders, neurons, tree, fan, costs, colours, state,
            ticks, queue, links, pending, overran, counts):
     """Run the ticks `begin` to `end` of one sample.
@@ -372,17 +395,5 @@ def sample(end, told, senders, neurons, tree, fan, costs, colours, state,
         for core in range(n):
             run_to(core, until, told, senders, tree, links, events, state, ticks, queue, fan, costs,
                    counts, colours, neurons)
-            own = state[core]
-            late = own[TICK] >= 0 or own[N_TICKS] > 0
-            counts[core, LATE_UPDATES] += late
-            counts[core, LEFT_PACKETS] += own[WAITING]
-            if late or own[BUSY] > 0 or own[KIND] != IDLE:
-                overran[tick - begin] += 1
-    on_way, n_kept = np.empty((len(events), 5), np.int64), 0
-    while events[0][0] < NEVER:
-        at, core, sender, sent_in, halvings = heapq.heappop(events)
-        if sender >= 0:
-            on_way[n_kept, 0], on_way[n_kept, 1], on_way[n_kept, 2] = at, core, sender
-            on_way[n_kept, 3], on_way[n_kept, 4] = sent_in, halvings
-            n_kept += 1
-    return on_way[:n_kept].copy(), still_asked(told, state, ticks)
+            overran[tick - begin] += is_late(core, state, counts)
+    return on_their_way(events), still_asked(told, state, ticks)
