@@ -1,5 +1,7 @@
 """The engine runs populations in blocks of steps, on threads, and nothing of that shows."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,3 +118,17 @@ def test_spikes_and_states_do_not_depend_on_lanes_blocks_and_threads(
     np.testing.assert_array_equal(
         plain.scores["out"], wanted["a"]["spikes"].sum(axis=1))
     np.testing.assert_array_equal(states.step_s, plain.step_s)
+
+
+def test_counts_and_times_do_not_depend_on_threads_to_the_last_bit(program, monkeypatch):
+    rng = np.random.default_rng(5)
+    sent = {"in": (rng.random((40, 150, 6)) < 0.4).astype(np.int32)}
+    runs = []
+    for threads in (1, 2, 4):
+        monkeypatch.setattr(engine, "threads", lambda threads=threads: threads)
+        runs.append(simulate(program, sent))
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run.step_s, runs[0].step_s)
+        for field in fields(run.counts):
+            np.testing.assert_array_equal(
+                getattr(run.counts, field.name), getattr(runs[0].counts, field.name))
