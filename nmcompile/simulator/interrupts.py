@@ -11,7 +11,8 @@ from types import FrameType
 
 @contextmanager
 def heard() -> Iterator[Callable[[], None]]:
-    """A Ctrl-C interrupts at once, or where Python drops that, when what is given is called next.
+    """A Ctrl-C interrupts at once, or where Python drops that, when what is given is called next,
+    at the end of the block at the latest.
 
     Handlers of signals that are not Python's own, and threads other than the first, are left alone.
     """
@@ -33,5 +34,6 @@ def heard() -> Iterator[Callable[[], None]]:
     signal.signal(signal.SIGINT, press)
     try:
         yield look
+        look()
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -148,11 +148,11 @@ class RecordFile:
     """Keeps them in an HDF5 file, `<population>/<variable>`, written while the run goes on.
 
     Samples and steps that no run reached hold 0. The file is written in an order that does not
-    depend on threads.
+    depend on threads. Chunks are written once and whole, so that HDF5 keeps none of them.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "w", libver="v110", track_order=True)
+        self._file = h5py.File(path, "w", libver="v110", track_order=True, rdcc_nbytes=0)
         self.record: Wanted = {}
         self._kept: dict[str, _Kept] = {}
         self._arrived: list[tuple[str, int, int, Array]] = []

@@ -20,7 +20,12 @@ from nmcompile.errors import Interrupted
 EXAMPLES = Path(str(files("nmcompile_examples")))
 TEST = EXAMPLES / "digits_test.npz"
 CODE = f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
-STREAMED = 1 << 16  # bytes of a run file that show a run to be under way
+# A program starts with Ctrl-C ignored where what starts it ignores it, as a shell's "&" does.
+LISTENING = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from nmcompile.cli import main
+main()"""
+STREAMED = 1 << 12  # bytes of a run file that show a run to be under way: a tenth of this run
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +198,7 @@ def test_ctrl_c_ends_a_run_with_130_and_leaves_the_report_alone(build, few, tmp_
         np.save(digit, data["x"][:1])
     place = tmp_path / "here"
     place.mkdir()
-    command = [sys.executable, "-c", "from nmcompile.cli import main; main()", "simulate", build,
+    command = [sys.executable, "-c", LISTENING, "simulate", build,
                "--input", digit, "--steps", "100000", "--encode", "rate", "-o", place / "run.h5",
                "--record", "lif3:spikes"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:

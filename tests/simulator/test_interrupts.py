@@ -39,6 +39,12 @@ def test_an_interruption_comes_at_once_and_the_handler_is_put_back():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_python_drops_is_heard_at_the_end_at_the_latest():
+    with pytest.raises(KeyboardInterrupt), heard():
+        Freed()
+
+
 def test_a_handler_of_the_users_own_is_left_alone():
     pressed = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
