@@ -11,10 +11,10 @@ from types import FrameType
 
 @contextmanager
 def heard() -> Iterator[Callable[[], None]]:
-    """A Ctrl-C interrupts at once, or where Python drops that, when what is given is called next,
-    at the end of the block at the latest.
+    """A Ctrl-C interrupts at once, or where Python drops that, when what is given is called next.
 
-    Handlers of signals that are not Python's own, and threads other than the first, are left alone.
+    The end of the block is such a call. Handlers of signals that are not Python's own, and threads
+    other than the first, are left alone.
     """
     pressed = threading.Event()
 
