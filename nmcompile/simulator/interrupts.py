@@ -1,4 +1,4 @@
-"""Ctrl-C that is not lost: Python drops a KeyboardInterrupt that comes while it frees an object."""
+"""Ctrl-C between blocks: Python drops a KeyboardInterrupt that comes while it frees an object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def heard() -> Iterator[Callable[[], None]]:
-    """A Ctrl-C interrupts at once, or where Python drops that, when what is given is called next.
+    """A first Ctrl-C interrupts when what is given is called next, a second one at once.
 
     The end of the block is such a call. Handlers of signals that are not Python's own, and threads
     other than the first, are left alone.
@@ -23,8 +23,9 @@ def heard() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     def press(number: int, frame: FrameType | None) -> None:
+        if pressed.is_set():
+            signal.default_int_handler(number, frame)
         pressed.set()
-        signal.default_int_handler(number, frame)
 
     own = (threading.current_thread() is threading.main_thread()
            and signal.getsignal(signal.SIGINT) is signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""A Ctrl-C ends a run also where Python drops the exception that it raises."""
+"""Ctrl-C ends a run between blocks of steps."""
 
 import signal
 
@@ -11,15 +11,18 @@ from nmcompile.simulator import simulate
 from nmcompile.simulator.interrupts import heard
 
 
+def press():
+    signal.raise_signal(signal.SIGINT)
+
+
 class Freed:
-    """What is interrupted while it is freed: its KeyboardInterrupt goes nowhere."""
+    """What is interrupted while it is freed, where a KeyboardInterrupt would go nowhere."""
 
     def __del__(self):
-        signal.raise_signal(signal.SIGINT)
+        press()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interruption_that_python_drops_ends_the_run_at_the_next_block():
+def test_an_interruption_ends_the_run_at_the_next_block():
     net = relayed(0)
     told = []
 
@@ -33,16 +36,32 @@ def test_an_interruption_that_python_drops_ends_the_run_at_the_next_block():
     assert len(told) == 1
 
 
-def test_an_interruption_comes_at_once_and_the_handler_is_put_back():
-    with pytest.raises(KeyboardInterrupt), heard():
-        signal.raise_signal(signal.SIGINT)
+def reached(*calls):
+    """How many of `calls` were made, given what looks, before an interruption; it must come."""
+    made = []
+
+    def run():
+        with heard() as look:
+            for call in calls:
+                call(look)
+                made.append(call)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    return len(made)
+
+
+def test_an_interruption_comes_at_the_next_look_and_the_handler_is_put_back():
+    assert reached(lambda look: press(), lambda look: None, lambda look: look()) == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interruption_that_python_drops_is_heard_at_the_end_at_the_latest():
-    with pytest.raises(KeyboardInterrupt), heard():
-        Freed()
+def test_an_interruption_comes_at_the_end_at_the_latest():
+    assert reached(lambda look: press()) == 1
+
+
+def test_a_second_interruption_comes_at_once():
+    assert reached(lambda look: press(), lambda look: press()) == 1
 
 
 def test_a_handler_of_the_users_own_is_left_alone():
@@ -50,7 +69,7 @@ def test_a_handler_of_the_users_own_is_left_alone():
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
     try:
         with heard() as look:
-            signal.raise_signal(signal.SIGINT)
+            press()
             look()
     finally:
         signal.signal(signal.SIGINT, before)
