@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from nmcompile.backend import Backend
+from nmcompile.device import Device
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.frontends.interface import Frontend
 
@@ -14,6 +15,12 @@ def backend(name: str) -> Backend:
     """The backend of the chip family `name`."""
     found: Backend = _load("backend", name)
     return found
+
+
+def device(name: str) -> Device:
+    """A device of the kind `name`, not yet open."""
+    made: Device = _load("device", name)()
+    return made
 
 
 def frontends() -> tuple[Frontend, ...]:

@@ -1,0 +1,86 @@
+"""What a device answers: it loads a program, runs spikes on it and tells what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+
+Wanted = dict[str, tuple[str, ...]]  # population -> its variables, "spikes" among them
+Ran = Callable[[int], None]
+
+
+class DeviceLostError(NmcError):
+    """The device does not answer any more; what it gave before stays true."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """What a device gave for some samples, in the network's own time.
+
+    variables  population -> variable -> (samples, steps, *shape): "spikes" int32 payloads, and
+               states where the device can read them
+    step_s     (samples, steps) measured seconds of each step, None where not measured
+    sample_s   (samples,) measured seconds of each sample, None where not measured
+    energy_j   (samples,) measured joules of each sample, None where not measured
+    boundary   what the measured figures take in, in words; "" where nothing was measured
+    """
+
+    variables: dict[str, dict[str, Array]]
+    step_s: Array | None = None
+    sample_s: Array | None = None
+    energy_j: Array | None = None
+    boundary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """Where a device is, as the user gave it: NAME or NAME:ADDRESS, with options beside it.
+
+    address  "" where none was given
+    options  name -> value, as in --device-option NAME=VALUE
+    """
+
+    address: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Device(Protocol):
+    """A chip, a board or a vendor's simulator. Entry points name functions that make one.
+
+    Calls come in the order open, load, any number of runs, close; close also after an error.
+    """
+
+    name: str
+
+    def open(self, place: Place) -> None:
+        """Connect. Raises NmcError where nothing is there, never takes another device instead."""
+
+    def load(self, program: Program, config: Path) -> None:
+        """Put a program on the device.
+
+        config  the folder of the backend's files
+
+        Raises NmcError where the device cannot run this program.
+        """
+
+    def readable(self) -> Wanted:
+        """What `run` can tell of the loaded program."""
+
+    def run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
+        """Run samples from a reset chip.
+
+        inputs  name -> (samples, steps, *shape) int32 payloads, in the chip's integers
+        wanted  of what is readable
+        ran     told how many further steps of samples are done
+
+        Raises DeviceLostError where the device stops answering.
+        """
+
+    def close(self) -> None:
+        """Let go of the device; nothing where it was never open."""
