@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nmcompile import choices
 from nmcompile.build import MANIFEST, PROGRAM, REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
@@ -149,16 +151,17 @@ def _sent(
 
 
 class _Payloads:
-    """What an input sends in the chip's integers, made as it is asked for."""
+    """What an input sends in the chip's integers, made as it is asked for, as narrow as it can."""
 
     def __init__(self, port: Input, values: Encoded) -> None:
         self._port, self._values, self.shape = port, values, values.shape
+        self._kind = np.min_scalar_type(-port.format.limit)
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __getitem__(self, samples: slice) -> Array:
-        return payloads(self._port, self._values[samples])
+        return payloads(self._port, self._values[samples]).astype(self._kind)
 
 
 def _noisy(program: Program, perturb: Perturbation | None) -> Program:

@@ -7,7 +7,10 @@ and wraps at 32 bits. `first` is the first source that the projection takes.
 
 import numpy as np
 
-from nmcompile.arithmetic.jit import kernel
+from nmcompile.arithmetic.jit import bare_kernel, kernel
+
+EIGHT = 8  # rows that are added at once
+FIT = 255  # rows of weights of 8 bits whose sum 16 bits hold
 
 
 @kernel
@@ -52,7 +55,7 @@ def same(a, b):
     return True
 
 
-@kernel
+@bare_kernel
 def taken(source, begin, end, first, n):
     """The part of a frame's list begin:end whose sources are first to first + n."""
     if begin < end and source[begin] < first:
@@ -62,13 +65,13 @@ def taken(source, begin, end, first, n):
     return begin, end
 
 
-@kernel
+@bare_kernel
 def place(i):
     """`i` as an index without a sign, which needs no look at whether it counts from the end."""
     return np.uint64(i)
 
 
-@kernel
+@bare_kernel
 def add(out, at, row, begin, n, value):
     """Add `value` times n weights of `row` from `begin` on to `out` from `at` on."""
     i, j = place(at), place(begin)
@@ -80,24 +83,60 @@ def add(out, at, row, begin, n, value):
             out[i + k] += value * row[j + k]
 
 
-@kernel
-def add_four(out, weight, a, b, c, d, low, high):
-    """Add columns low to high of four rows at once, each once."""
+@bare_kernel
+def add_eight(sums, weight, source, begin, first, low, high):
+    """Add columns low to high of the rows of eight sources from `begin` on, each once."""
+    k, one = place(begin), place(1)
+    a, b = place(source[k] - first), place(source[k + one] - first)
+    k += one + one
+    c, d = place(source[k] - first), place(source[k + one] - first)
+    k += one + one
+    e, f = place(source[k] - first), place(source[k + one] - first)
+    k += one + one
+    g, h = place(source[k] - first), place(source[k + one] - first)
     for i in range(place(low), place(high)):
-        out[i] += (np.int32(weight[a, i]) + np.int32(weight[b, i])
-                   + np.int32(weight[c, i]) + np.int32(weight[d, i]))
+        sums[i] += (np.int32(weight[a, i]) + np.int32(weight[b, i])
+                    + np.int32(weight[c, i]) + np.int32(weight[d, i])
+                    + np.int32(weight[e, i]) + np.int32(weight[f, i])
+                    + np.int32(weight[g, i]) + np.int32(weight[h, i]))
 
 
-@kernel
-def plain(payload):
+@bare_kernel
+def add_rows(sums, weight, source, begin, end, first, low, high):
+    """Add columns low to high of the rows of sources begin to end to `sums`."""
+    while begin + EIGHT <= end:
+        add_eight(sums, weight, source, begin, first, low, high)
+        begin += EIGHT
+    while begin < end:
+        row = place(source[begin] - first)
+        for i in range(place(low), place(high)):
+            sums[i] += weight[row, i]
+        begin += 1
+
+
+@bare_kernel
+def add_narrow(sums, weight, source, begin, end, first, low, high, row):
+    """As `add_rows` for weights of 8 bits, whose sums fit 16 bits for so many rows, to `row`."""
+    while begin < end:
+        stop = min(end, begin + FIT)
+        for i in range(place(low), place(high)):
+            sums[i] = 0
+        add_rows(sums, weight, source, begin, stop, first, low, high)
+        for i in range(place(low), place(high)):
+            row[i] += sums[i]
+        begin = stop
+
+
+@bare_kernel
+def plain(payload, begin, end):
     """Whether all spikes carry 1."""
     other = np.int32(0)
-    for k in range(len(payload)):
+    for k in range(place(begin), place(end)):
         other |= payload[k] ^ np.int32(1)
     return other == 0
 
 
-@kernel
+@bare_kernel
 def stretch(source, pattern, first, begin, end):
     """End of the spikes from `begin` on whose sources reach the same targets."""
     own = pattern[source[begin] - first]
@@ -107,42 +146,37 @@ def stretch(source, pattern, first, begin, end):
     return stop
 
 
-@kernel
-def add_rows(out, weight, source, payload, first, low, high, ones):
-    """Add columns low to high of the rows of all sources to `out`."""
-    k = 0
-    while ones and k + 4 <= len(source):
-        add_four(out, weight, place(source[k] - first), place(source[k + 1] - first),
-                 place(source[k + 2] - first), place(source[k + 3] - first), low, high)
-        k += 4
-    while k < len(source):
-        add(out, low, weight[source[k] - first], low, high - low, payload[k])
-        k += 1
-
-
-@kernel
+@bare_kernel
 def dense(
-    start, source, payload, first, pattern, runs, low, high, weight, part, column, out
+    start, source, payload, first, pattern, runs, low, high, weight, sums, part, column, out
 ):
     """Rows of spiking sources, cut to the runs of targets that each reaches.
 
     pattern  (n_sources,) whose runs are runs[p]:runs[p + 1] of low, high (targets)
     weight   (n_sources, n_targets)
+    sums     (n_targets,) int16 to work in
     part     first of the targets that are taken, and the one behind the last
     """
     n_sources, n = weight.shape
+    narrow = weight.itemsize == 1
     for frame in range(len(start) - 1):
         row = out[frame, column : column + n]
         begin, end = taken(source, start[frame], start[frame + 1], first, n_sources)
-        ones = plain(payload[begin:end])
+        ones = plain(payload, begin, end)
         while begin < end:
             own = pattern[source[begin] - first]
             stop = end if len(runs) == 2 else stretch(source, pattern, first, begin, end)
             for run in range(runs[own], runs[own + 1]):
                 i, j = max(low[run], part[0]), min(high[run], part[1])
-                if i < j:
-                    add_rows(row, weight, source[begin:stop], payload[begin:stop], first, i, j,
-                             ones)
+                if i >= j:
+                    continue
+                if ones and narrow:
+                    add_narrow(sums, weight, source, begin, stop, first, i, j, row)
+                elif ones:
+                    add_rows(row, weight, source, begin, stop, first, i, j)
+                else:
+                    for k in range(begin, stop):
+                        add(row, i, weight[source[k] - first], i, j - i, payload[k])
             begin = stop
 
 

@@ -1,53 +1,68 @@
 """Lists of spikes, frame by frame, out of arrays with a place for every neuron."""
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-from nmcompile.arithmetic.jit import kernel
+from nmcompile.arithmetic.jit import bare_kernel
 
-BLOCK = 16  # places that are looked at together
-
-
-@kernel
-def any_of(row, first):
-    """Whether one of a block's places of `row` is not zero."""
-    bits = row[first]
-    for i in range(first, first + np.uint64(BLOCK)):
-        bits |= row[i]
-    return bits != 0
+WORD = 64  # places whose marks are gathered in one word
+GATHER = 0x0102040810204080  # times eight bytes of 0 or 1: their bits, side by side in the top byte
 
 
-@kernel
-def listed(row, at, source, payload):
-    """List the spikes of `row` from `at` on; where they end. One place more may be written."""
-    to, block = np.uint64(at), np.uint64(BLOCK)
-    n = np.uint64(len(row))
-    for first in range(np.uint64(0), n, block):
-        end = first + block
-        if end > n or any_of(row, first):
-            for i in range(first, min(end, n)):
-                source[to] = i
-                payload[to] = row[i]
-                to += np.uint64(row[i] != 0)
+@intrinsic
+def trailing_zeros(context, word):
+    """How many of the lowest bits of a word that is not zero are 0: LLVM's cttz."""
+    def code(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+    return types.uint64(types.uint64), code
+
+
+@bare_kernel
+def turn(values, begin, out):
+    """Put steps of `values` (samples, steps, n) from `begin` on into `out` (steps, samples, n)."""
+    for sample in range(values.shape[0]):
+        for step in range(out.shape[0]):
+            row, to = values[sample, begin + step], out[step, sample]
+            for i in range(np.uint64(len(row))):
+                to[i] = row[i]
+
+
+@bare_kernel
+def listed(row, marks, words, at, source, payload):
+    """List the spikes of `row` from `at` on; where they end. See `fill`."""
+    to, eight = np.uint64(at), np.uint64(8)
+    for i in range(np.uint64(len(row))):
+        marks[i] = row[i] != 0
+    for word in range(np.uint64(len(words) // 8)):
+        bits = np.uint64(0)
+        for byte in range(eight):
+            each = words[word * eight + byte] * np.uint64(GATHER) >> np.uint64(56)
+            bits |= each << byte * eight
+        first = word * np.uint64(WORD)
+        while bits:
+            place = first + trailing_zeros(bits)
+            source[to], payload[to] = place, row[place]
+            to += np.uint64(1)
+            bits &= bits - np.uint64(1)
     return np.int64(to)
 
 
-@kernel
-def fill(values, begin, by_sample, start, source, payload):
-    """List the spikes of frames: step by step, within a step sample by sample.
+@bare_kernel
+def fill(rows, marks, words, start, source, payload):
+    """List the spikes of frames.
 
-    values   (steps, samples, n), or (samples, steps, n) if `by_sample`
-    begin    first step of `values` that is listed
+    rows     (frames, n) integers of any width
+    marks    (n rounded up to WORD,) uint8 of zeros, to work in; `words` are the same as uint64
     start    (frames + 1,) becomes where the list of each frame begins; start[0] is given
-    source, payload  int32, with room for a spike of every place and one more
+    source, payload  int32, with room for a spike of every place
     """
-    samples = values.shape[0] if by_sample else values.shape[1]
-    for frame in range(len(start) - 1):
-        step, sample = begin + frame // samples, frame % samples
-        row = values[sample, step] if by_sample else values[step, sample]
-        start[frame + 1] = listed(row, start[frame], source, payload)
+    for frame in range(len(rows)):
+        start[frame + 1] = listed(rows[frame], marks, words, start[frame], source, payload)
 
 
-@kernel
+@bare_kernel
 def add_lengths(start, samples, first, all_samples, ends):
     """Add the spikes of each frame of a lane to `ends` (frames + 1,) of all lanes, one behind it.
 
@@ -58,7 +73,7 @@ def add_lengths(start, samples, first, all_samples, ends):
         ends[whole + 1] += start[frame + 1] - start[frame]
 
 
-@kernel
+@bare_kernel
 def gather(start, source, payload, samples, first, all_samples, offset, at, sender, sent):
     """Put the spikes of each frame of a lane behind those that its frame has already.
 

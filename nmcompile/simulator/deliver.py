@@ -74,7 +74,7 @@ class DenseDelivery:
         """See `Delivery`."""
         to = self.reach
         kernels.dense(start, source, payload, self.first, to.own, to.start, to.low, to.high,
-                      self.weight, part, column, out)
+                      self.weight, np.empty(self.parts, np.int16), part, column, out)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

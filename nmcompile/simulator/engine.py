@@ -17,14 +17,15 @@ from nmcompile.ir.accumulate import by_sign
 from nmcompile.ir.neurons.base import Array, ChipNeuron, State, Stepper, accumulator_of
 from nmcompile.mapping import Frames, Mapping, Program
 from nmcompile.simulator import _deliver_kernels as kernels
+from nmcompile.simulator._spike_kernels import turn
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
 from nmcompile.simulator.order import groups_of
 from nmcompile.simulator.spikes import Spikes, gathered
 
 Sent = dict[str, Array]
-AT_ONCE = 1 << 20  # bytes of currents and spikes that a lane works on, about a cache of a core
+AT_ONCE = 1 << 21  # bytes of currents and spikes that a lane works on, about a cache of a core
 SPARSER = 8  # lines of an input, of which only the spikes are kept, that count as one neuron
-LANE = 32  # samples of a lane, at most
+LANE = 128  # samples of a lane, at most
 BLOCK = 128  # steps that all lanes run before their spikes are gathered, at most
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
 
@@ -95,13 +96,15 @@ class Engine:
                                 for a in _initial_state(p, 1).values())
 
     def run(
-        self, inputs: Sent, chip_steps: int, log: Log, hand_on: Callable[[Frames], bool],
-        disturb: Disturb | None = None,
+        self, inputs: Sent, chip_steps: int, log: Log,
+        hand_on: Callable[[Frames], bool] | None = None, disturb: Disturb | None = None,
     ) -> None:
         """Run a batch of samples from a reset chip.
 
-        inputs   name -> (samples, steps, *shape) int32 payloads; zero once these steps are over
-        hand_on  is given all that is sent, some steps at a time, in order; says whether to go on
+        inputs   name -> (samples, steps, *shape) integer payloads that 32 bits hold, best narrow
+                 ones; zero once these steps are over
+        hand_on  is given all that is sent, some steps at a time, in order; says whether to go on.
+                 None where nobody asks
         disturb  may change what the input or population of a name sends, (steps, samples, n) int32,
                  in place; it is told the first step and the first sample of the batch. Threads call
                  it, as they do `log`
@@ -121,6 +124,8 @@ class Engine:
             sizes = [node.size for node in self.network.nodes]
             for step, n in _blocks(chip_steps, steps):
                 _all([partial(lane.advance, step, n, log) for lane in lanes], each)
+                if hand_on is None:
+                    continue
                 sent = [(lane.samples.start, len(lane.samples), lane.sent) for lane in lanes]
                 if not hand_on(gathered(sent, sizes, samples, (step, n), partial(_all, pool=each))):
                     return
@@ -138,10 +143,12 @@ class _Lane:
         self.samples, self._engine, self._pool = samples, engine, pool
         self._inputs = [inputs[port.name][samples.start : samples.stop].reshape(
             n, -1, port.size) for port in network.inputs]
+        self._given = [np.empty((steps, n, values.shape[2]), values.dtype)
+                       for values in self._inputs]
         self._states = {p.name: _initial_state(p, n) for p in network.populations}
         heard = {node.name: max((p.delay for p in network.outgoing(node.name)), default=0)
                  for node in network.nodes}
-        self.sent = [Spikes(n, heard[node.name], steps) for node in network.nodes]
+        self.sent = [Spikes(n, node.size, heard[node.name], steps) for node in network.nodes]
         widest = max(layer.columns for layer in engine.layers.values())
         self._current = np.zeros(steps * n * widest, np.int32)
         self._spikes = np.zeros(steps * n * widest, np.int32)
@@ -154,15 +161,17 @@ class _Lane:
         for spikes in self.sent:
             spikes.forget()
         names = [port.name for port in self._engine.network.inputs]
-        for name, spikes, values in zip(names, self.sent, self._inputs, strict=False):
+        for name, spikes, values, turned in zip(
+                names, self.sent, self._inputs, self._given, strict=False):
+            given = turned[: max(0, min(steps, values.shape[1] - step))]
+            turn(values, step, given)
             if self._disturb is None:
-                spikes.add(values, step, steps, by_sample=True)
+                spikes.add(given, steps)
             else:
-                given = values[:, step : step + steps].swapaxes(0, 1)
                 entering = np.zeros((steps, *given.shape[1:]), np.int32)
                 entering[: len(given)] = given
                 self._disturb(name, step, self.samples.start, entering)
-                spikes.add(entering, 0, steps)
+                spikes.add(entering, steps)
         for group in self._engine.groups:
             for begin, n in _blocks(steps, group.steps or steps):
                 for name in group.populations:
@@ -186,7 +195,7 @@ class _Lane:
             log.add(name, step, self.samples.start, spikes, state)
         else:
             self._one_by_one(layer, step, held, current, spikes, log)
-        self.sent[layer.node].add(spikes, 0, steps)
+        self.sent[layer.node].add(spikes, steps)
 
     def _one_by_one(
         self, layer: Layer, step: int, held: int, current: Array, spikes: Array, log: Log

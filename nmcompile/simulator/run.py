@@ -106,7 +106,10 @@ class Run:
 
 
 class Samples(Protocol):
-    """Payloads of an input, (samples, steps, *shape) int32: an array, or what makes its parts."""
+    """Payloads of an input, (samples, steps, *shape): an array of integers, or what makes it.
+
+    Numbers are signed and have up to 32 bits; few bits are quickest.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,7 +130,7 @@ def simulate(
 ) -> Run:
     """Run every sample from a reset chip.
 
-    inputs    name -> (samples, steps, *shape) int32 payloads
+    inputs    name -> (samples, steps, *shape) payloads
     timing    the model of the chip's time; from counts alone if None
     record    variables to keep, as `records.wanted` reads them
     progress  told how many further steps of samples are done, of samples times `chip_steps`

@@ -22,23 +22,25 @@ class Spikes:
     are forgotten, and the memory is used again.
     """
 
-    def __init__(self, samples: int, delays: int, steps: int) -> None:
-        """The longest delay with which the node is heard, and the most steps that are added."""
+    def __init__(self, samples: int, size: int, delays: int, steps: int) -> None:
+        """Lines or neurons of the node, its longest delay, and the most steps that are added."""
         self._samples, self._delays = samples, delays
+        self._marks = np.zeros(-(-size // kernels.WORD) * kernels.WORD, np.uint8)
         self._start = np.zeros((delays + steps) * samples + 1, np.int64)
         self._first, self._frames = 0, 0  # step of the first frame; how many there are
         self.source, self.payload = np.empty(0, np.int32), np.empty(0, np.int32)
 
-    def add(self, values: Array, begin: int, steps: int, *, by_sample: bool = False) -> None:
-        """Add the next `steps` steps: steps `begin` on of `values`, which ends with silence.
+    def add(self, values: Array, steps: int) -> None:
+        """Add the next `steps` steps; those that `values` does not have are silent.
 
-        values  (steps, samples, n) int32, or (samples, steps, n) if `by_sample`
+        values  (up to `steps`, samples, n) integers, in C order
         """
-        given = max(0, min(steps, values.shape[1 if by_sample else 0] - begin))
-        here, added = self._frames, given * self._samples
+        rows = values.reshape(-1, values.shape[2])
+        here, added = self._frames, len(rows)
         start = self._start[here : here + added + 1]
-        self._reserve(int(start[0]) + added * values.shape[2] + 1)
-        kernels.fill(values, begin, by_sample, start, self.source, self.payload)
+        self._reserve(int(start[0]) + rows.size)
+        kernels.fill(rows, self._marks, self._marks.view(np.uint64), start, self.source,
+                     self.payload)
         self._frames += steps * self._samples
         self._start[here + added + 1 : self._frames + 1] = start[added]
 

@@ -71,9 +71,9 @@ def arrived(linear, axons, slices, payload, sources=None):
     """What `linear` brings to each target for each frame of payload (1, frames, n)."""
     projection = Projection(source="a", target="b", map=linear, delay=1, sources=sources,
                             format=SynapseFormat(bits=32))
-    _, frames, _ = payload.shape
-    lists = Spikes(1, 0, frames)
-    lists.add(payload, 0, frames, by_sample=True)
+    _, frames, size = payload.shape
+    lists = Spikes(1, size, 0, frames)
+    lists.add(payload.swapaxes(0, 1), frames)
     deliver = delivery(projection, axons, slices, linear.out_shape)
     n = int(np.prod(linear.out_shape))
     out = np.full((frames, n + 3), 7, np.int32)
@@ -156,28 +156,37 @@ def test_a_projection_from_some_of_its_source_takes_their_spikes_only(seed):
         arrived(linear, axons, slices, payload, (first, first + n)), wanted.astype(np.int32))
 
 
+@pytest.mark.parametrize("weight", [-128, 127])
+def test_rows_of_the_largest_weights_of_8_bits_add_up_however_many_spike(weight):
+    linear = Dense(weight=np.full((3, 1000), weight, np.int32), in_shape=(1000,), out_shape=(3,))
+    slices = cut(np.random.default_rng(0), (3,))
+    axons, _ = routed(linear.weight.T, slices, (3,), lambda *_: False)
+    everything = np.ones((1, 2, 1000), np.int32)
+    np.testing.assert_array_equal(arrived(linear, axons, slices, everything), weight * 1000)
+
+
 @settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_frames_hold_the_spikes_of_all_samples_however_samples_are_shared_out(seed):
     rng = np.random.default_rng(seed)
-    samples, steps, sizes = int(rng.integers(1, 7)), 9, [3, 40]
-    values = [(rng.random((samples, steps, n)) < 0.3) * rng.integers(1, 5, (samples, steps, n))
+    samples, steps, sizes = int(rng.integers(1, 7)), 9, [3, 64, 150]
+    values = [(rng.random((samples, steps, n)) < 0.3) * rng.integers(-99, 99, (samples, steps, n))
               for n in sizes]
-    values = [value.astype(np.int32) for value in values]
+    values = [value.astype(rng.choice([np.int8, np.int16, np.int32])) for value in values]
     first = 0
     lanes = []
     while first < samples:
         own = min(int(rng.integers(1, 4)), samples - first)
-        lists = [Spikes(own, 2, 4) for _ in sizes]
+        lists = [Spikes(own, size, 2, 4) for size in sizes]
         lanes.append((first, own, lists))
         first += own
     together = np.concatenate(values, axis=2)
     for begin in range(0, steps, 4):
         n = min(4, steps - begin)
         for low, own, lists in lanes:
-            lists[0].add(values[0][low : low + own], begin, n, by_sample=True)
-            lists[1].add(np.ascontiguousarray(
-                values[1][low : low + own, begin : begin + n].swapaxes(0, 1)), 0, n)
+            for one, value in zip(lists, values, strict=True):
+                one.add(np.ascontiguousarray(
+                    value[low : low + own, begin : begin + n].swapaxes(0, 1)), n)
         frames = gathered(lanes, sizes, samples, (begin, n),
                           lambda calls: [call() for call in calls])
         dense = np.zeros((n * samples, sum(sizes)), np.int32)

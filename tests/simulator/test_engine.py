@@ -97,9 +97,10 @@ def program():
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), samples=st.integers(1, 7), steps=st.integers(1, 12),
        lane=st.integers(1, 4), block=st.integers(1, 6), at_once=st.integers(1, 3000),
-       threads=st.integers(1, 3), worth=st.sampled_from([0, 1 << 18]))
-def test_spikes_and_states_do_not_depend_on_lanes_blocks_and_threads(
-        program, seed, samples, steps, lane, block, at_once, threads, worth):
+       threads=st.integers(1, 3), worth=st.sampled_from([0, 1 << 18]),
+       width=st.sampled_from([np.int8, np.int16, np.int32]))
+def test_spikes_and_states_do_not_depend_on_lanes_blocks_threads_and_how_inputs_are_kept(
+        program, seed, samples, steps, lane, block, at_once, threads, worth, width):
     rng = np.random.default_rng(seed)
     sent = {"in": (rng.random((samples, steps, 6)) < 0.4).astype(np.int32)}
     wanted = run_aligned(program.network, program.latency, sent).records
@@ -110,7 +111,7 @@ def test_spikes_and_states_do_not_depend_on_lanes_blocks_and_threads(
         patch.setattr(engine, "WORTH", worth)
         patch.setattr(engine, "threads", lambda: threads)
         states = simulate(program, sent, record=("spikes", "v", "u"))
-        plain = simulate(program, sent, record=("spikes",))
+        plain = simulate(program, {"in": sent["in"].astype(width)}, record=("spikes",))
     for name, record in wanted.items():
         for variable, values in record.items():
             np.testing.assert_array_equal(states.records[name][variable], values)

@@ -116,7 +116,7 @@ def measure(network: Network, activity: float) -> Rates:
     v, fired = np.zeros((1, target.size), np.int32)[0], np.zeros_like(out)
     updates = seconds(lambda: bare.update(v, out, fired, np.int32(3000), np.int32(500 << 6)))
     whole = seconds(lambda: engine.run(
-        {port.name: sent}, frames, Silent(), lambda frames: True))
+        {port.name: sent}, frames, Silent()))
     return Rates(bare=events / limit, ours=events / own, bare_step=(limit + updates) / frames,
                  step=whole / frames)
 

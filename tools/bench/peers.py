@@ -70,7 +70,7 @@ def ours(engine: Engine, program: Program, sent: np.ndarray) -> np.ndarray:
     for begin in range(0, len(sent), BATCH):
         batch = {"input": sent[begin : begin + BATCH]}
         log = Counted(last.name, counted[begin : begin + BATCH])
-        engine.run(batch, chip_steps, log, lambda frames: True)
+        engine.run(batch, chip_steps, log)
     return counted
 
 
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("lava", help="a Python with lava-nc")
     python = parser.parse_args().lava
     images, labels = digits(DIGITS)
-    sent = rate_code(images, STEPS)
+    sent = rate_code(images, STEPS).astype(np.int8)
     request = Request(path=FILE, sample=sent[:8].astype(np.float32))
     program = compile_stage(FRONTEND.load(request), load_target("loihi2")).program
     engine, floats = Engine(program), torch.from_numpy(sent[:BATCH].astype(np.float32))
