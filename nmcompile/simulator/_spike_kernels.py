@@ -1,22 +1,12 @@
 """Lists of spikes, frame by frame, out of arrays with a place for every neuron."""
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from nmcompile.arithmetic._bit_kernels import lowest_bit
 from nmcompile.arithmetic.jit import bare_kernel
 
 WORD = 64  # places whose marks are gathered in one word
 GATHER = 0x0102040810204080  # times eight bytes of 0 or 1: their bits, side by side in the top byte
-
-
-@intrinsic
-def trailing_zeros(context, word):
-    """How many of the lowest bits of a word that is not zero are 0: LLVM's cttz."""
-    def code(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-    return types.uint64(types.uint64), code
 
 
 @bare_kernel
@@ -42,7 +32,7 @@ def listed(row, marks, words, at, source, payload):
             bits |= each << byte * eight
         first = word * np.uint64(WORD)
         while bits:
-            place = first + trailing_zeros(bits)
+            place = first + np.uint64(lowest_bit(bits))
             source[to], payload[to] = place, row[place]
             to += np.uint64(1)
             bits &= bits - np.uint64(1)

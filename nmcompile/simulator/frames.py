@@ -6,7 +6,7 @@ import numpy as np
 
 from nmcompile.mapping import Frames
 
-BLOCK = 1 << 16  # spikes, or frames, after which a block is handed on
+BLOCK = 1 << 15  # spikes, or frames, after which a block is handed on
 
 
 class Collector:

@@ -102,8 +102,8 @@ def measure(network: Network, activity: float) -> Rates:
     events_of = np.asarray(program.mapping.axons[0].synapses, np.int64)
     frames = min(max(2, AT_ONCE // (8 * target.size)), BLOCK)
     sent = (np.random.default_rng(1).random((1, frames, port.size)) < activity).astype(np.int32)
-    lists = Spikes(1, 0, frames)
-    lists.add(sent, 0, frames, by_sample=True)
+    lists = Spikes(1, port.size, 0, frames)
+    lists.add(sent.swapaxes(0, 1), frames)
     start = lists.frames(0, frames)
     source = lists.source[: start[-1]]
     events = int(np.add.reduceat(np.append(events_of, 0), program.mapping.axons[0].start[:-1]
@@ -115,8 +115,7 @@ def measure(network: Network, activity: float) -> Rates:
                                       out))
     v, fired = np.zeros((1, target.size), np.int32)[0], np.zeros_like(out)
     updates = seconds(lambda: bare.update(v, out, fired, np.int32(3000), np.int32(500 << 6)))
-    whole = seconds(lambda: engine.run(
-        {port.name: sent}, frames, Silent()))
+    whole = seconds(lambda: engine.run({port.name: sent}, frames, Silent()))
     return Rates(bare=events / limit, ours=events / own, bare_step=(limit + updates) / frames,
                  step=whole / frames)
 

@@ -13,6 +13,7 @@ the ring, behind those of this one.
 
 import numpy as np
 
+from nmcompile.arithmetic._bit_kernels import lowest_bit
 from nmcompile.arithmetic.jit import bare_kernel
 
 DAYS = 1024
@@ -20,19 +21,6 @@ WORDS = DAYS // 64
 DAY, WAITING = DAYS + WORDS, DAYS + WORDS + 1
 RING = DAYS + WORDS + 2
 NONE = -1
-
-# Number of the lowest bit of a word: Leiserson, Prokop and Randall 1998, "Using de Bruijn sequences
-# to index a 1 in a computer word".
-DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-LOWEST = np.zeros(64, np.int64)
-LOWEST[[((int(DE_BRUIJN) << bit) % 2**64) >> 58 for bit in range(64)]] = np.arange(64)
-
-
-@bare_kernel
-def lowest_bit(word):
-    """Number of the lowest bit of `word`, a uint64 that is not 0."""
-    alone = word & (~word + np.uint64(1))
-    return LOWEST[np.int64((alone * DE_BRUIJN) >> np.uint64(58))]
 
 
 @bare_kernel

@@ -7,8 +7,9 @@ that comes to be first, and whose output cannot take before it asks, asks withou
 
 import numpy as np
 
+from nmcompile.arithmetic._bit_kernels import lowest_bit
 from nmcompile.arithmetic.jit import bare_kernel
-from nmcompile.simulator.cycle._calendar_kernels import WAITING, alone, lowest_bit, put, take
+from nmcompile.simulator.cycle._calendar_kernels import WAITING, alone, put, take
 from nmcompile.simulator.cycle._fields import (
     ABSOLUTE,
     ASKS,
