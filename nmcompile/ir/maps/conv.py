@@ -15,7 +15,7 @@ from nmcompile.ir.maps.grid import Grid
 from nmcompile.ir.neurons.base import Array
 
 Pair = tuple[int, int]
-CHUNK = 1 << 23  # elements of unfolded windows at a time
+CHUNK = 1 << 18  # elements of unfolded windows at a time, about a cache of a core
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +66,8 @@ class Conv:
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_out), as products with unfolded windows."""
-        rows = max(1, CHUNK // (prod(self.out_shape[1:]) * prod(self.weight.shape[1:])))
+        unfolded = prod(self.out_shape[1:]) * self.in_shape[0] * prod(self.weight.shape[2:])
+        rows = max(1, CHUNK // unfolded)
         parts = [self._apply(x[begin : begin + rows]) for begin in range(0, len(x), rows)]
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
@@ -80,26 +81,25 @@ class Conv:
             self, weight=np.ascontiguousarray(values.reshape(self.weight.shape)), grid=None)
 
     def windows(self, x: Array) -> Array:
-        """What each output place sees of `x` (n, n_in): a view (n, c_in, y, x, kernel y, x)."""
-        (pad_y, pad_x), (kernel_y, kernel_x) = self.padding, self.weight.shape[2:]
-        planes = np.pad(
-            x.reshape(-1, *self.in_shape), ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
-        )
+        """What each output place sees of `x` (n, n_in): a view (c_in, y, x, n, kernel y, x).
+
+        Rows of `x` lie behind each other, so that whole runs are copied where it is unfolded.
+        """
+        (pad_y, pad_x), (channels, height, width) = self.padding, self.in_shape
+        planes = np.zeros((channels, height + 2 * pad_y, width + 2 * pad_x, len(x)), x.dtype)
+        planes[:, pad_y : pad_y + height, pad_x : pad_x + width] = x.T.reshape(*self.in_shape, -1)
+        kernel_y, kernel_x = self.weight.shape[2:]
         reach = (self.dilation[0] * (kernel_y - 1) + 1, self.dilation[1] * (kernel_x - 1) + 1)
-        windows = sliding_window_view(planes, reach, (2, 3))
+        windows = sliding_window_view(planes, reach, (1, 2))
         return windows[
-            :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
+            :, :: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]
         ]
 
     def _apply(self, x: Array) -> Array:
-        kernels = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
-        parts = [
-            np.tensordot(window, kernel, ((1, 4, 5), (1, 2, 3)))
-            for window, kernel in zip(
-                np.split(self.windows(x), self.groups, 1), kernels, strict=True
-            )
-        ]
-        return np.moveaxis(np.concatenate(parts, -1), -1, 1).reshape(len(x), -1)
+        unfolded = self.windows(x).transpose(0, 4, 5, 1, 2, 3)
+        kernels = self.weight.reshape(self.groups, len(self.weight) // self.groups, -1)
+        sums = kernels @ unfolded.reshape(self.groups, kernels.shape[2], -1)
+        return np.ascontiguousarray(sums.reshape(-1, len(x)).T)
 
     def _extent(self, axis: int) -> int:
         kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1

@@ -62,7 +62,7 @@ def _rounded(
 def _patches(conv: Conv, inputs: Array) -> list[Array]:
     """For each group, the windows that its kernels saw (k, taps), evenly picked."""
     every = max(1, len(inputs) * conv.out_shape[1] * conv.out_shape[2] // PATCHES)
-    windows = np.moveaxis(conv.windows(inputs[::every]), 1, 3)
+    windows = conv.windows(inputs[::every]).transpose(3, 1, 2, 0, 4, 5)
     return [
         part.reshape(-1, part.shape[3] * part.shape[4] * part.shape[5])
         for part in np.split(windows, conv.groups, 3)
