@@ -50,7 +50,8 @@ class Changes:
 
 
 def joined(parts: list[Changes]) -> Changes:
-    """Changes one behind the other."""
+    """Changes one behind the other; none for no parts."""
+    parts = parts or [unchanged()[np.zeros(0, np.int64)]]
     return Changes(**{f.name: np.concatenate([getattr(part, f.name) for part in parts])
                       for f in fields(Changes)})
 
@@ -163,15 +164,13 @@ class Alone:
                 good = unequal(state, spikes, seen, sample, step) == 0
                 some, state = some[good], {k: v[good] for k, v in state.items()}
             kept.append(some)
-        return joined(kept) if kept else changes
+        return joined(kept)
 
     def fitting_step(
         self, changes: Changes, seen: dict[str, Array], place: tuple[int, int]
     ) -> Changes:
         """Those changes that give what is seen in one step, `place`, all before it as compiled."""
         sample, last = place
-        if len(changes) == 0:
-            return changes
         state = self.begin(1)
         for step in range(last):
             state, _ = self.advance(state, unchanged(), sample, step)
