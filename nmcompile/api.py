@@ -37,6 +37,7 @@ from nmcompile.report import Figures, mapping_figures
 from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
+from nmcompile.validate.run import Asked, validate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,6 +258,7 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 
 __all__ = [
     "BALANCES",
+    "Asked",
     "Build",
     "Compiled",
     "DataFile",
@@ -273,5 +275,6 @@ __all__ = [
     "read_data",
     "remap",
     "simulate",
+    "validate",
     "write_build",
 ]

@@ -16,9 +16,16 @@ from nmcompile import __version__
 from nmcompile.checks import Check
 from nmcompile.errors import NmcError, reading
 from nmcompile.files import read_json, why, write_json
+from nmcompile.ir import Network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
-from nmcompile.mapping.files import load_program, program_family, save_program
+from nmcompile.mapping.files import (
+    load_network,
+    load_program,
+    program_family,
+    save_network,
+    save_program,
+)
 from nmcompile.passes.partition import SHARED, TOLD
 from nmcompile.registry import backend
 from nmcompile.report import Figures, ReportFile, compiled_figures
@@ -26,6 +33,8 @@ from nmcompile.stages import Compiled
 
 ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
+REAL = "float.h5"  # the network before it was quantized, which validations may go by
+REAL_BYTES = 256 << 20  # of weights that are kept of it
 LONGEST_PART = 255  # bytes in one name of a path, as file systems have it
 
 
@@ -60,7 +69,7 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
         ],
     }
     figures = compiled_figures(compiled.program, compiled.demand, compiled.checks)
-    return _write(folder, compiled.program, figures, told)
+    return _write(folder, compiled.program, figures, told, compiled.real)
 
 
 def write_remapped(
@@ -76,13 +85,18 @@ def write_remapped(
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
     kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
     told["notes"] = [*kept, *notes]
-    return _write(folder, program, figures, told)
+    return _write(folder, program, figures, told, real_network(build))
 
 
-def _write(folder: Path, program: Program, figures: Figures, told: dict[str, Any]) -> Build:
+def _write(
+    folder: Path, program: Program, figures: Figures, told: dict[str, Any], real: Network | None
+) -> Build:
     """Write the folder; `told` is the manifest without what the folder itself adds."""
     with replaced_folder(folder) as fresh:
         save_program(program, fresh / PROGRAM)
+        if real is not None and sum(
+                p.map.weights().nbytes for p in real.projections) <= REAL_BYTES:
+            save_network(real, fresh / REAL)
         (fresh / CONFIG).mkdir()
         described = backend(program.target.family).emit(program, fresh / CONFIG)
         write_json(fresh / REPORT, figures)
@@ -116,6 +130,20 @@ def read_build(folder: Path) -> Build:
     if names != [node.name for node in program.network.nodes]:
         raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def real_network(build: Build) -> Network | None:
+    """The network in real numbers that `build` was quantized from; None where it is not kept.
+
+    That of a large network is not, nor that of a program compiled from its integers.
+    """
+    digest, path = build.manifest["sha256"].get(REAL), build.folder / REAL
+    if digest is None:
+        return None
+    if not path.is_file() or digest != _hash(path):
+        raise NmcError(str(build.folder), f"{REAL} is not the file that {MANIFEST} tells of",
+                       "Compile the model again.")
+    return load_network(path)
 
 
 @contextmanager
@@ -163,7 +191,7 @@ def _swap(fresh: Path, folder: Path) -> None:
     folder.replace(old)
     fresh.replace(folder)
     for kept in sorted(old.iterdir()):
-        if kept.name not in (PROGRAM, MANIFEST, REPORT, CONFIG):
+        if kept.name not in (PROGRAM, MANIFEST, REPORT, CONFIG, REAL):
             kept.replace(folder / kept.name)
     shutil.rmtree(old.parent)
 

@@ -86,7 +86,7 @@ def compile_stage(
                  default: the sample that the model was traced on
     keep         is given the name of each pass that ends, and its result
     """
-    options = options or Options()
+    options, real = options or Options(), None
     if isinstance(stage, CutStage):
         _require_uncut(options)
     if isinstance(stage, Traced):
@@ -94,6 +94,7 @@ def compile_stage(
         stage = lower_traced(stage, target, calibration, options, progress)
     if isinstance(stage, RealStage):
         keep("lower", stage)
+        real = stage.network
         stage = integer_stage(quantize_stage(stage, target, options, progress))
     backend, asked = backend_of(target.family), None
     if isinstance(stage, IntegerStage):
@@ -117,7 +118,7 @@ def compile_stage(
     program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=(*integer.notes, *told_of_sharing(whole.together)))
+                    notes=(*integer.notes, *told_of_sharing(whole.together)), real=real)
 
 
 def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:

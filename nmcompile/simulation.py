@@ -87,7 +87,8 @@ def simulate(
     is written.
     """
     _require_files(build, output, timeline, record)
-    sent = _sent(build.program, data, where, steps=steps, encoding=encoding, seed=seed)
+    sent = sent_by(build.program, inputs_of(
+        build.program, data, where, steps=steps, encoding=encoding, seed=seed))
     wrong = parse_perturbation(perturb, seed) if perturb else None
     program = _noisy(build.program, wrong)
     model, exit_at = timing_of(program, timing), _exit(build, exit_confidence, exit_scale)
@@ -137,17 +138,23 @@ def _require_files(
         require_run_file(output, build.program.network, record)
 
 
-def _sent(
-    program: Program, data: DataFile, where: str, *, steps: int | None, encoding: Encoding | None,
-    seed: int,
-) -> dict[str, Samples]:
+def inputs_of(
+    program: Program, data: DataFile, where: str, *, steps: int | None = None,
+    encoding: Encoding | None = None, seed: int = 0,
+) -> dict[str, Encoded]:
+    """The user's data as inputs of a program, in real numbers; NmcError for what it cannot take."""
     network = program.network
     choices.require_labels(network, data, where)
     values = encoded(data.x, network, steps=steps, encoding=encoding, seed=seed, where=where)
     port = network.inputs[0]
     choices.require_payload(port, values[port.name], program.target, where)
     choices.require_reach(port, values[port.name], where)
-    return {p.name: _Payloads(p, values[p.name]) for p in network.inputs}
+    return values
+
+
+def sent_by(program: Program, values: dict[str, Encoded]) -> dict[str, Samples]:
+    """What the inputs send, in the chip's integers."""
+    return {p.name: _Payloads(p, values[p.name]) for p in program.network.inputs}
 
 
 class _Payloads:

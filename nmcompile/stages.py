@@ -97,13 +97,17 @@ class CutStage:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compiled:
-    """A program with the figures of its making."""
+    """A program with the figures of its making.
+
+    real  the network in real numbers that was quantized; None where it is not known any more
+    """
 
     program: Program
     checks: tuple[Check, ...]
     layer_errors: tuple[LayerError, ...]
     demand: Demand
     notes: tuple[str, ...]
+    real: Network | None = None
 
 
 Stage = Traced | RealStage | IntegerStage | CutStage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import (
@@ -50,6 +50,9 @@ class LoihiAdaptive:
     state_names: ClassVar[tuple[str, ...]] = ("u", "v", "theta", "r")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "du": ("decay",), "dv": ("decay",), "dtheta": ("decay",), "dr": ("decay",),
+        "threshold": ("threshold",), "threshold_step": ("threshold",), "bias_mantissa": ("bias",)}
 
     du: Array
     dv: Array

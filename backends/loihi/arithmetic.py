@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,12 @@ class LoihiNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("u", "v")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "du": ("decay",), "dv": ("decay",),
+        "threshold": ("threshold",), "inclusive": ("threshold",),
+        "edges": ("saturation", *EDGES), "v_min_exponent": ("saturation",),
+        "v_max_exponent": ("saturation",), "reset": ("reset",), "subtract_late": ("reset",),
+        "refractory": ("refractory",), "bias_mantissa": ("bias",)}
 
     du: Array
     dv: Array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from nmcompile_backends.loihi.arithmetic import DECAY_BITS, STATE_BITS, STATE_SHIFT
@@ -39,6 +39,8 @@ class LoihiResonator:
     state_names: ClassVar[tuple[str, ...]] = ("re", "v")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "sin_decay": ("decay",), "cos_decay": ("decay",), "threshold": ("threshold",)}
     currents: ClassVar[int] = 2
 
     sin_decay: Array

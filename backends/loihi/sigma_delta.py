@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class LoihiSigmaDelta:
     state_names: ClassVar[tuple[str, ...]] = ("sigma", "v", "residue")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "threshold": ("threshold",), "offset": ("bias",)}
 
     threshold: Array
     offset: Array

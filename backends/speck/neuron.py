@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from nmcompile_backends.speck.cores import STATE_MAX, STATE_MIN
@@ -43,6 +43,9 @@ class SpeckNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "leak": ("bias",), "threshold": ("threshold",), "v_min": ("saturation",),
+        "reset": ("reset",)}
 
     threshold: Array
     v_min: Array = field(default_factory=lowest)

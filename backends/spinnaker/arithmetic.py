@@ -10,7 +10,7 @@ saturation (c_main_neurons.c, `sum`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from nmcompile_backends.spinnaker.accum import FRACTION_BITS, LIMITS, decayed, product, wrapped
@@ -71,6 +71,10 @@ class SpinnakerNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("exc", "inh", "v")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "decay": ("decay",), "exc_decay": ("decay",), "inh_decay": ("decay",),
+        "threshold": ("threshold",), "v_reset": ("reset",), "refractory": ("refractory",),
+        "i_offset": ("bias",)}
     currents: ClassVar[int] = 2
 
     v_rest: Array

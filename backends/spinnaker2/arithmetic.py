@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class Spinnaker2Neuron:
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "decay": ("decay",), "threshold": ("threshold",), "reset": ("reset",),
+        "v_reset": ("reset",), "offset": ("bias",)}
 
     decay: Array
     threshold: Array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class TrueNorthNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "leak": ("decay",), "reversal": ("decay",), "settles": ("decay",),
+        "threshold": ("threshold",), "floor": ("saturation",), "saturates": ("saturation",),
+        "reset": ("reset",), "reset_value": ("reset",)}
     copies: ClassVar[int] = AXONS_PER_LINE  # each sends to one axon
 
     leak: Array

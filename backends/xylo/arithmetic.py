@@ -7,7 +7,7 @@ XyloIAFNeuron.cpp and XyloLayer.cpp, named below as neuron and layer).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -57,6 +57,9 @@ class XyloNeuron:
     state_names: ClassVar[tuple[str, ...]] = ("u", "u2", "v")
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
+    rules: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "dash_syn": ("decay",), "dash_mem": ("decay",), "threshold": ("threshold",),
+        "bias": ("bias",)}
 
     dash_syn: Array
     dash_mem: Array

@@ -17,6 +17,7 @@ VERBS = {
     "check": "Say whether a network fits a target, without writing anything.",
     "map": "Show how a build lies on its chip, or place it anew.",
     "simulate": "Run a compiled network on the model of its chip.",
+    "validate": "Run a build on a device: what differs from it, where first, and why.",
     "noc": "Replay packets on a mesh of routers, cycle by cycle.",
     "report": "Show the figures of a build.",
     "inspect": "Show the network in a model file or a build.",

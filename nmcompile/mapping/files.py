@@ -9,7 +9,16 @@ import h5py
 
 from nmcompile.errors import NmcError, reading
 from nmcompile.hdf5 import require_plain
-from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat, SynapseFormat
+from nmcompile.ir import (
+    Input,
+    Network,
+    Output,
+    Population,
+    Projection,
+    SpikeFormat,
+    SynapseFormat,
+    verify,
+)
 from nmcompile.ir.maps import MAPS, Grid
 from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Faults, Mapping, Program, Slices
@@ -18,7 +27,7 @@ from nmcompile.mapping.verify import verify_program
 from nmcompile.target import Target
 from nmcompile.values_file import read_value, write_value
 
-FORMAT = "nmcompile-program-2"
+FORMAT, NETWORK = "nmcompile-program-2", "nmcompile-network-1"
 VALUES = (
     Network,
     Input,
@@ -51,6 +60,24 @@ def save_program(program: Program, path: Path) -> None:
         file.attrs["latency"] = json.dumps(program.latency)
         write_value(file, "network", program.network)
         write_value(file, "mapping", program.mapping)
+
+
+def save_network(network: Network, path: Path) -> None:
+    """Write a network in real numbers to `path`."""
+    with h5py.File(path, "w", libver="v110", track_order=True) as file:
+        file.attrs["format"] = NETWORK
+        write_value(file, "network", network)
+
+
+def load_network(path: Path) -> Network:
+    """The network in real numbers in `path`."""
+    classes = {cls.__name__: cls for cls in VALUES}
+    with reading(str(path), *OTHER), h5py.File(path, "r") as file:
+        require_plain(path, file)
+        if file.attrs.get("format") != NETWORK:
+            raise NmcError(str(path), f"is not a {NETWORK} file", OTHER[1])
+        network: Network = verify(read_value(file["network"], classes))
+        return network
 
 
 def load_program(path: Path, neurons: tuple[type, ...]) -> Program:

@@ -19,7 +19,7 @@ from nmcompile.simulator.exits import Exit, Exits
 from nmcompile.simulator.interrupts import heard
 from nmcompile.simulator.packets import fast_timing
 from nmcompile.simulator.perturb import Disturbance, Perturbation
-from nmcompile.simulator.records import Memory, Records, wanted
+from nmcompile.simulator.records import Memory, Records, Wanted, wanted
 
 BATCH = 256  # samples that run at once, at most
 STATES = 1 << 30  # bytes that the samples which run at once keep, if they are several
@@ -124,7 +124,7 @@ def simulate(
     inputs: Mapping[str, Samples],
     *,
     timing: Timing | None = None,
-    record: tuple[str, ...] = (),
+    record: tuple[str, ...] | Wanted = (),
     modes: Modes = Modes(),
     progress: Progress = lambda frames: None,
 ) -> Run:
@@ -132,14 +132,15 @@ def simulate(
 
     inputs    name -> (samples, steps, *shape) payloads
     timing    the model of the chip's time; from counts alone if None
-    record    variables to keep, as `records.wanted` reads them
+    record    variables to keep, by population, or as `records.wanted` reads them
     progress  told how many further steps of samples are done, of samples times `chip_steps`
 
     Raises NmcError where there is nothing of what is to be kept, and Interrupted on Ctrl-C.
     """
     samples, steps = next(iter(inputs.values())).shape[:2]
     records = modes.records or Memory()
-    records.open(program.network, wanted(program.network, record), samples, steps)
+    asked = record if isinstance(record, dict) else wanted(program.network, record)
+    records.open(program.network, asked, samples, steps)
     engine, batches = Engine(program), []
     lines, model = sum(port.size for port in program.network.inputs), timing or fast_timing(program)
     held = engine.sample_bytes + LINE * lines * steps + getattr(model, "sample_bytes", 0)

@@ -97,6 +97,8 @@ class ChipNeuron(Neuron, Protocol):
     A model whose core keeps registers once for all neurons in which they are the same has a method
     `profiles` (see `profiles_of`).
 
+    A model may have an attribute `rules` (see `rules_of`).
+
     A model has a method `splitter` where a neuron of the chip sends to few cores: it gives a neuron
     that spikes in the step in which a spike arrives with weight 1, and the format of that weight.
     That neuron's class has `splits` true. Where a line takes neurons of a core that fire alike,
@@ -131,6 +133,17 @@ def is_splitter(neuron: Neuron) -> bool:
 def copies_of(neuron: Neuron) -> int:
     """How many neurons of a core a line takes that a neuron feeds; 0 where it takes none."""
     return int(getattr(neuron, "copies", 0))
+
+
+def rules_of(neuron: Neuron) -> dict[str, tuple[Any, ...]]:
+    """What registers of `neuron` decide, by their names: what may be wrong on a device.
+
+    The first of each is the rule: decay, threshold, saturation, reset, refractory or bias. Behind
+    it are the values that the register may have; none: it may be one more or less, or the other of
+    two, or another of an enumeration.
+    """
+    found: dict[str, tuple[Any, ...]] = getattr(neuron, "rules", {})
+    return found
 
 
 def profiles_of(neuron: Neuron) -> dict[str, tuple[tuple[Array, ...], ...]]:

@@ -1,0 +1,132 @@
+"""A validation on a terminal: distances, measured figures, and the first difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nmcompile.cli._render import si
+
+Figures = dict[str, Any]
+
+
+def print_validation(figures: Figures) -> None:
+    """What differs by population, decisions, latency, energy, and where it begins and why."""
+    click.echo(f"device    {figures['device']}, against {figures['against']}, target "
+               f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
+    _decisions(figures["decisions"])
+    _measured(figures)
+    _populations(figures)
+    if figures["not_readable"]:
+        click.echo(f"silent    the device tells no spikes of {', '.join(figures['not_readable'])}")
+    for limit in figures["limits"]:
+        word = "above" if limit["exceeded"] else "within"
+        click.echo(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")
+    if figures["divergence"] is None:
+        click.echo("equal     all that the device tells is what was compiled"
+                   if figures["against"] != "float" else "equal     no spike differs")
+    else:
+        _divergence(figures["divergence"])
+
+
+def _decisions(decisions: Figures) -> None:
+    parts = [f"{100 * decisions[key]:.2f} % {words}" for key, words in (
+        ("accuracy_reference", "by the reference"), ("accuracy_device", "on the device"),
+        ("equal", "of decisions are equal")) if decisions[key] is not None]
+    if parts:
+        click.echo(f"accuracy  {', '.join(parts)}")
+
+
+def _measured(figures: Figures) -> None:
+    latency, energy = figures["latency_s"], figures["energy_j"]
+    if latency is not None:
+        click.echo(f"latency   measured {si(latency['measured'], 's')} a sample, predicted "
+                   f"{si(latency['predicted'], 's')}")
+    if energy is not None:
+        click.echo(f"energy    measured {si(energy['measured'], 'J')} a sample, predicted "
+                   f"{si(energy['predicted'], 'J')}")
+    if figures["boundary"]:
+        click.echo(f"boundary  {figures['boundary']}")
+
+
+def _populations(figures: Figures) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    variables = sorted({v for row in figures["populations"] for v in row["states"]})
+    columns = ["population", "spikes", "on device", "differ", "share", "count", "van Rossum",
+               "Victor-Purpura", *(f"{v} differ" for v in variables)]
+    for column in columns:
+        table.add_column(column, justify="left" if column == "population" else "right")
+    for row in figures["populations"]:
+        cells = [escape(row["name"]), f"{row['spikes_reference']:,}", f"{row['spikes_device']:,}",
+                 f"{row['differing']:,}", f"{100 * row['share']:.3g} %"]
+        cells += [f"{row[name]['mean']:.4g}" for name in ("count", "van_rossum", "victor_purpura")]
+        cells += [_state(row["states"].get(v)) for v in variables]
+        table.add_row(*cells)
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _state(state: Figures | None) -> str:
+    if state is None:
+        return ""
+    return f"{state['differing']:,}" + (f" (up to {state['largest']:g})" if state["differing"]
+                                        else "")
+
+
+def _divergence(found: Figures) -> None:
+    what = "spikes" if found["variable"] == "spikes" else f"state {found['variable']}"
+    click.echo(f"first     sample {found['sample']}, step {found['step']}, population "
+               f"{found['population']}, neuron {found['neuron']}: {what}")
+    click.echo(f"          spikes {_pair(found['spikes'])}"
+               + "".join(f", {name} {_pair(v)}" for name, v in found["states"].items()))
+    if found["states_before"]:
+        before = ", ".join(f"{name} {_pair(v)}" for name, v in found["states_before"].items())
+        click.echo(f"before    {before}")
+    _incoming(found)
+    _explanations(found)
+    if found["beside"]:
+        click.echo(f"beside    {', '.join(found['beside'])} do not do what was compiled either, "
+                   "for what was sent to them")
+
+
+def _pair(sides: Figures) -> str:
+    ours, theirs = sides["reference"], sides["device"]
+    if theirs is None:
+        return f"{ours} (not told by the device)"
+    return f"{ours} and {theirs} on the device" if ours != theirs else f"{ours}"
+
+
+def _incoming(found: Figures) -> None:
+    rows = found["incoming"]
+    if not rows:
+        click.echo("arriving  nothing in this step")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for column in ("arriving", "from neuron", "payload", "weight"):
+        table.add_column(column, justify="left" if column == "arriving" else "right")
+    for row in rows:
+        told = " (by the reference)" if row["assumed"] else ""
+        table.add_row(escape(row["projection"]) + told, f"{row['source']:,}",
+                      f"{row['payload']:,}", f"{row['weight']:,}")
+    Console(width=None if Console().is_terminal else 160).print(table)
+    if found["incoming_left_out"]:
+        click.echo(f"          and {found['incoming_left_out']:,} more")
+
+
+def _explanations(found: Figures) -> None:
+    if not found["explanations"]:
+        click.echo("rule      none of the rules that were tried gives more of what was seen"
+                   if found["differing"] else "rule      not sought, or what was sent to the "
+                   "population explains it")
+    for i, one in enumerate(found["explanations"]):
+        left = (f"explains all {found['differing']:,} differences of the population in "
+                f"{found['samples']} samples" if one["differing"] == 0 else
+                f"leaves {one['differing']:,} of {found['differing']:,} differences open")
+        alike = f"; {one['alike'] - 1:,} others like it do as much" if one["alike"] > 1 else ""
+        click.echo(f"{'rule      ' if i == 0 else 'or        '}{one['rule']}: {one['text']}: "
+                   f"{left}{alike}")
+    if found["explanations_left_out"]:
+        click.echo(f"          and {found['explanations_left_out']} more")

@@ -1,0 +1,96 @@
+"""`nmc validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nmcompile.errors import NmcError
+
+
+@click.command("validate")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--device", required=True, metavar="NAME[:ADDRESS]",
+              help="What runs the build: sim, lava, xylosim, file:RECORDING, or one of a package.")
+@click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
+              help="Options of the device.")
+@click.option("--input", "data", required=True, type=click.Path(path_type=Path),
+              help="Data: .npz with x and labels y, .npy, .pt.")
+@click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
+@click.option("--encode", "encoding", type=click.Choice(["direct", "rate", "latency"]),
+              help="How values become spikes; without it they are sent as they are.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of --encode rate.")
+@click.option("--against", default="sim", show_default=True, metavar="sim|integer|float",
+              help="The compiled program simulated, its integer network, or the float network.")
+@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
+@click.option("--batch", type=click.IntRange(1), help="Samples that are run and kept at once.")
+@click.option("--tau", type=float, default=10.0, show_default=True,
+              help="Time constant of van Rossum's distance in steps.")
+@click.option("--cost", type=float, default=0.1, show_default=True,
+              help="Victor and Purpura's cost q of moving a spike by one step.")
+@click.option("--fail-above", "limits", multiple=True, metavar="X|NAME=X,...",
+              help="Exit code 1 above X: spikes (a share), count, van-rossum, victor-purpura, "
+                   "states, decisions, accuracy.")
+@click.option("--resume", is_flag=True, help="Go on with a run that did not end.")
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="Run file (.npz) of what the device gave.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    folder: Path,
+    device: str,
+    options: tuple[str, ...],
+    data: Path,
+    steps: int | None,
+    encoding: str | None,
+    seed: int,
+    against: str,
+    samples: int | None,
+    batch: int | None,
+    tau: float,
+    cost: float,
+    limits: tuple[str, ...],
+    resume: bool,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the build in DIR on a device and hold it against what was compiled."""
+    from nmcompile import api
+    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._render import print_json
+    from nmcompile.cli._validate_tables import print_validation
+    from nmcompile.device import Place
+    from nmcompile.files import require_apart
+    from nmcompile.validate.comparison import Metric
+    from nmcompile.validate.limits import parse_limits
+
+    require_apart({"--input": data, "-o": output})
+    name, _, address = device.partition(":")
+    place = Place(address=address, options=_options(options))
+    asked = api.Asked(
+        steps=steps, encoding=encoding,  # type: ignore[arg-type]
+        seed=seed, against=against, samples=samples, batch=batch,
+        metric=Metric(tau=tau, cost=cost), limits=parse_limits(limits), resume=resume,
+        output=output)
+    build, values = api.read_build(folder), api.read_data(data)
+    with steps_bar("validate") as advance:
+        figures = api.validate(build, values, name, place=place, asked=asked, progress=advance,
+                               where=str(data))
+    if as_json:
+        print_json(figures)
+    else:
+        print_validation(figures)
+    return int(any(limit["exceeded"] for limit in figures["limits"]))
+
+
+def _options(given: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE of each, by name."""
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name or name in found:
+            raise NmcError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
+        found[name] = value
+    return found

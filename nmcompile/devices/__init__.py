@@ -1,0 +1,1 @@
+"""Devices that need no chip: the simulator, and recordings of any laboratory."""

@@ -1,0 +1,1 @@
+"""A device held against what was compiled for it."""

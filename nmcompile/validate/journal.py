@@ -1,0 +1,100 @@
+"""What a device gave, batch by batch, in a folder beside the build, so that nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nmcompile.device import Recording, Wanted
+from nmcompile.errors import NmcError, reading
+from nmcompile.files import read_json, replaced_file, write_json, writing
+from nmcompile.ir.neurons.base import Array
+
+RUN = "run.json"
+MEASURED = ("step_s", "sample_s", "energy_j")
+BOUNDARY = "boundary"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Journal:
+    """A folder with `run.json`, which says what ran, and an .npz for each batch that is done.
+
+    run  what must be equal for a run to go on: program, input, seed, steps, device, batches
+    """
+
+    folder: Path
+    run: dict[str, Any]
+
+    def begin(self, resume: bool) -> None:
+        """Make the folder, or go on in it. Raises NmcError where it holds another run."""
+        if not self.folder.exists():
+            with writing(self.folder):
+                self.folder.mkdir()
+            write_json(self.folder / RUN, self.run)
+            return
+        if not (self.folder / RUN).is_file():
+            raise NmcError(str(self.folder), f"holds no {RUN}", "Move it away.")
+        before = read_json(self.folder / RUN)
+        if not resume:
+            raise NmcError(str(self.folder), "holds a run that did not end",
+                           "Add --resume to go on with it, or remove the folder.")
+        if before != self.run:
+            other = [name for name in self.run
+                     if not isinstance(before, dict) or before.get(name) != self.run[name]]
+            raise NmcError(str(self.folder), "is of another run: it differs in "
+                           f"{', '.join(other) or 'its fields'}",
+                           "Give the same build, input and options, or remove the folder.")
+
+    def has(self, first: int) -> bool:
+        """Whether the batch that begins with sample `first` is there."""
+        return self._path(first).is_file()
+
+    def put(self, first: int, recording: Recording) -> None:
+        """Keep a batch: whole or not at all."""
+        with replaced_file(self._path(first)) as fresh, fresh.open("wb") as file:
+            np.savez_compressed(file, **dict(_arrays(recording)))
+
+    def get(self, first: int, wanted: Wanted) -> Recording:
+        """A batch that was kept; NmcError where it lacks what is wanted."""
+        path = self._path(first)
+        with reading(str(path), hint="Remove it: the batch is run again."):
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            variables = {name: {v: arrays[f"{name}/{v}"] for v in variables}
+                         for name, variables in wanted.items()}
+            return Recording(
+                variables=variables, boundary=str(arrays[BOUNDARY]),
+                **{name: arrays.get(name) for name in MEASURED})
+
+    def remove(self) -> None:
+        """Throw it away: what it holds is told, or in the user's file."""
+        with writing(self.folder):
+            shutil.rmtree(self.folder)
+
+    def _path(self, first: int) -> Path:
+        return self.folder / f"{first:09d}.npz"
+
+
+def write_recordings(path: Path, recordings: list[Recording]) -> None:
+    """Write what a device gave as a run file, `<population>/<variable>` (samples, steps, ...)."""
+    parts = [dict(_arrays(recording)) for recording in recordings]
+    arrays = {name: np.concatenate([part[name] for part in parts])
+              for name in parts[0] if name != BOUNDARY}
+    with replaced_file(path) as fresh, fresh.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def _arrays(recording: Recording) -> Iterator[tuple[str, Array]]:
+    for population, variables in recording.variables.items():
+        for name, values in variables.items():
+            yield f"{population}/{name}", values
+    for name in MEASURED:
+        values = getattr(recording, name)
+        if values is not None:
+            yield name, values
+    yield BOUNDARY, np.array(recording.boundary)

@@ -1,0 +1,244 @@
+"""Explanations by what arrives: a weight, the delay of a projection, a spike lost on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from nmcompile.ir import SynapseFormat
+from nmcompile.ir.maps import Conv
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping.capacity import slice_of_neurons
+from nmcompile.registry import backend
+from nmcompile.validate.alone import ALWAYS, Alone, Changes, joined
+from nmcompile.validate.evidence import Link, moved, silenced
+from nmcompile.validate.explanations import Case, Explanation
+from nmcompile.validate.replay import SPIKES, replay
+
+MOST_VALUES = 512  # of a weight that are tried where only spikes are seen
+MOST_FITTING = 20_000  # alternatives that are held against the whole recording
+MOST_NEURONS = 8  # that share a weight and are asked which of its values they had
+NOWHERE = -1
+MOST_WHOLE = 12  # of these, the best that are held against the whole population
+
+
+def delays(case: Case) -> Iterator[Explanation]:
+    """A projection takes one step more or less."""
+    for number in sorted({link.number for link in case.links}):
+        for by in (1, -1):
+            links = moved(case.links, number, by)
+            delay = min(link.delay for link in links if link.number == number)
+            left = int(case.left(replay(case.population, links), delay).sum())
+            projection = case.evidence.network.projections[number]
+            yield Explanation(
+                rule="delay", differing=left, tried=2 * len(case.links),
+                text=f"{projection.name} takes {projection.delay + by} steps, not "
+                     f"{projection.delay}",
+                place=case.here(projection=projection.name, delay=projection.delay + by))
+
+
+def weights(case: Case) -> Iterator[Explanation]:
+    """One weight is another one, wherever it is used."""
+    tried = joined([part for number in range(len(case.links))
+                    for part in _other_weights(case, number)])
+    best, left = _best(case, tried)
+    if best is None:
+        return
+    best = _shared(case, best)
+    alike, best = len(best), best[:MOST_WHOLE]
+    found = []
+    for i in range(len(best)):
+        shared = isinstance(case.links[int(best.link[i])].projection.map, Conv)
+        found.append((_left_by_weight(case, best[np.array([i])]) if shared
+                      else case.with_own(left), i))
+    everyone, i = min(found)
+    yield _weight(case, best[np.array([i])], everyone, (len(tried), alike))
+
+
+def lost(case: Case) -> Iterator[Explanation]:
+    """A spike on its way was lost, or came twice."""
+    for times, rule, text in ((0, "lost spike", "did not arrive"),
+                              (2, "double spike", "arrived twice")):
+        tried = joined([part for number in range(len(case.links))
+                        for part in _other_spikes(case, number, times)])
+        best, left = _best(case, tried)
+        if best is None:
+            continue
+        alike, best = len(best), best[:MOST_WHOLE]
+        found = [(*_scope(case, best[np.array([i])], times, left), i) for i in range(len(best))]
+        everyone, where, i = min(found)
+        link, source = case.links[int(best.link[i])], int(best.source[i])
+        neuron, step = link.name_of(source), int(best.step[i])
+        place = case.here(projection=link.projection.name, source=neuron, step=step,
+                          sample=int(best.sample[i]), neuron=case.neuron)
+        yield Explanation(
+            rule=rule, differing=everyone, tried=len(tried), alike=alike, place=place,
+            text=f"the spike of {link.projection.source} neuron {neuron} that was due in step "
+                 f"{step} of sample {int(best.sample[i])} {text} {where}")
+
+
+def _shared(case: Case, best: Changes) -> Changes:
+    """Those of `best` that leave fewest values open of other neurons with the same weight."""
+    others = np.argsort(-case.wrong, kind="stable")[: np.count_nonzero(case.wrong)]
+    for other in [int(n) for n in others if n != case.neuron][:MOST_NEURONS]:
+        if len(best) <= 1 or not any(isinstance(link.projection.map, Conv) for link in case.links):
+            return best
+        there = Alone(case.population, case.links, other)
+        source = {(i, place, int(weight)): int(source) for i in range(len(case.links))
+                  for place, sources, weights_ in there.synapses(i)
+                  for source, weight in zip(sources, weights_, strict=True)}
+        keys = zip(best.link.tolist(), best.current.tolist(), best.number.tolist(), strict=True)
+        at = np.array([source.get(key, NOWHERE) for key in keys])
+        moved_ = replace(best, source=np.maximum(at, 0), delta=np.where(at < 0, 0, best.delta))
+        seen = {name: values[:, :, other] for name, values in case.seen.items()}
+        left = there.differing(moved_, seen)
+        best = best[left == left.min()]
+    return best
+
+
+def _best(case: Case, tried: Changes) -> tuple[Changes | None, int]:
+    """The changes that leave fewest of the neuron's values open, and how many that is.
+
+    Where states are seen, a change shows in the step in which it acts, and what is seen of that
+    step chooses among the changes; else all that leads to the first difference does.
+    """
+    if len(tried) == 0:
+        return None, 0
+    sample, step, _ = case.place
+    fitting = tried[:0] if not case.states else case.alone.fitting_step(
+        tried[(tried.step == step) | (tried.step == ALWAYS)], case.own, (sample, step))
+    if len(fitting) == 0:
+        fitting = case.alone.fitting(tried, case.own, (sample, step))
+    if len(fitting) == 0:
+        return None, 0
+    fitting = fitting[np.argsort(np.abs(fitting.delta), kind="stable")]
+    exact = fitting
+    for i in range(len(case.evidence.sent[case.population.name])):
+        exact = case.alone.fitting(exact, case.own, (i, case.steps - 1))
+    if len(exact):
+        return exact, 0
+    fitting = fitting[: MOST_FITTING]
+    left = case.alone.differing(fitting, case.own)
+    least = int(left.min())
+    if least >= case.wrong[case.neuron]:
+        return None, 0
+    return fitting[left == least], least
+
+
+def _other_weights(case: Case, number: int) -> Iterator[Changes]:
+    """Other values of the weights through which something arrived up to the first difference."""
+    link = case.links[number]
+    stored = case.evidence.network.projections[link.number].format
+    assert stored is not None
+    heard = _heard(case, link)
+    held = link.projection.map.weights()
+    for place, sources, numbers in case.alone.synapses(number):
+        active = np.isin(sources, heard)
+        for source, weight in zip(sources[active], numbers[active], strict=True):
+            value = int(held[weight])
+            whole = int(case.evidence.network.projections[link.number].map.weights()[weight])
+            if link.projection is not case.evidence.network.projections[link.number] and (
+                    value == 0 and whole != 0):
+                continue  # a split weight feeds its other current
+            values = _values(case, stored, link, value)
+            yield _changes(number, int(source), int(weight), place, values - value)
+
+
+def _values(case: Case, stored: SynapseFormat, link: Link, value: int) -> Array:
+    """What a weight may be instead of `value`, nearest first where not all are tried."""
+    low, high, step = backend(case.evidence.program.target.family).weight_levels(stored)
+    if link.projection.format is not None and link.projection.format.sign != stored.sign:
+        low, high = 0, max(-low, high)  # a magnitude
+    values = np.arange(low, high + 1, step)
+    values = values[values != value]
+    if case.states or len(values) <= MOST_VALUES:
+        return values
+    near = values[np.abs(values - value) <= MOST_VALUES // 4]
+    return np.unique(np.concatenate([near, values[:: len(values) // (MOST_VALUES // 2)]]))
+
+
+def _heard(case: Case, link: Link) -> Array:
+    """Sources of which something arrived up to the first difference in its sample.
+
+    Where states are seen, only in that step: what arrived before did what was compiled.
+    """
+    sample, step, _ = case.place
+    first = step if case.states else 0
+    heard = np.flatnonzero((link.arrived[sample, first : step + 1] != 0).any(axis=0))
+    if len(heard) == 0 and case.states:
+        heard = np.flatnonzero((link.arrived[sample, : step + 1] != 0).any(axis=0))
+    return heard
+
+
+def _other_spikes(case: Case, number: int, times: int) -> Iterator[Changes]:
+    """Each spike that arrives up to the first difference, coming `times` times."""
+    link = case.links[number]
+    sample, last, _ = case.place
+    held = link.projection.map.weights()
+    for place, sources, numbers in case.alone.synapses(number):
+        arrived = link.arrived[sample, : last + 1][:, sources]
+        step, column = np.nonzero((arrived != 0) & (held[numbers] != 0))
+        weight = numbers[column]
+        yield Changes(
+            link=np.full(len(step), number), source=sources[column], number=weight,
+            current=np.full(len(step), place), delta=(times - 1) * held[weight].astype(np.int64),
+            sample=np.full(len(step), sample), step=step)
+
+
+def _changes(link: int, source: int, number: int, current: int, delta: Array) -> Changes:
+    same = [np.full(len(delta), value) for value in (link, source, number, current)]
+    always = np.full(len(delta), ALWAYS)
+    return Changes(link=same[0], source=same[1], number=same[2], current=same[3],
+                   delta=delta.astype(np.int64), sample=always, step=always)
+
+
+def _weight(case: Case, change: Changes, left: int, tried: tuple[int, int]) -> Explanation:
+    link, source = case.links[int(change.link[0])], int(change.source[0])
+    projection = case.evidence.network.projections[link.number]
+    value = int(projection.map.weights()[int(change.number[0])])
+    sign = -1 if value < 0 and link.projection.format != projection.format else 1
+    new, neuron = value + sign * int(change.delta[0]), link.name_of(source)
+    shared = isinstance(projection.map, Conv)
+    return Explanation(
+        rule="weight", differing=left, tried=tried[0], alike=tried[1],
+        text=f"{projection.name}: weight {int(change.number[0])}"
+             + (", shared by all places of a channel," if shared else "")
+             + f" from neuron {neuron} to neuron {case.neuron} is {new}, not {value}",
+        place=case.here(projection=projection.name, source=neuron, neuron=case.neuron,
+                        weight=int(change.number[0]), compiled=value, found=new))
+
+
+def _left_by_weight(case: Case, change: Changes) -> int:
+    """Values of the population left open by a weight that neurons share."""
+    number = int(change.link[0])
+    link = case.links[number]
+    weights_ = link.projection.map.weights().astype(np.int64)
+    weights_[int(change.number[0])] += int(change.delta[0])
+    other = replace(link, projection=replace(
+        link.projection, map=link.projection.map.with_weights(weights_)))
+    links = tuple(other if i == number else x for i, x in enumerate(case.links))
+    return int(case.left(replay(case.population, links)).sum())
+
+
+def _scope(case: Case, change: Changes, times: int, own: int) -> tuple[int, str]:
+    """What a spike that comes `times` times leaves open, and to whom it does: the most likely."""
+    network, slices = case.evidence.network, case.evidence.program.mapping.slices
+    number = [p.name for p in network.populations].index(case.population.name)
+    link = case.links[int(change.link[0])]
+    event = (int(change.sample[0]), int(change.step[0]), int(change.source[0]))
+    everywhere = case.left(replay(case.population, silenced(case.links, link.number, event, times)))
+    owner = slice_of_neurons(network, slices, number)
+    core = slices.core[owner[case.neuron]]
+    here = slices.core[owner] == core
+    scopes = [
+        (int(everywhere.sum()), "at any neuron"),
+        (int(np.where(here, everywhere, case.wrong).sum()), f"at core {core}"),
+        (case.with_own(own), f"at neuron {case.neuron}"),
+    ]
+    least = min(left for left, _ in scopes)
+    return next((left, where) for left, where in scopes if left == least)
+
+
+__all__ = ["SPIKES", "delays", "lost", "weights"]

@@ -1,0 +1,126 @@
+"""Runs batches of samples on a device, over lost connections, each kept once it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nmcompile.device import Device, DeviceLostError, Place, Recording, Wanted
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.simulator import Samples
+from nmcompile.validate.journal import Journal
+
+TRIES = 3  # of a batch whose device is lost, in all
+ON_GOING = "Run the same command with --resume: batches that are done are kept."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Session:
+    """A device with what it runs.
+
+    config  folder of the backend's files
+    inputs  name -> (samples, steps, *shape) int32 payloads
+    batch   samples of a batch
+    """
+
+    device: Device
+    place: Place
+    program: Program
+    config: Path
+    inputs: Mapping[str, Samples]
+    batch: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and steps."""
+        samples, steps = next(iter(self.inputs.values())).shape[:2]
+        return samples, steps
+
+    def start(self) -> Wanted:
+        """Connect and load; what can be read. The device is closed if it fails."""
+        try:
+            self.device.open(self.place)
+            self.device.load(self.program, self.config)
+            return self.device.readable()
+        except BaseException:
+            self.device.close()
+            raise
+
+    def batches(
+        self, journal: Journal, wanted: Wanted, ran: Callable[[int], None]
+    ) -> Iterator[tuple[int, dict[str, Array], Recording]]:
+        """First sample, inputs and recording of each batch; those in the journal are not run.
+
+        ran  told how many further steps of samples are done
+
+        Raises NmcError where the device stays lost, with how to go on.
+        """
+        samples, steps = self.shape
+        for first in range(0, samples, self.batch):
+            end = min(first + self.batch, samples)
+            inputs = {name: np.asarray(values[first:end]) for name, values in self.inputs.items()}
+            if journal.has(first):
+                recording = journal.get(first, wanted)
+                self._require(recording, wanted, end - first)
+                ran((end - first) * steps)
+            else:
+                told = _Told(ran, (end - first) * steps)
+                recording = self._run(inputs, wanted, told)
+                self._require(recording, wanted, end - first)
+                journal.put(first, recording)
+                told.rest()
+            yield first, inputs, recording
+
+    def _run(self, inputs: dict[str, Array], wanted: Wanted, told: _Told) -> Recording:
+        lost: DeviceLostError | None = None
+        for _ in range(TRIES):
+            try:
+                if lost is not None:
+                    self.device.close()
+                    self.device.open(self.place)
+                    self.device.load(self.program, self.config)
+                    told.again()
+                return self.device.run(inputs, wanted, told.add)
+            except DeviceLostError as error:
+                lost = error
+        assert lost is not None
+        raise NmcError(lost.where, f"{lost.what.rstrip('.')}, {TRIES} times", ON_GOING) from lost
+
+    def _require(self, recording: Recording, wanted: Wanted, samples: int) -> None:
+        """Refuse a recording that is not of the shapes that were asked for."""
+        _, steps = self.shape
+        for name, variables in wanted.items():
+            full = (samples, steps, *self.program.network.shape_of(name))
+            for variable in variables:
+                values = recording.variables.get(name, {}).get(variable)
+                if values is None or values.shape != full:
+                    got = "nothing" if values is None else f"shape {values.shape}"
+                    raise NmcError(f"device {self.device.name}", f"gave {got} for {name}/"
+                                   f"{variable}, expected {full}")
+
+
+class _Told:
+    """Hands on progress of one batch; what is run again is not told again."""
+
+    def __init__(self, ran: Callable[[int], None], total: int) -> None:
+        self._ran, self._total, self._done, self._skip = ran, total, 0, 0
+
+    def add(self, steps: int) -> None:
+        skipped = min(steps, self._skip)
+        self._skip -= skipped
+        steps = min(steps - skipped, self._total - self._done)
+        self._done += steps
+        if steps:
+            self._ran(steps)
+
+    def again(self) -> None:
+        self._skip = self._done
+
+    def rest(self) -> None:
+        self._skip = 0
+        self.add(self._total - self._done)
