@@ -35,6 +35,7 @@ ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
 REAL = "float.h5"  # the network before it was quantized, which validations may go by
 REAL_BYTES = 256 << 20  # of weights that are kept of it
+NOT_WRITTEN = "not written: "  # so does a backend begin why a file is not there
 LONGEST_PART = 255  # bytes in one name of a path, as file systems have it
 
 
@@ -99,10 +100,19 @@ def _write(
             save_network(real, fresh / REAL)
         (fresh / CONFIG).mkdir()
         described = backend(program.target.family).emit(program, fresh / CONFIG)
+        _require_a_file(program.target.name, described)
         write_json(fresh / REPORT, figures)
         manifest = {**told, "config": described, "sha256": _hashes(fresh)}
         write_json(fresh / MANIFEST, manifest)
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def _require_a_file(target: str, described: dict[str, str]) -> None:
+    """Refuse a network that none of the backend's files can say."""
+    reasons = [f"{name} ({text.removeprefix(NOT_WRITTEN)})" for name, text in described.items()
+               if text.startswith(NOT_WRITTEN)]
+    if reasons and len(reasons) == len(described):
+        raise NmcError(target, f"none of its files can say this network: {', '.join(reasons)}")
 
 
 def read_build(folder: Path) -> Build:

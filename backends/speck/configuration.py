@@ -18,10 +18,12 @@ Fields = dict[str, Any]
 def configuration(
     network: SpeckNetwork, places: tuple[int, ...], monitored: tuple[int, ...]
 ) -> Fields:
-    """All nine cores and the sensor, which is switched off.
+    """All nine cores, the sensor, which is switched off, and the cores that the host sends to.
 
     places     the chip's core for each core of `network`
     monitored  cores of `network` whose events the host sees
+
+    `input_cores` is no field of samna's: it is the `layer` of the events of the input.
     """
     layers: list[Fields] = [{"destinations": _destinations(()), "monitor_enable": False}
                             for _ in range(N_CORES)]
@@ -33,10 +35,8 @@ def configuration(
         }
     return {
         "cnn_layers": layers,
-        "dvs_layer": {
-            "pass_sensor_events": False,
-            "destinations": [{"layer": places[d.core], "enable": True} for d in network.inputs],
-        },
+        "dvs_layer": {"pass_sensor_events": False},
+        "input_cores": [places[d.core] for d in network.inputs],
     }
 
 

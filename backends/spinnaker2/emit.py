@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
+from nmcompile_backends.spinnaker2.nir_graph import write_graph
 
 from nmcompile.ir import Population, Projection
 from nmcompile.ir.neurons import Reset
@@ -21,7 +22,11 @@ RESETS = {Reset.ZERO: "reset_to_v_reset", Reset.SUBTRACT: "reset_by_subtraction"
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write spinnaker2.json into `folder`, or say why not; see `description`."""
+    """Write spinnaker2.json and network.nir into `folder`, or say why not; see `description`."""
+    return _write_description(program, folder) | write_graph(program.network, folder)
+
+
+def _write_description(program: Program, folder: Path) -> dict[str, str]:
     numbers, shared = np.unique(program.mapping.slices.core, return_counts=True)
     if np.any(shared > 1):
         return {FILE: f"not written: core {numbers[shared > 1][0]} holds several slices, a core of "

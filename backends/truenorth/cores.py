@@ -41,11 +41,8 @@ class Line:
 
 
 def write_cores(program: Program, folder: Path) -> dict[str, str]:
-    """Write `cores.json`; its name, and what it is or why it was not written."""
-    try:
-        content = describe(program)
-    except NmcError as error:
-        return {"cores.json": f"not written: {error}"}
+    """Write `cores.json`: its name, and what it is. Raises NmcError as `describe` does."""
+    content = describe(program)
     (folder / "cores.json").write_text(json.dumps(content) + "\n", "utf-8")
     return {"cores.json": "neurons, crossbars and targets of every core"}
 

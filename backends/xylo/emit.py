@@ -1,4 +1,4 @@
-"""The configuration of a Xylo: the arguments that Rockpool's `from_specification` takes."""
+"""The files of a Xylo: arguments of Rockpool's `from_specification`, and samna's fields."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from nmcompile_backends.xylo.arithmetic import XyloNeuron
+from nmcompile_backends.xylo.configuration import CHIPS, configuration
 from nmcompile_backends.xylo.cycles import counted, needed_clock_hz
 from nmcompile_backends.xylo.topology import ends_of, hidden_populations, output_names
 
@@ -17,16 +18,28 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-FILE = "xylo.json"
+FILE, CONFIGURATION = "xylo.json", "xylo_configuration.json"
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write xylo.json into `folder`: Rockpool's specification as lists of integers."""
-    values = specification(program)
-    text = json.dumps(values, separators=(",", ":"), sort_keys=True)
-    (folder / FILE).write_text(text + "\n", "utf-8")
-    return {FILE: "arguments of Rockpool's XyloSim.from_specification, each list as an array; its "
+    """Write Rockpool's specification as lists of integers, and samna's configuration.
+
+    The configuration of a target whose fields in samna are not known is not written.
+    """
+    values, chip = specification(program), CHIPS.get(program.target.name)
+    _write(folder / FILE, values)
+    told = {FILE: "arguments of Rockpool's XyloSim.from_specification, each list as an array; its "
                   "config_from_specification takes bias as bias_hidden" + _clock(program)}
+    if chip is None:
+        return told | {CONFIGURATION: f"not written: which of samna's chips {program.target.name} "
+                                      f"is; known are {', '.join(CHIPS)}"}
+    _write(folder / CONFIGURATION, configuration(values, chip))
+    return told | {CONFIGURATION: f"the fields of samna's {chip.module} XyloConfiguration, as "
+                                  "Rockpool 3.1 fills them"}
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, separators=(",", ":"), sort_keys=True) + "\n", "utf-8")
 
 
 def _clock(program: Program) -> str:

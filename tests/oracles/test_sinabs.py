@@ -9,7 +9,6 @@ import torch
 from helpers.random_speck import torch_layers
 from helpers.samna_stand_in import install
 from nmcompile_backends.speck.arithmetic import TICK, run
-from nmcompile_backends.speck.configuration import configuration
 from nmcompile_backends.speck.cores import Destination, SpeckCore, SpeckNetwork
 from nmcompile_backends.speck.discretize import discretize
 from nmcompile_backends.speck.limits import CORES, assign, fitting, memory
@@ -261,23 +260,3 @@ def test_a_network_with_a_layer_that_fits_no_core_is_refused_by_both():
         else:
             assert set(assign({"small": need})) == {"small"}
     assert 0 < refused < 40
-
-
-def plain(value):
-    """Namespaces, tensors and pairs of sinabs' configuration as the values that JSON has."""
-    if isinstance(value, torch.Tensor):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    fields = value if isinstance(value, dict) else getattr(value, "__dict__", None)
-    return value if fields is None else {k: plain(v) for k, v in fields.items()}
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_the_configuration_holds_what_sinabs_writes(seed):
-    theirs, network, _ = chain(seed, activation.MultiSpike)
-    wanted = plain(theirs.make_config(device="speck2fdevkit:0"))
-    places = tuple(theirs.layer2core_map[i] for i in range(len(network.cores)))
-    found = configuration(network, places, monitored=(len(places) - 1,))
-    assert found["cnn_layers"] == wanted["cnn_layers"]
-    assert found["dvs_layer"]["pass_sensor_events"] is False
