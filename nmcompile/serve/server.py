@@ -27,6 +27,7 @@ from nmcompile.wire import CHUNK, PROTOCOL, Refusal, WireError, parse_hello, ser
 
 HELLO_S = 5.0  # to prove the key, and again to say hello
 PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until a client is gone
+BACKLOG = 1000  # connections that wait to be looked at, as many as the system has room for
 QUEUE = 8  # messages that wait to be read, at most
 VIOLATION = 1008  # close code: policy violation (RFC 6455, section 7.4.1)
 
@@ -60,7 +61,7 @@ def serve(
     Raises NmcError where the device does not open, the key is none or the port is taken.
     """
     context = server_context(offer.key)
-    bench = Bench(offer.make, offer.place)
+    bench = Bench(offer.make, offer.place, told)
     try:
         name = bench.open()
     finally:
@@ -168,9 +169,10 @@ async def _network(
     try:
         server = listen(
             desk.receive, offer.host, offer.port, ssl=context, ssl_handshake_timeout=HELLO_S,
-            open_timeout=HELLO_S, ping_interval=PING_S, ping_timeout=SILENCE_S, close_timeout=2,
+            open_timeout=HELLO_S, backlog=BACKLOG, ping_interval=PING_S, ping_timeout=SILENCE_S, close_timeout=2,
             max_size=CHUNK, max_queue=QUEUE, compression=None, server_header=None,
             logger=_silent())
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # not each answer that nobody reads
         async with server as listener:
             started.set_result((next(iter(listener.sockets)).getsockname()[1], stop))
             await stopped.wait()

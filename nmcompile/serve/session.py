@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +164,7 @@ class Session:
         if answer.cancelled():
             raise NmcError("nmc serve", "was ended")
         if error is not None:
-            raise _said_of(error, self._who, self._terms.told)
+            raise error
         if self._ran > self._said:
             await self._say_progress()
         return answer.result()
@@ -222,15 +221,6 @@ def _require_run(order: RunOrder, program: Program, readable: Wanted, where: str
     size = result_bytes(network, dict(order.wanted), samples, steps)
     if size > MOST_RESULT:
         raise WireError(where, f"wants {size:,} bytes, at most {MOST_RESULT:,} are sent")
-
-
-def _said_of(error: BaseException, who: str, told: Callable[[str], None]) -> NmcError:
-    """`error` of a device as the client gets it; of a fault of the device, the log has more."""
-    if isinstance(error, NmcError):
-        return error
-    told("".join(traceback.format_exception(error)))
-    return DeviceLostError(who, f"the device failed: {type(error).__name__}: {error}",
-                           "The server's log has more.")
 
 
 def _arrays(recording: Recording, wanted: Wanted) -> dict[str, Array]:
