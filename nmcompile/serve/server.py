@@ -169,9 +169,9 @@ async def _network(
     try:
         server = listen(
             desk.receive, offer.host, offer.port, ssl=context, ssl_handshake_timeout=HELLO_S,
-            open_timeout=HELLO_S, backlog=BACKLOG, ping_interval=PING_S, ping_timeout=SILENCE_S, close_timeout=2,
-            max_size=CHUNK, max_queue=QUEUE, compression=None, server_header=None,
-            logger=_silent())
+            open_timeout=HELLO_S, backlog=BACKLOG, ping_interval=PING_S, ping_timeout=SILENCE_S,
+            close_timeout=2, max_size=CHUNK, max_queue=QUEUE, compression=None,
+            server_header=None, logger=_silent())
         logging.getLogger("asyncio").setLevel(logging.ERROR)  # not each answer that nobody reads
         async with server as listener:
             started.set_result((next(iter(listener.sockets)).getsockname()[1], stop))
