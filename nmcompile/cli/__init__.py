@@ -17,6 +17,7 @@ VERBS = {
     "check": "Say whether a network fits a target, without writing anything.",
     "map": "Show how a build lies on its chip, or place it anew.",
     "simulate": "Run a compiled network on the model of its chip.",
+    "loop": "Let a compiled network act on an environment, and time each answer.",
     "serve": "Give a device of this machine to nmc validate on another one.",
     "noc": "Replay packets on a mesh of routers, cycle by cycle.",
     "report": "Show the figures of a build.",

@@ -11,6 +11,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import simulate
 from nmcompile.simulator.records import variables_of
+from nmcompile.simulator.stepwise import Stepwise
 
 
 class SimDevice:
@@ -20,6 +21,7 @@ class SimDevice:
 
     def __init__(self) -> None:
         self._program: Program | None = None
+        self._sample: Stepwise | None = None
 
     def open(self, place: Place) -> None:
         """See `Device`."""
@@ -28,7 +30,7 @@ class SimDevice:
 
     def load(self, program: Program, config: Path) -> None:
         """See `Device`."""
-        self._program = program
+        self._program, self._sample = program, None
 
     def readable(self) -> Wanted:
         """See `Device`."""
@@ -42,6 +44,19 @@ class SimDevice:
         run = simulate(self._program, inputs, record=record, progress=ran)
         return Recording(variables=run.records)
 
+    def begin(self) -> None:
+        """See `Stepping`."""
+        assert self._program is not None
+        if self._sample is None:
+            self._sample = Stepwise(self._program)
+        else:
+            self._sample.begin()
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """See `Stepping`."""
+        assert self._sample is not None
+        return self._sample.step(inputs)
+
     def close(self) -> None:
         """See `Device`."""
-        self._program = None
+        self._program = self._sample = None

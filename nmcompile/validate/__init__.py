@@ -1,0 +1,1 @@
+"""Holds a device against what was compiled for it."""
