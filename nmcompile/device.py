@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
@@ -84,3 +84,23 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Let go of the device; nothing where it was never open."""
+
+
+@runtime_checkable
+class Stepping(Protocol):
+    """What a device has besides where it can run a sample step by step, as a closed loop does.
+
+    Calls come between load and close: begin, any number of steps.
+    """
+
+    def begin(self) -> None:
+        """Begin a sample, from a reset chip."""
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run one step of the chip.
+
+        inputs  name -> (*shape) int32 payloads, in the chip's integers
+
+        Returns for each output of the network, by name, its variable behind this step, (*shape).
+        Raises DeviceLostError where the device stops answering.
+        """

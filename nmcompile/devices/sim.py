@@ -11,6 +11,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import simulate
 from nmcompile.simulator.records import variables_of
+from nmcompile.simulator.stepwise import Stepwise
 
 
 class SimDevice:
@@ -20,6 +21,7 @@ class SimDevice:
 
     def __init__(self) -> None:
         self._program: Program | None = None
+        self._sample: Stepwise | None = None
 
     def open(self, place: Place) -> None:
         """Nothing to connect to; raises NmcError for an address or an option."""
@@ -30,7 +32,7 @@ class SimDevice:
 
     def load(self, program: Program, config: Path) -> None:
         """Take the program itself."""
-        self._program = program
+        self._program, self._sample = program, None
 
     def readable(self) -> Wanted:
         """Spikes and states of every population."""
@@ -41,9 +43,21 @@ class SimDevice:
         found = simulate(self._loaded(), inputs, record=wanted, progress=ran)
         return Recording(variables=found.records)
 
+    def begin(self) -> None:
+        """See `Stepping`."""
+        if self._sample is None:
+            self._sample = Stepwise(self._loaded())
+        else:
+            self._sample.begin()
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """See `Stepping`."""
+        assert self._sample is not None
+        return self._sample.step(inputs)
+
     def close(self) -> None:
         """Let go of the program."""
-        self._program = None
+        self._program = self._sample = None
 
     def _loaded(self) -> Program:
         assert self._program is not None

@@ -117,7 +117,7 @@ class Engine:
         own, steps = min(ceil(samples / workers), most), min(at_once // most, BLOCK, chip_steps)
         with ThreadPoolExecutor(workers) as pool:
             shared = pool if own == samples and workers > 1 else None
-            lanes = [_Lane(self, inputs, range(first, min(first + own, samples)), steps,
+            lanes = [Lane(self, inputs, range(first, min(first + own, samples)), steps,
                            shared, disturb)
                      for first in range(0, samples, own)]
             each = None if shared else pool
@@ -131,7 +131,7 @@ class Engine:
                     return
 
 
-class _Lane:
+class Lane:
     """Some samples of a batch: their states and spikes."""
 
     def __init__(

@@ -104,7 +104,7 @@ TAKEN = {
     "spinnaker2": {"zero", "subtract", "no leak, zero", "no leak, subtract", "integrator"},
     "truenorth": {"no leak, zero", "no leak, subtract"},
 }
-MAPS_TAKEN = dict.fromkeys(PLAIN, set(MAPS)) | {
+MAPS_TAKEN = {name: set(MAPS) for name in PLAIN} | {
     "xylo_a2": set(MAPS) - {"delay", "skip"},
     "speck2f": {"dense", "convolution", "stride and padding", "dilation", "groups", "two targets"},
     "spinnaker2": set(MAPS) - {"delay", "skip"},

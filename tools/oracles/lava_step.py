@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "backends" / "loihi"))
 
-from lava_runner import loaded, prepare, run 
+from lava_runner import loaded, prepare, run
 
 
 def main() -> None:

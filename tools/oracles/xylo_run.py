@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "backends" / "xylo"))
 
-from xylosim_runner import simulate 
+from xylosim_runner import simulate
 
 
 def main() -> None:

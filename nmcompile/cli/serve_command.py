@@ -1,0 +1,58 @@
+"""`nmc serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nmcompile.errors import NmcError
+
+
+@click.command("serve")
+@click.argument("device", metavar="DEVICE[:ADDRESS]", required=False)
+@click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
+              help="Option of the device.")
+@click.option("--host", default="127.0.0.1", show_default=True,
+              help="Address to listen on; others than this machine's own let the network in.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=7140, show_default=True,
+              help="Port to listen on; 0 takes a free one.")
+@click.option("--key-file", "key", metavar="FILE",
+              help="Key that clients must have, too.  [default: what NMC_KEY_FILE names]")
+@click.option("--idle-minutes", type=click.IntRange(1, 10_000), default=30, show_default=True,
+              help="Minutes without an order after which a client has to go.")
+@click.option("--new-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write a new key to FILE and do nothing else.")
+def command(
+    device: str | None, options: tuple[str, ...], host: str, port: int, key: str | None,
+    idle_minutes: int, new_key: Path | None,
+) -> None:
+    """Give a device of this machine to `--device remote:HOST:PORT` of nmc validate elsewhere.
+
+    Clients come one at a time, and only those that have the key. Ends with Ctrl-C.
+    """
+    from nmcompile import registry, wire
+    from nmcompile.device import Place
+    from nmcompile.serve import Offer, serve
+
+    if new_key is not None:
+        wire.new_key(new_key)
+        click.echo(f"key       {new_key}")
+        return
+    if device is None:
+        raise NmcError("DEVICE", "is missing", "Name a device, such as sim.")
+    name, _, address = device.partition(":")
+    registry.device(name)
+    offer = Offer(make=lambda: registry.device(name),
+                  place=Place(address=address, options=_options(options)),
+                  key=wire.key_file(key), host=host, port=port, idle_s=60.0 * idle_minutes)
+    serve(offer, lambda line: click.echo(f"nmc: {line}", err=True),
+          lambda name, port: click.echo(f"serving   {name} on {host} port {port}"))
+
+
+def _options(given: tuple[str, ...]) -> dict[str, str]:
+    parts = [option.partition("=") for option in given]
+    for name, equals, _ in parts:
+        if not name or not equals:
+            raise NmcError("--device-option", f"'{name}' is no NAME=VALUE")
+    return {name: value for name, _, value in parts}

@@ -1,0 +1,235 @@
+"""The device `remote`: one on another machine, by way of its `nmc serve`."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import ssl
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from pydantic import BaseModel
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
+
+from nmcompile import __version__
+from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.mapping.files import save_program
+from nmcompile.wire import (
+    CHUNK,
+    MOST_INPUTS,
+    MOST_RESULT,
+    PROTOCOL,
+    Answer,
+    Arrival,
+    File,
+    Hello,
+    Load,
+    Loaded,
+    Progress,
+    Refusal,
+    Result,
+    RunOrder,
+    Welcome,
+    WireError,
+    chunks,
+    client_context,
+    head,
+    key_file,
+    parse_answer,
+    result_bytes,
+    said,
+)
+
+OPEN_S = 10.0  # to connect, and to be let in
+PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the device is lost
+OPTIONS = ("key",)
+
+
+class RemoteDevice:
+    """A device at HOST:PORT; the option `key` names the key file, or the environment does."""
+
+    def __init__(self) -> None:
+        self.name, self._where = "remote", "remote"
+        self._open = ExitStack()
+        self._link: ClientConnection | None = None
+        self._program: Program | None = None
+        self._readable: Wanted = {}
+
+    def open(self, place: Place) -> None:
+        """See `Device`. Raises NmcError where nobody is there, has the key, or is free."""
+        for name in place.options:
+            if name not in OPTIONS:
+                raise unknown_name("remote option", name, OPTIONS)
+        host, port = _address(place.address)
+        self._where = f"remote {place.address}"
+        context = client_context(key_file(place.options.get("key")))
+        self._link = self._connected(host, port, context)
+        try:
+            self._say(Hello(protocol=PROTOCOL, nmcompile=__version__, who=_who()))
+            self.name = f"{self._answer(Welcome).device} at {place.address}"
+        except BaseException:
+            self.close()
+            raise
+
+    def _connected(self, host: str, port: int, context: ssl.SSLContext) -> ClientConnection:
+        try:
+            return self._open.enter_context(connect(
+                f"wss://{host}:{port}/", ssl=context, compression=None, proxy=None,
+                max_size=CHUNK, open_timeout=OPEN_S, close_timeout=2, ping_interval=PING_S,
+                ping_timeout=SILENCE_S))
+        except (ssl.SSLError, InvalidHandshake, EOFError) as error:
+            raise NmcError(self._where, "there is no nmc serve with this key "
+                           f"({error})", "Give both ends the same key file.") from error
+        except OSError as error:
+            raise NmcError(self._where, f"does not answer ({error.strerror or error})",
+                           "Start nmc serve there, or name its --port.") from error
+
+    def load(self, program: Program, config: Path) -> None:
+        """See `Device`."""
+        with tempfile.TemporaryDirectory(prefix="nmc-remote-") as folder:
+            path = Path(folder) / "program.h5"
+            save_program(program, path)
+            files = {"program.h5": path} | {
+                f"config/{file.relative_to(config).as_posix()}": file
+                for file in sorted(config.rglob("*")) if file.is_file()}
+            self._say(Load(files=tuple(
+                File(name=name, size=file.stat().st_size) for name, file in files.items())))
+            for file in files.values():
+                with file.open("rb") as parts:
+                    while part := parts.read(CHUNK):
+                        self._send(part)
+        self._readable, self._program = dict(self._answer(Loaded).readable), program
+
+    def readable(self) -> Wanted:
+        """See `Device`."""
+        return self._readable
+
+    def run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
+        """See `Device`. Samples are sent as many at a time as orders and answers may hold."""
+        assert self._program is not None
+        samples, steps = next(iter(inputs.values())).shape[:2]
+        sent = sum(values[:1].nbytes for values in inputs.values())
+        kept = result_bytes(self._program.network, wanted, 1, steps)
+        at_once = min(MOST_INPUTS // max(sent, 1), MOST_RESULT // kept)
+        if not at_once:
+            raise NmcError(self._where, f"a sample of {steps:,} steps sends {sent:,} bytes and "
+                           f"answers {kept:,}; at most {MOST_INPUTS:,} and {MOST_RESULT:,} are "
+                           "sent", "Record fewer variables, or run fewer steps.")
+        return _joined([
+            self._run({name: values[first : first + at_once] for name, values in inputs.items()},
+                      wanted, ran)
+            for first in range(0, samples, at_once)])
+
+    def _run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
+        arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
+        self._say(RunOrder(inputs=tuple(head(n, a) for n, a in arrays.items()), wanted=wanted))
+        for values in arrays.values():
+            for part in chunks(values):
+                self._send(part)
+        while isinstance(answer := self._answer(Progress | Result), Progress):
+            ran(answer.steps)
+        arrival = Arrival(answer.arrays, MOST_RESULT, self._where)
+        while not arrival.is_whole:
+            arrival.take(self._receive())
+        return self._recording(arrival.arrays(), wanted, answer.boundary,
+                               next(iter(arrays.values())).shape[:2])
+
+    def _recording(
+        self, arrays: dict[str, Array], wanted: Wanted, boundary: str, lengths: tuple[int, int]
+    ) -> Recording:
+        """What arrived. Raises WireError where it is not what was asked for."""
+        assert self._program is not None
+        shapes: dict[str, tuple[int, ...]] = {
+            f"{population}/{name}": (*lengths, *self._program.network.population(population).shape)
+            for population, names in wanted.items() for name in names}
+        missing = set(shapes) - set(arrays)
+        measured = {"step_s": lengths, "sample_s": lengths[:1], "energy_j": lengths[:1]}
+        expected = {**shapes, **measured}
+        if missing or any(a.shape != expected.get(name) for name, a in arrays.items()):
+            raise WireError(self._where, "answered with other arrays than were asked for")
+        return Recording(
+            variables={population: {name: arrays[f"{population}/{name}"] for name in names}
+                       for population, names in wanted.items()},
+            boundary=boundary, **{name: arrays.get(name) for name in measured})
+
+    def close(self) -> None:
+        """See `Device`."""
+        self._link = self._program = None
+        self._open.close()
+
+    def _say(self, message: BaseModel) -> None:
+        self._send(said(message))
+
+    def _send(self, message: str | bytes) -> None:
+        """Send; where the server has closed, raise what it said before."""
+        assert self._link is not None
+        try:
+            self._link.send(message)
+        except ConnectionClosed:
+            self._answer(Answer)
+            raise self._lost("stopped listening") from None
+
+    def _receive(self) -> object:
+        assert self._link is not None
+        try:
+            return self._link.recv()
+        except ConnectionClosed as error:
+            raise self._lost(f"is gone ({error})") from error
+
+    def _answer(self, kind: Any) -> Any:
+        """The next answer, which is of `kind`. Raises what a refusal says."""
+        answer = parse_answer(self._receive(), self._where)
+        if isinstance(answer, Refusal):
+            raised = DeviceLostError if answer.kind == "lost" else NmcError
+            raise raised(f"{self._where}: {answer.where}", answer.what, answer.hint)
+        if not isinstance(answer, kind):
+            raise WireError(self._where, f"answered '{answer.say}' out of turn")
+        return answer
+
+    def _lost(self, what: str) -> DeviceLostError:
+        return DeviceLostError(self._where, what, "What it gave before is kept; run again.")
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Host, in brackets where it is one of IPv6, and port."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or parts.netloc != text or "@" in text:
+        raise NmcError("remote", f"'{text}' is no address", "Name it as remote:HOST:PORT.")
+    return (f"[{host}]" if ":" in host else host), port
+
+
+def _who() -> str:
+    """What those who wait for the device are told of this client."""
+    return f"{getpass.getuser()}@{platform.node()}"[:200]
+
+
+def _joined(parts: list[Recording]) -> Recording:
+    """The samples of all parts after each other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+
+    def one_behind_the_other(arrays: list[Array | None]) -> Array | None:
+        known = [values for values in arrays if values is not None]
+        return np.concatenate(known) if len(known) == len(arrays) else None
+
+    return Recording(
+        variables={population: {name: np.concatenate([p.variables[population][name]
+                                                      for p in parts]) for name in variables}
+                   for population, variables in first.variables.items()},
+        step_s=one_behind_the_other([p.step_s for p in parts]),
+        sample_s=one_behind_the_other([p.sample_s for p in parts]),
+        energy_j=one_behind_the_other([p.energy_j for p in parts]), boundary=first.boundary)

@@ -1,0 +1,232 @@
+"""One client's time with the device: its orders, each answered before the next."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from nmcompile import __version__
+from nmcompile.device import DeviceLostError, Recording, Wanted
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.serve.bench import Bench
+from nmcompile.serve.upload import Upload
+from nmcompile.wire import (
+    MOST_INPUTS,
+    MOST_RESULT,
+    PROTOCOL,
+    ArrayHead,
+    Arrival,
+    Load,
+    Loaded,
+    Progress,
+    Refusal,
+    Result,
+    RunOrder,
+    Welcome,
+    WireError,
+    chunks,
+    head,
+    parse_order,
+    require_result,
+    result_bytes,
+)
+
+LOOK_S = 0.2  # between looks at how far the device is, and at whether the client is there
+SLOWEST = 100_000  # bytes a second that a client must send
+PATIENCE_S = 30.0  # for an upload of any size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a session may take.
+
+    idle_s  seconds without an order after which the client has to go
+    told    is given lines for the log
+    """
+
+    idle_s: float
+    told: Callable[[str], None]
+
+
+class Session:
+    """The device is this client's until `serve` ends."""
+
+    def __init__(self, link: ServerConnection, who: str, bench: Bench, terms: Terms) -> None:
+        self._link, self._who, self._bench, self._terms = link, who, bench, terms
+        self._gone = threading.Event()
+        self._ran, self._said = 0, 0  # steps of samples that are done, and that the client knows of
+
+    async def serve(self) -> None:
+        """Open the device, do what the client orders, close it.
+
+        Raises WireError where the client does not keep to the protocol, DeviceLostError where the
+        device stops answering, NmcError where it does not open, and websockets' ConnectionClosed
+        where the client goes.
+        """
+        try:
+            name = await self._on_bench(self._bench.open)
+            await self._say(Welcome(protocol=PROTOCOL, nmcompile=__version__, device=name))
+            while True:
+                await self._serve_order()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        """Close the device; what it then says goes to the log, since nobody waits for it."""
+        closed = asyncio.wrap_future(self._bench.ask(self._bench.close))
+        await asyncio.wait({closed})
+        error = None if closed.cancelled() else closed.exception()
+        if error is not None:
+            self._terms.told(f"the device did not close: {type(error).__name__}: {error}")
+
+    async def _serve_order(self) -> None:
+        text = await self._next(self._terms.idle_s, "gave no order")
+        order = parse_order(text, self._who)
+        try:
+            if isinstance(order, Load):
+                await self._load(order)
+            else:
+                await self._run(order)
+        except (WireError, DeviceLostError):
+            raise
+        except NmcError as error:
+            await self._say(refusal("refused", error))
+
+    async def _load(self, order: Load) -> None:
+        with tempfile.TemporaryDirectory(prefix="nmc-serve-") as folder:
+            upload = Upload(Path(folder), order.files, self._who)
+            try:
+                await self._receive(upload)
+            finally:
+                upload.close()
+            readable = await self._on_bench(self._bench.load, Path(folder))
+        await self._say(Loaded(readable=readable))
+
+    async def _run(self, order: RunOrder) -> None:
+        program = self._bench.program
+        if program is None:
+            raise WireError(self._who, "ordered a run before there was a program")
+        _require_run(order, program, self._bench.readable, self._who)
+        arrival = Arrival(order.inputs, MOST_INPUTS, self._who)
+        await self._receive(arrival)
+        recording = await self._on_bench(
+            self._bench.run, arrival.arrays(), dict(order.wanted), self._count)
+        await self._send(recording, order.wanted)
+
+    async def _receive(self, arriving: Upload | Arrival) -> None:
+        """Take in what follows an order, at least as fast as SLOWEST."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S + arriving.size / SLOWEST
+        while not arriving.is_whole:
+            arriving.take(await self._next(end - loop.time(), "sent too slowly"))
+
+    async def _next(self, seconds: float, late: str) -> object:
+        try:
+            return await asyncio.wait_for(self._link.recv(), seconds)
+        except asyncio.TimeoutError:
+            raise WireError(self._who, f"{late} for {max(seconds, 0):.0f} s") from None
+
+    async def _on_bench(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """What the device gives; meanwhile the client is told how far it is.
+
+        A client that goes ends a run where the device next tells of it.
+        """
+        answer = asyncio.wrap_future(self._bench.ask(call, *arguments))
+        closed = asyncio.create_task(self._link.wait_closed())
+        try:
+            while not answer.done():
+                await asyncio.wait({answer, closed}, timeout=LOOK_S,
+                                   return_when=asyncio.FIRST_COMPLETED)
+                if closed.done():
+                    self._gone.set()
+                    await asyncio.wait({answer})
+                elif self._ran > self._said:
+                    await self._say_progress()
+        except ConnectionClosed:
+            self._gone.set()
+            raise
+        finally:
+            closed.cancel()
+            await asyncio.wait({answer})
+            error = None if answer.cancelled() else answer.exception()
+            self._gone.clear()
+        if answer.cancelled():
+            raise NmcError("nmc serve", "was ended")
+        if error is not None:
+            raise error
+        if self._ran > self._said:
+            await self._say_progress()
+        return answer.result()
+
+    async def _say_progress(self) -> None:
+        steps, self._said = self._ran - self._said, self._ran
+        await self._say(Progress(steps=steps))
+
+    def _count(self, steps: int) -> None:
+        """Called by the device's thread."""
+        if self._gone.is_set():
+            raise ClientGoneError(self._who, "went before the run was over")
+        self._ran += steps
+
+    async def _send(self, recording: Recording, wanted: Wanted) -> None:
+        arrays = _arrays(recording, wanted)
+        heads = tuple(head(name, values) for name, values in arrays.items())
+        require_result(sum(values.nbytes for values in arrays.values()), self._who)
+        await self._say(Result(arrays=heads, boundary=recording.boundary))
+        for values in arrays.values():
+            for part in chunks(values):
+                await self._link.send(part)
+
+    async def _say(self, message: BaseModel) -> None:
+        await self._link.send(message.model_dump_json())
+
+
+class ClientGoneError(NmcError):
+    """Ends a run that nobody waits for any more."""
+
+
+def refusal(kind: str, error: NmcError) -> Refusal:
+    """`error` as the other side gets it."""
+    return Refusal.model_validate(
+        {"kind": kind, "where": error.where, "what": error.what, "hint": error.hint})
+
+
+def _require_run(order: RunOrder, program: Program, readable: Wanted, where: str) -> None:
+    """Refuse inputs that are not those of `program`, and answers that would be too large."""
+    network = program.network
+    heads = {h.name: h for h in order.inputs}
+    shapes = {h.shape[:2] for h in order.inputs}
+    for port in network.inputs:
+        given: ArrayHead | None = heads.get(port.name)
+        if given is None or given.dtype != "<i4" or given.shape[2:] != port.shape:
+            raise WireError(where, f"sends no int32 (samples, steps, *{port.shape}) of input "
+                            f"'{port.name}'")
+    if len(order.inputs) != len(network.inputs) or len(shapes) != 1:
+        raise WireError(where, "sends inputs that the program does not have, or of unlike lengths")
+    for population, kept in order.wanted.items():
+        if len(set(kept)) != len(kept) or not set(kept) <= set(readable.get(population, ())):
+            raise WireError(where, f"wants more of '{population}' than can be read")
+    (samples, steps), = shapes
+    size = result_bytes(network, dict(order.wanted), samples, steps)
+    if size > MOST_RESULT:
+        raise WireError(where, f"wants {size:,} bytes, at most {MOST_RESULT:,} are sent")
+
+
+def _arrays(recording: Recording, wanted: Wanted) -> dict[str, Array]:
+    """The arrays of `recording` by the names that they are sent by."""
+    arrays = {f"{population}/{name}": recording.variables[population][name]
+              for population, names in wanted.items() for name in names}
+    measured = {"step_s": recording.step_s, "sample_s": recording.sample_s,
+                "energy_j": recording.energy_j}
+    return arrays | {name: values for name, values in measured.items() if values is not None}

@@ -1,0 +1,223 @@
+"""A closed loop: an environment that acts on a device, which acts on the environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from nmcompile.build import Build
+from nmcompile.device import Device, Stepping
+from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.passes.quantize import payloads
+from nmcompile.simulation import TIMING, timing_of
+from nmcompile.simulator import simulate
+
+MOST_PERIODS = 1000  # of an episode whose environment does not end it, unless the user says more
+MOST_BYTES = 1 << 30  # of all that is sent in an episode
+
+
+class Loop(Protocol):
+    """What the user's own code gives: an environment, and what lies between it and the network.
+
+    env       of Gymnasium's interface: reset(seed=) and step(action)
+    period_s  seconds that a step of the environment stands for, in which the device must answer
+    steps     steps of the network in each of them; the network goes on from one to the next
+    """
+
+    env: Any
+    period_s: float
+    steps: int
+
+    def encode(self, observation: Any) -> Mapping[str, Array]:
+        """What each input sends in a period: name -> (steps, *shape) of the model's values."""
+
+    def decode(self, outputs: Mapping[str, Array]) -> Any:
+        """The action, from each output's variable in this period: name -> (steps, *shape)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+    """One run of the environment, from its reset to its end.
+
+    reward     sum over its periods
+    ended      "terminated" or "truncated" as Gymnasium has it, or "cut off" at the most periods
+    host_s     (periods,) measured seconds from an observation to its action
+    chip_s     (periods,) seconds that the model of the chip's time takes for the same steps
+    values     numbers that the outputs gave
+    differing  those of them that are not the simulator's for the same inputs
+    info       numbers that the environment told last
+    """
+
+    reward: float
+    ended: str
+    host_s: Array
+    chip_s: Array
+    values: int
+    differing: int
+    info: dict[str, float]
+
+
+def run_episode(
+    build: Build, device: Device, loop: Loop, *, seed: int, most: int = MOST_PERIODS,
+    progress: Callable[[int], None] = lambda periods: None,
+) -> Episode:
+    """Run an episode on `device`, which has the program of `build`.
+
+    seed  of the environment
+    most  periods after which an episode is cut off
+
+    Raises NmcError where the device does not run step by step, or the user's code fails.
+    """
+    if not isinstance(device, Stepping):
+        raise NmcError(f"device {device.name}", "does not run step by step", "Use the device sim.")
+    _require_loop(loop, build.program, most)
+    player = _Player(build.program, device, loop)
+    player.warm_up()
+    with _their("env.reset"):
+        observation, info = loop.env.reset(seed=seed)
+    device.begin()
+    reward, ended = 0.0, ""
+    while not ended:
+        action = player.answer(observation)
+        with _their("env.step"):
+            observation, earned, terminated, truncated, info = loop.env.step(action)
+            reward += float(earned)
+        periods = len(player.host_s)
+        ended = ("terminated" if terminated else "truncated" if truncated
+                 else "cut off" if periods == most else "")
+        progress(periods)
+    step_s, values, differing = player.against_the_simulator()
+    return Episode(
+        reward=reward, ended=ended, host_s=np.array(player.host_s),
+        chip_s=step_s.reshape(-1, loop.steps).sum(axis=1), values=values, differing=differing,
+        info={name: float(value) for name, value in info.items() if np.ndim(value) == 0
+              and np.issubdtype(np.asarray(value).dtype, np.number)})
+
+
+class _Player:
+    """The device between observations and actions.
+
+    host_s  seconds of each period so far
+    """
+
+    def __init__(self, program: Program, device: Stepping, loop: Loop) -> None:
+        self._program, self._device, self._loop = program, device, loop
+        self._sent: dict[str, list[Array]] = {port.name: [] for port in program.network.inputs}
+        self._given: dict[str, list[Array]] = {port.name: [] for port in program.network.outputs}
+        self.host_s: list[float] = []
+
+    def warm_up(self) -> None:
+        """Run a silent step, so that no deadline is missed by what is made at the first one."""
+        self._device.begin()
+        self._device.step({port.name: np.zeros(port.shape, np.int32)
+                           for port in self._program.network.inputs})
+
+    def answer(self, observation: Any) -> Any:
+        """The action that the device answers to an observation; how long it took is kept."""
+        begin = time.perf_counter()
+        with _their("encode"):
+            values = dict(self._loop.encode(observation))
+        sent = self._payloads(values)
+        given = [self._device.step({name: steps[i] for name, steps in sent.items()})
+                 for i in range(self._loop.steps)]
+        outputs = {name: np.stack([step[name] for step in given]) for name in self._given}
+        with _their("decode"):
+            action = self._loop.decode(outputs)
+        self.host_s.append(time.perf_counter() - begin)
+        for name, steps in sent.items():
+            self._sent[name].append(steps)
+        for name, steps in outputs.items():
+            self._given[name].append(steps)
+        return action
+
+    def _payloads(self, values: dict[str, Array]) -> dict[str, Array]:
+        ports = {port.name: port for port in self._program.network.inputs}
+        if set(values) != set(ports):
+            raise NmcError("encode", f"gives {', '.join(values) or 'nothing'}; the network's "
+                           f"inputs are {', '.join(ports)}")
+        for name, port in ports.items():
+            expected = (self._loop.steps, *port.shape)
+            if np.shape(values[name]) != expected or not np.isfinite(values[name]).all():
+                raise NmcError("encode", f"gives '{name}' of shape {np.shape(values[name])}, "
+                               f"expected finite numbers {expected}")
+        return {name: payloads(port, np.asarray(values[name])) for name, port in ports.items()}
+
+    def against_the_simulator(self) -> tuple[Array, int, int]:
+        """Seconds of each step by the chip's model, numbers of the outputs, and how many differ.
+
+        The chip's answer lags; what it gave in the first steps answers nothing.
+        """
+        network = self._program.network
+        sent = {name: np.concatenate(parts)[None] for name, parts in self._sent.items()}
+        record = tuple(f"{port.population}:{port.variable}" for port in network.outputs)
+        run = simulate(self._program, sent, record=record,
+                       timing=timing_of(self._program, TIMING))
+        values, differing = 0, 0
+        for port in network.outputs:
+            given, lag = np.concatenate(self._given[port.name]), network.lags[port.population]
+            answered = given[lag:]
+            expected = run.records[port.population][port.variable][0, : len(answered)]
+            values, differing = values + given[lag:].size, differing + int(
+                np.count_nonzero(answered != expected))
+        return run.step_s[0, : run.steps], values, differing
+
+
+def _require_loop(loop: Loop, program: Program, most: int) -> None:
+    for name in ("env", "period_s", "steps", "encode", "decode"):
+        if not hasattr(loop, name):
+            raise NmcError("--loop", f"gives a {type(loop).__name__} without '{name}'",
+                           "It gives env, period_s, steps, encode and decode.")
+    if not isinstance(loop.steps, int) or loop.steps < 1 or not loop.period_s > 0:
+        raise NmcError("--loop", f"has steps {loop.steps} and period_s {loop.period_s}, expected "
+                       "a whole number from 1 on, and seconds")
+    size = 4 * most * loop.steps * sum(port.size for port in program.network.inputs)
+    if size > MOST_BYTES:
+        raise NmcError("--loop", f"an episode sends up to {size:,} bytes, at most "
+                       f"{MOST_BYTES:,} are kept", "Give fewer --periods.")
+
+
+@contextmanager
+def _their(what: str) -> Iterator[None]:
+    """Say in one line what the user's own code raises in this block, and where."""
+    try:
+        yield
+    except NmcError:
+        raise
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = "" if trace is None else (
+            f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})")
+        raise NmcError("--loop", f"{what} fails: {type(error).__name__}: {error}{place}") from error
+
+
+def loop_figures(
+    build: Build, device: Device, loop: Loop, episodes: list[Episode]
+) -> dict[str, Any]:
+    """What `nmc validate --loop` prints, as plain values."""
+    host, chip = (np.concatenate([getattr(e, name) for e in episodes])
+                  for name in ("host_s", "chip_s"))
+    return {
+        "device": device.name, "target": build.program.target.name,
+        "period_s": loop.period_s, "steps_per_period": loop.steps, "periods": len(host),
+        "latency_steps": max(build.program.latency.values()),
+        "host": _deadlines(host, loop.period_s),
+        "chip": {"timing": TIMING, **_deadlines(chip, loop.period_s)},
+        "outputs": {"values": sum(e.values for e in episodes),
+                    "differing": sum(e.differing for e in episodes)},
+        "episodes": [{"periods": len(e.host_s), "ended": e.ended, "reward": e.reward,
+                      "info": e.info} for e in episodes],
+    }
+
+
+def _deadlines(seconds: Array, period_s: float) -> dict[str, float]:
+    return {"median_s": float(np.median(seconds)), "p99_s": float(np.quantile(seconds, 0.99)),
+            "most_s": float(seconds.max()), "missed": int((seconds > period_s).sum())}

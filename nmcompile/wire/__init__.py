@@ -1,0 +1,43 @@
+"""What `nmc serve` and the device `remote` say to each other, and the key that lets them."""
+
+from nmcompile.wire.arrays import (
+    CHUNK,
+    Arrival,
+    chunks,
+    head,
+    require_result,
+    result_bytes,
+)
+from nmcompile.wire.key import KEY_VARIABLE, client_context, key_file, new_key, server_context
+from nmcompile.wire.messages import (
+    MOST_FILES,
+    MOST_INPUTS,
+    MOST_PROGRAM,
+    MOST_RESULT,
+    PROTOCOL,
+    Answer,
+    ArrayHead,
+    File,
+    Hello,
+    Load,
+    Loaded,
+    Order,
+    Progress,
+    Refusal,
+    Result,
+    RunOrder,
+    Welcome,
+    WireError,
+    parse_answer,
+    parse_hello,
+    parse_order,
+    said,
+)
+
+__all__ = [
+    "CHUNK", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
+    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "File", "Hello", "Load", "Loaded", "Order",
+    "Progress", "Refusal", "Result", "RunOrder", "Welcome", "WireError", "chunks", "client_context",
+    "head", "key_file", "new_key", "parse_answer", "parse_hello", "parse_order",
+    "require_result", "result_bytes", "said", "server_context",
+]

@@ -1,0 +1,163 @@
+"""Messages of the wire: JSON texts, each looked over before anything is made of it.
+
+A client says hello and is welcomed; then it gives orders, each of which is answered before the
+next. The bytes that an order or an answer speaks of follow it in binary messages. All messages are
+those of a WebSocket (RFC 6455) in TLS.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from nmcompile.errors import NmcError
+
+PROTOCOL = 1
+MOST_PROGRAM = 2 << 30  # bytes of a program and its configuration; `hdf5` reads no more
+MOST_FILES = 4096  # of a configuration
+MOST_INPUTS = 256 << 20  # bytes of spikes in an order
+MOST_RESULT = 1 << 30  # bytes of an answer
+
+Kind = Literal["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"]
+Short = Annotated[str, StringConstraints(max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+Extent = Annotated[int, Field(ge=1, le=1 << 31)]
+Variables = dict[Short, tuple[Short, ...]]
+
+
+class WireError(NmcError):
+    """The other side does not keep to the protocol; nothing more is heard from it."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Hello(_Message):
+    """The first message of a client. Later protocols may add fields, so others are passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    say: Literal["hello"] = "hello"
+    protocol: int
+    nmcompile: Short
+    who: Short
+
+
+class File(_Message):
+    """A file that follows, by its name in the build folder."""
+
+    name: Short
+    size: Annotated[int, Field(ge=0, le=MOST_PROGRAM)]
+
+
+class Load(_Message):
+    """Put a program on the device; the files follow one after the other, program.h5 first."""
+
+    say: Literal["load"] = "load"
+    files: Annotated[tuple[File, ...], Field(min_length=1, max_length=MOST_FILES + 1)]
+
+
+class ArrayHead(_Message):
+    """An array that follows, in C order and with the lowest byte of a number first."""
+
+    name: Annotated[str, StringConstraints(max_length=410)]
+    dtype: Kind
+    shape: Annotated[tuple[Extent, ...], Field(max_length=16)]
+
+
+class RunOrder(_Message):
+    """Run samples; the spikes of each input follow, (samples, steps, *shape) int32."""
+
+    say: Literal["run"] = "run"
+    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1, max_length=64)]
+    wanted: Variables
+
+
+class Welcome(_Message):
+    """The answer to a hello: the device is the client's until it goes."""
+
+    say: Literal["welcome"] = "welcome"
+    protocol: int
+    nmcompile: Short
+    device: Short
+
+
+class Loaded(_Message):
+    """The program is on the device, and this is what can be read there."""
+
+    say: Literal["loaded"] = "loaded"
+    readable: Variables
+
+
+class Progress(_Message):
+    """Further steps of samples are done."""
+
+    say: Literal["ran"] = "ran"
+    steps: Annotated[int, Field(ge=0)]
+
+
+class Result(_Message):
+    """Samples ran; the arrays of a `Recording` follow.
+
+    arrays  by name: "POPULATION/VARIABLE" for what was recorded, else the field's name
+    """
+
+    say: Literal["result"] = "result"
+    arrays: tuple[ArrayHead, ...]
+    boundary: Text
+
+
+class Refusal(_Message):
+    """An `NmcError` of the other side.
+
+    kind  refused: the order was not carried out, another one may follow; lost: the device does not
+          answer; closed: nothing more is heard from this client
+    """
+
+    say: Literal["refusal"] = "refusal"
+    kind: Literal["refused", "lost", "closed"]
+    where: Text
+    what: Text
+    hint: Text
+
+
+Order = Load | RunOrder
+Answer = Welcome | Loaded | Progress | Result | Refusal
+_HELLO: TypeAdapter[Hello] = TypeAdapter(Hello)
+_ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="say")])
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="say")])
+
+
+def said(message: BaseModel) -> str:
+    """`message` as it is sent."""
+    return message.model_dump_json()
+
+
+def parse_hello(text: object, where: str) -> Hello:
+    """The hello in a message. Raises WireError where it is none."""
+    return _parsed(_HELLO, text, where)
+
+
+def parse_order(text: object, where: str) -> Order:
+    """The order in a message. Raises WireError where it is none."""
+    return _parsed(_ORDER, text, where)
+
+
+def parse_answer(text: object, where: str) -> Answer:
+    """The answer in a message. Raises WireError where it is none."""
+    return _parsed(_ANSWER, text, where)
+
+
+def _parsed(adapter: TypeAdapter, text: object, where: str):  # type: ignore[no-untyped-def,type-arg]
+    if not isinstance(text, str):
+        raise WireError(where, "sent bytes where a message was due")
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise WireError(
+            where, f"sent a message that is none ({': '.join(filter(None, (place, first['msg'])))})"
+        ) from None
