@@ -160,7 +160,7 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
             bit = 1 << 6 + gatherer[place]
             ahead = [[int(routing.keys.key[part]), int(routing.keys.mask[part]),
                       _route(rows, int(routing.keys.key[part])) | bit] for part in here]
-            rows = np.concatenate([np.array(ahead, np.uint32), rows])
+            rows = np.concatenate([np.array(ahead, np.uint32), rows[~_shadowed(rows, ahead)]])
         if len(rows) > router.entries.value:
             raise NmcError(f"chip {place[0]}, {place[1]}", f"{len(rows)} routing entries, with "
                            f"those to gather spikes; it has {router.entries.value}",
@@ -168,6 +168,14 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
         if len(rows):
             found[int(place[0]), int(place[1])] = rows
     return found
+
+
+def _shadowed(rows: Array, ahead: list[list[int]]) -> Array:
+    """Which entries match nothing but what one of those ahead does."""
+    hidden = np.zeros(len(rows), bool)
+    for key, mask, _ in ahead:
+        hidden |= ((rows[:, 1] & mask) == mask) & ((rows[:, 0] & mask) == key)
+    return hidden
 
 
 def _route(rows: Array, key: int) -> int:
