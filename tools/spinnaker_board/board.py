@@ -1,7 +1,7 @@
 """A board of 48 chips that answers SC&MP's commands, without sockets and without a clock.
 
-Commands are those of SpiNNMan 7.4.1 (messages/scp): version, read, write, fill, those over links,
-allocate, routes, tags, signals, programs, counts of states. Anything else is answered with an error.
+Commands are those of SpiNNMan 7.4.1 (messages/scp): version, read, write, fill, also over links,
+allocate, routes, tags, signals, programs, counts of states. Anything else is answered as an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import packets
 from chip import (
-    HEAP,
     IDLE,
     LINKS,
     P2P,
@@ -28,7 +27,9 @@ from chip import (
 )
 from memory import AddressError, Budget
 from packets import Request
-from simulation import ImageError, Simulation
+from simulation import Simulation
+
+from nmcompile.errors import NmcError
 
 ROOT = (0, 0)
 MEMORY_BYTES = 1 << 30  # of the host that a board may take
@@ -274,7 +275,7 @@ class Board:
             chip.set_state(number, RUNNING)
         try:
             self.simulation = Simulation(self, ready)
-        except (ImageError, AddressError) as error:
+        except (ValueError, NmcError) as error:  # an ImageError, or memory that is not there
             print(f"cores do not start: {error}", flush=True)
             for chip, number in ready:
                 chip.set_state(number, RUN_TIME_ERROR)
@@ -312,5 +313,3 @@ def _told(tag: Tag) -> bytes:
     return struct.pack("<4s6s3HIH3B", bytes(int(part) for part in host.split(".")), bytes(6),
                        tag.address[1] if tag.address else 0, 0, flags, 0, tag.port, y, x, core)
 
-
-__all__ = ["HEAP", "Board", "Tag"]
