@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
+from nmcompile_backends.spinnaker.load_plan import write_plan
+from nmcompile_backends.spinnaker.pynn_script import write_pynn
 from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.routes import input_keys, key_of, places_of, routers
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
@@ -27,7 +29,7 @@ OF_SYNAPSES = {"tau_syn_e": "tau_syn_e", "tau_syn_i": "tau_syn_i"}  # those of I
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write spinnaker.json, rows.bin and row_index.bin into `folder`; see `description`."""
+    """Write all files into `folder`; see `description`, `load_plan` and `pynn_script`."""
     cores = program.mapping.slices.core
     numbers, shared = np.unique(cores, return_counts=True)
     if np.any(shared > 1):
@@ -40,6 +42,7 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     (folder / ROWS).write_bytes(rows.astype("<u4").tobytes())
     (folder / INDEX).write_bytes(index.astype("<u4").tobytes())
     return {
+        **write_plan(program, folder), **write_pynn(program, folder),
         FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
               "neurons, keys and where their synaptic rows are, and routing tables; no file that a "
               "tool of others reads",

@@ -39,17 +39,26 @@ def row_words(
     """
     rows = scipy.sparse.csr_array(matrix[:, neurons])
     rows.sort_indices()
-    index = bits_for(len(neurons))
-    weight = rows.data
-    words = (
-        np.abs(weight).astype(np.uint32) << WEIGHT_SHIFT
-        | np.uint32((delay & (slots - 1)) << (index + TYPE_BITS))
-        | (weight < 0).astype(np.uint32) << np.uint32(index)
-        | rows.indices.astype(np.uint32))
+    words = synapse_words(rows, delay, slots)
     counts = np.diff(rows.indptr).astype(np.int64)
     sources = np.flatnonzero(counts)
     out, first = _with_headers(words, counts[sources])
     return out, np.stack([sources, first], axis=1).astype(np.uint32)
+
+
+def synapse_words(rows: scipy.sparse.csr_array, delay: int, slots: int) -> Array:
+    """(s,) uint32 the synapses of `rows` (sources, neurons of a core), by source, then neuron.
+
+    delay  1..slots steps, as 0 where it is `slots`
+    """
+    index = bits_for(rows.shape[1])
+    weight = rows.data
+    words: Array = (
+        np.abs(weight).astype(np.uint32) << WEIGHT_SHIFT
+        | np.uint32((delay & (slots - 1)) << (index + TYPE_BITS))
+        | (weight < 0).astype(np.uint32) << np.uint32(index)
+        | rows.indices.astype(np.uint32))
+    return words
 
 
 def _with_headers(words: Array, counts: Array) -> tuple[Array, Array]:

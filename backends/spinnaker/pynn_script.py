@@ -1,0 +1,130 @@
+"""The network as a script for sPyNNaker, one population of PyNN for each core.
+
+sPyNNaker cuts populations into runs of neurons by itself. Slices of convolutions are boxes, and
+cores of unlike sizes are no runs of one length, so each core's neurons are a population of their
+own: its words are then those that we load, whatever the cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from nmcompile_backends.spinnaker.accum import ONE
+from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
+from nmcompile_backends.spinnaker.pynn_text import HEAD, MAIN
+from nmcompile_backends.spinnaker.rows import matrix_of
+from nmcompile_backends.spinnaker.weights import weight_scale
+
+from nmcompile.ir import Population
+from nmcompile.ir.neurons.base import Array
+from nmcompile.mapping import Program
+from nmcompile.mapping.capacity import run_of_lines
+
+SCRIPT, ARRAYS = "pynn_network.py", "pynn_network.npz"
+TIME_STEP_MS = 1.0
+RECEPTORS = ("excitatory", "inhibitory")
+# Parameters of cells, by the fields that hold their words.
+PARAMETERS = {"v_rest": "v_rest", "v_reset": "v_reset", "v_thresh": "threshold", "tau_m": "tau_m",
+              "cm": "cm", "i_offset": "i_offset", "v": "v_init", "isyn_exc": "exc_init",
+              "isyn_inh": "inh_init"}
+OF_SYNAPSES = {"tau_syn_E": "tau_syn_e", "tau_syn_I": "tau_syn_i"}
+
+
+def write_pynn(program: Program, folder: Path) -> dict[str, str]:
+    """Write `pynn_network.py` and `pynn_network.npz`."""
+    arrays: dict[str, Array] = {}
+    slices, network = program.mapping.slices, program.network
+    parts = []
+    for number in range(len(slices)):
+        population = network.populations[int(slices.population[number])]
+        neurons = slices.members(population.shape, number)
+        arrays |= {f"part{number}:{key}": value
+                   for key, value in _parameters(population, neurons).items()}
+        neuron = population.neuron
+        assert isinstance(neuron, SpinnakerNeuron)
+        parts.append((population.name, "IF_curr_delta" if neuron.delta else "IF_curr_exp",
+                      [neuron.shift_exc, neuron.shift_inh], neuron.early))
+    links = []
+    for link, rows in _links(program):
+        arrays[f"link{len(links)}"] = rows
+        links.append(link)
+    tables = {"INPUTS": [p.name for p in network.inputs],
+              "POPULATIONS": {p.name: p.size for p in network.populations},
+              "SOURCES": [(n, a, b) for n, a, b in _sources(program)],
+              "PARTS": parts, "LINKS": links}
+    text = "".join(f"{name} = {_literal(value)}\n" for name, value in tables.items())
+    (folder / SCRIPT).write_bytes(f"{HEAD}TIME_STEP_MS = {TIME_STEP_MS}\n{text}{MAIN}".encode())
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+    return {SCRIPT: "the network as a PyNN script: python pynn_network.py INPUT.npz OUTPUT.npz "
+                    "(sPyNNaker 7.4.1)",
+            ARRAYS: f"weights and parameters of {SCRIPT}"}
+
+
+def _literal(value: Any) -> str:
+    """`value` as Python reads it, an item a line."""
+    if isinstance(value, dict):
+        return "{\n" + "".join(f"    {k!r}: {v!r},\n" for k, v in value.items()) + "}"
+    return "[\n" + "".join(f"    {item!r},\n" for item in value) + "]"
+
+
+def _parameters(population: Population, neurons: Array) -> dict[str, Array]:
+    """Of some neurons: their flat numbers, and each parameter in PyNN's units, one a neuron."""
+    neuron = population.neuron
+    assert isinstance(neuron, SpinnakerNeuron)
+    names = PARAMETERS if neuron.delta else {**PARAMETERS, **OF_SYNAPSES}
+    words = {name: getattr(neuron, field) for name, field in names.items()}
+    words["tau_refrac"] = np.asarray(neuron.refractory, np.int64) * ONE
+    each = {name: np.broadcast_to(word, population.shape).reshape(-1)[neurons] / ONE
+            for name, word in words.items()}
+    return {"neurons": neurons, **each}
+
+
+def _sources(program: Program) -> Iterator[tuple[str, int, int]]:
+    """Each input's runs of lines: name, first and end."""
+    for port in program.network.inputs:
+        run = run_of_lines(port.size, program.target)
+        for number in range(int(run.max()) + 1):
+            lines = np.flatnonzero(run == number)
+            yield port.name, int(lines[0]), int(lines[-1]) + 1
+
+
+def _links(program: Program) -> Iterator[tuple[tuple[str, int, int, str], Array]]:
+    """Kind and number of a source, number of a part and receptor, and (s, 4) PyNN's list."""
+    network, slices = program.network, program.mapping.slices
+    runs = list(_sources(program))
+    for projection in network.projections:
+        matrix, target = matrix_of(projection.map), network.population(projection.target)
+        base = (projection.sources or (0, 0))[0]
+        senders = [("input", i, np.arange(a, b)) for i, (name, a, b) in enumerate(runs)
+                   if name == projection.source]
+        senders += [("part", i, slices.members(network.shape_of(projection.source), i))
+                    for i in range(len(slices))
+                    if network.populations[int(slices.population[i])].name == projection.source]
+        for part in np.flatnonzero(
+                slices.population == network.populations.index(target)).tolist():
+            columns = scipy.sparse.csr_array(matrix[:, slices.members(target.shape, part)])
+            for kind, sender, lines in senders:
+                inside = np.flatnonzero((lines >= base) & (lines < base + columns.shape[0]))
+                found = scipy.sparse.coo_array(columns[lines[inside] - base])
+                place = np.stack([inside[found.coords[0]], found.coords[1]], axis=1)
+                yield from _by_sign(target, (kind, sender, part), place, found.data,
+                                    projection.delay)
+
+
+def _by_sign(
+    target: Population, link: tuple[str, int, int], place: Array, weight: Array, delay: int,
+) -> Iterator[tuple[tuple[str, int, int, str], Array]]:
+    """The synapses of each sign, if any: rows of source, target, nA and ms."""
+    neuron = target.neuron
+    assert isinstance(neuron, SpinnakerNeuron)
+    shifts = (neuron.shift_exc, neuron.shift_inh)
+    for receptor, shift, chosen in zip(RECEPTORS, shifts, (weight > 0, weight < 0), strict=True):
+        if not np.any(chosen):
+            continue
+        sized = np.abs(weight[chosen]) / weight_scale(shift)
+        late = np.full(len(sized), delay * TIME_STEP_MS)
+        yield (*link, receptor), np.column_stack([place[chosen], sized, late])
