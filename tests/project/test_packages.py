@@ -55,17 +55,31 @@ def test_a_wheel_has_only_our_packages_at_its_top_and_all_data(wheel):
         assert needed in names
 
 
-def test_an_installed_wheel_compiles_and_finds_its_targets_backends_and_examples(wheel, tmp_path):
+def test_an_installed_wheel_imports_whole_and_finds_its_targets_backends_and_examples(
+        wheel, tmp_path):
     site = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site,
                     wheel], check=True)
-    code = ("import nmcompile, nmcompile_targets, nmcompile_backends.loihi as loihi; "
-            "print(nmcompile.__file__, nmcompile_targets.__file__, loihi.__file__); "
-            "from nmcompile.cli import main; main()")
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    result = subprocess.run([sys.executable, "-c", code, "demo", "-o", tmp_path / "build"],
-                            cwd=tmp_path, env=environment, capture_output=True, text=True,
-                            check=True)
-    assert all(path.startswith(str(site)) for path in result.stdout.splitlines()[0].split())
-    assert "accuracy" in result.stdout
-    assert (tmp_path / "build" / "config" / "registers.json").is_file()
+    code = """
+import importlib, pkgutil, sys
+import nmcompile, nmcompile_backends, nmcompile_examples, nmcompile_targets
+for package in (nmcompile, nmcompile_backends):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("_runner"):
+            importlib.import_module(module.name)
+print(*(package.__path__[0] for package in (nmcompile, nmcompile_backends, nmcompile_targets)))
+from nmcompile.registry import backend
+from nmcompile.target import installed, load_target
+print(*sorted({backend(load_target(name).family).name for name in installed()}))
+from nmcompile.cli import main
+main()"""
+    model = site / "nmcompile_examples" / "digits.pt"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "inspect", model, "--code",
+         f"{site / 'nmcompile_examples' / 'train_digits.py'}:DigitsNet"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+        check=True)
+    places, backends, *tables = result.stdout.splitlines()
+    assert all(place.startswith(str(site)) for place in places.split())
+    assert backends.split() == ["loihi", "speck", "spinnaker", "spinnaker2", "truenorth", "xylo"]
+    assert any("lif1" in line for line in tables)
