@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nmcompile.device import Place, Ran, Recording, Wanted
+from nmcompile.devices.aedat4 import Stream, read_aedat4
 from nmcompile.devices.event_files import Events, read_csv, read_events
 from nmcompile.devices.run_files import Stored, read_arrays
 from nmcompile.errors import NmcError, unknown_name
@@ -22,8 +23,8 @@ class FileDevice:
     """Reads what a device gave: run files and lists of events (.npz), .csv, and .aedat4.
 
     Samples are taken in their order from the sample of the option `first-sample` on. Only spikes
-    of populations that the file tells of are readable; a population of which a list of events
-    names no event is silent there, if the file names it.
+    of populations that the file tells of are readable. Seconds and joules beside the spikes
+    (`step_s`, `sample_s`, `energy_j`) are taken as measured.
     """
 
     name = "file"
@@ -32,7 +33,7 @@ class FileDevice:
         self._path = Path()
         self._options: Mapping[str, str] = {}
         self._next = 0
-        self._stored: Stored | Events | None = None
+        self._stored: Stored | Events | Stream | None = None
         self._network: Network | None = None
 
     def open(self, place: Place) -> None:
@@ -59,7 +60,7 @@ class FileDevice:
         elif ending == ".csv":
             self._stored = read_csv(self._path, program.network)
         else:
-            raise NmcError(str(self._path), "AEDAT4 is not read yet")
+            self._stored = read_aedat4(self._path, program.network, self._options)
 
     def readable(self) -> Wanted:
         """What the file tells of."""

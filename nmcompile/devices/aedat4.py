@@ -1,0 +1,127 @@
+"""AEDAT4, the event files of iniVation's DV software, as recordings of one population.
+
+Events are read by `aedat` (neuromorphicsystems). An event of pixel (x, y) is a spike of neuron
+y * width + x; where the population has twice as many neurons as the stream has pixels, those with
+polarity on come behind all pixels. A sample lasts its steps times `step-us`, one behind the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nmcompile.device import Recording, Wanted
+from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.ir import Network, Population
+from nmcompile.ir.neurons.base import Array
+
+SPIKES = "spikes"
+MOST_EVENTS = 1 << 28
+LONGEST_US = 10**12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stream:
+    """The events of a file: step since the start and neuron, (k,) int64 each."""
+
+    path: Path
+    population: Population
+    step: Array
+    neuron: Array
+
+    @property
+    def readable(self) -> Wanted:
+        """The spikes of the one population."""
+        return {self.population.name: (SPIKES,)}
+
+    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
+        """Some samples; behind the last event nothing is sent, which is an error from there on."""
+        last = int(self.step.max()) // steps
+        if first + samples - 1 > last:
+            raise NmcError(
+                str(self.path), f"ends within sample {last:,}, samples {first:,} to "
+                f"{first + samples:,} of {steps:,} steps were asked for",
+                "Give --samples, or another step-us.")
+        sample = self.step // steps - first
+        mine = (sample >= 0) & (sample < samples)
+        spikes = np.zeros((samples, steps, self.population.size), np.int32)
+        np.add.at(spikes, (sample[mine], self.step[mine] % steps, self.neuron[mine]), 1)
+        return Recording(variables={self.population.name: {SPIKES: spikes.reshape(
+            samples, steps, *self.population.shape)}} if wanted else {})
+
+
+def read_aedat4(path: Path, network: Network, options: Mapping[str, str]) -> Stream:
+    """The polarity events of `path`.
+
+    options  population: whose spikes they are (default: of the first output); step-us: how long a
+             step is; start-us: stamp of the first step (default: that of the first event)
+    """
+    name = options.get("population", network.outputs[0].population)
+    names = [p.name for p in network.populations]
+    if name not in names:
+        raise unknown_name("--device-option population", name, names)
+    step_us = _number(options, "step-us", None)
+    stamps, neuron = _events(path, network.population(name))
+    start = _number(options, "start-us", int(stamps.min()))
+    step = (stamps.astype(np.int64) - start) // step_us
+    if step.min() < 0:
+        raise NmcError(str(path), f"begins at {int(stamps.min())} us, before start-us, {start}")
+    return Stream(path=path, population=network.population(name), step=step, neuron=neuron)
+
+
+def _events(path: Path, population: Population) -> tuple[Array, Array]:
+    """Stamps in us and neurons of all events of the first stream that has some."""
+    try:
+        import aedat
+    except ImportError:
+        raise NmcError(str(path), "is read by the package aedat, which is not installed",
+                       "pip install 'nmcompile[aedat4]'.") from None
+    with reading(str(path), "is no readable AEDAT4 file"):
+        decoder: Any = aedat.Decoder(str(path))
+        streams = {number: s for number, s in decoder.id_to_stream().items()
+                   if s["type"] == "events"}
+        if len(streams) != 1:
+            raise NmcError(str(path), f"has {len(streams)} streams of events, expected one")
+        (number, stream), = streams.items()
+        packets, total = [], 0
+        for packet in decoder:
+            if packet["stream_id"] == number:
+                packets.append(packet["events"])
+                total += len(packets[-1])
+                if total > MOST_EVENTS:
+                    raise NmcError(str(path), f"has more than {MOST_EVENTS:,} events")
+    if total == 0:
+        raise NmcError(str(path), "has no event")
+    return _neurons(path, population, np.concatenate(packets), stream)
+
+
+def _neurons(
+    path: Path, population: Population, events: Array, stream: dict[str, Any]
+) -> tuple[Array, Array]:
+    width, height = int(stream["width"]), int(stream["height"])
+    pixels = width * height
+    if population.size not in (pixels, 2 * pixels):
+        raise NmcError(str(path), f"is of {width} x {height} pixels, {population.name} has "
+                       f"{population.size:,} neurons; as many, or twice that, are expected",
+                       "Name the population: --device-option population=NAME.")
+    x, y = events["x"].astype(np.int64), events["y"].astype(np.int64)
+    if np.any(x >= width) or np.any(y >= height) or np.any(events["t"] > LONGEST_US * 10**6):
+        raise NmcError(str(path), f"has events outside of its {width} x {height} pixels, or of "
+                       "impossible times")
+    polarity = events["on"].astype(np.int64) if population.size != pixels else 0
+    return events["t"], polarity * pixels + y * width + x
+
+
+def _number(options: Mapping[str, str], name: str, default: int | None) -> int:
+    text = options.get(name, "" if default is None else str(default))
+    least = 1 if name == "step-us" else 0
+    if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 10**18:
+        raise NmcError(f"--device-option {name}", f"is '{text}', expected a whole number of "
+                       "microseconds" + (" from 1" if least else ""),
+                       "A step's length says which events are of one step."
+                       if name == "step-us" else "")
+    return int(text)

@@ -1,0 +1,105 @@
+"""A device with one fault is found out: where it first differs, and by which rule.
+
+The broken devices run the simulator's kernels on programs that were tampered with
+(`helpers.broken_devices`); the explanations run readable neurons from what was recorded, and share
+nothing with them.
+"""
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+from helpers import broken_devices as broken
+from helpers.compiled_networks import KINDS, compiled
+from nmcompile.registry import backend
+from nmcompile.simulator import simulate
+from nmcompile.validate.divergence import diverged, first_difference, populations_of
+from nmcompile.validate.evidence import Evidence
+from nmcompile.validate.references import flat
+
+DECAYS = ("du", "dv", "dash_syn", "dash_mem", "decay")
+THRESHOLDS = ("threshold", "inclusive")
+CASES = 112
+FAULTS = ("weight", "unsent spike", "lost spike", "decay", "threshold", "delay", "swapped neurons")
+
+
+@cache
+def clean(kind):
+    program, sent = compiled(kind)
+    return flat(simulate(program, sent, record=("*",)).records)
+
+
+def made(what, kind, rng):
+    """A fault of this kind somewhere in this network."""
+    program, sent = compiled(kind)
+    makers = {
+        "weight": lambda: broken.one_weight(
+            program, rng, backend(program.target.family).weight_levels),
+        "unsent spike": lambda: broken.unsent_spike(program, rng, clean(kind)),
+        "lost spike": lambda: broken.lost_spike(program, rng, clean(kind), sent),
+        "decay": lambda: broken.register_off_by_one(program, rng, "decay", DECAYS),
+        "threshold": lambda: broken.register_off_by_one(program, rng, "threshold", THRESHOLDS),
+        "delay": lambda: broken.delay_off_by_one(program, rng),
+        "swapped neurons": lambda: broken.swapped_neurons(program, rng),
+    }
+    return makers[what]()
+
+
+def examined(fault, kind, states):
+    """The first difference of a broken device with its explanations; None where none shows."""
+    program, sent = compiled(kind)
+    device = broken.BrokenDevice(fault, states)
+    device.load(program, None)
+    seen = flat(device.run(sent, device.readable(), lambda steps: None).variables)
+    place = first_difference(populations_of(program.network), clean(kind), seen)
+    if place is None:
+        return None
+    told = {name: values.reshape(*values.shape[:2], -1) for name, values in sent.items()}
+    told |= {name: record["spikes"] for name, record in seen.items()}
+    evidence = Evidence(program=program, sent=told, assumed=frozenset(), seen=seen)
+    return diverged(evidence, place, clean(kind), 0)
+
+
+def is_right(fault, found):
+    """Whether the place and the first explanation are those of the fault."""
+    if found.place.population != fault.place["population"] or not found.explanations:
+        return False
+    best = found.explanations[0]
+    pair = fault.place.get("pair")
+    if pair is not None and {best.place.get("neuron"), best.place.get("other")} != pair:
+        return False
+    named = {k: v for k, v in fault.place.items() if k not in ("pair", "population")}
+    return best.rule == fault.rule and all(best.place.get(k) == v for k, v in named.items())
+
+
+def tally(cases, states):
+    """How many of so many faults that show are found out, and what was said of the others."""
+    right, wrong, seed, of = 0, [], 0, Counter()
+    while right + len(wrong) < cases:
+        rng, kind = np.random.default_rng(seed), KINDS[seed % len(KINDS)]
+        fault = made(FAULTS[seed // len(KINDS) % len(FAULTS)], kind, rng)
+        seed += 1
+        found = examined(fault, kind, states)
+        if found is None:
+            continue
+        of[fault.rule, kind] += 1
+        if is_right(fault, found):
+            right += 1
+        else:
+            wrong.append((seed - 1, kind, fault.rule, fault.place, found.place,
+                          found.explanations[:2]))
+    return right, wrong, of
+
+
+@pytest.mark.slow
+def test_faults_are_located_and_named_in_95_of_100_cases_where_states_are_read():
+    right, wrong, of = tally(CASES, states=True)
+    assert len(of) >= 5 * len(KINDS)  # rules times kinds of networks
+    assert right >= 0.95 * CASES, wrong
+
+
+@pytest.mark.slow
+def test_most_faults_are_located_and_named_by_spikes_alone():
+    right, wrong, _ = tally(CASES // 2, states=False)
+    assert right >= 0.7 * (CASES // 2), wrong
