@@ -37,7 +37,7 @@ from nmcompile.report import Figures, mapping_figures
 from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
-from nmcompile.validate.run import Asked, validate
+from nmcompile.validation.run import Asked, validate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

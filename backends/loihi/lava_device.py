@@ -75,8 +75,8 @@ class LavaDevice:
             run_there(TOOL, python, RUNNER,
                       [str(self._config), str(given), str(found), str(chip_steps)],
                       lambda: ran(steps))
-            with reading("device lava", "gave no readable output"), np.load(
-                    found, allow_pickle=False) as file:
+            with (reading("device lava", "gave no readable output"), found.open("rb") as raw,
+                  np.load(raw, allow_pickle=False) as file):
                 arrays = {name: file[name] for name in file.files}
         finally:
             folder.close()

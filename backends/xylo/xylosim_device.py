@@ -73,8 +73,8 @@ class XylosimDevice:
             run_there(TOOL, python, RUNNER,
                       [str(self._config / FILE), chip, str(given), str(found)],
                       lambda: ran(steps))
-            with reading("device xylosim", "gave no readable output"), np.load(
-                    found, allow_pickle=False) as file:
+            with (reading("device xylosim", "gave no readable output"), found.open("rb") as raw,
+                  np.load(raw, allow_pickle=False) as file):
                 arrays = {name: file[name] for name in file.files}
         finally:
             folder.close()

@@ -32,7 +32,7 @@ def command(
     from nmcompile.cli._render import print_json
     from nmcompile.device import Place
     from nmcompile.frontends.loading.code_file import load_code, make
-    from nmcompile.validate.loop import loop_figures, run_episode
+    from nmcompile.validation.loop import loop_figures, run_episode
 
     build = api.read_build(folder)
     loop = make(load_code(code)[1], code)

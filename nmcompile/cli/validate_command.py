@@ -63,8 +63,8 @@ def command(
     from nmcompile.cli._validate_tables import print_validation
     from nmcompile.device import Place
     from nmcompile.files import require_apart
-    from nmcompile.validate.comparison import Metric
-    from nmcompile.validate.limits import parse_limits
+    from nmcompile.validation.comparison import Metric
+    from nmcompile.validation.limits import parse_limits
 
     require_apart({"--input": data, "-o": output})
     name, _, address = device.partition(":")

@@ -7,10 +7,13 @@ polarity on come behind all pixels. A sample lasts its steps times `step-us`, on
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +23,25 @@ from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 
 SPIKES = "spikes"
-MOST_EVENTS = 1 << 28
-LONGEST_US = 10**12
+LATEST_US = 10**18
+SECONDS, BYTES_PER_SECOND = 60, 1_000_000  # that reading may take
+DECODE = f"""
+import sys
+import aedat
+import numpy as np
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, ({8 << 30}, {8 << 30}))
+except ImportError:
+    pass
+decoder = aedat.Decoder(sys.argv[1])
+(number, stream), = [x for x in decoder.id_to_stream().items() if x[1]["type"] == "events"]
+packets = [p["events"] for p in decoder if p["stream_id"] == number]
+none = np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
+names = ("t", "x", "y", "on")
+arrays = {{n: np.concatenate([none[n], *(p[n] for p in packets)]) for n in names}}
+np.savez(sys.argv[2], size=[stream["width"], stream["height"]], **arrays)
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,41 +95,45 @@ def read_aedat4(path: Path, network: Network, options: Mapping[str, str]) -> Str
 
 def _events(path: Path, population: Population) -> tuple[Array, Array]:
     """Stamps in us and neurons of all events of the first stream that has some."""
-    try:
-        import aedat
-    except ImportError:
+    if importlib.util.find_spec("aedat") is None:
         raise NmcError(str(path), "is read by the package aedat, which is not installed",
-                       "pip install 'nmcompile[aedat4]'.") from None
-    with reading(str(path), "is no readable AEDAT4 file"):
-        decoder: Any = aedat.Decoder(str(path))
-        streams = {number: s for number, s in decoder.id_to_stream().items()
-                   if s["type"] == "events"}
-        if len(streams) != 1:
-            raise NmcError(str(path), f"has {len(streams)} streams of events, expected one")
-        (number, stream), = streams.items()
-        packets, total = [], 0
-        for packet in decoder:
-            if packet["stream_id"] == number:
-                packets.append(packet["events"])
-                total += len(packets[-1])
-                if total > MOST_EVENTS:
-                    raise NmcError(str(path), f"has more than {MOST_EVENTS:,} events")
-    if total == 0:
+                       "pip install 'nmcompile[aedat4]'.")
+    with tempfile.TemporaryDirectory(prefix="nmcompile-") as folder:
+        found = Path(folder) / "events.npz"
+        _decode(path, found)
+        with (reading(str(path), "is no readable AEDAT4 file"), found.open("rb") as raw,
+              np.load(raw, allow_pickle=False) as file):
+            arrays = {name: file[name] for name in file.files}
+    if len(arrays["t"]) == 0:
         raise NmcError(str(path), "has no event")
-    return _neurons(path, population, np.concatenate(packets), stream)
+    return _neurons(path, population, arrays)
+
+
+def _decode(path: Path, found: Path) -> None:
+    """Read `path` in another process: the decoder may panic on a damaged file, or take for ever."""
+    command = [sys.executable, "-I", "-c", DECODE, str(path), str(found)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                              timeout=SECONDS + path.stat().st_size / BYTES_PER_SECOND)
+    except subprocess.TimeoutExpired:
+        raise NmcError(str(path), "is a damaged AEDAT4 file: reading it does not end") from None
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NmcError(str(path), "is no readable AEDAT4 file with one stream of events "
+                       f"({(lines or ['it ends the decoder'])[-1][:160]})")
 
 
 def _neurons(
-    path: Path, population: Population, events: Array, stream: dict[str, Any]
+    path: Path, population: Population, events: dict[str, Array]
 ) -> tuple[Array, Array]:
-    width, height = int(stream["width"]), int(stream["height"])
+    width, height = (int(n) for n in events["size"])
     pixels = width * height
     if population.size not in (pixels, 2 * pixels):
         raise NmcError(str(path), f"is of {width} x {height} pixels, {population.name} has "
                        f"{population.size:,} neurons; as many, or twice that, are expected",
                        "Name the population: --device-option population=NAME.")
     x, y = events["x"].astype(np.int64), events["y"].astype(np.int64)
-    if np.any(x >= width) or np.any(y >= height) or np.any(events["t"] > LONGEST_US * 10**6):
+    if np.any(x >= width) or np.any(y >= height) or np.any(events["t"] > LATEST_US):
         raise NmcError(str(path), f"has events outside of its {width} x {height} pixels, or of "
                        "impossible times")
     polarity = events["on"].astype(np.int64) if population.size != pixels else 0

@@ -18,7 +18,7 @@ MAX_BYTES = 4 << 30  # of all arrays that are read
 EVENTS = ("sample", "step", "population", "neuron", "payload")
 MEASURED = ("step_s", "sample_s", "energy_j")
 ZIP = b"PK\x03\x04"
-SPIKES = "spikes"
+SPIKES, PREDICTED = "spikes", "decision"  # beside a decision, seconds are those of `nmc simulate`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +74,7 @@ def _load(path: Path, network: Network) -> dict[str, Array]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             name = member.removesuffix(".npy")
-            if name not in (*EVENTS, *MEASURED) and name.rpartition("/")[0] not in populations:
+            if name not in (*EVENTS, *MEASURED, PREDICTED) and name.rpartition("/")[0] not in populations:
                 continue
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
@@ -87,9 +87,9 @@ def _load(path: Path, network: Network) -> dict[str, Array]:
             if kind.hasobject or size > MAX_BYTES:
                 raise NmcError(str(path), f"'{name}' holds {kind} of shape {shape}, expected "
                                f"numbers of at most {MAX_BYTES >> 30} GiB in all")
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         for name in file.files:
-            if name in (*EVENTS, *MEASURED) or name.rpartition("/")[0] in populations:
+            if name in (*EVENTS, *MEASURED, PREDICTED) or name.rpartition("/")[0] in populations:
                 arrays[name] = file[name]
     return arrays
 
@@ -119,7 +119,7 @@ def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:
             f"{', '.join(p.name for p in network.populations)}",
             "Save arrays '<population>/spikes', or sample, step, population and neuron of events.")
     measured = {name: _measured(path, name, arrays[name], extent)
-                for name in MEASURED if name in arrays}
+                for name in MEASURED if name in arrays and PREDICTED not in arrays}
     return Stored(path=path, variables=variables, measured=measured)
 
 

@@ -1,6 +1,6 @@
 """Devices with one fault each: the simulator's kernels on a program that was tampered with.
 
-Nothing of `nmcompile.validate` is used. A fault is what a chip would have: another word in a
+Nothing of `nmcompile.validation` is used. A fault is what a chip would have: another word in a
 memory, a spike that is gone, a table with two entries exchanged.
 """
 

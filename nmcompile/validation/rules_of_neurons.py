@@ -12,9 +12,9 @@ import numpy as np
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array, accumulator_of, rules_of
-from nmcompile.validate.alone import unchanged
-from nmcompile.validate.explanations import Case, Explanation
-from nmcompile.validate.replay import SPIKES, Adding, only, replay, with_register
+from nmcompile.validation.alone import unchanged
+from nmcompile.validation.explanations import Case, Explanation
+from nmcompile.validation.replay import SPIKES, Adding, only, replay, with_register
 
 FEW = 64  # neurons among which exchanged ones are looked for
 ADDING: tuple[tuple[Adding, str, str], ...] = (

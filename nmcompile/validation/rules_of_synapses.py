@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +12,14 @@ from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.registry import backend
-from nmcompile.validate.alone import ALWAYS, Alone, Changes, joined
-from nmcompile.validate.evidence import Link, moved, silenced
-from nmcompile.validate.explanations import Case, Explanation
-from nmcompile.validate.replay import SPIKES, replay
+from nmcompile.validation.alone import ALWAYS, Alone, Changes, joined
+from nmcompile.validation.evidence import Link, moved, silenced
+from nmcompile.validation.explanations import Case, Explanation
+from nmcompile.validation.replay import replay
 
 MOST_VALUES = 512  # of a weight that are tried where only spikes are seen
 MOST_FITTING = 20_000  # alternatives that are held against the whole recording
-MOST_NEURONS = 8  # that share a weight and are asked which of its values they had
+MOST_NEURONS = 8  # that differ and are asked which of the alternatives they agree with
 NOWHERE = -1
 MOST_WHOLE = 12  # of these, the best that are held against the whole population
 
@@ -46,7 +46,8 @@ def weights(case: Case) -> Iterator[Explanation]:
     best, left = _best(case, tried)
     if best is None:
         return
-    best = _shared(case, best)
+    if any(isinstance(link.projection.map, Conv) for link in case.links):
+        best = _agreed(case, best, _same_weight)
     alike, best = len(best), best[:MOST_WHOLE]
     found = []
     for i in range(len(best)):
@@ -66,6 +67,7 @@ def lost(case: Case) -> Iterator[Explanation]:
         best, left = _best(case, tried)
         if best is None:
             continue
+        best = _agreed(case, best, _same_spike)
         alike, best = len(best), best[:MOST_WHOLE]
         found = [(*_scope(case, best[np.array([i])], times, left), i) for i in range(len(best))]
         everyone, where, i = min(found)
@@ -79,23 +81,57 @@ def lost(case: Case) -> Iterator[Explanation]:
                  f"{step} of sample {int(best.sample[i])} {text} {where}")
 
 
-def _shared(case: Case, best: Changes) -> Changes:
-    """Those of `best` that leave fewest values open of other neurons with the same weight."""
+def _agreed(
+    case: Case, best: Changes, there: Callable[[Case, Alone, Changes], Changes]
+) -> Changes:
+    """Those of `best` that leave fewest values open of other neurons that differ.
+
+    there  what the changes are at another neuron
+    """
     others = np.argsort(-case.wrong, kind="stable")[: np.count_nonzero(case.wrong)]
     for other in [int(n) for n in others if n != case.neuron][:MOST_NEURONS]:
-        if len(best) <= 1 or not any(isinstance(link.projection.map, Conv) for link in case.links):
-            return best
-        there = Alone(case.population, case.links, other)
-        source = {(i, place, int(weight)): int(source) for i in range(len(case.links))
-                  for place, sources, weights_ in there.synapses(i)
-                  for source, weight in zip(sources, weights_, strict=True)}
-        keys = zip(best.link.tolist(), best.current.tolist(), best.number.tolist(), strict=True)
-        at = np.array([source.get(key, NOWHERE) for key in keys])
-        moved_ = replace(best, source=np.maximum(at, 0), delta=np.where(at < 0, 0, best.delta))
+        if len(best) <= 1:
+            break
+        alone = Alone(case.population, case.links, other)
         seen = {name: values[:, :, other] for name, values in case.seen.items()}
-        left = there.differing(moved_, seen)
+        left = alone.differing(there(case, alone, best), seen)
         best = best[left == left.min()]
     return best
+
+
+def _same_weight(case: Case, there: Alone, changes: Changes) -> Changes:
+    """The changes of shared weights at another neuron: none where it does not use the weight."""
+    source = {(i, place, int(weight)): int(source) for i in range(len(case.links))
+              for place, sources, numbers in there.synapses(i)
+              for source, weight in zip(sources, numbers, strict=True)}
+    keys = zip(changes.link.tolist(), changes.current.tolist(), changes.number.tolist(),
+               strict=True)
+    at = np.array([source.get(key, NOWHERE) for key in keys])
+    return replace(changes, source=np.maximum(at, 0), delta=np.where(at < 0, 0, changes.delta))
+
+
+def _same_spike(case: Case, there: Alone, changes: Changes) -> Changes:
+    """The changes of spikes at another neuron, by its own weights from their sources."""
+    times = np.sign(changes.delta) * np.sign(_held(case, changes))
+    found = {}
+    for i, link in enumerate(case.links):
+        weights_ = link.projection.map.weights()
+        for place, sources, numbers in there.synapses(i):
+            found |= {(link.number, int(source)): (i, place, int(number), int(weights_[number]))
+                      for source, number in zip(sources, numbers, strict=True)
+                      if weights_[number] != 0}
+    keys = [(case.links[link].number, source) for link, source in zip(
+        changes.link.tolist(), changes.source.tolist(), strict=True)]
+    link, place, number, weight = np.array(
+        [found.get(key, (0, 0, 0, 0)) for key in keys], np.int64).T
+    return replace(changes, link=link, current=place, number=number, delta=times * weight)
+
+
+def _held(case: Case, changes: Changes) -> Array:
+    """(k,) the weight that each change is about."""
+    held = [link.projection.map.weights() for link in case.links]
+    return np.array([held[link][number] for link, number in zip(
+        changes.link.tolist(), changes.number.tolist(), strict=True)], np.int64)
 
 
 def _best(case: Case, tried: Changes) -> tuple[Changes | None, int]:
@@ -240,5 +276,3 @@ def _scope(case: Case, change: Changes, times: int, own: int) -> tuple[int, str]
     least = min(left for left, _ in scopes)
     return next((left, where) for left, where in scopes if left == least)
 
-
-__all__ = ["SPIKES", "delays", "lost", "weights"]

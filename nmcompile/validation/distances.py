@@ -44,7 +44,7 @@ def distances(first: Array, second: Array, *, tau: float, cost: float, graded: b
     graded         payloads are values: they weigh in counts and van Rossum's filter, and are one
                    spike each in Victor and Purpura's
     """
-    from nmcompile.validate._distance_kernels import van_rossum, victor_purpura  # numba
+    from nmcompile.validation._distance_kernels import van_rossum, victor_purpura  # numba
 
     samples, _, n = first.shape
     whole = second.astype(np.int64) - first

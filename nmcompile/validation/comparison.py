@@ -9,8 +9,8 @@ import numpy as np
 
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.validate.distances import distances
-from nmcompile.validate.evidence import Records
+from nmcompile.validation.distances import distances
+from nmcompile.validation.evidence import Records
 
 SPIKES = "spikes"
 DISTANCES = ("count", "van_rossum", "victor_purpura")

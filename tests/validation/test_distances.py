@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nmcompile.validate.distances import distances
+
+from nmcompile.validation.distances import distances
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "elephant_distances.json").read_text())
 STEPS = 60

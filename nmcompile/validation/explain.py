@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nmcompile.validate import rules_of_neurons, rules_of_synapses
-from nmcompile.validate.explanations import Case, Explanation, Found
+from nmcompile.validation import rules_of_neurons, rules_of_synapses
+from nmcompile.validation.explanations import Case, Explanation, Found
 
 KINDS: tuple[Callable[[Case], Iterator[Explanation]], ...] = (
     rules_of_neurons.unsent,

@@ -10,9 +10,9 @@ import numpy as np
 
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
-from nmcompile.validate.alone import Alone
-from nmcompile.validate.evidence import Evidence, Link, links_of
-from nmcompile.validate.replay import SPIKES, replay
+from nmcompile.validation.alone import Alone
+from nmcompile.validation.evidence import Evidence, Link, links_of
+from nmcompile.validation.replay import SPIKES, replay
 
 
 @dataclass(frozen=True, kw_only=True)

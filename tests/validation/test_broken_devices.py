@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from helpers import broken_devices as broken
 from helpers.compiled_networks import KINDS, compiled
+
 from nmcompile.registry import backend
 from nmcompile.simulator import simulate
-from nmcompile.validate.divergence import diverged, first_difference, populations_of
-from nmcompile.validate.evidence import Evidence
-from nmcompile.validate.references import flat
+from nmcompile.validation.divergence import diverged, first_difference, populations_of
+from nmcompile.validation.evidence import Evidence
+from nmcompile.validation.references import flat
 
 DECAYS = ("du", "dv", "dash_syn", "dash_mem", "decay")
 THRESHOLDS = ("threshold", "inclusive")

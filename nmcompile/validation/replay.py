@@ -12,7 +12,7 @@ from nmcompile.ir import Population
 from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.neurons.base import Accumulator, Array, Neuron, State, accumulator_of
 from nmcompile.ir.reference import spread
-from nmcompile.validate.evidence import Link
+from nmcompile.validation.evidence import Link
 
 Adding = Literal["one by one", "backwards", "at once", "wrapping"]
 SPIKES = "spikes"

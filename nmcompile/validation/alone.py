@@ -10,8 +10,8 @@ import numpy as np
 from nmcompile.ir import Population
 from nmcompile.ir.accumulate import shifted
 from nmcompile.ir.neurons.base import Array, State, accumulator_of
-from nmcompile.validate.evidence import Link, synapses_into
-from nmcompile.validate.replay import SPIKES, only, row_matrix
+from nmcompile.validation.evidence import Link, synapses_into
+from nmcompile.validation.replay import SPIKES, only, row_matrix
 
 ALWAYS = -1
 ROWS = 1 << 17  # runs of a sample that are made at once

@@ -14,7 +14,7 @@ from nmcompile.ir import Network, Trace, decisions, run_aligned
 from nmcompile.ir.neurons.base import Array
 from nmcompile.simulator import simulate
 from nmcompile.simulator.records import variables_of
-from nmcompile.validate.evidence import Records
+from nmcompile.validation.evidence import Records
 
 NAMES = ("sim", "integer", "float")
 

@@ -13,7 +13,7 @@ from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import Samples
-from nmcompile.validate.journal import Journal
+from nmcompile.validation.journal import Journal
 
 TRIES = 3  # of a batch whose device is lost, in all
 ON_GOING = "Run the same command with --resume: batches that are done are kept."

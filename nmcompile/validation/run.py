@@ -23,15 +23,15 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.registry import device as device_of
 from nmcompile.simulation import inputs_of, sent_by
-from nmcompile.validate import limits as limits_of
-from nmcompile.validate.comparison import SPIKES, Comparison, Metric
-from nmcompile.validate.divergence import Place as Where
-from nmcompile.validate.divergence import diverged, first_difference, populations_of
-from nmcompile.validate.evidence import Evidence, Records
-from nmcompile.validate.figures import divergence_figures, measured_figures
-from nmcompile.validate.journal import Journal, write_recordings
-from nmcompile.validate.references import NAMES, Reference, decided, flat, reference
-from nmcompile.validate.session import Session
+from nmcompile.validation import limits as limits_of
+from nmcompile.validation.comparison import SPIKES, Comparison, Metric
+from nmcompile.validation.divergence import Place as Where
+from nmcompile.validation.divergence import diverged, first_difference, populations_of
+from nmcompile.validation.evidence import Evidence, Records
+from nmcompile.validation.figures import divergence_figures, measured_figures
+from nmcompile.validation.journal import Journal, write_recordings
+from nmcompile.validation.references import NAMES, Reference, decided, flat, reference
+from nmcompile.validation.session import Session
 
 BATCH = 64  # samples of a batch unless the user says so
 BATCH_VALUES = 1 << 26  # values that the recordings of a batch hold, if they are several samples

@@ -9,10 +9,10 @@ import numpy as np
 
 from nmcompile.ir import Network, Population, order
 from nmcompile.ir.neurons.base import Array
-from nmcompile.validate.alone import columns_of
-from nmcompile.validate.evidence import Evidence, Link, Records, links_of, synapses_into
-from nmcompile.validate.explain import explain
-from nmcompile.validate.explanations import Explanation, case_of
+from nmcompile.validation.alone import columns_of
+from nmcompile.validation.evidence import Evidence, Link, Records, links_of, synapses_into
+from nmcompile.validation.explain import explain
+from nmcompile.validation.explanations import Explanation, case_of
 
 SPIKES = "spikes"
 MOST = 64  # incoming spikes that are listed

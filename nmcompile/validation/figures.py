@@ -14,7 +14,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.report import run_figures
 from nmcompile.simulation import TIMING, timing_of
 from nmcompile.simulator import Samples, simulate
-from nmcompile.validate.divergence import Divergence
+from nmcompile.validation.divergence import Divergence
 
 TIES = 5  # explanations that are listed
 

@@ -63,7 +63,7 @@ class Journal:
         """A batch that was kept; NmcError where it lacks what is wanted."""
         path = self._path(first)
         with reading(str(path), hint="Remove it: the batch is run again."):
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             variables = {name: {v: arrays[f"{name}/{v}"] for v in variables}
                          for name, variables in wanted.items()}

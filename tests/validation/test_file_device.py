@@ -1,0 +1,252 @@
+"""Recordings of any laboratory: what they say is compared, what is wrong with them is said."""
+
+import csv
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nmcompile as nmc
+from nmcompile.api import Asked, DataFile
+from nmcompile.device import Place
+from nmcompile.devices.event_files import read_csv, read_events
+from nmcompile.devices.file import FileDevice
+from nmcompile.devices.run_files import read_arrays
+from nmcompile.errors import NmcError
+from nmcompile.validation.run import validate
+
+SAMPLES = 4
+AEDAT4 = Path(__file__).parents[1] / "data" / "events_10x1.aedat4"  # by dv_processing 2.0.4
+
+
+@pytest.fixture(scope="module")
+def build(digits):
+    return nmc.read_build(digits[0])
+
+
+@pytest.fixture(scope="module")
+def data(digits):
+    whole = nmc.read_data(digits[1])
+    return DataFile(x=whole.x[:SAMPLES], y=whole.y[:SAMPLES])
+
+
+@pytest.fixture(scope="module")
+def run_file(build, data, tmp_path_factory):
+    """A run file of `nmc simulate` with all that it records."""
+    path = tmp_path_factory.mktemp("run") / "run.npz"
+    nmc.simulate(build, data, record=("*",), output=path)
+    return path
+
+
+def loaded(path, build, **options):
+    device = FileDevice()
+    device.open(Place(address=str(path), options=options))
+    device.load(build.program, build.folder)
+    return device
+
+
+def events(run_file, names):
+    """All spikes of some populations as rows."""
+    rows = []
+    with np.load(run_file) as file:
+        for name in names:
+            spikes = file[f"{name}/spikes"]
+            flat = spikes.reshape(*spikes.shape[:2], -1)
+            rows += [(s, t, name, n, int(flat[s, t, n])) for s, t, n in np.argwhere(flat).tolist()]
+    return rows
+
+
+def told_of(build, data, path, **asked):
+    return validate(build, data, "file", place=Place(address=str(path)), asked=Asked(**asked))
+
+
+def test_a_run_file_of_the_simulator_is_equal_with_all_states(build, data, run_file):
+    told = told_of(build, data, run_file, batch=3)
+    assert told["divergence"] is None
+    assert all(set(row["states"]) == {"u", "v"} for row in told["populations"])
+
+
+def test_what_validate_writes_validates(build, data, run_file, tmp_path):
+    first = told_of(build, data, run_file, output=tmp_path / "again.npz")
+    assert told_of(build, data, tmp_path / "again.npz") == first
+
+
+def test_one_spike_that_was_taken_out_is_found(build, data, run_file, tmp_path):
+    arrays = dict(np.load(run_file))
+    sample, step, neuron = np.argwhere(arrays["lif3/spikes"])[5].tolist()
+    arrays["lif3/spikes"][sample, step, neuron] = 0
+    np.savez(tmp_path / "lost.npz", **arrays)
+    first = told_of(build, data, tmp_path / "lost.npz")["divergence"]
+    assert [first[k] for k in ("sample", "step", "population", "neuron")] == [
+        sample, step, "lif3", neuron]
+    assert first["explanations"][0]["rule"] == "lost spike"
+
+
+@pytest.mark.parametrize("by_number", [False, True])
+def test_lists_of_events_are_the_same_spikes(build, data, run_file, tmp_path, by_number):
+    rows = events(run_file, ("lif1", "lif3"))
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    if by_number:
+        columns[2] = np.where(columns[2] == "lif1", 0, 2)
+    np.savez(tmp_path / "events.npz", **dict(zip(
+        ("sample", "step", "population", "neuron", "payload"), columns, strict=True)))
+    told = told_of(build, data, tmp_path / "events.npz")
+    assert told["divergence"] is None
+    assert told["not_readable"] == ["lif2"]
+    assert sum(row["spikes_device"] for row in told["populations"]) == len(rows)
+
+
+@pytest.mark.parametrize("payload", [False, True])
+def test_a_table_of_events_is_the_same_spikes(build, data, run_file, tmp_path, payload):
+    head = ["neuron", "sample", "population", "step", *(["payload"] if payload else [])]
+    with (tmp_path / "events.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(head)
+        table.writerows([n, s, name, t, *([p] if payload else [])]
+                        for s, t, name, n, p in events(run_file, ("lif2",)))
+    told = told_of(build, data, tmp_path / "events.csv")
+    assert told["divergence"] is None
+    assert told["not_readable"] == ["lif1", "lif3"]
+
+
+def test_samples_begin_where_the_option_says(build, data, run_file):
+    device = loaded(run_file, build, **{"first-sample": "2"})
+    sent = {"input": np.zeros((2, 20, 1), np.int32)}
+    found = device.run(sent, {"lif3": ("spikes",)}, lambda steps: None)
+    with np.load(run_file) as file:
+        np.testing.assert_array_equal(found.variables["lif3"]["spikes"], file["lif3/spikes"][2:])
+    with pytest.raises(NmcError, match=r"holds 4 samples of 20 steps, samples 4 to 6"):
+        device.run(sent, {"lif3": ("spikes",)}, lambda steps: None)
+
+
+def test_measured_seconds_and_joules_are_taken_from_the_file(build, data, run_file, tmp_path):
+    arrays = dict(np.load(run_file))
+    del arrays["step_s"]
+    np.savez(tmp_path / "lab.npz", **arrays, sample_s=np.full(SAMPLES, 0.25),
+             energy_j=np.full(SAMPLES, 2e-3))
+    told = told_of(build, data, tmp_path / "lab.npz")
+    assert told["latency_s"]["measured"] == 0.25
+    assert told["energy_j"]["measured"] == 2e-3
+    assert told["boundary"] == "as recorded in lab.npz"
+
+
+def test_aedat4_events_are_spikes_of_the_steps_that_they_fall_in(build):
+    device = loaded(AEDAT4, build, **{"step-us": "1000", "start-us": "1000000"})
+    assert device.readable() == {"lif3": ("spikes",)}
+    found = device.run({"input": np.zeros((2, 20, 1), np.int32)}, device.readable(),
+                       lambda steps: None).variables["lif3"]["spikes"]
+    rng = np.random.default_rng(3)  # as the file was made
+    stamps = np.sort(rng.integers(0, 3 * 20 * 1000, 400))
+    wanted = np.zeros((60, 10), np.int32)
+    np.add.at(wanted, (stamps // 1000, rng.integers(0, 10, 400)), 1)
+    np.testing.assert_array_equal(found.reshape(40, 10), wanted[:40])
+    assert found.sum() > 200
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({}, "step-us: is ''"), ({"step-us": "0"}, "from 1"), ({"step-us": "1e3"}, "is '1e3'"),
+    ({"step-us": "9", "population": "lif1"}, "10 x 1 pixels, lif1 has 1,024"),
+    ({"step-us": "9", "population": "lif9"}, "Did you mean"),
+    ({"step-us": "9", "start-us": "2000000"}, "before start-us"),
+])
+def test_what_an_aedat4_file_cannot_be_is_said(build, options, said):
+    with pytest.raises(NmcError, match=said):
+        loaded(AEDAT4, build, **options)
+
+
+@settings(max_examples=12, deadline=None)  # each reads in a process of its own
+@given(st.data())
+def test_a_damaged_aedat4_file_is_an_error_or_other_events_never_a_crash(digits, tmp_path_factory,
+                                                                       data):
+    raw = bytearray(AEDAT4.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("bad") / "bad.aedat4"
+    path.write_bytes(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+    with suppress(NmcError):
+        loaded(path, nmc.read_build(digits[0]), **{"step-us": "1000"})
+
+
+def table(*rows, head="sample,step,population,neuron"):
+    return "\n".join([head, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "has the columns none"),
+    ("sample;step\n", "has the columns sample;step"),
+    (table(head="sample,step,population,neuron,colour"), "expected sample, step"),
+    (table(head="sample,step,population,neuron,step"), "has the columns"),
+    (table(), "holds no event"),
+    (table("0,1,lif1"), "line 2: neuron is ''"),
+    (table("0,1,lif9,3"), "population is 'lif9', expected one of lif1, lif2, lif3"),
+    (table("0,1,lif1,1024"), "names neuron 1024 of lif1, which has 1,024"),
+    (table("0,1,lif1,-1"), "names neuron -1"),
+    (table("-1,1,lif1,1"), "holds sample -1"),
+    (table("0,1.5,lif1,1"), "step is '1.5', expected a whole number"),
+    (table("0,99999999999,lif1,1"), "expected a whole number"),
+    (table('0,1,"lif1,1'), "is no readable table"),
+    (table("0,1,lif1," + "1" * 5000), "longer than 4,096 characters"),
+    (table("0,1,\x1b[31mred\n,1"), r"population is '\\x1b\[31mred'"),
+])
+def test_a_table_that_cannot_be_read_is_refused_by_line(build, tmp_path, text, said):
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(NmcError, match=said) as error:
+        read_csv(tmp_path / "bad.csv", build.program.network)
+    assert str(error.value).isprintable()
+
+
+def test_an_event_beyond_the_steps_is_told(build, tmp_path):
+    (tmp_path / "late.csv").write_text(table("0,1,lif3,1", "1,20,lif3,1"))
+    stored = read_csv(tmp_path / "late.csv", build.program.network)
+    with pytest.raises(NmcError, match=r"step 20 of sample 1, the input has 20 steps"):
+        stored.recording(0, 2, 20, {"lif3": ("spikes",)})
+
+
+FIELDS = {"sample": [0], "step": [0], "population": ["lif1"], "neuron": [0]}
+
+
+@pytest.mark.parametrize(("arrays", "said"), [
+    ({"lif1/spikes": np.zeros((2, 20, 7), int)}, r"expected \(samples, steps, 16, 8, 8\)"),
+    ({"lif1/spikes": np.zeros((2, 20, 1024)), "lif2/v": np.zeros((2, 21, 512))}, "21.*others have"),
+    ({"lif1/spikes": np.full((1, 2, 1024), 0.5)}, "no whole numbers"),
+    ({"lif1/spikes": np.full((1, 2, 1024), np.nan)}, "no whole numbers"),
+    ({"lif1/spikes": np.full((1, 2, 1024), 2**40)}, "beyond 32 bits"),
+    ({"lif1/spikes": np.full((1, 2, 1024), "1")}, "no whole numbers"),
+    ({"lif9/spikes": np.zeros((1, 2, 10))}, "tells of no population"),
+    ({"lif3/spikes": np.zeros((1, 2, 10)), "sample_s": [-1.0]}, "0 or more"),
+    ({"lif3/spikes": np.zeros((1, 2, 10)), "energy_j": [np.inf]}, "finite"),
+    ({"lif3/spikes": np.zeros((1, 2, 10)), "step_s": np.zeros(3)}, "has shape"),
+    ({"step": [0]}, "lacks sample, population, neuron"),
+    ({**FIELDS, "step": [0, 1]}, "has shape"),
+    ({**FIELDS, "neuron": [0.5]}, "expected whole numbers"),
+    ({**FIELDS, "population": ["lif0"]}, "none of lif1, lif2, lif3"),
+    ({**FIELDS, "population": [7]}, "none of lif1, lif2, lif3"),
+])
+def test_arrays_that_are_no_recording_are_refused(build, tmp_path, arrays, said):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(NmcError, match=said):
+        loaded(tmp_path / "bad.npz", build)
+
+
+def test_objects_and_claims_of_size_in_an_archive_are_refused(build, tmp_path):
+    path = tmp_path / "bad.npz"
+    np.savez(path, **{"lif3/spikes": np.array([[[print]]], object)})
+    with pytest.raises(NmcError, match="holds object"):
+        read_arrays(path, build.program.network)
+    path.write_bytes(b"PK\x03\x04" + b"\0" * 40)
+    with pytest.raises(NmcError, match="damaged"):
+        read_arrays(path, build.program.network)
+    path.write_bytes(b"GIF89a")
+    with pytest.raises(NmcError, match=r"is no .npz file"):
+        read_arrays(path, build.program.network)
+
+
+def test_payloads_that_sum_beyond_32_bits_are_refused(build, tmp_path):
+    path = tmp_path / "events.npz"
+    arrays = {k: np.repeat(v, 2) for k, v in FIELDS.items()} | {"payload": np.full(2, 2**31 - 1)}
+    stored = read_events(path, arrays, build.program.network)
+    with pytest.raises(NmcError, match="leave 32 bits"):
+        stored.recording(0, 1, 1, {"lif1": ("spikes",)})

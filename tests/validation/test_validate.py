@@ -1,0 +1,274 @@
+"""`nmc validate`: what it tells, what it refuses, what it keeps when a device is lost."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from helpers.command import nmc as run_nmc
+
+import nmcompile as nmc
+from nmcompile.api import Asked
+from nmcompile.device import DeviceLostError, Place, Recording
+from nmcompile.devices.sim import SimDevice
+from nmcompile.errors import NmcError
+from nmcompile.validation.session import TRIES
+
+SAMPLES = 6
+
+
+@pytest.fixture
+def build(digits, tmp_path):
+    """A copy of the build that a test may write beside."""
+    folder = tmp_path / "build"
+    shutil.copytree(digits[0], folder)
+    return nmc.read_build(folder)
+
+
+@pytest.fixture(scope="module")
+def data(digits):
+    return nmc.read_data(digits[1])
+
+
+class Flaky(SimDevice):
+    """The simulator behind a connection that breaks in some of its runs."""
+
+    name = "flaky"
+
+    def __init__(self, breaks=()):
+        super().__init__()
+        self.runs, self.opened, self.closed, self.breaks = 0, 0, 0, set(breaks)
+
+    def open(self, place):
+        super().open(place)
+        self.opened += 1
+
+    def run(self, inputs, wanted, ran):
+        self.runs += 1
+        if self.runs in self.breaks:
+            ran(5)
+            raise DeviceLostError("device flaky", "does not answer")
+        return super().run(inputs, wanted, ran)
+
+    def close(self):
+        super().close()
+        self.closed += 1
+
+
+class Measuring(SimDevice):
+    """A device that measures, reads no states, and sends a spike less."""
+
+    name = "measuring"
+
+    def readable(self):
+        return {name: ("spikes",) for name in ("lif1", "lif3")}
+
+    def run(self, inputs, wanted, ran):
+        found = super().run(inputs, wanted, ran)
+        samples, steps = next(iter(inputs.values())).shape[:2]
+        spikes = found.variables["lif3"]["spikes"]
+        spikes[tuple(np.argwhere(spikes)[0])] = 0
+        return Recording(variables=found.variables, step_s=np.full((samples, steps), 2e-3),
+                         energy_j=np.full(samples, 3e-3), boundary="the board without its host")
+
+
+def asked(**options):
+    return Asked(**{"samples": SAMPLES, "batch": 2, **options})
+
+
+def rows(figures):
+    return {row["name"]: row for row in figures["populations"]}
+
+
+@pytest.mark.parametrize("against", ["sim", "integer"])
+def test_the_simulator_is_what_was_compiled_with_all_states(build, data, against):
+    told = nmc.validate(build, data, "sim", asked=asked(against=against, limits={"states": 0.0}))
+    assert told["divergence"] is None
+    assert all(row["differing"] == 0 for row in told["populations"])
+    assert set(rows(told)["lif1"]["states"]) == {"u", "v"}
+    assert sum(row["spikes_device"] for row in told["populations"]) > 10_000
+    assert told["decisions"]["equal"] == 1.0
+    assert told["latency_s"] is None
+    assert not list(build.folder.glob("validate-*"))
+
+
+def test_against_the_float_network_quantization_shows_and_no_rule_is_sought(build, data):
+    told = nmc.validate(build, data, "sim", asked=asked(against="float"))
+    row = rows(told)["lif2"]
+    assert 0 < row["share"] < 0.3
+    assert row["states"] == {}
+    assert 0 < row["van_rossum"]["mean"] < row["van_rossum"]["largest"]
+    assert told["divergence"]["explanations"] == []
+
+
+def test_a_build_without_its_float_network_says_so(build, data):
+    manifest = build.folder / "manifest.json"
+    text = json.loads(manifest.read_text())
+    del text["sha256"]["float.h5"]
+    manifest.write_text(json.dumps(text))
+    with pytest.raises(NmcError, match="holds no network in real numbers"):
+        nmc.validate(nmc.read_build(build.folder), data, "sim", asked=asked(against="float"))
+
+
+def test_what_is_measured_stands_beside_what_the_simulator_predicts(build, data):
+    told = nmc.validate(build, data, Measuring(), asked=asked())
+    predicted = nmc.simulate(build, nmc.api.DataFile(x=data.x[:SAMPLES], y=None)).figures
+    assert told["latency_s"]["measured"] == pytest.approx(20 * 2e-3)
+    assert told["latency_s"]["predicted"] == predicted["latency_s"]["per_sample_mean"]
+    assert told["energy_j"] == {"measured": pytest.approx(3e-3),
+                                "predicted": predicted["energy_per_sample_j"]}
+    assert told["boundary"] == "the board without its host"
+    assert told["not_readable"] == ["lif2"]
+
+
+def test_a_lost_spike_is_found_where_it_was_with_what_arrived_there(build, data):
+    told = nmc.validate(build, data, Measuring(), asked=asked(batch=SAMPLES))
+    first = told["divergence"]
+    assert (first["sample"], first["population"], first["variable"]) == (0, "lif3", "spikes")
+    assert first["spikes"] == {"reference": 1, "device": 0}
+    assert first["explanations"][0]["rule"] == "lost spike"
+    assert first["explanations"][0]["differing"] == 0
+    assert first["incoming"][0]["assumed"]  # the device says nothing of lif2
+    assert first["states_before"]["v"]["device"] is None
+    network = build.program.network
+    link = next(p for p in network.projections if p.target == "lif3")
+    for row in first["incoming"]:
+        assert link.map.weight[first["neuron"], row["source"]] == row["weight"]
+
+
+def test_a_connection_that_breaks_is_made_again_and_nothing_is_run_twice(build, data):
+    plain = nmc.validate(build, data, "sim", asked=asked(output=build.folder / "plain.npz"))
+    device, told = Flaky(breaks={2, 4}), []
+    figures = nmc.validate(build, data, device, asked=asked(output=build.folder / "flaky.npz"),
+                           progress=lambda done, total: told.append((done, total)))
+    assert {**figures, "device": "sim"} == plain
+    assert (device.runs, device.opened) == (3 + 2, 1 + 2)
+    assert sum(done for done, _ in told) == told[0][1] == SAMPLES * 20
+    one, other = (np.load(build.folder / name) for name in ("plain.npz", "flaky.npz"))
+    assert sorted(one) == sorted(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_device_that_stays_lost_ends_the_run_which_resumes_with_equal_results(build, data):
+    plain = nmc.validate(build, data, "sim", asked=asked())
+    device = Flaky(breaks=range(2, 2 + TRIES))
+    with pytest.raises(NmcError, match=r"does not answer, 3 times.*--resume"):
+        nmc.validate(build, data, device, asked=asked())
+    assert device.closed == device.opened
+    assert [p.name for p in sorted((build.folder / "validate-flaky").iterdir())] == [
+        "000000000.npz", "run.json"]
+    with pytest.raises(NmcError, match="did not end"):
+        nmc.validate(build, data, Flaky(), asked=asked())
+    again = Flaky()
+    figures = nmc.validate(build, data, again, asked=asked(resume=True))
+    assert {**figures, "device": "sim"} == plain
+    assert again.runs == 2
+    assert not (build.folder / "validate-flaky").exists()
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"batch": 3}, {"samples": 5}])
+def test_a_run_of_other_input_seed_or_batches_does_not_go_on(build, data, other):
+    with pytest.raises(NmcError):
+        nmc.validate(build, data, Flaky(breaks=range(2, 9)), asked=asked())
+    with pytest.raises(NmcError, match=f"is of another run: it differs in .*{next(iter(other))}"):
+        nmc.validate(build, data, Flaky(), asked=asked(resume=True, **other))
+    assert (build.folder / "validate-flaky" / "000000000.npz").exists()
+
+
+def test_a_damaged_journal_is_told_of_and_can_be_run_again(build, data):
+    with pytest.raises(NmcError):
+        nmc.validate(build, data, Flaky(breaks=range(2, 9)), asked=asked())
+    batch = build.folder / "validate-flaky" / "000000000.npz"
+    batch.write_bytes(batch.read_bytes()[:100])
+    with pytest.raises(NmcError, match=r"000000000.npz: is damaged"):
+        nmc.validate(build, data, Flaky(), asked=asked(resume=True))
+    batch.unlink()
+    assert nmc.validate(build, data, Flaky(), asked=asked(resume=True))["divergence"] is None
+
+
+def test_a_device_that_gives_another_shape_is_refused(build, data):
+    class Short(SimDevice):
+        name = "short"
+
+        def run(self, inputs, wanted, ran):
+            found = super().run(inputs, wanted, ran)
+            found.variables["lif2"]["v"] = found.variables["lif2"]["v"][:, 1:]
+            return found
+
+    with pytest.raises(NmcError, match=r"device short: gave shape .* for lif2/v"):
+        nmc.validate(build, data, Short(), asked=asked())
+
+
+@pytest.mark.parametrize(("limits", "code"), [
+    ("0.0001", 1), ("1", 0), ("van-rossum=0,victor-purpura=0", 1), ("count=10", 0),
+    ("decisions=1,accuracy=1", 0)])
+def test_exit_code_1_says_that_a_limit_is_exceeded(
+    digits, build, capsys, monkeypatch, limits, code
+):
+    result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--device", "sim", "--input",
+                     digits[1], "--samples", 3, "--against", "float", "--fail-above", limits)
+    assert result.code == code, result.err
+    assert ("is above" in result.out) == bool(code)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("--device", "sim", "--fail-above", "0.1,spikes=0.2"), "spikes is given twice"),
+    (("--device", "sim", "--fail-above", "spokes=1"), "Did you mean 'spikes'"),
+    (("--device", "sim", "--fail-above", "count=-1"), "expected a number from 0"),
+    (("--device", "sim", "--fail-above", "states=1", "--against", "float"), "cannot be told"),
+    (("--device", "sim", "--against", "reality"), "'reality' is not known"),
+    (("--device", "sims"), "Did you mean 'sim'"),
+    (("--device", "sim:1.2.3.4"), "has no address"),
+    (("--device", "sim", "--device-option", "speed"), "is no NAME=VALUE"),
+    (("--device", "sim", "--device-option", "speed=1"), "'speed' is not known"),
+    (("--device", "sim", "--tau", "0"), "expected above 0"),
+    (("--device", "sim", "-o", "run.h5"), "expected .npz"),
+    (("--device", "file"), "names no file"),
+    (("--device", "file:nowhere.npz"), "No such file"),
+    (("--device", "lava", "--device-option", "x=1"), "'x' is not known"),
+    (("--device", "lava:/bin/false"), "has no lava-nc"),
+    (("--device", "xylosim:/nowhere/python"), "is no program"),
+])
+def test_what_cannot_be_done_is_said_in_one_line_before_anything_is_written(
+    digits, build, capsys, monkeypatch, arguments, said
+):
+    before = sorted(p.name for p in build.folder.iterdir())
+    result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--input", digits[1],
+                     "--samples", 2, *arguments)
+    assert result.code == 2
+    assert said in result.err
+    assert result.err.count("\n") == 1
+    assert sorted(p.name for p in build.folder.iterdir()) == before
+
+
+def test_the_vendors_pythons_are_never_replaced_by_another_device(
+    digits, build, capsys, monkeypatch
+):
+    monkeypatch.delenv("NMC_LAVA_PYTHON", raising=False)
+    result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--device", "lava", "--input",
+                     digits[1], "--samples", 2)
+    assert result.code == 2
+    assert "needs a Python with lava-nc 0.10" in result.err
+
+
+def test_json_is_one_object_and_places_are_printed(digits, build, capsys, monkeypatch):
+    result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--device", "sim", "--input",
+                     digits[1], "--samples", 2, "--encode", "rate", "--seed", 3, "--json")
+    told = json.loads(result.out)
+    assert (result.code, told["samples"], told["divergence"]) == (0, 2, None)
+
+
+def test_an_installed_device_is_opened_with_its_address_and_options(build, data, monkeypatch):
+    seen = []
+
+    class Elsewhere(SimDevice):
+        name = "elsewhere"
+
+        def open(self, place):
+            seen.append((place.address, dict(place.options)))
+
+    monkeypatch.setattr("nmcompile.validation.run.device_of", lambda name: Elsewhere())
+    nmc.validate(build, data, "elsewhere", asked=asked(),
+                 place=Place(address="10.0.0.2:17893", options={"chip": "1"}))
+    assert seen == [("10.0.0.2:17893", {"chip": "1"})]
