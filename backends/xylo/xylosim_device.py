@@ -23,6 +23,7 @@ TOOL = Tool(
     version="0.1.3",
     install="Make one with Python 3.11: python3.11 -m venv xylo; xylo/bin/pip install "
             "rockpool==3.1.0 xylosim==0.1.3.")
+EARLY = 1  # steps: in XyloSim inputs reach hidden neurons in the step in which they are given
 HIDDEN = {"spikes": "Spikes", "u": "Isyn", "v": "Vmem"}
 OUTPUTS = {"spikes": "Spikes_out", "u": "Isyn_out", "v": "Vmem_out"}
 
@@ -96,7 +97,7 @@ class XylosimDevice:
         for populations, theirs in groups:
             ends = [0, *np.cumsum([p.size for p in populations]).tolist()]
             for population, (begin, end) in zip(populations, pairwise(ends), strict=True):
-                lag = self._loaded().latency[population.name]
+                lag = self._loaded().latency[population.name] - EARLY
                 found[population.name] = {
                     v: arrays[theirs[v]][:, lag : lag + steps, begin:end].astype(
                         np.int32).reshape(-1, steps, *population.shape)

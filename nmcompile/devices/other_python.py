@@ -93,17 +93,15 @@ def run_there(
     plain = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     command = [str(python), str(runner), *arguments]
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=plain)
-        try:
-            assert process.stdout is not None
-            for _ in process.stdout:
-                line()
-            code = process.wait()
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                text=True, errors="replace", env=plain) as process:
+            try:
+                for _ in process.stdout or ():
+                    line()
+                code = process.wait()
+            finally:
+                process.kill()
         if code < 0:
             raise DeviceLostError(f"device {tool.name}", f"its Python was ended by signal {-code}")
         if code:

@@ -18,7 +18,8 @@ MAX_BYTES = 4 << 30  # of all arrays that are read
 EVENTS = ("sample", "step", "population", "neuron", "payload")
 MEASURED = ("step_s", "sample_s", "energy_j")
 ZIP = b"PK\x03\x04"
-SPIKES, PREDICTED = "spikes", "decision"  # beside a decision, seconds are those of `nmc simulate`
+SPIKES = "spikes"
+PREDICTED = "decision"  # beside it, seconds are those that `nmc simulate` predicts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,12 +70,11 @@ def read_arrays(path: Path, network: Network) -> Stored | dict[str, Array]:
 
 def _load(path: Path, network: Network) -> dict[str, Array]:
     """Those arrays of the archive that a recording has, of a sane size."""
-    populations = {p.name: p for p in network.populations}
     arrays, size = {}, 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             name = member.removesuffix(".npy")
-            if name not in (*EVENTS, *MEASURED, PREDICTED) and name.rpartition("/")[0] not in populations:
+            if not _is_taken(name, network):
                 continue
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
@@ -89,9 +89,15 @@ def _load(path: Path, network: Network) -> dict[str, Array]:
                                f"numbers of at most {MAX_BYTES >> 30} GiB in all")
     with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         for name in file.files:
-            if name in (*EVENTS, *MEASURED, PREDICTED) or name.rpartition("/")[0] in populations:
+            if _is_taken(name, network):
                 arrays[name] = file[name]
     return arrays
+
+
+def _is_taken(name: str, network: Network) -> bool:
+    """Whether an array is one of those that a recording has."""
+    return name in (*EVENTS, *MEASURED, PREDICTED) or name.rpartition("/")[0] in {
+        p.name for p in network.populations}
 
 
 def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:

@@ -15,7 +15,7 @@ from helpers.loihi_programs import payloads, program, telling
 from helpers.models_xylo import counted_spikes, rockpool_net
 from helpers.random_microcode import adapting, resonating
 from nmcompile_backends.loihi.emit import emit
-from nmcompile_backends.loihi.lava_device import LavaDevice
+from nmcompile_backends.loihi.lava_device import TOOL, LavaDevice
 
 import nmcompile as nmc
 from nmcompile.api import Asked, DataFile
@@ -24,10 +24,14 @@ from nmcompile.devices.other_python import run_there
 from nmcompile.errors import NmcError
 from nmcompile.simulator import simulate
 
-lava = [pytest.mark.lava, pytest.mark.skipif(
-    "NMC_LAVA_PYTHON" not in os.environ, reason="NMC_LAVA_PYTHON names no Python with lava-nc")]
-xylo = [pytest.mark.xylo, pytest.mark.skipif(
-    "NMC_XYLO_PYTHON" not in os.environ, reason="NMC_XYLO_PYTHON names no Python with xylosim")]
+
+def needs(tool, variable):
+    """A mark for tests that need a vendor's tool in an interpreter of its own."""
+    missing = pytest.mark.skipif(variable not in os.environ, reason=f"{variable} names no Python")
+    return lambda test: getattr(pytest.mark, tool)(missing(test))
+
+
+lava, xylo = needs("lava", "NMC_LAVA_PYTHON"), needs("xylo", "NMC_XYLO_PYTHON")
 
 
 def validated(model, target, spikes, device, folder):
@@ -36,23 +40,22 @@ def validated(model, target, spikes, device, folder):
     return build, nmc.validate(build, DataFile(x=spikes, y=None), device, asked=Asked(batch=2))
 
 
-def all_equal(told, variables):
+def require_equal(told, variables):
     rows = told["populations"]
     assert told["divergence"] is None
     assert told["not_readable"] == []
     assert all(row["spikes_device"] > 0 and set(row["states"]) == variables for row in rows)
-    return True
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=lava)])
-def test_a_convolutional_network_on_lava_is_what_was_compiled(tmp_path, mark):
+@lava
+def test_a_convolutional_network_on_lava_is_what_was_compiled(tmp_path):
     model, spikes = trained_conv()
     _, told = validated(model, "loihi2", spikes[:3], "lava", tmp_path / "build")
-    assert all_equal(told, {"u", "v"})
+    require_equal(told, {"u", "v"})
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=lava)])
-def test_a_weight_changed_in_lavas_arrays_is_found_and_named(tmp_path, mark):
+@lava
+def test_a_weight_changed_in_lavas_arrays_is_found_and_named(tmp_path):
     model, spikes = trained_conv()
     build, _ = validated(model, "loihi2", spikes[:2], "sim", tmp_path / "build")
     path = build.folder / "config" / "arrays.npz"
@@ -66,9 +69,9 @@ def test_a_weight_changed_in_lavas_arrays_is_found_and_named(tmp_path, mark):
     assert (best["place"]["source"], best["place"]["found"] - best["place"]["compiled"]) == (77, 40)
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=lava)])
+@lava
 @pytest.mark.parametrize(("made", "seed"), [(telling, 1), (adapting, 0), (resonating, 3)])
-def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed, mark):
+def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed):
     net = made(seed)
     chip = program(replace(net))
     emit(chip, tmp_path)
@@ -85,16 +88,16 @@ def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed
     assert sum(len(v) for v in wanted.values()) >= 3
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=xylo)])
+@xylo
 @pytest.mark.parametrize("target", ["xylo_a2", "xylo_a3", "xylo_imu"])
-def test_a_recurrent_network_on_xylosim_is_what_was_compiled(tmp_path, target, mark):
+def test_a_recurrent_network_on_xylosim_is_what_was_compiled(tmp_path, target):
     _, told = validated(rockpool_net(1, True), target, counted_spikes(4), "xylosim",
                         tmp_path / "build")
-    assert all_equal(told, {"u", "v"})
+    require_equal(told, {"u", "v"})
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=xylo)])
-def test_a_decay_changed_in_xylos_file_is_found_and_named(tmp_path, mark):
+@xylo
+def test_a_decay_changed_in_xylos_file_is_found_and_named(tmp_path):
     build, _ = validated(rockpool_net(2), "xylo_a3", counted_spikes(4), "sim", tmp_path / "build")
     path = build.folder / "config" / "xylo.json"
     text = path.read_text()
@@ -107,10 +110,8 @@ def test_a_decay_changed_in_xylos_file_is_found_and_named(tmp_path, mark):
     assert first["explanations"][0]["differing"] == 0
 
 
-@pytest.mark.parametrize("mark", [pytest.param("", marks=lava)])
-def test_a_lava_that_fails_or_is_killed_says_so(tmp_path, mark):
-    from nmcompile_backends.loihi.lava_device import TOOL
-
+@lava
+def test_a_lava_that_fails_or_is_killed_says_so(tmp_path):
     python, runner = Path(os.environ["NMC_LAVA_PYTHON"]), tmp_path / "runner.py"
     runner.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(DeviceLostError, match="ended by signal 9"):
