@@ -70,8 +70,9 @@ class LavaDevice:
         folder = Folder()
         try:
             given, found = folder.path / "inputs.npz", folder.path / "output.npz"
-            np.savez(given, **{str(i): inputs[port.name].reshape(samples, steps, -1)
-                               for i, port in enumerate(program.network.inputs)})
+            sent = {str(i): inputs[port.name].reshape(samples, steps, -1)
+                    for i, port in enumerate(program.network.inputs)}
+            np.savez(given, **sent)  # type: ignore[arg-type]
             run_there(TOOL, python, RUNNER,
                       [str(self._config), str(given), str(found), str(chip_steps)],
                       lambda: ran(steps))

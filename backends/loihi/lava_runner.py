@@ -48,7 +48,8 @@ class Channel:
     name = "channel"
 
     def __init__(self, shape: tuple[int, ...], d_type: type) -> None:
-        self.shape, self.d_type, self.waiting = shape, d_type, SimpleQueue()
+        self.shape, self.d_type = shape, d_type
+        self.waiting: SimpleQueue[np.ndarray] = SimpleQueue()
 
     def send(self, data: np.ndarray) -> None:
         """Put a copy of `data` behind what waits."""
@@ -76,7 +77,8 @@ def main() -> None:
         parts.append(run(nodes, {str(i): nodes[name] for i, name in enumerate(script.SHAPES)},
                          int(steps)))
         print("done", flush=True)
-    np.savez(output, **{name: np.stack([part[name] for part in parts]) for name in parts[0]})
+    found = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    np.savez(output, **found)  # type: ignore[arg-type]
 
 
 def padded(values: np.ndarray, steps: int) -> np.ndarray:
@@ -91,7 +93,7 @@ def prepare() -> None:
     remember(AbstractPyDelaySparseModel)
 
 
-def remember(model: type) -> None:
+def remember(model: Any) -> None:
     """Keep the matrix of delayed weights that `model` builds anew in each step."""
     build, made = model.get_delay_wgts_mat, {}
 
@@ -106,6 +108,8 @@ def remember(model: type) -> None:
 def loaded(path: Path, name: str) -> ModuleType:
     """The script at `path` as a module of its own."""
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

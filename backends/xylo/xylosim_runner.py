@@ -46,7 +46,8 @@ def main() -> None:
     for sample in samples:
         parts.append(simulate({**fields, "input": sample}))
         print("done", flush=True)
-    np.savez(output, **{name: np.stack([part[name] for part in parts]) for name in parts[0]})
+    found = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    np.savez(output, **found)  # type: ignore[arg-type]
 
 
 def simulate(fields: dict[str, Any]) -> dict[str, Any]:

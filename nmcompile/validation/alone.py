@@ -38,7 +38,7 @@ class Changes:
     def __len__(self) -> int:
         return len(self.delta)
 
-    def __getitem__(self, chosen: Array) -> Changes:
+    def __getitem__(self, chosen: Array | slice) -> Changes:
         return Changes(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     def of(self, link: int, arrived: Array, sample: int, step: int) -> Array:

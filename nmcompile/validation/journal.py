@@ -57,7 +57,7 @@ class Journal:
     def put(self, first: int, recording: Recording) -> None:
         """Keep a batch: whole or not at all."""
         with replaced_file(self._path(first)) as fresh, fresh.open("wb") as file:
-            np.savez_compressed(file, **dict(_arrays(recording)))
+            np.savez_compressed(file, **dict(_arrays(recording)))  # type: ignore[arg-type]
 
     def get(self, first: int, wanted: Wanted) -> Recording:
         """A batch that was kept; NmcError where it lacks what is wanted."""

@@ -22,12 +22,16 @@ NAMES = ("sim", "integer", "float")
 class Reference(Protocol):
     """What should come out.
 
-    exact    whether it computes in the chip's own integers, so that states are the device's
-    network  whose populations it records
+    exact  whether it computes in the chip's own integers, so that states are the device's
     """
 
-    exact: bool
-    network: Network
+    @property
+    def exact(self) -> bool:
+        """See above."""
+
+    @property
+    def network(self) -> Network:
+        """Whose populations it records."""
 
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """Spikes and states (steps, n) of samples, in the network's own time.

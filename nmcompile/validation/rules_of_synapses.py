@@ -113,7 +113,7 @@ def _same_weight(case: Case, there: Alone, changes: Changes) -> Changes:
 def _same_spike(case: Case, there: Alone, changes: Changes) -> Changes:
     """The changes of spikes at another neuron, by its own weights from their sources."""
     times = np.sign(changes.delta) * np.sign(_held(case, changes))
-    found = {}
+    found: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for i, link in enumerate(case.links):
         weights_ = link.projection.map.weights()
         for place, sources, numbers in there.synapses(i):

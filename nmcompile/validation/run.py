@@ -175,9 +175,9 @@ class _Found:
     def _diverged(self) -> Any:
         assert self.first is not None
         assert self.begins is not None
-        sent, ours, given = ({}, {}, {}) if not self.parts else (
-            _joined([part[0] for part in self.parts]),
-            *(_joined_records([part[i] for part in self.parts]) for i in (1, 2)))
+        sent = _joined([part[0] for part in self.parts])
+        ours = _joined_records([part[1] for part in self.parts])
+        given = _joined_records([part[2] for part in self.parts])
         told = {name: record[SPIKES] for name, record in given.items() if SPIKES in record}
         program = self.session.program
         assumed = {p.name: ours[p.name][SPIKES] for p in program.network.populations
@@ -244,7 +244,7 @@ def _known(program: Program, readable: Wanted, name: str) -> Wanted:
 def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Reference) -> None:
     """Refuse limits whose values this run cannot tell, before it begins."""
     port = against.network.outputs[0]
-    told = dict.fromkeys(limits_of.NAMES, 0.0 if wanted else None)
+    told: dict[str, float | None] = dict.fromkeys(limits_of.NAMES, 0.0)
     if port.variable not in wanted.get(port.population, ()):
         told |= {"decisions": None, "accuracy": None}
     if data.y is None:

@@ -62,15 +62,20 @@ def examined(fault, kind, states):
     return diverged(evidence, place, clean(kind), 0)
 
 
-def is_right(fault, found):
-    """Whether the place and the first explanation are those of the fault."""
+def is_right(fault, found, states):
+    """Whether the place and the first explanation are those of the fault.
+
+    By spikes alone many weights, and many spikes, explain the same: that it is one of them, of the
+    right projection, is all that can be told.
+    """
     if found.place.population != fault.place["population"] or not found.explanations:
         return False
     best = found.explanations[0]
     pair = fault.place.get("pair")
     if pair is not None and {best.place.get("neuron"), best.place.get("other")} != pair:
         return False
-    named = {k: v for k, v in fault.place.items() if k not in ("pair", "population")}
+    untold = {"pair", "population", *(() if states else ("weight", "source"))}
+    named = {k: v for k, v in fault.place.items() if k not in untold}
     return best.rule == fault.rule and all(best.place.get(k) == v for k, v in named.items())
 
 
@@ -85,7 +90,7 @@ def tally(cases, states):
         if found is None:
             continue
         of[fault.rule, kind] += 1
-        if is_right(fault, found):
+        if is_right(fault, found, states):
             right += 1
         else:
             wrong.append((seed - 1, kind, fault.rule, fault.place, found.place,
