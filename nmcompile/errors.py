@@ -26,7 +26,14 @@ class NmcError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A user's Ctrl-C, with how far the work had come; exit code 130."""
+    """A user's Ctrl-C, with how far the work had come; exit code 130.
+
+    written  what is left of it
+    """
+
+    def __init__(self, told: str, written: str = "nothing was written") -> None:
+        self.written = written
+        super().__init__(told)
 
 
 def one_line(text: str) -> str:

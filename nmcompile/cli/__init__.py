@@ -79,8 +79,9 @@ def main() -> None:
                    "Give fewer or smaller samples, or a smaller model.", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
-        told = str(error.__cause__ or error) or "interrupted"  # click makes an Abort of it
-        click.echo(f"nmc: {told}; nothing was written", err=True)
+        cause = error.__cause__ or error  # click makes an Abort of it
+        left = getattr(cause, "written", "nothing was written")
+        click.echo(f"nmc: {str(cause) or 'interrupted'}; {left}", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)

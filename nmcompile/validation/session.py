@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nmcompile.device import Device, DeviceLostError, Place, Recording, Wanted
-from nmcompile.errors import NmcError
+from nmcompile.errors import Interrupted, NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import Samples
@@ -60,6 +60,18 @@ class Session:
 
         Raises NmcError where the device stays lost, with how to go on.
         """
+        samples, _ = self.shape
+        try:
+            yield from self._batches(journal, wanted, ran)
+        except KeyboardInterrupt as error:
+            done = sum(journal.has(first) for first in range(0, samples, self.batch))
+            every = -(-samples // self.batch)
+            raise Interrupted(f"interrupted after {done:,} of {every:,} batches",
+                              "they are kept; --resume goes on") from error
+
+    def _batches(
+        self, journal: Journal, wanted: Wanted, ran: Callable[[int], None]
+    ) -> Iterator[tuple[int, dict[str, Array], Recording]]:
         samples, steps = self.shape
         for first in range(0, samples, self.batch):
             end = min(first + self.batch, samples)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers import broken_devices as broken
 from helpers.command import nmc as run_nmc
 
 import nmcompile as nmc
@@ -272,3 +273,37 @@ def test_an_installed_device_is_opened_with_its_address_and_options(build, data,
     nmc.validate(build, data, "elsewhere", asked=asked(),
                  place=Place(address="10.0.0.2:17893", options={"chip": "1"}))
     assert seen == [("10.0.0.2:17893", {"chip": "1"})]
+
+
+def test_an_interrupted_run_keeps_the_batches_that_are_done(
+    digits, build, data, capsys, monkeypatch
+):
+    class Interrupted(Flaky):
+        def run(self, inputs, wanted, ran):
+            if self.runs == 1:
+                raise KeyboardInterrupt
+            return super().run(inputs, wanted, ran)
+
+    monkeypatch.setattr("nmcompile.validation.run.device_of", lambda name: Interrupted())
+    arguments = ("validate", build.folder, "--device", "flaky", "--input", digits[1], "--samples",
+                 SAMPLES, "--batch", 2)
+    result = run_nmc(capsys, monkeypatch, *arguments)
+    assert result.code == 130
+    assert "interrupted after 1 of 3 batches; they are kept; --resume goes on" in result.err
+    monkeypatch.setattr("nmcompile.validation.run.device_of", lambda name: Flaky())
+    assert run_nmc(capsys, monkeypatch, *arguments, "--resume").code == 0
+
+
+@pytest.mark.parametrize("states", [True, False])
+def test_a_broken_device_is_explained_on_the_terminal(
+    digits, build, capsys, monkeypatch, states
+):
+    fault = broken.changed_projection(
+        build.program, 2, delay=build.program.network.projections[2].delay + 1)
+    device = broken.BrokenDevice(broken.Fault(rule="delay", place={}, program=fault), states)
+    monkeypatch.setattr("nmcompile.validation.run.device_of", lambda name: device)
+    result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--device", "broken", "--input",
+                     digits[1], "--samples", 4, "--fail-above", 0)
+    assert result.code == 1
+    assert "rule      delay: lif2 -> lif3 takes 2 steps, not 1: explains all" in result.out
+    assert "population lif3" in result.out
