@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from nmcompile.simulator import Samples
 from nmcompile.validation.journal import Journal
 
 TRIES = 3  # of a batch whose device is lost, in all
+PAUSE_S = 2.0  # between two of them
 ON_GOING = "Run the same command with --resume: batches that are done are kept."
 
 
@@ -89,19 +91,27 @@ class Session:
             yield first, inputs, recording
 
     def _run(self, inputs: dict[str, Array], wanted: Wanted, told: _Told) -> Recording:
-        lost: DeviceLostError | None = None
-        for _ in range(TRIES):
+        for tries in range(1, TRIES + 1):
             try:
-                if lost is not None:
-                    self.device.close()
-                    self.device.open(self.place)
-                    self.device.load(self.program, self.config)
-                    told.again()
+                if tries > 1:
+                    self._reopen(told)
                 return self.device.run(inputs, wanted, told.add)
             except DeviceLostError as error:
-                lost = error
-        assert lost is not None
-        raise NmcError(lost.where, f"{lost.what.rstrip('.')}, {TRIES} times", ON_GOING) from lost
+                if tries == TRIES:
+                    raise NmcError(error.where, f"{error.what.rstrip('.')}, {TRIES} times",
+                                   ON_GOING) from error
+        raise AssertionError
+
+    def _reopen(self, told: _Told) -> None:
+        """Connect and load again, after a while; a device that is not there is lost."""
+        self.device.close()
+        time.sleep(PAUSE_S)
+        try:
+            self.device.open(self.place)
+            self.device.load(self.program, self.config)
+        except NmcError as error:
+            raise DeviceLostError(error.where, error.what, error.hint) from error
+        told.again()
 
     def _require(self, recording: Recording, wanted: Wanted, samples: int) -> None:
         """Refuse a recording that is not of the shapes that were asked for."""

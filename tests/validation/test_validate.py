@@ -26,6 +26,11 @@ def build(digits, tmp_path):
     return nmc.read_build(folder)
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    monkeypatch.setattr("nmcompile.validation.session.PAUSE_S", 0)
+
+
 @pytest.fixture(scope="module")
 def data(digits):
     return nmc.read_data(digits[1])
@@ -166,6 +171,18 @@ def test_a_device_that_stays_lost_ends_the_run_which_resumes_with_equal_results(
     assert {**figures, "device": "sim"} == plain
     assert again.runs == 2
     assert not (build.folder / "validate-flaky").exists()
+
+
+def test_a_device_that_is_gone_when_it_is_opened_again_is_a_lost_one(build, data):
+    class Gone(Flaky):
+        def open(self, place):
+            if self.opened:
+                raise NmcError("device gone", "nothing answers there")
+            super().open(place)
+
+    with pytest.raises(NmcError, match=r"nothing answers there, 3 times.*--resume"):
+        nmc.validate(build, data, Gone(breaks={2}), asked=asked())
+    assert nmc.validate(build, data, Flaky(), asked=asked(resume=True))["divergence"] is None
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"batch": 3}, {"samples": 5}])
