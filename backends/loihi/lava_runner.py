@@ -117,7 +117,8 @@ def loaded(path: Path, name: str) -> ModuleType:
 
 def run(nodes: dict[str, Any], watched: dict[str, Any], steps: int) -> dict[str, np.ndarray]:
     """Spikes and states of the `watched` processes after each step."""
-    processes = {p.id: p for node in nodes.values() for p in find_processes(node)}
+    processes = {p.id: p for node in nodes.values() for p in find_processes(node)
+                 if not list(p.procs)}  # those that only hold others have no model of their own
     models = {number: built(process) for number, process in processes.items()}
     listening = {name: Channel(p.s_out.shape, np.int32) for name, p in watched.items()}
     connect(processes, models, {p.id: listening[name] for name, p in watched.items()})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
+from nmcompile_backends.spinnaker2.experiment import write_experiment
 from nmcompile_backends.spinnaker2.nir_graph import write_graph
 
 from nmcompile.ir import Population, Projection
@@ -22,8 +23,10 @@ RESETS = {Reset.ZERO: "reset_to_v_reset", Reset.SUBTRACT: "reset_by_subtraction"
 
 
 def emit(program: Program, folder: Path) -> dict[str, str]:
-    """Write spinnaker2.json and network.nir into `folder`, or say why not; see `description`."""
-    return _write_description(program, folder) | write_graph(program.network, folder)
+    """Write all files into `folder`, or say why not; see `description`."""
+    told = _write_description(program, folder)
+    script = write_experiment(folder) if (folder / FILE).exists() else {}
+    return told | script | write_graph(program.network, folder)
 
 
 def _write_description(program: Program, folder: Path) -> dict[str, str]:
@@ -34,8 +37,7 @@ def _write_description(program: Program, folder: Path) -> dict[str, str]:
     text = json.dumps(description(program), separators=(",", ":"), sort_keys=True)
     (folder / FILE).write_text(text + "\n", "utf-8")
     return {FILE: "populations with py-spinnaker2's parameters of lif_no_delay, projections as "
-                  "lists of connections, and the neurons of every core; py-spinnaker2 reads no "
-                  "files, a script makes its objects from these"}
+                  "lists of connections, and the neurons of every core"}
 
 
 def description(program: Program) -> dict[str, Any]:

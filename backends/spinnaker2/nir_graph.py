@@ -15,7 +15,9 @@ from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
+from nmcompile.ir.maps import Conv, LinearMap, from_matrix
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
+from nmcompile.passes.legalize.conv_algebra import integer_matrix
 
 FILE = "network.nir"
 TICK_S = 1e-3  # of py-spinnaker2, where the network does not say how long a step is
@@ -42,9 +44,27 @@ def _real(network: Network) -> Network:
                            "a source")
     return replace(
         network, populations=tuple(_population(p) for p in network.populations),
-        projections=tuple(replace(
-            p, delay=0, map=p.map.with_weights(p.map.weights().astype(np.float32)))
+        projections=tuple(replace(p, delay=0, map=_readable(
+            p.map.with_weights(p.map.weights().astype(np.float32))))
             for p in network.projections))
+
+
+def _readable(linear: LinearMap) -> LinearMap:
+    """`linear` as nir 1.0.8 reads it: its Conv2d are square and without groups.
+
+    Groups get zeros between them; an oblong kernel becomes a matrix.
+    """
+    if not isinstance(linear, Conv):
+        return linear
+    height, width = linear.weight.shape[2:]
+    if height != width:
+        matrix = integer_matrix(linear).astype(np.float32)
+        return from_matrix(matrix, linear.in_shape, linear.out_shape)
+    features, per_group = linear.weight.shape[:2]
+    first = np.arange(features) // (features // linear.groups) * per_group
+    weight = np.zeros((features, linear.in_shape[0], *linear.weight.shape[2:]), np.float32)
+    weight[np.arange(features)[:, None], first[:, None] + np.arange(per_group)] = linear.weight
+    return replace(linear, weight=weight, groups=1)
 
 
 def _population(population: Population) -> Population:

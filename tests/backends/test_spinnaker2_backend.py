@@ -109,7 +109,8 @@ def from_file(values, sent, steps):
 @pytest.mark.parametrize("seed", range(2))
 def test_what_the_file_says_spikes_as_the_compiled_network(tmp_path, seed):
     program = compiled(network(seed)).program if seed else default().program
-    assert list(BACKEND.emit(program, tmp_path)) == ["spinnaker2.json", "network.nir"]
+    assert list(BACKEND.emit(program, tmp_path)) == [
+        "spinnaker2.json", "spinnaker2_run.py", "network.nir"]
     values = json.loads((tmp_path / "spinnaker2.json").read_text("utf-8"))
     sent, spikes = inputs(seed + 50)["image"].astype(np.int32), 0
     wanted = run_aligned(program.network, program.latency, {"image": sent}).records

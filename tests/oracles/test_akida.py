@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,51 @@ def test_the_registers_end_where_akidas_mapping_says() -> None:
     result = subprocess.run([PYTHON, "-c", known + REGISTERS], check=True, capture_output=True,
                             text=True)
     assert result.stdout.splitlines() == ["0 1 1 0", "1 0"] * 2
+
+
+WITH_REFUSALS = EVERY.replace("    runpy", "    try: runpy") + """
+    except (RuntimeError, ValueError) as error:
+        (folder / "refused.txt").write_text(str(error))
+"""
+
+
+def altered(arrays: dict[str, np.ndarray], kind: str, rng: np.random.Generator) -> None:
+    """Turn one bit of a variable of the `kind`: of weights one above the lowest, of thresholds and
+    steps (in sixteenths) one that is near the size of a step.
+    """
+    (name,) = [name for name in arrays if name.endswith(f"/{kind}")]
+    (steps,) = [values for name, values in arrays.items() if name.endswith("/act_step")]
+    values = arrays[name] = arrays[name].copy()
+    entry = np.unravel_index(int(rng.integers(values.size)), values.shape)
+    near = 1 << max(int(np.log2(steps.max())), 0)
+    if kind == "act_step":
+        values[entry] = ((int(values[entry] * 16)) ^ near * 8) / 16
+    else:
+        values[entry] ^= 2 if kind == "weights" else near
+
+
+def test_one_altered_bit_of_the_arrays_sends_other_values_or_is_refused(tmp_path: Path) -> None:
+    rng, kinds, folders = np.random.default_rng(0), [], []
+    for seed in range(10):
+        layers, values = random_layers(seed, Kind.CONVOLUTIONAL, 1)
+        layers = (replace(layers[0], neuron=replace(layers[0].neuron, activation=True)),)
+        for kind in ("whole", "weights", "threshold", "act_step"):
+            folders.append(tmp_path / f"{seed:04}-{kind}")
+            kinds.append(kind)
+            folders[-1].mkdir()
+            bits = max(int(values.max()), 1).bit_length()
+            write_akida(layers, 4 if bits > 2 else bits, folders[-1])
+            np.save(folders[-1] / "input.npy", values)
+            if kind != "whole":
+                arrays = dict(np.load(folders[-1] / "akida_layers.npz"))
+                altered(arrays, kind, rng)
+                np.savez(folders[-1] / "akida_layers.npz", **arrays)
+    subprocess.run([PYTHON, "-c", WITH_REFUSALS, tmp_path], check=True, timeout=300)
+    seen = []
+    for folder, kind in zip(folders, kinds, strict=True):
+        whole = dict(np.load(folder.with_name(f"{folder.name[:4]}-whole") / "output.npz"))
+        found = {} if (folder / "refused.txt").exists() else dict(np.load(folder / "output.npz"))
+        if not found or any(not np.array_equal(found[name], whole[name]) for name in whole):
+            seen.append(kind)
+    assert set(seen) == {"weights", "threshold", "act_step"}
+    assert len(seen) > 15  # sends of one bit hide most changes

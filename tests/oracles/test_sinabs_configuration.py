@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_speck
+from helpers.accepted import TAKEN, taken
 from helpers.samna_stand_in import install
+from helpers.sinabs_fields import by_sinabs, plain
 from nmcompile_backends.speck import BACKEND, encode
 from nmcompile_backends.speck.configuration import configuration
 from nmcompile_backends.speck.cores import Destination, SpeckCore, SpeckNetwork
@@ -24,44 +26,6 @@ sl = pytest.importorskip("sinabs.layers")
 activation = pytest.importorskip("sinabs.activation")
 dynapcnn = pytest.importorskip("sinabs.backend.dynapcnn")
 SHAPE = (2, 8, 6)
-
-
-def plain(value):
-    """Namespaces, tensors and pairs of sinabs' configuration as the values that JSON has."""
-    if isinstance(value, torch.Tensor):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    fields = value if isinstance(value, dict) else getattr(value, "__dict__", None)
-    return value if fields is None else {k: plain(v) for k, v in fields.items()}
-
-
-def in_sinabs(core):
-    """A core as sinabs' layer of the same integers."""
-    features, channels, kernel, _ = core.weight.shape
-    conv = nn.Conv2d(channels, features, kernel, stride=core.stride, padding=core.padding,
-                     bias=core.leak is not None)
-    conv.weight.data = torch.tensor(core.weight, dtype=torch.float32)
-    if core.leak is not None:
-        conv.bias.data = torch.tensor(core.leak, dtype=torch.float32)
-    reset = activation.MembraneReset() if core.return_to_zero else activation.MembraneSubtract()
-    spk = sl.IAFSqueeze(batch_size=1, spike_threshold=float(core.threshold_high), reset_fn=reset,
-                        min_v_mem=float(core.threshold_low))
-    if core.initial.any():
-        spk.init_state_with_shape((1, *core.out_shape))
-        spk.v_mem.data[0] = torch.tensor(np.broadcast_to(core.initial, core.out_shape).copy())
-    pools = [(d.pooling, d.pooling) for d in core.destinations] or [(1, 1)]
-    return dynapcnn.DynapcnnLayer(conv, spk, core.in_shape, pools, discretize=False)
-
-
-def by_sinabs(network, places, monitored):
-    """What sinabs writes for the same cores on the same places."""
-    builder = dynapcnn.chip_factory.ChipFactory("speck2fdevkit").get_config_builder()
-    layers = {i: in_sinabs(core) for i, core in enumerate(network.cores)}
-    config = builder.build_config(layers, dict(enumerate(places)), {
-        i: [d.core for d in core.destinations] for i, core in enumerate(network.cores)})
-    builder.monitor_layers(config, [places[i] for i in monitored])
-    return plain(config)
 
 
 def drawn(seed):
@@ -133,6 +97,30 @@ def test_one_altered_bit_of_any_register_is_no_longer_what_sinabs_fills():
     assert configuration(network, places, (0,))["cnn_layers"] != wanted
 
 
+def require_same_fields(program, folder):
+    """The emitted file holds what sinabs fills for the program's integers; the cores."""
+    BACKEND.emit(program, folder)
+    written = json.loads((folder / "speck.json").read_text())
+    names = [p.name for p in program.network.populations]
+    places = tuple(written["layers"][name] for name in names)
+    network = encode.cores(program.network)
+    shown = tuple(sorted({names.index(o.population) for o in program.network.outputs}))
+    assert written["cnn_layers"] == by_sinabs(network, places, shown)["cnn_layers"]
+    assert written["input_cores"] == [places[d.core] for d in network.inputs]
+    assert written["dvs_layer"] == {"pass_sensor_events": False}
+    return network.cores
+
+
+def test_all_that_speck_takes_is_written_as_sinabs_writes_it(tmp_path):
+    cores = {}
+    for name, made in taken("speck2f").items():
+        (tmp_path / name).mkdir()
+        cores[name] = require_same_fields(made.program, tmp_path / name)
+    assert set(cores) > TAKEN["speck2f"]
+    assert {core.return_to_zero for core in cores["iaf, zero"]} == {False, True}
+    assert max(len(core.destinations) for core in cores["two targets"]) == 2
+
+
 def model(bias):
     """Convolutions of all kinds, sums of windows, a dense layer and one behind it."""
     torch.manual_seed(1)
@@ -155,15 +143,7 @@ def model(bias):
 def test_the_file_of_a_compiled_network_holds_what_sinabs_fills_for_its_integers(tmp_path, bias):
     frames = (np.random.default_rng(0).random((4, 15, *SHAPE)) < 0.3).astype(np.float32)
     program = nmc.compile(model(bias), target="speck2f", sample=frames).program
-    BACKEND.emit(program, tmp_path)
-    written = json.loads((tmp_path / "speck.json").read_text())
-    names = [p.name for p in program.network.populations]
-    places = tuple(written["layers"][name] for name in names)
-    network = encode.cores(program.network)
-    assert len(network.cores) == 5
-    assert written["cnn_layers"] == by_sinabs(network, places, (4,))["cnn_layers"]
-    assert written["input_cores"] == [places[0]]
-    assert written["dvs_layer"] == {"pass_sensor_events": False}
+    assert len(require_same_fields(program, tmp_path)) == 5
 
 
 @pytest.mark.parametrize("seed", range(6))

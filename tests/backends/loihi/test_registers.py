@@ -162,6 +162,21 @@ def test_a_document_with_a_field_that_the_schema_does_not_know_is_refused(tmp_pa
         jsonschema.validate(document, schema)
 
 
+def test_the_schema_knows_all_fields_of_every_object_and_describes_them(tmp_path: Path) -> None:
+    write_registers(program(one_layer()), tmp_path)
+    schema = json.loads((tmp_path / "registers.schema.json").read_text())
+    objects = [schema, *(part for part in schema["$defs"].values() if "properties" in part)]
+    objects += [part for each in objects for part in each["properties"].values()
+                if "properties" in part]
+    assert len(objects) > 12
+    for each in objects:
+        assert each["additionalProperties"] is False
+        assert set(each["required"]) <= set(each["properties"])
+        for name, field in each["properties"].items():
+            whole = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {}) | field
+            assert len(whole.get("description", "")) > 5, name
+
+
 def test_entries_are_found_by_core_and_none_where_there_are_none() -> None:
     found = by_core(np.array([3, 1, 3], np.int32))
     assert {core: rows.tolist() for core, rows in found.items()} == {1: [1], 3: [0, 2]}
