@@ -6,6 +6,7 @@ import getpass
 import platform
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,7 +52,17 @@ from nmcompile.wire import (
 
 OPEN_S = 10.0  # to connect, and to be let in
 PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the device is lost
+# Seconds for which a client that lost its device asks for it again: until the server has noticed,
+# which it does after SILENCE_S, or is there again. And between two tries.
+RETURN_S, AGAIN_S = 60.0, 0.5
 OPTIONS = ("key",)
+
+
+class _NotNowError(NmcError):
+    """Nobody answers, or another client is served; later this may be otherwise."""
+
+
+RAISED = {"refused": NmcError, "closed": NmcError, "lost": DeviceLostError, "busy": _NotNowError}
 
 
 class RemoteDevice:
@@ -59,7 +70,7 @@ class RemoteDevice:
 
     def __init__(self) -> None:
         self.name, self._where = "remote", "remote"
-        self._open = ExitStack()
+        self._open, self._was_lost = ExitStack(), False
         self._link: ClientConnection | None = None
         self._program: Program | None = None
         self._readable: Wanted = {}
@@ -69,13 +80,26 @@ class RemoteDevice:
         for name in place.options:
             if name not in OPTIONS:
                 raise unknown_name("remote option", name, OPTIONS)
-        host, port = _address(place.address)
+        address = _address(place.address)
         self._where = f"remote {place.address}"
         context = client_context(key_file(place.options.get("key")))
-        self._link = self._connected(host, port, context)
+        end = time.monotonic() + (RETURN_S if self._was_lost else 0)
+        while True:
+            try:
+                device = self._let_in(address, context)
+                break
+            except _NotNowError as error:
+                if time.monotonic() > end:
+                    raise NmcError(error.where, error.what, error.hint) from None
+                time.sleep(AGAIN_S)
+        self._was_lost, self.name = False, f"{device} at {place.address}"
+
+    def _let_in(self, address: tuple[str, int], context: ssl.SSLContext) -> str:
+        """Connect and say hello; the device's name there."""
+        self._link = self._connected(*address, context)
         try:
             self._say(Hello(protocol=PROTOCOL, nmcompile=__version__, who=_who()))
-            self.name = f"{self._answer(Welcome).device} at {place.address}"
+            return str(self._answer(Welcome).device)
         except BaseException:
             self.close()
             raise
@@ -90,8 +114,8 @@ class RemoteDevice:
             raise NmcError(self._where, "there is no nmc serve with this key "
                            f"({error})", "Give both ends the same key file.") from error
         except OSError as error:
-            raise NmcError(self._where, f"does not answer ({error.strerror or error})",
-                           "Start nmc serve there, or name its --port.") from error
+            raise _NotNowError(self._where, f"does not answer ({error.strerror or error})",
+                               "Start nmc serve there, or name its --port.") from error
 
     def load(self, program: Program, config: Path) -> None:
         """See `Device`."""
@@ -189,13 +213,14 @@ class RemoteDevice:
         """The next answer, which is of `kind`. Raises what a refusal says."""
         answer = parse_answer(self._receive(), self._where)
         if isinstance(answer, Refusal):
-            raised = DeviceLostError if answer.kind == "lost" else NmcError
-            raise raised(f"{self._where}: {answer.where}", answer.what, answer.hint)
+            self._was_lost |= answer.kind == "lost"
+            raise RAISED[answer.kind](f"{self._where}: {answer.where}", answer.what, answer.hint)
         if not isinstance(answer, kind):
             raise WireError(self._where, f"answered '{answer.say}' out of turn")
         return answer
 
     def _lost(self, what: str) -> DeviceLostError:
+        self._was_lost = True
         return DeviceLostError(self._where, what, "What it gave before is kept; run again.")
 
 

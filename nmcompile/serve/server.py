@@ -92,6 +92,8 @@ class _Desk:
                 await self._receive(link)
         except DeviceLostError as error:
             await _turn_away(link, refusal("lost", error))
+        except _BusyError as error:
+            await _turn_away(link, refusal("busy", error))
         except NmcError as error:
             await _turn_away(link, refusal("closed", error))
         except Exception as error:  # of ours: this client is lost, the next one is served
@@ -103,8 +105,8 @@ class _Desk:
         who = await self._greeted(link)
         if self._holder:
             minutes = (time.monotonic() - self._since) / 60
-            raise NmcError("device", f"in use by {self._holder} for {minutes:.0f} min",
-                           "Try again when they are done.")
+            raise _BusyError("device", f"in use by {self._holder} for {minutes:.0f} min",
+                             "Try again when they are done.")
         self._holder, self._since, self.served = who, time.monotonic(), self.served + 1
         self._terms.told(f"{who} has the device")
         try:
@@ -129,6 +131,10 @@ class _Desk:
                 f"protocol {hello.protocol} (nmcompile {hello.nmcompile})",
                 "Install one version on both machines.")
         return f"{one_line(hello.who)} ({address})"
+
+
+class _BusyError(NmcError):
+    """Another client has the device."""
 
 
 async def _turn_away(link: ServerConnection, answer: Refusal) -> None:

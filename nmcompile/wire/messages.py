@@ -113,11 +113,11 @@ class Refusal(_Message):
     """An `NmcError` of the other side.
 
     kind  refused: the order was not carried out, another one may follow; lost: the device does not
-          answer; closed: nothing more is heard from this client
+          answer; busy: another client has it; closed: nothing more is heard from this client
     """
 
     say: Literal["refusal"] = "refusal"
-    kind: Literal["refused", "lost", "closed"]
+    kind: Literal["refused", "lost", "busy", "closed"]
     where: Text
     what: Text
     hint: Text
