@@ -88,9 +88,10 @@ class BlimpEnv(gymnasium.Env[Array, Array]):
             self._settled.append(abs(error))
         crashed = not 0 < self._altitude_m < ROOM_M
         over = self._period * PERIOD_S >= EPISODE_S
-        mean = float(np.mean(self._settled)) if self._settled else float("nan")
-        return (self._observation(), -abs(error) * PERIOD_S, crashed, over,
-                {"mean_error_m": mean, "altitude_m": self._altitude_m})
+        info = {"altitude_m": self._altitude_m}
+        if self._settled:
+            info["mean_error_m"] = float(np.mean(self._settled))
+        return self._observation(), -abs(error) * PERIOD_S, crashed, over, info
 
     def _observation(self) -> Array:
         number = int(self._period * PERIOD_S * len(self._targets_m) / EPISODE_S)

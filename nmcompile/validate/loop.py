@@ -52,7 +52,7 @@ class Episode:
     chip_s     (periods,) seconds that the model of the chip's time takes for the same steps
     values     numbers that the outputs gave
     differing  those of them that are not the simulator's for the same inputs
-    info       numbers that the environment told last
+    info       finite numbers that the environment told last
     """
 
     reward: float
@@ -88,7 +88,7 @@ def run_episode(
         action = player.answer(observation)
         with _their("env.step"):
             observation, earned, terminated, truncated, info = loop.env.step(action)
-            reward += float(earned)
+            reward += _finite(earned)
         periods = len(player.host_s)
         ended = ("terminated" if terminated else "truncated" if truncated
                  else "cut off" if periods == most else "")
@@ -97,8 +97,19 @@ def run_episode(
     return Episode(
         reward=reward, ended=ended, host_s=np.array(player.host_s),
         chip_s=step_s.reshape(-1, loop.steps).sum(axis=1), values=values, differing=differing,
-        info={name: float(value) for name, value in info.items() if np.ndim(value) == 0
-              and np.issubdtype(np.asarray(value).dtype, np.number)})
+        info={str(name): float(value) for name, value in info.items() if _is_number(value)})
+
+
+def _finite(reward: Any) -> float:
+    value = float(reward)
+    if not np.isfinite(value):
+        raise ValueError(f"gives a reward of {value}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    kind = np.asarray(value)
+    return kind.ndim == 0 and kind.dtype.kind in "biuf" and bool(np.isfinite(kind))
 
 
 class _Player:
