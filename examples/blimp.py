@@ -1,7 +1,8 @@
 """Altitude control of a blimp: an environment of Gymnasium, and what joins it to a network.
 
-    nmc compile examples/blimp.pt --target loihi2 -o build/blimp
-    nmc loop build/blimp --loop examples/blimp.py:blimp --episodes 5
+    nmc compile examples/blimp.pt --code examples/train_blimp.py:BlimpNet --target loihi2 \
+        -o build/blimp
+    nmc validate build/blimp --device sim --loop examples/blimp.py:blimp --episodes 5 --periods 1200
 
 The task and the size of its network, 160 neurons that act as a controller does, follow T. Burgers,
 S. Stroobants and G. de Croon, "Evolving Spiking Neural Networks to Mimic PID Control for Autonomous

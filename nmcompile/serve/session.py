@@ -162,7 +162,7 @@ class Session:
             error = None if answer.cancelled() else answer.exception()
             self._gone.clear()
         if answer.cancelled():
-            raise NmcError("nmc serve", "was ended")
+            raise DeviceLostError("nmc serve", "was ended")
         if error is not None:
             raise error
         if self._ran > self._said:

@@ -1,4 +1,4 @@
-"""`nmc loop`: the network acts on an environment, and what it took is told."""
+"""`nmc validate --loop`: the network acts on an environment, and what it took is told."""
 
 import json
 from functools import partial
@@ -186,17 +186,19 @@ def test_an_episode_that_would_fill_the_memory_is_refused(build, device):
 
 
 def test_the_command_prints_deadlines_outputs_and_episodes(build, capsys, monkeypatch):
-    run = partial(nmc, capsys, monkeypatch, "loop", build.folder, "--loop",
-                  f"{EXAMPLES / 'blimp.py'}:blimp", "--episodes", 2, "--periods", 30)
-    lines = run().out.splitlines()
+    run = partial(nmc, capsys, monkeypatch, "validate", build.folder, "--loop",
+                  f"{EXAMPLES / 'blimp.py'}:blimp", "--episodes", 2, "--periods", 30, "--device")
+    lines = run("sim").out.splitlines()
     assert lines[0] == ("loop      2 episodes on sim, 60 periods of 50 ms with 10 steps of the "
                         "network; its answer lags by 2 steps")
     assert [line.split()[0] for line in lines[1:]] == ["host", "chip", "outputs", "episode",
                                                        "episode"]
-    told = json.loads(run("--json").out)
+    told = json.loads(run("sim", "--json").out)
     assert told["outputs"]["differing"] == 0
     assert [e["periods"] for e in told["episodes"]] == [30, 30]
-    assert run("--device", "sim:x").code == 2
+    assert run("sim:x").code == 2
+    assert run("sim", "--steps", 3).err == (
+        "nmc: error: --steps: is of no use with --loop. Leave it out.\n")
 
 
 def test_the_controller_that_the_network_learnt_pushes_against_error_and_speed():
