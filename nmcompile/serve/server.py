@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import ssl
 import threading
 import time
@@ -53,7 +54,9 @@ class Offer:
 def serve(
     offer: Offer, told: Callable[[str], None], listening: Callable[[str, int], None]
 ) -> None:
-    """Serve until a Ctrl-C, which closes the device and raises Interrupted.
+    """Serve until a Ctrl-C or SIGTERM, which closes the device and raises Interrupted.
+
+    Called by the first thread of a program.
 
     told       is given lines for the log
     listening  is told the device's name and the port, once clients can connect
@@ -61,6 +64,7 @@ def serve(
     Raises NmcError where the device does not open, the key is none or the port is taken.
     """
     context = server_context(offer.key)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     bench = Bench(offer.make, offer.place, told)
     try:
         name = bench.open()

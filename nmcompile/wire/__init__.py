@@ -8,7 +8,14 @@ from nmcompile.wire.arrays import (
     require_result,
     result_bytes,
 )
-from nmcompile.wire.key import KEY_VARIABLE, client_context, key_file, new_key, server_context
+from nmcompile.wire.key import (
+    INSTALL,
+    KEY_VARIABLE,
+    client_context,
+    key_file,
+    new_key,
+    server_context,
+)
 from nmcompile.wire.messages import (
     MOST_FILES,
     MOST_INPUTS,
@@ -35,7 +42,7 @@ from nmcompile.wire.messages import (
 )
 
 __all__ = [
-    "CHUNK", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
+    "CHUNK", "INSTALL", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
     "PROTOCOL", "Answer", "ArrayHead", "Arrival", "File", "Hello", "Load", "Loaded", "Order",
     "Progress", "Refusal", "Result", "RunOrder", "Welcome", "WireError", "chunks", "client_context",
     "head", "key_file", "new_key", "parse_answer", "parse_hello", "parse_order",

@@ -362,18 +362,19 @@ def test_a_device_that_fails_is_lost_and_the_next_client_served(build, sent, exp
     assert "ZeroDivisionError: a fault of the device" in server.log.read_text()
 
 
-def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path, number):
     with serving(tmp_path, "waiting", marks=tmp_path) as server:
         device = RemoteDevice()
         device.open(server.place)
         device.load(build.program, build.folder / "config")
 
         (tmp_path / CLOSED).unlink(missing_ok=True)
-        interrupts = iter([signal.SIGINT])
+        interrupts = iter([number])
 
         def interrupt(steps):
-            for number in interrupts:
-                server.process.send_signal(number)
+            for signalled in interrupts:
+                server.process.send_signal(signalled)
 
         with pytest.raises(DeviceLostError):
             device.run(sent, device.readable(), interrupt)
@@ -416,3 +417,15 @@ def test_nmc_serve_makes_keys_and_refuses_what_it_cannot_serve(capsys, monkeypat
         result = run("sim", "--key-file", key, "--port", port)
     assert result.code == 2
     assert f"cannot listen on 127.0.0.1 port {port}" in result.err
+
+
+def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsys, monkeypatch,
+                                                      tmp_path):
+    np.savez(tmp_path / "data.npz", x=sent["input"])
+    result = nmc(capsys, monkeypatch, "validate", build.folder, "--device",
+                 f"remote:127.0.0.1:{server.port}", "--device-option", f"key={server.key}",
+                 "--input", tmp_path / "data.npz", "--fail-above", "spikes=0,states=0", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["device"] == "remote"
+    assert told["divergence"] is None
