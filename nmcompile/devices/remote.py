@@ -31,6 +31,8 @@ from nmcompile.wire import (
     PROTOCOL,
     Answer,
     Arrival,
+    Begin,
+    Begun,
     File,
     Hello,
     Load,
@@ -39,6 +41,8 @@ from nmcompile.wire import (
     Refusal,
     Result,
     RunOrder,
+    StepOrder,
+    Stepped,
     Welcome,
     WireError,
     chunks,
@@ -156,16 +160,23 @@ class RemoteDevice:
     def _run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
         arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
         self._say(RunOrder(inputs=tuple(head(n, a) for n, a in arrays.items()), wanted=wanted))
+        self._send_arrays(arrays)
+        while isinstance(answer := self._answer(Progress | Result), Progress):
+            ran(answer.steps)
+        return self._recording(self._arrived(answer), wanted, answer.boundary,
+                               next(iter(arrays.values())).shape[:2])
+
+    def _send_arrays(self, arrays: dict[str, Array]) -> None:
         for values in arrays.values():
             for part in chunks(values):
                 self._send(part)
-        while isinstance(answer := self._answer(Progress | Result), Progress):
-            ran(answer.steps)
+
+    def _arrived(self, answer: Result | Stepped) -> dict[str, Array]:
+        """The arrays that follow an answer."""
         arrival = Arrival(answer.arrays, MOST_RESULT, self._where)
         while not arrival.is_whole:
             arrival.take(self._receive())
-        return self._recording(arrival.arrays(), wanted, answer.boundary,
-                               next(iter(arrays.values())).shape[:2])
+        return arrival.arrays()
 
     def _recording(
         self, arrays: dict[str, Array], wanted: Wanted, boundary: str, lengths: tuple[int, int]
@@ -184,6 +195,24 @@ class RemoteDevice:
             variables={population: {name: arrays[f"{population}/{name}"] for name in names}
                        for population, names in wanted.items()},
             boundary=boundary, **{name: arrays.get(name) for name in measured})
+
+    def begin(self) -> None:
+        """See `Stepping`. Raises NmcError where the device there does not run step by step."""
+        self._say(Begin())
+        self._answer(Begun)
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """See `Stepping`."""
+        assert self._program is not None
+        arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
+        self._say(StepOrder(inputs=tuple(head(n, a) for n, a in arrays.items())))
+        self._send_arrays(arrays)
+        found = self._arrived(self._answer(Stepped))
+        network = self._program.network
+        shapes = {port.name: network.population(port.population).shape for port in network.outputs}
+        if {name: values.shape for name, values in found.items()} != shapes:
+            raise WireError(self._where, "answered with other arrays than the outputs'")
+        return found
 
     def close(self) -> None:
         """See `Device`."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nmcompile.build import Build
-from nmcompile.device import Device, Stepping
+from nmcompile.device import Device, Stepping, stepping_device
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -75,14 +75,13 @@ def run_episode(
 
     Raises NmcError where the device does not run step by step, or the user's code fails.
     """
-    if not isinstance(device, Stepping):
-        raise NmcError(f"device {device.name}", "does not run step by step", "Use the device sim.")
+    stepping = stepping_device(device)
     _require_loop(loop, build.program, most)
-    player = _Player(build.program, device, loop)
+    player = _Player(build.program, stepping, loop)
     player.warm_up()
     with _their("env.reset"):
         observation, info = loop.env.reset(seed=seed)
-    device.begin()
+    stepping.begin()
     reward, ended = 0.0, ""
     while not ended:
         action = player.answer(observation)

@@ -24,6 +24,8 @@ from nmcompile.wire.messages import (
     PROTOCOL,
     Answer,
     ArrayHead,
+    Begin,
+    Begun,
     File,
     Hello,
     Load,
@@ -33,6 +35,8 @@ from nmcompile.wire.messages import (
     Refusal,
     Result,
     RunOrder,
+    StepOrder,
+    Stepped,
     Welcome,
     WireError,
     parse_answer,
@@ -43,8 +47,9 @@ from nmcompile.wire.messages import (
 
 __all__ = [
     "CHUNK", "INSTALL", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
-    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "File", "Hello", "Load", "Loaded", "Order",
-    "Progress", "Refusal", "Result", "RunOrder", "Welcome", "WireError", "chunks", "client_context",
-    "head", "key_file", "new_key", "parse_answer", "parse_hello", "parse_order",
-    "require_result", "result_bytes", "said", "server_context",
+    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "Begin", "Begun", "File", "Hello", "Load",
+    "Loaded", "Order", "Progress", "Refusal", "Result", "RunOrder", "StepOrder", "Stepped",
+    "Welcome", "WireError", "chunks", "client_context", "head", "key_file", "new_key",
+    "parse_answer", "parse_hello", "parse_order", "require_result", "result_bytes", "said",
+    "server_context",
 ]

@@ -75,6 +75,19 @@ class RunOrder(_Message):
     wanted: Variables
 
 
+class Begin(_Message):
+    """Begin a sample that is run step by step."""
+
+    say: Literal["begin"] = "begin"
+
+
+class StepOrder(_Message):
+    """Run a step of it; the payloads of each input follow, (*shape) int32."""
+
+    say: Literal["step"] = "step"
+    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1, max_length=64)]
+
+
 class Welcome(_Message):
     """The answer to a hello: the device is the client's until it goes."""
 
@@ -109,6 +122,19 @@ class Result(_Message):
     boundary: Text
 
 
+class Begun(_Message):
+    """The device is at the beginning of a sample."""
+
+    say: Literal["begun"] = "begun"
+
+
+class Stepped(_Message):
+    """A step is done; the variables of the outputs follow, by the outputs' names."""
+
+    say: Literal["stepped"] = "stepped"
+    arrays: tuple[ArrayHead, ...]
+
+
 class Refusal(_Message):
     """An `NmcError` of the other side.
 
@@ -123,8 +149,8 @@ class Refusal(_Message):
     hint: Text
 
 
-Order = Load | RunOrder
-Answer = Welcome | Loaded | Progress | Result | Refusal
+Order = Load | RunOrder | Begin | StepOrder
+Answer = Welcome | Loaded | Progress | Result | Begun | Stepped | Refusal
 _HELLO: TypeAdapter[Hello] = TypeAdapter(Hello)
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="say")])
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="say")])

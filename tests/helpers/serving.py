@@ -50,7 +50,18 @@ class FailingDevice(SimDevice):
         return super().run(inputs, wanted, ran)
 
 
-DEVICES = {"sim": SimDevice, "waiting": WaitingDevice, "failing": FailingDevice}
+class WholeDevice:
+    """Runs samples in one go, and not step by step."""
+
+    name = "whole"
+
+    def __init__(self):
+        self._device = SimDevice()
+        for name in ("open", "load", "readable", "run", "close"):
+            setattr(self, name, getattr(self._device, name))
+
+
+DEVICES = {"whole": WholeDevice, "sim": SimDevice, "waiting": WaitingDevice, "failing": FailingDevice}
 
 
 @dataclass

@@ -130,6 +130,32 @@ def test_a_device_runs_one_order_after_the_other(server, build, sent, expected):
                                       expected["rec"]["spikes"])
 
 
+def test_a_remote_device_runs_step_by_step(server, build, sent, expected):
+    network = build.program.network
+    with remote(server) as device:
+        device.load(build.program, build.folder / "config")
+        for sample in range(2):
+            device.begin()
+            given = [device.step({name: values[sample, step] for name, values in sent.items()})
+                     for step in range(STEPS)]
+            for port in network.outputs:
+                lag = network.lags[port.population]
+                np.testing.assert_array_equal(
+                    np.stack([step[port.name] for step in given])[lag:],
+                    expected[port.population][port.variable][sample, : STEPS - lag])
+        same(device.run(sent, device.readable(), lambda steps: None), expected)
+        with pytest.raises(NmcError, match="ordered a step of a sample that did not begin"):
+            device.step({name: values[0, 0] for name, values in sent.items()})
+
+
+def test_a_remote_device_that_does_not_run_step_by_step_says_so(build, sent, expected, tmp_path):
+    with serving(tmp_path, "whole") as server, remote(server) as device:
+        device.load(build.program, build.folder / "config")
+        with pytest.raises(NmcError, match="device whole: does not run step by step"):
+            device.begin()
+        same(device.run(sent, device.readable(), lambda steps: None), expected)
+
+
 def test_samples_are_sent_in_as_many_orders_as_they_take(
     server, build, sent, expected, monkeypatch
 ):
@@ -195,7 +221,7 @@ ORDERS = {
     "a hello again": (json.dumps(HELLO), "sent a message that is none"),
     "a run before a load": (json.dumps({
         "say": "run", "inputs": [{"name": "input", "dtype": "<i4", "shape": [1, 1]}],
-        "wanted": {}}), "ordered a run before there was a program"),
+        "wanted": {}}), "gave another order before there was a program"),
     "a file elsewhere": (json.dumps({"say": "load", "files": [
         {"name": "program.h5", "size": 1}, {"name": "config/../../x", "size": 1}]}),
         "names a file 'config/../../x', which is not taken"),
