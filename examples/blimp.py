@@ -1,7 +1,8 @@
 """Altitude control of a blimp: an environment of Gymnasium, and what joins it to a network.
 
-    nmc compile examples/blimp.pt --target loihi2 -o build/blimp
-    nmc loop build/blimp --loop examples/blimp.py:blimp --episodes 5
+    nmc compile examples/blimp.pt --code examples/train_blimp.py:BlimpNet --target loihi2 \
+        -o build/blimp
+    nmc validate build/blimp --device sim --loop examples/blimp.py:blimp --episodes 5 --periods 1200
 
 The task and the size of its network, 160 neurons that act as a controller does, follow T. Burgers,
 S. Stroobants and G. de Croon, "Evolving Spiking Neural Networks to Mimic PID Control for Autonomous
@@ -88,9 +89,10 @@ class BlimpEnv(gymnasium.Env[Array, Array]):
             self._settled.append(abs(error))
         crashed = not 0 < self._altitude_m < ROOM_M
         over = self._period * PERIOD_S >= EPISODE_S
-        mean = float(np.mean(self._settled)) if self._settled else float("nan")
-        return (self._observation(), -abs(error) * PERIOD_S, crashed, over,
-                {"mean_error_m": mean, "altitude_m": self._altitude_m})
+        info = {"altitude_m": self._altitude_m}
+        if self._settled:
+            info["mean_error_m"] = float(np.mean(self._settled))
+        return self._observation(), -abs(error) * PERIOD_S, crashed, over, info
 
     def _observation(self) -> Array:
         number = int(self._period * PERIOD_S * len(self._targets_m) / EPISODE_S)

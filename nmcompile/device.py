@@ -104,3 +104,10 @@ class Stepping(Protocol):
         Returns for each output of the network, by name, its variable behind this step, (*shape).
         Raises DeviceLostError where the device stops answering.
         """
+
+
+def stepping_device(device: Device) -> Stepping:
+    """`device`, if it runs step by step. Raises NmcError where it does not."""
+    if not isinstance(device, Stepping):
+        raise NmcError(f"device {device.name}", "does not run step by step", "Use the device sim.")
+    return device

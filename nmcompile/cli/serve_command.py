@@ -33,7 +33,6 @@ def command(
     """
     from nmcompile import registry, wire
     from nmcompile.device import Place
-    from nmcompile.serve import Offer, serve
 
     if new_key is not None:
         wire.new_key(new_key)
@@ -41,6 +40,10 @@ def command(
         return
     if device is None:
         raise NmcError("DEVICE", "is missing", "Name a device, such as sim.")
+    try:
+        from nmcompile.serve import Offer, serve
+    except ModuleNotFoundError as error:
+        raise NmcError("nmc serve", f"needs {error.name}", wire.INSTALL) from error
     name, _, address = device.partition(":")
     registry.device(name)
     offer = Offer(make=lambda: registry.device(name),

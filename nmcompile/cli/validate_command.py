@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from nmcompile.errors import NmcError
+
+OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "as_json")
 
 
 @click.command("validate")
@@ -16,13 +19,20 @@ from nmcompile.errors import NmcError
               help="What runs the build: sim, lava, xylosim, file:RECORDING, or one of a package.")
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")
-@click.option("--input", "data", required=True, type=click.Path(path_type=Path),
+@click.option("--input", "data", type=click.Path(path_type=Path),
               help="Data: .npz with x and labels y, .npy, .pt.")
+@click.option("--loop", "code", metavar="FILE.py:NAME",
+              help="In place of data: your own function that gives an environment with encode and "
+              "decode; runs that file.")
+@click.option("--episodes", type=click.IntRange(1, 100_000), default=1, show_default=True,
+              help="With --loop: runs of the environment.")
+@click.option("--periods", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
+              help="With --loop: steps of the environment after which a run is cut off.")
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
 @click.option("--encode", "encoding", type=click.Choice(["direct", "rate", "latency"]),
               help="How values become spikes; without it they are sent as they are.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Seed of --encode rate.")
+              help="Seed of --encode rate, and of the first run of an environment.")
 @click.option("--against", default="sim", show_default=True, metavar="sim|integer|float",
               help="The compiled program simulated, its integer network, or the float network.")
 @click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
@@ -42,7 +52,10 @@ def command(
     folder: Path,
     device: str,
     options: tuple[str, ...],
-    data: Path,
+    data: Path | None,
+    code: str | None,
+    episodes: int,
+    periods: int,
     steps: int | None,
     encoding: str | None,
     seed: int,
@@ -58,6 +71,7 @@ def command(
 ) -> int:
     """Run the build in DIR on a device and hold it against what was compiled."""
     from nmcompile import api
+    from nmcompile.cli._loop import Episodes, print_loop, run_loop
     from nmcompile.cli._progress import steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._validate_tables import print_validation
@@ -66,9 +80,16 @@ def command(
     from nmcompile.validation.comparison import Metric
     from nmcompile.validation.limits import parse_limits
 
-    require_apart({"--input": data, "-o": output})
     name, _, address = device.partition(":")
     place = Place(address=address, options=_options(options))
+    if code is not None:
+        _require_loop_alone()
+        told = run_loop(folder, code, (name, place), Episodes(episodes, periods, seed))
+        print_json(told) if as_json else print_loop(told)
+        return 0
+    if data is None:
+        raise NmcError("--input", "is missing", "Name the data, or an environment with --loop.")
+    require_apart({"--input": data, "-o": output})
     asked = api.Asked(
         steps=steps, encoding=encoding,  # type: ignore[arg-type]
         seed=seed, against=against, samples=samples, batch=batch,
@@ -83,6 +104,15 @@ def command(
     else:
         print_validation(figures)
     return int(any(limit["exceeded"] for limit in figures["limits"]))
+
+
+def _require_loop_alone() -> None:
+    """Refuse options that say nothing of a closed loop."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is ParameterSource.COMMANDLINE and option.name not in OF_LOOPS:
+            raise NmcError(option.opts[-1], "is of no use with --loop", "Leave it out.")
 
 
 def _options(given: tuple[str, ...]) -> dict[str, Any]:

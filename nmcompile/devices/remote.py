@@ -6,6 +6,7 @@ import getpass
 import platform
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,8 @@ from nmcompile.wire import (
     PROTOCOL,
     Answer,
     Arrival,
+    Begin,
+    Begun,
     File,
     Hello,
     Load,
@@ -38,6 +41,8 @@ from nmcompile.wire import (
     Refusal,
     Result,
     RunOrder,
+    StepOrder,
+    Stepped,
     Welcome,
     WireError,
     chunks,
@@ -51,7 +56,17 @@ from nmcompile.wire import (
 
 OPEN_S = 10.0  # to connect, and to be let in
 PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the device is lost
+# Seconds for which a client that lost its device asks for it again: until the server has noticed,
+# which it does after SILENCE_S, or is there again. And between two tries.
+RETURN_S, AGAIN_S = 60.0, 0.5
 OPTIONS = ("key",)
+
+
+class _NotNowError(NmcError):
+    """Nobody answers, or another client is served; later this may be otherwise."""
+
+
+RAISED = {"refused": NmcError, "closed": NmcError, "lost": DeviceLostError, "busy": _NotNowError}
 
 
 class RemoteDevice:
@@ -59,7 +74,7 @@ class RemoteDevice:
 
     def __init__(self) -> None:
         self.name, self._where = "remote", "remote"
-        self._open = ExitStack()
+        self._open, self._was_lost = ExitStack(), False
         self._link: ClientConnection | None = None
         self._program: Program | None = None
         self._readable: Wanted = {}
@@ -69,13 +84,26 @@ class RemoteDevice:
         for name in place.options:
             if name not in OPTIONS:
                 raise unknown_name("remote option", name, OPTIONS)
-        host, port = _address(place.address)
+        address = _address(place.address)
         self._where = f"remote {place.address}"
         context = client_context(key_file(place.options.get("key")))
-        self._link = self._connected(host, port, context)
+        end = time.monotonic() + (RETURN_S if self._was_lost else 0)
+        while True:
+            try:
+                device = self._let_in(address, context)
+                break
+            except _NotNowError as error:
+                if time.monotonic() > end:
+                    raise NmcError(error.where, error.what, error.hint) from None
+                time.sleep(AGAIN_S)
+        self._was_lost, self.name = False, f"{device} at {place.address}"
+
+    def _let_in(self, address: tuple[str, int], context: ssl.SSLContext) -> str:
+        """Connect and say hello; the device's name there."""
+        self._link = self._connected(*address, context)
         try:
             self._say(Hello(protocol=PROTOCOL, nmcompile=__version__, who=_who()))
-            self.name = f"{self._answer(Welcome).device} at {place.address}"
+            return str(self._answer(Welcome).device)
         except BaseException:
             self.close()
             raise
@@ -90,8 +118,8 @@ class RemoteDevice:
             raise NmcError(self._where, "there is no nmc serve with this key "
                            f"({error})", "Give both ends the same key file.") from error
         except OSError as error:
-            raise NmcError(self._where, f"does not answer ({error.strerror or error})",
-                           "Start nmc serve there, or name its --port.") from error
+            raise _NotNowError(self._where, f"does not answer ({error.strerror or error})",
+                               "Start nmc serve there, or name its --port.") from error
 
     def load(self, program: Program, config: Path) -> None:
         """See `Device`."""
@@ -132,16 +160,23 @@ class RemoteDevice:
     def _run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
         arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
         self._say(RunOrder(inputs=tuple(head(n, a) for n, a in arrays.items()), wanted=wanted))
+        self._send_arrays(arrays)
+        while isinstance(answer := self._answer(Progress | Result), Progress):
+            ran(answer.steps)
+        return self._recording(self._arrived(answer), wanted, answer.boundary,
+                               next(iter(arrays.values())).shape[:2])
+
+    def _send_arrays(self, arrays: dict[str, Array]) -> None:
         for values in arrays.values():
             for part in chunks(values):
                 self._send(part)
-        while isinstance(answer := self._answer(Progress | Result), Progress):
-            ran(answer.steps)
+
+    def _arrived(self, answer: Result | Stepped) -> dict[str, Array]:
+        """The arrays that follow an answer."""
         arrival = Arrival(answer.arrays, MOST_RESULT, self._where)
         while not arrival.is_whole:
             arrival.take(self._receive())
-        return self._recording(arrival.arrays(), wanted, answer.boundary,
-                               next(iter(arrays.values())).shape[:2])
+        return arrival.arrays()
 
     def _recording(
         self, arrays: dict[str, Array], wanted: Wanted, boundary: str, lengths: tuple[int, int]
@@ -160,6 +195,24 @@ class RemoteDevice:
             variables={population: {name: arrays[f"{population}/{name}"] for name in names}
                        for population, names in wanted.items()},
             boundary=boundary, **{name: arrays.get(name) for name in measured})
+
+    def begin(self) -> None:
+        """See `Stepping`. Raises NmcError where the device there does not run step by step."""
+        self._say(Begin())
+        self._answer(Begun)
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """See `Stepping`."""
+        assert self._program is not None
+        arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
+        self._say(StepOrder(inputs=tuple(head(n, a) for n, a in arrays.items())))
+        self._send_arrays(arrays)
+        found = self._arrived(self._answer(Stepped))
+        network = self._program.network
+        shapes = {port.name: network.population(port.population).shape for port in network.outputs}
+        if {name: values.shape for name, values in found.items()} != shapes:
+            raise WireError(self._where, "answered with other arrays than the outputs'")
+        return found
 
     def close(self) -> None:
         """See `Device`."""
@@ -189,13 +242,14 @@ class RemoteDevice:
         """The next answer, which is of `kind`. Raises what a refusal says."""
         answer = parse_answer(self._receive(), self._where)
         if isinstance(answer, Refusal):
-            raised = DeviceLostError if answer.kind == "lost" else NmcError
-            raise raised(f"{self._where}: {answer.where}", answer.what, answer.hint)
+            self._was_lost |= answer.kind == "lost"
+            raise RAISED[answer.kind](f"{self._where}: {answer.where}", answer.what, answer.hint)
         if not isinstance(answer, kind):
             raise WireError(self._where, f"answered '{answer.say}' out of turn")
         return answer
 
     def _lost(self, what: str) -> DeviceLostError:
+        self._was_lost = True
         return DeviceLostError(self._where, what, "What it gave before is kept; run again.")
 
 

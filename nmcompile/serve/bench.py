@@ -16,7 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nmcompile.device import Device, DeviceLostError, Place, Ran, Recording, Wanted
+from nmcompile.device import (
+    Device,
+    DeviceLostError,
+    Place,
+    Ran,
+    Recording,
+    Wanted,
+    stepping_device,
+)
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -117,6 +125,16 @@ class Bench:
             ran(steps)
 
         return self._device.run(inputs, wanted, ran_so_far)
+
+    def begin(self) -> None:
+        """Begin a sample that is run step by step. Raises NmcError where the device cannot."""
+        assert self._device is not None
+        stepping_device(self._device).begin()
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a step of it."""
+        assert self._device is not None
+        return stepping_device(self._device).step(inputs)
 
     def close(self) -> None:
         """Close the device, if there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import ssl
 import threading
 import time
@@ -53,7 +54,9 @@ class Offer:
 def serve(
     offer: Offer, told: Callable[[str], None], listening: Callable[[str, int], None]
 ) -> None:
-    """Serve until a Ctrl-C, which closes the device and raises Interrupted.
+    """Serve until a Ctrl-C or SIGTERM, which closes the device and raises Interrupted.
+
+    Called by the first thread of a program.
 
     told       is given lines for the log
     listening  is told the device's name and the port, once clients can connect
@@ -61,6 +64,7 @@ def serve(
     Raises NmcError where the device does not open, the key is none or the port is taken.
     """
     context = server_context(offer.key)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     bench = Bench(offer.make, offer.place, told)
     try:
         name = bench.open()
@@ -92,6 +96,8 @@ class _Desk:
                 await self._receive(link)
         except DeviceLostError as error:
             await _turn_away(link, refusal("lost", error))
+        except _BusyError as error:
+            await _turn_away(link, refusal("busy", error))
         except NmcError as error:
             await _turn_away(link, refusal("closed", error))
         except Exception as error:  # of ours: this client is lost, the next one is served
@@ -103,8 +109,8 @@ class _Desk:
         who = await self._greeted(link)
         if self._holder:
             minutes = (time.monotonic() - self._since) / 60
-            raise NmcError("device", f"in use by {self._holder} for {minutes:.0f} min",
-                           "Try again when they are done.")
+            raise _BusyError("device", f"in use by {self._holder} for {minutes:.0f} min",
+                             "Try again when they are done.")
         self._holder, self._since, self.served = who, time.monotonic(), self.served + 1
         self._terms.told(f"{who} has the device")
         try:
@@ -129,6 +135,10 @@ class _Desk:
                 f"protocol {hello.protocol} (nmcompile {hello.nmcompile})",
                 "Install one version on both machines.")
         return f"{one_line(hello.who)} ({address})"
+
+
+class _BusyError(NmcError):
+    """Another client has the device."""
 
 
 async def _turn_away(link: ServerConnection, answer: Refusal) -> None:

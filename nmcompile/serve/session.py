@@ -27,12 +27,15 @@ from nmcompile.wire import (
     PROTOCOL,
     ArrayHead,
     Arrival,
+    Begun,
     Load,
     Loaded,
     Progress,
     Refusal,
     Result,
     RunOrder,
+    StepOrder,
+    Stepped,
     Welcome,
     WireError,
     chunks,
@@ -64,7 +67,7 @@ class Session:
 
     def __init__(self, link: ServerConnection, who: str, bench: Bench, terms: Terms) -> None:
         self._link, self._who, self._bench, self._terms = link, who, bench, terms
-        self._gone = threading.Event()
+        self._gone, self._begun = threading.Event(), False
         self._ran, self._said = 0, 0  # steps of samples that are done, and that the client knows of
 
     async def serve(self) -> None:
@@ -96,8 +99,15 @@ class Session:
         try:
             if isinstance(order, Load):
                 await self._load(order)
-            else:
+            elif isinstance(order, RunOrder):
                 await self._run(order)
+            elif isinstance(order, StepOrder):
+                await self._step(order)
+            else:
+                self._loaded()
+                await self._on_bench(self._bench.begin)
+                self._begun = True
+                await self._say(Begun())
         except (WireError, DeviceLostError):
             raise
         except NmcError as error:
@@ -110,19 +120,37 @@ class Session:
                 await self._receive(upload)
             finally:
                 upload.close()
+            self._begun = False
             readable = await self._on_bench(self._bench.load, Path(folder))
         await self._say(Loaded(readable=readable))
 
-    async def _run(self, order: RunOrder) -> None:
+    def _loaded(self) -> Program:
         program = self._bench.program
         if program is None:
-            raise WireError(self._who, "ordered a run before there was a program")
-        _require_run(order, program, self._bench.readable, self._who)
+            raise WireError(self._who, "gave another order before there was a program")
+        return program
+
+    async def _run(self, order: RunOrder) -> None:
+        _require_run(order, self._loaded(), self._bench.readable, self._who)
         arrival = Arrival(order.inputs, MOST_INPUTS, self._who)
         await self._receive(arrival)
+        self._begun = False
         recording = await self._on_bench(
             self._bench.run, arrival.arrays(), dict(order.wanted), self._count)
-        await self._send(recording, order.wanted)
+        arrays = _arrays(recording, order.wanted)
+        require_result(sum(values.nbytes for values in arrays.values()), self._who)
+        await self._say(Result(arrays=_heads(arrays), boundary=recording.boundary))
+        await self._send(arrays)
+
+    async def _step(self, order: StepOrder) -> None:
+        if not self._begun:
+            raise WireError(self._who, "ordered a step of a sample that did not begin")
+        _require_inputs(order.inputs, self._loaded(), 0, self._who)
+        arrival = Arrival(order.inputs, MOST_INPUTS, self._who)
+        await self._receive(arrival)
+        arrays = await self._on_bench(self._bench.step, arrival.arrays())
+        await self._say(Stepped(arrays=_heads(arrays)))
+        await self._send(arrays)
 
     async def _receive(self, arriving: Upload | Arrival) -> None:
         """Take in what follows an order, at least as fast as SLOWEST."""
@@ -162,7 +190,7 @@ class Session:
             error = None if answer.cancelled() else answer.exception()
             self._gone.clear()
         if answer.cancelled():
-            raise NmcError("nmc serve", "was ended")
+            raise DeviceLostError("nmc serve", "was ended")
         if error is not None:
             raise error
         if self._ran > self._said:
@@ -179,11 +207,7 @@ class Session:
             raise ClientGoneError(self._who, "went before the run was over")
         self._ran += steps
 
-    async def _send(self, recording: Recording, wanted: Wanted) -> None:
-        arrays = _arrays(recording, wanted)
-        heads = tuple(head(name, values) for name, values in arrays.items())
-        require_result(sum(values.nbytes for values in arrays.values()), self._who)
-        await self._say(Result(arrays=heads, boundary=recording.boundary))
+    async def _send(self, arrays: dict[str, Array]) -> None:
         for values in arrays.values():
             for part in chunks(values):
                 await self._link.send(part)
@@ -202,25 +226,35 @@ def refusal(kind: str, error: NmcError) -> Refusal:
         {"kind": kind, "where": error.where, "what": error.what, "hint": error.hint})
 
 
+def _require_inputs(
+    heads: tuple[ArrayHead, ...], program: Program, ahead: int, where: str
+) -> tuple[int, ...]:
+    """The axes that all inputs have ahead of their shapes; refuse inputs that are others."""
+    given = {h.name: h for h in heads}
+    for port in program.network.inputs:
+        sent = given.get(port.name)
+        if sent is None or sent.dtype != "<i4" or sent.shape[ahead:] != port.shape:
+            raise WireError(where, f"sends no int32 ({'samples, steps, ' if ahead else ''}"
+                            f"*{port.shape}) of input '{port.name}'")
+    lengths = {h.shape[:ahead] for h in heads}
+    if len(heads) != len(program.network.inputs) or len(lengths) != 1:
+        raise WireError(where, "sends inputs that the program does not have, or of unlike lengths")
+    return lengths.pop()
+
+
 def _require_run(order: RunOrder, program: Program, readable: Wanted, where: str) -> None:
     """Refuse inputs that are not those of `program`, and answers that would be too large."""
-    network = program.network
-    heads = {h.name: h for h in order.inputs}
-    shapes = {h.shape[:2] for h in order.inputs}
-    for port in network.inputs:
-        given: ArrayHead | None = heads.get(port.name)
-        if given is None or given.dtype != "<i4" or given.shape[2:] != port.shape:
-            raise WireError(where, f"sends no int32 (samples, steps, *{port.shape}) of input "
-                            f"'{port.name}'")
-    if len(order.inputs) != len(network.inputs) or len(shapes) != 1:
-        raise WireError(where, "sends inputs that the program does not have, or of unlike lengths")
+    samples, steps = _require_inputs(order.inputs, program, 2, where)
     for population, kept in order.wanted.items():
         if len(set(kept)) != len(kept) or not set(kept) <= set(readable.get(population, ())):
             raise WireError(where, f"wants more of '{population}' than can be read")
-    (samples, steps), = shapes
-    size = result_bytes(network, dict(order.wanted), samples, steps)
+    size = result_bytes(program.network, dict(order.wanted), samples, steps)
     if size > MOST_RESULT:
         raise WireError(where, f"wants {size:,} bytes, at most {MOST_RESULT:,} are sent")
+
+
+def _heads(arrays: dict[str, Array]) -> tuple[ArrayHead, ...]:
+    return tuple(head(name, values) for name, values in arrays.items())
 
 
 def _arrays(recording: Recording, wanted: Wanted) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nmcompile.build import Build
-from nmcompile.device import Device, Stepping
+from nmcompile.device import Device, Stepping, stepping_device
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -52,7 +52,7 @@ class Episode:
     chip_s     (periods,) seconds that the model of the chip's time takes for the same steps
     values     numbers that the outputs gave
     differing  those of them that are not the simulator's for the same inputs
-    info       numbers that the environment told last
+    info       finite numbers that the environment told last
     """
 
     reward: float
@@ -75,20 +75,19 @@ def run_episode(
 
     Raises NmcError where the device does not run step by step, or the user's code fails.
     """
-    if not isinstance(device, Stepping):
-        raise NmcError(f"device {device.name}", "does not run step by step", "Use the device sim.")
+    stepping = stepping_device(device)
     _require_loop(loop, build.program, most)
-    player = _Player(build.program, device, loop)
+    player = _Player(build.program, stepping, loop)
     player.warm_up()
     with _their("env.reset"):
         observation, info = loop.env.reset(seed=seed)
-    device.begin()
+    stepping.begin()
     reward, ended = 0.0, ""
     while not ended:
         action = player.answer(observation)
         with _their("env.step"):
             observation, earned, terminated, truncated, info = loop.env.step(action)
-            reward += float(earned)
+            reward += _finite(earned)
         periods = len(player.host_s)
         ended = ("terminated" if terminated else "truncated" if truncated
                  else "cut off" if periods == most else "")
@@ -97,8 +96,19 @@ def run_episode(
     return Episode(
         reward=reward, ended=ended, host_s=np.array(player.host_s),
         chip_s=step_s.reshape(-1, loop.steps).sum(axis=1), values=values, differing=differing,
-        info={name: float(value) for name, value in info.items() if np.ndim(value) == 0
-              and np.issubdtype(np.asarray(value).dtype, np.number)})
+        info={str(name): float(value) for name, value in info.items() if _is_number(value)})
+
+
+def _finite(reward: Any) -> float:
+    value = float(reward)
+    if not np.isfinite(value):
+        raise ValueError(f"gives a reward of {value}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    kind = np.asarray(value)
+    return kind.ndim == 0 and kind.dtype.kind in "biuf" and bool(np.isfinite(kind))
 
 
 class _Player:

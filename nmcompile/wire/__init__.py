@@ -8,7 +8,14 @@ from nmcompile.wire.arrays import (
     require_result,
     result_bytes,
 )
-from nmcompile.wire.key import KEY_VARIABLE, client_context, key_file, new_key, server_context
+from nmcompile.wire.key import (
+    INSTALL,
+    KEY_VARIABLE,
+    client_context,
+    key_file,
+    new_key,
+    server_context,
+)
 from nmcompile.wire.messages import (
     MOST_FILES,
     MOST_INPUTS,
@@ -17,6 +24,8 @@ from nmcompile.wire.messages import (
     PROTOCOL,
     Answer,
     ArrayHead,
+    Begin,
+    Begun,
     File,
     Hello,
     Load,
@@ -26,6 +35,8 @@ from nmcompile.wire.messages import (
     Refusal,
     Result,
     RunOrder,
+    StepOrder,
+    Stepped,
     Welcome,
     WireError,
     parse_answer,
@@ -35,9 +46,10 @@ from nmcompile.wire.messages import (
 )
 
 __all__ = [
-    "CHUNK", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
-    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "File", "Hello", "Load", "Loaded", "Order",
-    "Progress", "Refusal", "Result", "RunOrder", "Welcome", "WireError", "chunks", "client_context",
-    "head", "key_file", "new_key", "parse_answer", "parse_hello", "parse_order",
-    "require_result", "result_bytes", "said", "server_context",
+    "CHUNK", "INSTALL", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
+    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "Begin", "Begun", "File", "Hello", "Load",
+    "Loaded", "Order", "Progress", "Refusal", "Result", "RunOrder", "StepOrder", "Stepped",
+    "Welcome", "WireError", "chunks", "client_context", "head", "key_file", "new_key",
+    "parse_answer", "parse_hello", "parse_order", "require_result", "result_bytes", "said",
+    "server_context",
 ]

@@ -17,26 +17,31 @@ from nmcompile.files import require_file, require_place, writing
 
 KEY_VARIABLE = "NMC_KEY_FILE"
 OWN = "nmc"  # name in the certificate; nobody asks for another one
+INSTALL = "Type pip install 'nmcompile[serve]'."
 MAKE_ONE = "Make one with nmc serve --new-key FILE, and bring it to both machines."
 
 
 def new_key(path: Path) -> None:
     """Write a new key to `path`, which only its owner may read; never over another file."""
     require_place(path)
+    made = _pem()
     with writing(path):
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             raise NmcError(str(path), "exists already", "Name another file.") from None
         with os.fdopen(file, "wb") as key:
-            key.write(_pem())
+            key.write(made)
 
 
 def _pem() -> bytes:
     """A private key and its certificate, which does not end: who has the key is let in."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ModuleNotFoundError as error:
+        raise NmcError("--new-key", f"needs {error.name}", INSTALL) from error
 
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, OWN)])

@@ -75,6 +75,19 @@ class RunOrder(_Message):
     wanted: Variables
 
 
+class Begin(_Message):
+    """Begin a sample that is run step by step."""
+
+    say: Literal["begin"] = "begin"
+
+
+class StepOrder(_Message):
+    """Run a step of it; the payloads of each input follow, (*shape) int32."""
+
+    say: Literal["step"] = "step"
+    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1, max_length=64)]
+
+
 class Welcome(_Message):
     """The answer to a hello: the device is the client's until it goes."""
 
@@ -109,22 +122,35 @@ class Result(_Message):
     boundary: Text
 
 
+class Begun(_Message):
+    """The device is at the beginning of a sample."""
+
+    say: Literal["begun"] = "begun"
+
+
+class Stepped(_Message):
+    """A step is done; the variables of the outputs follow, by the outputs' names."""
+
+    say: Literal["stepped"] = "stepped"
+    arrays: tuple[ArrayHead, ...]
+
+
 class Refusal(_Message):
     """An `NmcError` of the other side.
 
     kind  refused: the order was not carried out, another one may follow; lost: the device does not
-          answer; closed: nothing more is heard from this client
+          answer; busy: another client has it; closed: nothing more is heard from this client
     """
 
     say: Literal["refusal"] = "refusal"
-    kind: Literal["refused", "lost", "closed"]
+    kind: Literal["refused", "lost", "busy", "closed"]
     where: Text
     what: Text
     hint: Text
 
 
-Order = Load | RunOrder
-Answer = Welcome | Loaded | Progress | Result | Refusal
+Order = Load | RunOrder | Begin | StepOrder
+Answer = Welcome | Loaded | Progress | Result | Begun | Stepped | Refusal
 _HELLO: TypeAdapter[Hello] = TypeAdapter(Hello)
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="say")])
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="say")])

@@ -106,3 +106,10 @@ def test_mnist_keeps_its_accuracy_on_2000_digits_at_every_width(
     code = f"{EXAMPLES / 'train_mnist.py'}:{network}"
     on_chip = compiled_accuracy(run, tmp_path / f"mnist{bits}.pt", code, tmp_path)
     assert on_chip >= in_torch - loss
+
+
+def test_the_blimps_network_learns_to_act_as_its_controller(tmp_path):
+    printed = trained("train_blimp.py", "--output", tmp_path, "--batches", "50")
+    errors = [float(line.rsplit(" ", 1)[1]) for line in printed.splitlines()]
+    assert errors[-1] < 0.2  # of a thrust from -1 to 1; untrained 0.57
+    assert (tmp_path / "blimp.pt").is_file()

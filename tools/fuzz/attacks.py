@@ -214,7 +214,7 @@ def wrong_words(site: Site, rng: random.Random) -> None:
         if rng.random() < 0.7:
             link.say(HELLO)
         for _ in range(rng.randint(1, 4)):
-            whole = rng.choice((HELLO, load(site), run(), {"say": "welcome"}))
+            whole = rng.choice((HELLO, load(site), run(), step(), {"say": "begin"}))
             message = damaged_message(whole, rng)
             text = json.dumps(message) if rng.random() < 0.8 else "[" * rng.randint(1, 200_000)
             link.send(link.frame(rng.choice((text, text, text.encode(), of_bytes(
@@ -232,6 +232,11 @@ def run() -> dict[str, Any]:
     """An order to run two samples of digits."""
     return {"say": "run", "inputs": [{"name": "input", "dtype": "<i4", "shape": [2, 8, 1, 8, 8]}],
             "wanted": {"lif1": ["spikes"], "lif3": ["spikes", "v"]}}
+
+
+def step() -> dict[str, Any]:
+    """An order to run a step of a sample."""
+    return {"say": "step", "inputs": [{"name": "input", "dtype": "<i4", "shape": [1, 8, 8]}]}
 
 
 def damaged_message(message: Any, rng: random.Random) -> Any:
@@ -270,10 +275,13 @@ def broken_run(site: Site, rng: random.Random) -> None:
         if "loaded" not in link.hear(30, until="}"):
             raise AssertionError("a good program was refused")
         for _ in range(3):
-            if rng.random() < 0.5:
+            if rng.random() < 0.3:
                 link.say(damaged_message(run(), rng))
                 link.hear(0.05)
-            spikes(link, rng)
+            if rng.random() < 0.5:
+                spikes(link, rng)
+            else:
+                steps(link, rng)
 
 
 def upload(link: Link, data: bytes) -> None:
@@ -291,6 +299,18 @@ def spikes(link: Link, rng: random.Random) -> None:
     link.send(link.frame(rng.choice((data, data, data, data[:-3], data + b"x", b""))))
     if rng.random() < 0.8:
         link.hear(0.1 if rng.random() < 0.5 else SOON_S, until="boundary")
+
+
+def steps(link: Link, rng: random.Random) -> None:
+    """Steps of a sample, which began or not, with as many bytes as they take, or not."""
+    if rng.random() < 0.8:
+        link.say({"say": "begin"})
+        link.hear(until="begun")
+    for _ in range(rng.randint(1, 20)):
+        link.say(step() if rng.random() < 0.9 else damaged_message(step(), rng))
+        link.send(link.frame(rng.randbytes(256 if rng.random() < 0.9 else rng.randint(0, 300))))
+        if rng.random() < 0.9:
+            link.hear(until="arrays")
 
 
 @quiet
