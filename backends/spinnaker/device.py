@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class SpinnakerDevice:
         self._live: Spikes | None = None
         self._loaded: Loaded | None = None
         self._parity = 0
+        self.came: list[dict[str, Array]] = []
+        """Of each sample that was last run live, input -> (steps, lines), how many spikes came."""
 
     def open(self, place: Place) -> None:
         """Connect, and see that SC&MP answers."""
@@ -93,9 +96,12 @@ class SpinnakerDevice:
         self._require_room(total)
         spikes = {p.name: np.zeros((samples, steps, p.size), np.int32)
                   for p in self._program.network.populations if p.name in wanted}
+        self.came = []
         for sample in range(samples):
             when, keys = self._keys({name: v[sample] for name, v in inputs.items()})
             found = self._sample(when, keys, total)
+            if self._is_live:
+                self._tell_late(when, keys, found)
             for name, values in spikes.items():
                 first = self._program.latency[name]
                 values[sample] = found[name][first : first + steps]
@@ -142,23 +148,16 @@ class SpinnakerDevice:
             buffer = self._begin(eieio.STOP if self._is_live else eieio.timed(when, keys), steps)
             self._monitor.synchronise(self._parity)
             self._parity = 1 - self._parity
-            live = self._play(when, keys, steps)
+            if self._live is not None:
+                self._live.play({int(t): keys[when == t] for t in np.unique(when)}, steps)
             self._monitor.await_states(self._places, [PAUSED], START_S + 2 * steps * self._tick_s)
-            if live is not None:
-                assert self._live is not None
-                self._live.require_all()
-                return self._sorted(*live, steps)
+            if self._live is not None:
+                return self._sorted(*self._live.collect(), steps)
             if self._held(buffer):
                 return self._recorded(steps)
         assert self._link is not None
         raise DeviceLostError(self._link.where, f"its inputs changed while it ran, {TRIES} times",
                               "Check the network for packets that come late.")
-
-    def _play(self, when: Array, keys: Array, steps: int) -> tuple[Array, Array] | None:
-        if self._live is None:
-            return None
-        each = {int(step): keys[when == step] for step in np.unique(when)}
-        return self._live.play(each, steps)
 
     @property
     def _places(self) -> list[tuple[int, int, int]]:
@@ -215,19 +214,32 @@ class SpinnakerDevice:
         return found
 
     def _sorted(self, when: Array, keys: Array, steps: int) -> dict[str, Array]:
-        """The populations' spikes from keys that came live."""
+        """The spikes of populations and inputs from keys that came live."""
         router = self._program.target.router
         assert router is not None
         found = self._silence(steps)
-        for sender in senders_of(self._program)[: len(self._program.mapping.slices)]:
+        for sender in senders_of(self._program):
             own = ((keys & sender.mask) == sender.key) & (when < steps)
             neuron = (keys[own] & ~sender.mask) >> router.spare_bits.value
-            found[sender.source][when[own], sender.lines[neuron]] = 1
+            inside = neuron < len(sender.lines)
+            place = (when[own][inside], sender.lines[neuron[inside]])
+            np.add.at(found[sender.source], place, 1)
         return found
 
+    def _tell_late(self, when: Array, keys: Array, found: dict[str, Array]) -> None:
+        """Keep when inputs came, and warn where that is another step than was meant."""
+        meant = self._sorted(when, keys, len(next(iter(found.values()))))
+        came = {port.name: found[port.name] for port in self._program.network.inputs}
+        self.came.append(came)
+        late = sum(int(np.maximum(meant[name] - values, 0).sum())
+                   for name, values in came.items())
+        if late:
+            warnings.warn(f"{late} of {len(keys)} input spikes came in another step than they were "
+                          "sent for; --device-option io=memory is exact", stacklevel=3)
+
     def _silence(self, steps: int) -> dict[str, Array]:
-        return {p.name: np.zeros((steps, p.size), np.int32)
-                for p in self._program.network.populations}
+        return {node.name: np.zeros((steps, node.size), np.int32)
+                for node in self._program.network.nodes}
 
     def _with_neurons(self) -> list[PlannedCore]:
         assert self._loaded is not None

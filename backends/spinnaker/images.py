@@ -106,7 +106,7 @@ def _service_images(program: Program, images: list[CoreImage]) -> list[CoreImage
     made = [CoreImage(x=root[0], y=root[1], processor=first,
                       program="reverse_iptag_multicast_source", label="inputs", part=-1,
                       regions=layout.source_regions())]
-    chips = {(image.x, image.y) for image in images}
+    chips = {(image.x, image.y) for image in images} | {(root[0], root[1])}
     for chip, (x, y) in enumerate(places):
         if (x, y) in chips and free[chip]:
             made.append(CoreImage(
@@ -143,6 +143,9 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
         tuple[int, int], Array]:
     """Of each chip (n, 3) key, mask and route, with the ways to its gatherer ahead of the others.
 
+    What inputs send comes to the gatherer of the first chip, so that the host learns in which step
+    it came.
+
     Raises NmcError where a router has no room for them.
     """
     routing, router = program.mapping.routing, program.target.router
@@ -156,6 +159,8 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
         rows = np.stack([tables.key[own], tables.mask[own], tables.route[own]], axis=1)
         rows = rows.astype(np.uint32)
         here = [i.part for i in images if (i.x, i.y) == place and i.part >= 0]
+        if chip == 0:
+            here += range(len(program.mapping.slices), len(routing.keys.key))
         if place in gatherer and here:
             bit = 1 << 6 + gatherer[place]
             ahead = [[int(routing.keys.key[part]), int(routing.keys.mask[part]),

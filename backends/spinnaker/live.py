@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
@@ -29,15 +28,6 @@ INPUT_TAG, INPUT_UDP_PORT = 2, 12345
 QUIET_S = 0.2
 
 
-@dataclass
-class _Counts:
-    """Messages and events of both sides."""
-
-    sent: int = 0
-    messages: int = 0
-    events: int = 0
-
-
 class Spikes:
     """Tags and sockets for one board that is loaded."""
 
@@ -52,6 +42,7 @@ class Spikes:
             x, y = min(bare)
             raise NmcError(f"chip {x}, {y}", "has no core left to gather spikes for the host",
                            "Keep one free with --constraints, or use --device-option io=memory.")
+        self._sent, self._found = 0, list[tuple[int, Array]]()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((socket.inet_ntoa(monitor.link.own_address()), 0))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -64,42 +55,37 @@ class Spikes:
         """Let go of the socket."""
         self._socket.close()
 
-    def play(self, keys: Mapping[int, Array], steps: int) -> tuple[Array, Array]:
-        """Send `keys` of each step in its time; the steps and keys of what comes back.
+    def play(self, keys: Mapping[int, Array], steps: int) -> None:
+        """Send `keys` of each step half a step ahead of it. Call it right behind the signal."""
+        self._sent, self._found, begin = 0, [], time.monotonic()
+        address = (self._monitor.link.address[0], INPUT_UDP_PORT)
+        for step in range(steps):
+            self._listen(begin + (step - 0.5) * self._tick_s)
+            for message in eieio.live(keys.get(step, np.zeros(0, np.int64))):
+                self._socket.sendto(message, address)
+                self._sent += 1
 
-        Begins when the board does: call it right behind the signal.
+    def collect(self) -> tuple[Array, Array]:
+        """The steps and keys (e,) of all spikes that came, once all cores have paused.
 
         Raises DeviceLostError where messages were lost, by the cores' own counts.
         """
-        counts, begin = _Counts(), time.monotonic()
-        found: list[tuple[int, Array]] = []
-        address = (self._monitor.link.address[0], INPUT_UDP_PORT)
-        for step in range(steps):
-            for message in eieio.live(keys.get(step, np.zeros(0, np.int64))):
-                self._socket.sendto(message, address)
-                counts.sent += 1
-            self._listen(found, counts, begin + (step + 1) * self._tick_s)
-        while time.monotonic() < begin + steps * self._tick_s + QUIET_S:
-            self._listen(found, counts, time.monotonic() + QUIET_S / 4)
-        self._last = counts
-        times = [np.full(len(part), step) for step, part in found]
+        self._listen(time.monotonic() + QUIET_S)
+        times = [np.full(len(part), step) for step, part in self._found]
         none = np.zeros(0, np.int64)
-        return np.concatenate([none, *times]), np.concatenate([none, *(p for _, p in found)])
-
-    def require_all(self) -> None:
-        """Compare the counts of the last run, once all cores have paused."""
+        when, keys = (np.concatenate([none, *parts])
+                      for parts in (times, [part for _, part in self._found]))
         received = self._count(self._source, SOURCE_PROVENANCE, 0)
-        if received != self._last.sent:
-            raise DeviceLostError(
-                self._monitor.link.where, f"received {received} of {self._last.sent} messages of "
-                "input spikes", "Use --device-option io=memory on a network that loses packets.")
-        events = sum(self._count(core, GATHERER_PROVENANCE, 2) for core in self._gatherers)
-        if events != self._last.events:
-            raise DeviceLostError(
-                self._monitor.link.where, f"sent {events} spikes, {self._last.events} came",
-                "Use --device-option io=memory on a network that loses packets.")
+        sent = sum(self._count(core, GATHERER_PROVENANCE, 2) for core in self._gatherers)
+        for what, own, other in (("messages of input spikes", received, self._sent),
+                                 ("spikes to the host", len(keys), sent)):
+            if own != other:
+                raise DeviceLostError(
+                    self._monitor.link.where, f"{own} of {other} {what} arrived",
+                    "Use --device-option io=memory on a network that loses packets.")
+        return when, keys
 
-    def _listen(self, found: list[tuple[int, Array]], counts: _Counts, until: float) -> None:
+    def _listen(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
             self._socket.settimeout(left)
             try:
@@ -108,8 +94,7 @@ class Spikes:
                 return
             told = eieio.heard(message)
             if told is not None:
-                found.append(told)
-                counts.messages, counts.events = counts.messages + 1, counts.events + len(told[1])
+                self._found.append(told)
 
     def _count(self, core: PlannedCore, region: int, item: int) -> int:
         at = self._loaded.at(core, region) + 4 * (SYSTEM_PROVENANCE + item)
