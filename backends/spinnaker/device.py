@@ -115,8 +115,8 @@ class SpinnakerDevice:
         if self._live is not None:
             self._live.close()
         if self._link is not None:
-            with contextlib.suppress(NmcError):
-                if self._loaded is not None:
+            if self._loaded is not None and not self._link.is_lost:
+                with contextlib.suppress(DeviceLostError):
                     self._monitor.stop()
             self._link.close()
         self._link = self._live = self._loaded = None
@@ -210,7 +210,7 @@ class SpinnakerDevice:
                 raise DeviceLostError(self._link.where, f"core {core.place} recorded step "
                                       f"{step.max()} of {steps}")
             bits = np.unpackbits(records[:, 4:], axis=1, count=n, bitorder="little")
-            found[core.population or ""][np.ix_(step, core.neurons)] = bits
+            found[core.population or ""][np.ix_(step, np.array(core.neurons, np.int64))] = bits
         return found
 
     def _sorted(self, when: Array, keys: Array, steps: int) -> dict[str, Array]:

@@ -47,7 +47,7 @@ MOST_LOST, FEWEST = 0.3, 60  # share of tries without answer; tries ahead of whi
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A command to core `core` of chip (x, y); core 0 is the monitor, x = y = 255 the first chip."""
+    """A command to core `core` of chip (x, y); core 0 is the monitor, 255, 255 the first chip."""
 
     x: int
     y: int
@@ -75,6 +75,7 @@ class Link:
     wait_s     until a command without answer is repeated; twice as long each further time, 1 s at
                most
     settle_s   longer than a packet may be under way
+    is_lost    whether a call was given up
     """
 
     def __init__(self, address: tuple[str, int], *, wait_s: float = 0.1,
@@ -82,6 +83,7 @@ class Link:
         self.address, self.wait_s, self.settle_s = address, wait_s, settle_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sequence, self._tries, self._lost = 0, 0, 0
+        self.is_lost = False
         try:
             self._socket.connect(address)
         except OSError as error:
@@ -166,10 +168,12 @@ class Link:
     def _send(self, sequence: int, made: _Open) -> None:
         call = made.call
         if made.tries == TRIES:
+            self.is_lost = True
             raise DeviceLostError(self.where, f"chip {call.x}, {call.y} did not answer command "
                                   f"{call.command} in {TRIES} tries", "Is it on, and the network "
                                   "between?")
         if self._tries >= FEWEST and self._lost > MOST_LOST * self._tries:
+            self.is_lost = True
             raise DeviceLostError(
                 self.where, f"{self._lost} of {self._tries} packets had no answer",
                 f"It takes a network that loses fewer than {MOST_LOST:.0%}.")
@@ -192,7 +196,10 @@ class Link:
         self._socket.settimeout(max(0.001, patience))
         try:
             packet = self._socket.recv(2048)
-        except OSError:
+        except TimeoutError:
+            return
+        except OSError:  # the host there is up and has no such port: it may come
+            time.sleep(min(max(patience, 0.0), 0.01))
             return
         if len(packet) < SDP.size + COMMAND.size:
             return

@@ -29,3 +29,15 @@ def emulated_board(*options: str, port: int = 0) -> Iterator[tuple[subprocess.Po
         finally:
             process.terminate()
             process.communicate()
+
+
+def same_programs(folder: Path) -> Path:
+    """A folder of programs whose bytes mean something to the emulated board only.
+
+    It knows a program by its bytes and does what one of its name does; those of sPyNNaker's own are
+    used in tests/oracles.
+    """
+    for name in ("IF_curr_delta", "IF_curr_exp", "live_packet_gather",
+                 "reverse_iptag_multicast_source"):
+        (folder / f"{name}.aplx").write_bytes(f"program {name}".encode() * 40)
+    return folder

@@ -90,19 +90,17 @@ def reached(side: Ours | Theirs, origin: tuple[int, int], key: int) -> set[str]:
     """The labels of the cores that a packet of `key` from chip `origin` comes to."""
     at = {place: label for label, place in side.place.items()}
     found, edge = set(), [(origin, None)]
-    for step in range(10_000):
+    for _ in range(10_000):
         if not edge:
             return found
         place, came = edge.pop()
-        for own, mask, route in side.tables.get(place, []):
-            if key & mask == own:
-                break
-        else:
-            route = 0 if came is None else 1 << came
+        straight = 0 if came is None else 1 << came
+        route = next((way for own, mask, way in side.tables.get(place, []) if key & mask == own),
+                     straight)
         for link, (dx, dy) in enumerate(LINKS):
             if route >> link & 1:
                 edge.append(((place[0] + dx, place[1] + dy), link))
         for core in range(18):
             if route >> 6 + core & 1:
                 found.add(at.get((*place, core), "nobody"))
-    raise AssertionError(f"key {key:#x} goes in circles after {step} steps")
+    raise AssertionError(f"key {key:#x} goes in circles")

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.spinnaker_board import HOST, SPINNMAN_PORT, emulated_board
-from helpers.spinnaker_compiled import compiled, convolving_network, mixed_network
+from helpers.spinnaker_compiled import compiled, convolving_network, mixed_network, spikes_for
 
-from nmcompile.registry import backend
+from nmcompile.device import Place
+from nmcompile.registry import backend, device
+from nmcompile.simulator import simulate
 from nmcompile.target import load_target
 
 PYTHON = os.environ.get("NMC_SPINNAKER_PYTHON")
@@ -89,9 +91,34 @@ def test_spinnman_finds_the_chips_cores_and_links_of_the_target(tmp_path: Path) 
     assert set(chips[:, 5]) == {123469792}
 
 
-def test_spinnman_reads_back_the_same_from_a_busy_board_that_hears_twice(tmp_path: Path) -> None:
+def test_spinnman_reads_back_the_same_where_packets_come_twice_and_late(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.mkdir()
     backend("spinnaker").emit(compiled(mixed_network(0), 0), config)
-    faults = ("--twice", "0.05", "--busy", "0.02", "--seed", "3")
+    faults = ("--twice", "0.05", "--late", "0.05", "--seed", "3")
     assert equal(config, loaded(config, tmp_path, *faults))
+
+
+@pytest.mark.parametrize("network", [mixed_network, convolving_network])
+def test_our_device_loads_spynnakers_own_programs_and_the_board_runs_what_is_simulated(
+    tmp_path: Path, network
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    program = compiled(network(1), 1)
+    backend("spinnaker").emit(program, config)
+    site = Path(subprocess.run([PYTHON, "-c", "import spynnaker; print(spynnaker.__path__[0])"],
+                               check=True, capture_output=True, text=True).stdout.strip())
+    folders = [str(site / "pyNN" / "model_binaries"),
+               str(site.parent / "spinn_front_end_common" / "common_model_binaries")]
+    sent = spikes_for(program, 2, 2)
+    wanted = simulate(program, sent, record=("spikes",)).records
+    made = device("spinnaker")
+    with emulated_board("--programs", folders[0], "--programs", folders[1]) as (_, port):
+        made.open(Place(address=f"{HOST}:{port}", options={"binaries": ":".join(folders)}))
+        made.load(program, config)
+        found = made.run(sent, made.readable(), lambda steps: None).variables
+        made.close()
+    for name, values in found.items():
+        np.testing.assert_array_equal(values["spikes"], wanted[name]["spikes"], name)
+    assert sum(int(values["spikes"].sum()) for values in found.values()) > 1000
