@@ -9,9 +9,9 @@ HEAD = '''\
 
 INPUT.npz has for each of INPUTS an array (steps, lines), whose values above 0 are spikes.
 OUTPUT.npz gets for each of POPULATIONS an array (steps, neurons) of spikes. The board is the one
-that ~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that sPyNNaker
-cuts nothing anew; weights and parameters are in pynn_network.npz beside this script, and are
-multiples of what the chip's words hold.
+that ~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that
+sPyNNaker cuts nothing anew; weights and parameters are in pynn_network.npz beside this script, and
+are multiples of what the chip's words hold.
 """
 
 from __future__ import annotations

@@ -70,6 +70,23 @@ def small_network(seed: int) -> Network:
         outputs=(Output(name="out", population="second"),)))
 
 
+def wide_network(seed: int) -> Network:
+    """A convolution on more cores than a chip has, which hears itself, and a readout."""
+    rng, link = np.random.default_rng(seed), Projection
+    shape = (17, 16, 16)
+    return verify(Network(
+        inputs=(Input(name="in", shape=(1, 16, 16)),),
+        populations=(
+            Population(name="wide", shape=shape, neuron=LIF(decay=scalar(0.9), threshold=scalar(1))),
+            Population(name="out", shape=(5,), neuron=LIF(decay=scalar(0.8), threshold=scalar(1)))),
+        projections=(
+            link(source="in", target="wide", map=conv(rng, (1, 16, 16), 17, padding=(1, 1), gain=2.0)),
+            link(source="wide", target="wide", delay=4,
+                 map=conv(rng, shape, 17, padding=(1, 1), groups=17, gain=0.5)),
+            link(source="wide", target="out", map=flattened(rng, shape, 5))),
+        outputs=(Output(name="out", population="out"),)))
+
+
 def flattened(rng: np.random.Generator, shape: tuple[int, ...], n: int) -> Dense:
     """Random weights from lines of any shape."""
     size = int(np.prod(shape))

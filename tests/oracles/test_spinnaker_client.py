@@ -13,7 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.spinnaker_board import HOST, SPINNMAN_PORT, emulated_board
-from helpers.spinnaker_compiled import compiled, convolving_network, mixed_network, spikes_for
+from helpers.spinnaker_compiled import (
+    compiled,
+    convolving_network,
+    mixed_network,
+    spikes_for,
+    wide_network,
+)
 
 from nmcompile.device import Place
 from nmcompile.registry import backend, device
@@ -99,7 +105,7 @@ def test_spinnman_reads_back_the_same_where_packets_come_twice_and_late(tmp_path
     assert equal(config, loaded(config, tmp_path, *faults))
 
 
-@pytest.mark.parametrize("network", [mixed_network, convolving_network])
+@pytest.mark.parametrize("network", [mixed_network, wide_network])
 def test_our_device_loads_spynnakers_own_programs_and_the_board_runs_what_is_simulated(
     tmp_path: Path, network
 ) -> None:
