@@ -96,7 +96,6 @@ def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array, Array]:
     """For each slice, which rows of each projection are its; all rows; source and start of each."""
     network, slices = program.network, program.mapping.slices
     blocks: list[list[dict[str, int]]] = [[] for _ in range(len(slices))]
-    room = slots_of(program)
     parts, index = [np.zeros(0, np.uint32)], [np.zeros((0, 2), np.int64)]
     first_word = first_row = 0
     for number, projection in enumerate(network.projections):
@@ -105,7 +104,7 @@ def _rows(program: Program) -> tuple[list[list[dict[str, int]]], Array, Array]:
         for place in np.flatnonzero(
                 slices.population == network.populations.index(population)).tolist():
             neurons = slices.members(population.shape, place)
-            words, starts = row_words(matrix, neurons, projection.delay, int(room[place]))
+            words, starts = row_words(matrix, neurons, projection.delay)
             parts.append(words)
             index.append(starts + np.array([0, first_word]))
             blocks[place].append(

@@ -21,6 +21,9 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
 FIRST_PROCESSOR = 1  # 0 is the monitor
+# The chip at 0, 0 has one core more than the 16 that every chip has for neurons: SpiNNMachine 7.4.1
+# version_5.py, CHIPS_PER_BOARD, and version_3.py.
+LAST_OF_FIRST_CHIP = 17
 RECORDED_STEPS = 4096
 TABLE_WORDS = 2 + 3 * 32  # of the pointers ahead of a core's regions (constants.py)
 OUTPUT_TAG = 1
@@ -57,7 +60,7 @@ class CoreImage:
 def images_of(program: Program) -> list[CoreImage]:
     """The cores of `program` by chip and processor.
 
-    Raises NmcError where a chip has no core left for the inputs, or no room in its SDRAM.
+    Raises NmcError where a chip has no room in its SDRAM.
     """
     images = _neuron_images(program)
     images += _service_images(program, images)
@@ -95,18 +98,14 @@ def _neuron_images(program: Program) -> list[CoreImage]:
 
 def _service_images(program: Program, images: list[CoreImage]) -> list[CoreImage]:
     """The source of inputs on the first chip, and on each chip with a core to spare a gatherer."""
-    cores = program.target.cores_per_chip
     places = places_of(program)
     free = _free_processors(program)
     root = places[0]
-    first = free[0].pop() if free[0] else 0
-    if first == 0:
-        raise NmcError(f"chip {root[0]}, {root[1]}", f"all {cores} cores have neurons, none is "
-                       "left to send the inputs", "Keep one free with --constraints.")
+    first = free[0].pop() if free[0] else LAST_OF_FIRST_CHIP
     made = [CoreImage(x=root[0], y=root[1], processor=first,
                       program="reverse_iptag_multicast_source", label="inputs", part=-1,
                       regions=layout.source_regions())]
-    chips = {(image.x, image.y) for image in images}
+    chips = {(image.x, image.y) for image in images} | {(root[0], root[1])}
     for chip, (x, y) in enumerate(places):
         if (x, y) in chips and free[chip]:
             made.append(CoreImage(
@@ -143,6 +142,9 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
         tuple[int, int], Array]:
     """Of each chip (n, 3) key, mask and route, with the ways to its gatherer ahead of the others.
 
+    What inputs send comes to the gatherer of the first chip, so that the host learns in which step
+    it came.
+
     Raises NmcError where a router has no room for them.
     """
     routing, router = program.mapping.routing, program.target.router
@@ -156,6 +158,8 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
         rows = np.stack([tables.key[own], tables.mask[own], tables.route[own]], axis=1)
         rows = rows.astype(np.uint32)
         here = [i.part for i in images if (i.x, i.y) == place and i.part >= 0]
+        if chip == 0:
+            here += range(len(program.mapping.slices), len(routing.keys.key))
         if place in gatherer and here:
             bit = 1 << 6 + gatherer[place]
             ahead = [[int(routing.keys.key[part]), int(routing.keys.mask[part]),

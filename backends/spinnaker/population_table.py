@@ -13,7 +13,6 @@ from itertools import groupby
 
 import numpy as np
 import scipy.sparse
-from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.rows import HEADER, matrix_of, synapse_words
 
 from nmcompile.errors import NmcError
@@ -68,7 +67,7 @@ def senders_of(program: Program) -> list[Sender]:
 def blocks_of(program: Program, senders: list[Sender]) -> list[list[Block]]:
     """For each slice, its blocks by projection and sender; none where there is no synapse."""
     network, slices = program.network, program.mapping.slices
-    room, found = slots_of(program), [list[Block]() for _ in range(len(slices))]
+    found = [list[Block]() for _ in range(len(slices))]
     for projection in network.projections:
         population = network.population(projection.target)
         matrix, base = matrix_of(projection.map), (projection.sources or (0, 0))[0]
@@ -79,7 +78,7 @@ def blocks_of(program: Program, senders: list[Sender]) -> list[list[Block]]:
             for number, sender in enumerate(senders):
                 if sender.source != projection.source:
                     continue
-                rows = _rows(columns, sender.lines - base, projection.delay, int(room[place]))
+                rows = _rows(columns, sender.lines - base, projection.delay)
                 if rows.shape[1] > HEADER:
                     found[place].append(Block(sender=number, rows=rows))
     return found
@@ -130,7 +129,7 @@ def _entries(
         start += count
 
 
-def _rows(columns: scipy.sparse.csr_array, lines: Array, delay: int, slots: int) -> Array:
+def _rows(columns: scipy.sparse.csr_array, lines: Array, delay: int) -> Array:
     """(lines, 3 + longest) the rows of `lines`, which need not all be rows of `columns`."""
     inside = (lines >= 0) & (lines < columns.shape[0])
     chosen = scipy.sparse.csr_array(columns[lines[inside]])
@@ -142,5 +141,5 @@ def _rows(columns: scipy.sparse.csr_array, lines: Array, delay: int, slots: int)
     rows[:, 1] = counts
     row = np.repeat(np.arange(len(lines)), counts)
     place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows[row, HEADER + place] = synapse_words(chosen, delay, slots)
+    rows[row, HEADER + place] = synapse_words(chosen, delay)
     return rows

@@ -48,7 +48,7 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
         assert isinstance(neuron, SpinnakerNeuron)
         parts.append((population.name, "IF_curr_delta" if neuron.delta else "IF_curr_exp",
                       [neuron.shift_exc, neuron.shift_inh], neuron.early))
-    links = []
+    links: list[tuple[Any, ...]] = []
     for link, rows in _links(program):
         arrays[f"link{len(links)}"] = rows
         links.append(link)
@@ -92,8 +92,8 @@ def _sources(program: Program) -> Iterator[tuple[str, int, int]]:
             yield port.name, int(lines[0]), int(lines[-1]) + 1
 
 
-def _links(program: Program) -> Iterator[tuple[tuple[str, int, int, str], Array]]:
-    """Kind and number of a source, number of a part and receptor, and (s, 4) PyNN's list."""
+def _links(program: Program) -> Iterator[tuple[tuple[Any, ...], Array]]:
+    """All projections: kind and number of a source, number of a part; see `_by_sign`."""
     network, slices = program.network, program.mapping.slices
     runs = list(_sources(program))
     for projection in network.projections:
@@ -111,20 +111,18 @@ def _links(program: Program) -> Iterator[tuple[tuple[str, int, int, str], Array]
                 inside = np.flatnonzero((lines >= base) & (lines < base + columns.shape[0]))
                 found = scipy.sparse.coo_array(columns[lines[inside] - base])
                 place = np.stack([inside[found.coords[0]], found.coords[1]], axis=1)
-                yield from _by_sign(target, (kind, sender, part), place, found.data,
-                                    projection.delay)
+                link = (kind, sender, part)
+                for receptor, unit, chosen in _by_sign(target, found.data):
+                    rows = np.column_stack([place[chosen], np.abs(found.data[chosen])])
+                    yield ((*link, receptor, unit, projection.delay * TIME_STEP_MS),
+                           rows.astype(np.uint16))
 
 
-def _by_sign(
-    target: Population, link: tuple[str, int, int], place: Array, weight: Array, delay: int,
-) -> Iterator[tuple[tuple[str, int, int, str], Array]]:
-    """The synapses of each sign, if any: rows of source, target, nA and ms."""
+def _by_sign(target: Population, weight: Array) -> Iterator[tuple[str, float, Array]]:
+    """Of each sign that some weights have: receptor, nA of a unit, and (s,) which these are."""
     neuron = target.neuron
     assert isinstance(neuron, SpinnakerNeuron)
     shifts = (neuron.shift_exc, neuron.shift_inh)
     for receptor, shift, chosen in zip(RECEPTORS, shifts, (weight > 0, weight < 0), strict=True):
-        if not np.any(chosen):
-            continue
-        sized = np.abs(weight[chosen]) / weight_scale(shift)
-        late = np.full(len(sized), delay * TIME_STEP_MS)
-        yield (*link, receptor), np.column_stack([place[chosen], sized, late])
+        if np.any(chosen):
+            yield receptor, 1 / weight_scale(shift), chosen

@@ -7,11 +7,11 @@ HEAD = '''\
 
     python pynn_network.py INPUT.npz OUTPUT.npz [--steps N]
 
-INPUT.npz has for each of INPUTS an array (steps, lines), whose values above 0 are spikes. OUTPUT.npz
-gets for each of POPULATIONS an array (steps, neurons) of spikes. The board is the one that
-~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that sPyNNaker
-cuts nothing anew; weights and parameters are in pynn_network.npz beside this script, and are
-multiples of what the chip's words hold.
+INPUT.npz has for each of INPUTS an array (steps, lines), whose values above 0 are spikes.
+OUTPUT.npz gets for each of POPULATIONS an array (steps, neurons) of spikes. The board is the one
+that ~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that
+sPyNNaker cuts nothing anew; weights and parameters are in pynn_network.npz beside this script, and
+are multiples of what the chip's words hold.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def parts():
 
 def connect(before, after):
     """The projections of LINKS."""
-    for number, (kind, source, target, receptor) in enumerate(LINKS):
+    for number, (kind, source, target, receptor, unit, delay) in enumerate(LINKS):
         chosen = before if kind == "input" else after
-        rows = ARRAYS[f"link{number}"]
+        words = ARRAYS[f"link{number}"].astype(float)  # source, target, units of weight
+        rows = np.column_stack([words * [1, 1, unit], np.full(len(words), delay)])
         sim.Projection(chosen[source], after[target],
                        sim.FromListConnector(rows, column_names=["weight", "delay"]),
                        receptor_type=receptor)

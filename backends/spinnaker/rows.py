@@ -22,7 +22,7 @@ def matrix_of(linear: LinearMap) -> scipy.sparse.csc_array:
 
 
 def row_words(
-    matrix: scipy.sparse.csc_array, neurons: Array, delay: int, slots: int
+    matrix: scipy.sparse.csc_array, neurons: Array, delay: int
 ) -> tuple[Array, Array]:
     """The rows into one core, (w,) uint32, and the source and first word of each, (r, 2) uint32.
 
@@ -34,28 +34,28 @@ def row_words(
 
     matrix   (n_sources, n) weights, signed
     neurons  flat numbers of the core's neurons, in its order
-    delay    1..slots steps
-    slots    of the core's ring buffer, a power of two
+    delay    steps, at most the slots of the core's ring buffer
     """
     rows = scipy.sparse.csr_array(matrix[:, neurons])
     rows.sort_indices()
-    words = synapse_words(rows, delay, slots)
+    words = synapse_words(rows, delay)
     counts = np.diff(rows.indptr).astype(np.int64)
     sources = np.flatnonzero(counts)
     out, first = _with_headers(words, counts[sources])
     return out, np.stack([sources, first], axis=1).astype(np.uint32)
 
 
-def synapse_words(rows: scipy.sparse.csr_array, delay: int, slots: int) -> Array:
+def synapse_words(rows: scipy.sparse.csr_array, delay: int) -> Array:
     """(s,) uint32 the synapses of `rows` (sources, neurons of a core), by source, then neuron.
 
-    delay  1..slots steps, as 0 where it is `slots`
+    A delay of all slots of the ring buffer has a bit beyond those that a core looks at, for which
+    it is 0.
     """
     index = bits_for(rows.shape[1])
     weight = rows.data
     words: Array = (
         np.abs(weight).astype(np.uint32) << WEIGHT_SHIFT
-        | np.uint32((delay & (slots - 1)) << (index + TYPE_BITS))
+        | np.uint32(delay << (index + TYPE_BITS))
         | (weight < 0).astype(np.uint32) << np.uint32(index)
         | rows.indices.astype(np.uint32))
     return words

@@ -25,7 +25,7 @@ def run_loop(
     from nmcompile import api, registry
     from nmcompile.cli._progress import steps_bar
     from nmcompile.frontends.loading.code_file import load_code, make
-    from nmcompile.validate.loop import loop_figures, run_episode
+    from nmcompile.validation.loop import loop_figures, run_episode
 
     build = api.read_build(folder)
     loop = make(load_code(code)[1], code)

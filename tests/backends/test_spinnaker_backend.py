@@ -312,7 +312,7 @@ def test_rows_hold_each_weight_with_its_delay_type_and_neuron(kind):
     linear = linear.with_weights(at_edges(rng, -0xFFFF, 0xFFFF, linear.weights().shape))
     neurons = rng.permutation(int(np.prod(linear.out_shape)))[:20]
     matrix = np.rint(linear.apply(np.eye(int(np.prod(linear.in_shape))))).astype(int)[:, neurons]
-    words, index = row_words(matrix_of(linear), np.sort(neurons), 3, 4)
+    words, index = row_words(matrix_of(linear), np.sort(neurons), 3)
     words, found, at = words.astype(np.int64), iter(index.tolist()), 0
     for source, row in enumerate(matrix[:, np.argsort(neurons)]):
         targets = np.flatnonzero(row)

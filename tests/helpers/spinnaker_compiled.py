@@ -7,6 +7,7 @@ import numpy as np
 from helpers.networks import conv, dense, scalar, sparse
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
+from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, ResetAt
 from nmcompile.mapping import Program
 from nmcompile.pipeline import compile_stage
@@ -41,7 +42,6 @@ def convolving_network(seed: int) -> Network:
     """Boxes of a convolution on several cores, two runs of input lines, and a dense readout."""
     rng, link = np.random.default_rng(seed), Projection
     first = conv(rng, (2, 14, 13), 5, padding=(1, 1), gain=3.0)
-    size = int(np.prod(first.out_shape))
     return verify(Network(
         inputs=(Input(name="in", shape=(2, 14, 13)),),
         populations=(
@@ -50,15 +50,48 @@ def convolving_network(seed: int) -> Network:
             Population(name="flat", shape=(10,), neuron=LIF(decay=scalar(0.8), threshold=scalar(1)))),
         projections=(
             link(source="in", target="conv", map=first),
-            link(source="conv", target="flat", map=conv_to_flat(rng, first.out_shape, size))),
+            link(source="conv", target="flat", map=flattened(rng, first.out_shape, 10))),
         outputs=(Output(name="out", population="flat"),)))
 
 
-def conv_to_flat(rng, shape, size):
-    from nmcompile.ir.maps import Dense
+def small_network(seed: int) -> Network:
+    """Two layers of few neurons, of either cell."""
+    rng, link = np.random.default_rng(seed), Projection
+    cuba = CubaLIF(decay=scalar(0.8), threshold=scalar(1), current_decay=scalar(0.5))
+    return verify(Network(
+        inputs=(Input(name="in", shape=(2, 6)),),
+        populations=(
+            Population(name="first", shape=(20,), neuron=LIF(decay=scalar(0.9), threshold=scalar(1)),
+                       bias=np.full((20,), 0.03, np.float32)),
+            Population(name="second", shape=(10,), neuron=cuba)),
+        projections=(
+            link(source="in", target="first", map=flattened(rng, (2, 6), 20)),
+            link(source="first", target="second", delay=2, map=dense(rng, 20, 10, 2.0))),
+        outputs=(Output(name="out", population="second"),)))
 
-    weight = rng.normal(0, 2 / np.sqrt(size), (10, size)).astype(np.float32)
-    return Dense(weight=weight, in_shape=shape, out_shape=(10,))
+
+def wide_network(seed: int) -> Network:
+    """A convolution on more cores than a chip has, which hears itself, and a readout."""
+    rng, link = np.random.default_rng(seed), Projection
+    shape = (17, 16, 16)
+    return verify(Network(
+        inputs=(Input(name="in", shape=(1, 16, 16)),),
+        populations=(
+            Population(name="wide", shape=shape, neuron=LIF(decay=scalar(0.9), threshold=scalar(1))),
+            Population(name="out", shape=(5,), neuron=LIF(decay=scalar(0.8), threshold=scalar(1)))),
+        projections=(
+            link(source="in", target="wide", map=conv(rng, (1, 16, 16), 17, padding=(1, 1), gain=2.0)),
+            link(source="wide", target="wide", delay=4,
+                 map=conv(rng, shape, 17, padding=(1, 1), groups=17, gain=0.5)),
+            link(source="wide", target="out", map=flattened(rng, shape, 5))),
+        outputs=(Output(name="out", population="out"),)))
+
+
+def flattened(rng: np.random.Generator, shape: tuple[int, ...], n: int) -> Dense:
+    """Random weights from lines of any shape."""
+    size = int(np.prod(shape))
+    weight = rng.normal(0, 2 / np.sqrt(size), (n, size)).astype(np.float32)
+    return Dense(weight=weight, in_shape=shape, out_shape=(n,))
 
 
 def compiled(net: Network, seed: int, target: str = "spinnaker1") -> Program:

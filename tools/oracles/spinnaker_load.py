@@ -2,10 +2,11 @@
 
     python tools/oracles/spinnaker_load.py HOST config back.npz
 
-HOST is a board, or tools/spinnaker_board, at another address than 127.0.0.1. `config` has load.json,
-sdram.bin and tables.bin. The result has `chips` (x, y, working cores, links, free entries, bytes of
-SDRAM), for each table i of the plan `tablei` (n, 3) key, mask and route as the chip's router has
-them, and for each core i `corei`, the bytes of its block, and `useri`, what its core finds it by.
+HOST is a board, or tools/spinnaker_board, at another address than 127.0.0.1. `config` has
+load.json, sdram.bin and tables.bin. The result has `chips` (x, y, working cores, links, free
+entries, bytes of SDRAM), for each table i of the plan `tablei` (n, 3) key, mask and route as the
+chip's router has them, and for each core i `corei`, the bytes of its block, and `useri`, where it
+was put and what its core finds it by.
 """
 
 from __future__ import annotations

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 import packets
 from chip import (
+    CORE_INFO,
+    CORE_INFO_BYTES,
     IDLE,
     LINKS,
+    NAME,
+    NAME_BYTES,
     P2P,
     P2P_NONE,
     PAUSED,
@@ -25,6 +29,7 @@ from chip import (
     Chip,
     new_chip,
 )
+from images import require_whole
 from memory import AddressError, Budget
 from packets import Request
 from simulation import Simulation
@@ -228,7 +233,9 @@ class Board:
                 core.program = next(
                     (name for name, code in self._programs.items()
                      if chip.memory.read(SYSTEM_SDRAM, len(code)) == code), "")
-                chip.set_state(number, SYNC_0 if core.program else RUN_TIME_ERROR)
+                chip.set_state(number, SYNC_0 if _starts(chip, number) else RUN_TIME_ERROR)
+                chip.memory.write(CORE_INFO + CORE_INFO_BYTES * number + NAME,
+                                  core.program.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0"))
         return packets.OK, b""
 
     def _count(self, chip: Chip, request: Request) -> Answer:
@@ -298,6 +305,16 @@ class Board:
                     edge.append(other)
         self.chips = {place: chip for place, chip in self.chips.items() if place in found}
         return found
+
+
+def _starts(chip: Chip, number: int) -> bool:
+    """Whether a core has a program that is known, and whole regions."""
+    try:
+        require_whole(chip, number)
+    except ValueError as error:
+        print(f"core does not start: {error}", flush=True)
+        return False
+    return bool(chip.cores[number].program)
 
 
 def _nothing(chip: Chip, request: Request) -> Answer:

@@ -10,7 +10,7 @@ from memory import ROUTER, SDRAM, SYSTEM_RAM, Budget, Memory
 CORES = 18
 VARIABLES = SYSTEM_RAM + 0x7F00  # SpiNNMan 7.4.1 system_variable_boot_values.py has their places
 CORE_INFO, CORE_INFO_BYTES = SYSTEM_RAM + 0x7000, 128  # spinnman/constants.py
-STATE, APP_ID, USER_0 = 46, 47, 112  # of a core's info: spinnman/model/cpu_info.py
+STATE, NAME, NAME_BYTES, USER_0 = 46, 72, 16, 112  # of a core's info: spinnman/model/cpu_info.py
 DEAD, RUN_TIME_ERROR, RUNNING, SYNC_0, PAUSED, IDLE = 0, 2, 7, 8, 10, 15
 HEAP, HEAP_BYTES = SDRAM + 0x240000, 123469792  # SpiNNMachine 7.4.1, max_sdram_per_chip
 SYSTEM_SDRAM = SDRAM + 0x7800000  # where SpiNNMan puts tables and programs

@@ -38,18 +38,29 @@ class Entry:
 
 
 def regions_of(chip: Chip, number: int) -> dict[int, int]:
-    """The address of each region of a core. Raises ImageError where a checksum is wrong."""
+    """The address of each region of a core. Raises ImageError where it has no table of them."""
+    return {region: pointer for region, (pointer, *_) in enumerate(_table(chip, number)) if pointer}
+
+
+def require_whole(chip: Chip, number: int) -> None:
+    """Raise ImageError where a region of a core is not what its checksum says.
+
+    Programs look at checksums when they start, not when they run again.
+    """
+    for region, (pointer, checksum, n_words) in enumerate(_table(chip, number)):
+        if n_words * 4 > LARGEST:
+            raise ImageError(f"region {region} of {n_words} words")
+        if pointer and int(words(chip.memory, pointer, n_words).sum()) & 0xFFFFFFFF != checksum:
+            raise ImageError(f"core {number} of chip {chip.place}: region {region} is damaged")
+
+
+def _table(chip: Chip, number: int) -> list[list[int]]:
+    """Pointer, checksum and words of each region."""
     memory = chip.memory
     base = memory.word(CORE_INFO + CORE_INFO_BYTES * number + USER_0)
     if (memory.word(base), memory.word(base + 4)) != (MAGIC, VERSION):
         raise ImageError(f"core {number} of chip {chip.place}: no table of regions at {base:#x}")
-    table = np.frombuffer(memory.read(base + 8, 12 * REGIONS), "<u4").reshape(-1, 3).tolist()
-    for region, (pointer, checksum, n_words) in enumerate(table):
-        if n_words * 4 > LARGEST:
-            raise ImageError(f"region {region} of {n_words} words")
-        if pointer and int(words(memory, pointer, n_words).sum()) & 0xFFFFFFFF != checksum:
-            raise ImageError(f"core {number} of chip {chip.place}: region {region} is damaged")
-    return {region: pointer for region, (pointer, *_) in enumerate(table) if pointer}
+    return np.frombuffer(memory.read(base + 8, 12 * REGIONS), "<u4").reshape(-1, 3).tolist()
 
 
 def words(memory: Memory, address: int, n: int) -> np.ndarray:
@@ -76,14 +87,9 @@ class NeuronCore:
         self.entries = list(self._entries())
         self._rows: dict[int, tuple[np.ndarray, ...]] = {}
         self.recorded: list[bytes] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin at time 0, with parameters and timers as SDRAM has them now."""
         self.ring = rings.empty_ring(self.slots, self.n)
         self.state = self.neuron.initial_state((1, self.n))
         self.state["hold"] = self.timers[None].astype(np.int32)
-        self.recorded = []
 
     def tick(self, step: int) -> list[int]:
         """Update all neurons; the keys that they send."""
@@ -94,6 +100,13 @@ class NeuronCore:
         if bits.any():
             self.recorded.append(step.to_bytes(4, "little") + bits.tobytes().ljust(size, b"\0"))
         return self.keys[np.flatnonzero(fired[0])].tolist() if self.sends else []
+
+    def keep(self) -> None:
+        """Write potentials and timers back to SDRAM, as a core does where it pauses."""
+        at = self.regions[2] + 4
+        membrane = words(self.chip.memory, at, 9 * self.n).reshape(self.n, 9)
+        membrane[:, 0], membrane[:, 7] = self.state["v"][0], self.state["hold"][0]
+        self.chip.memory.write(at, (membrane & 0xFFFFFFFF).astype("<u4").tobytes())
 
     def receive(self, key: int, step: int) -> None:
         """Add the rows of a packet's source to the ring buffer."""

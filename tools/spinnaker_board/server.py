@@ -114,7 +114,8 @@ class Server:
             address = self._board.tags[tag].address if tag < len(self._board.tags) else None
             if address is not None:
                 self._send_off(("out", self._commands, message, address))
-        self._next = time.monotonic() + self._tick_s
+        late = self._next if simulation.step > 1 else time.monotonic()
+        self._next = late + self._tick_s
         if simulation.over:
             simulation.finish()
             self._board.simulation = None

@@ -137,6 +137,7 @@ class Simulation:
     def finish(self) -> None:
         """Write recordings and counts where the host reads them, and pause all cores."""
         for place, core in self.neurons.items():
+            core.keep()
             self._record(core)
             self._pause(place)
         for place, source in self.sources.items():

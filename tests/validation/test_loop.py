@@ -24,7 +24,7 @@ from nmcompile.build import write_build
 from nmcompile.device import Place
 from nmcompile.devices.sim import SimDevice
 from nmcompile.errors import NmcError
-from nmcompile.validate.loop import loop_figures, run_episode
+from nmcompile.validation.loop import loop_figures, run_episode
 
 EXAMPLES = Path(str(files("nmcompile_examples")))
 CODE = f"{EXAMPLES / 'train_blimp.py'}:BlimpNet"

@@ -1,0 +1,280 @@
+"""A board over UDP: what it computes, what a bad network may do to it, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.spinnaker_board import HOST, emulated_board, same_programs
+from helpers.spinnaker_compiled import compiled, small_network, spikes_for
+from nmcompile_backends.spinnaker.scp import Call, Link
+
+from nmcompile.device import DeviceLostError, Place
+from nmcompile.errors import NmcError
+from nmcompile.registry import backend, device
+from nmcompile.simulator import simulate
+
+BAD_NETWORK = ("--lost", "0.05", "--twice", "0.05", "--late", "0.05")
+SDRAM = 0x60300000
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory):
+    """A program, the folder of its files, and one of programs."""
+    folder = tmp_path_factory.mktemp("build")
+    (folder / "config").mkdir()
+    (folder / "programs").mkdir()
+    program = compiled(small_network(0), 0)
+    backend("spinnaker").emit(program, folder / "config")
+    return program, folder / "config", same_programs(folder / "programs")
+
+
+@contextmanager
+def opened(programs: Path, *options: str, **of_device: str) -> Iterator:
+    """A device that is open on an emulated board, and the board's process."""
+    made = device("spinnaker")
+    with emulated_board("--programs", str(programs), *options) as (process, port):
+        try:
+            made.open(Place(address=f"{HOST}:{port}",
+                            options={"binaries": str(programs), "settle": "0.03", **of_device}))
+            yield made, process
+        finally:
+            made.close()
+
+
+def same_as_simulated(made, program, config: Path, samples: int = 2) -> None:
+    sent, told = spikes_for(program, 3, samples, STEPS), []
+    wanted = simulate(program, sent, record=("spikes",)).records
+    made.load(program, config)
+    assert made.readable() == {"first": ("spikes",), "second": ("spikes",)}
+    found = made.run(sent, made.readable(), told.append).variables
+    assert sum(told) == samples * STEPS
+    assert found.keys() == wanted.keys()
+    for name, values in found.items():
+        np.testing.assert_array_equal(values["spikes"], wanted[name]["spikes"], name)
+        assert values["spikes"].any()
+
+
+def test_the_board_computes_what_the_simulator_does_from_the_bytes_it_was_given(build) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        same_as_simulated(made, program, config, samples=3)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_computes_the_same_over_a_network_that_loses_doubles_and_reorders(build, seed) -> None:
+    program, config, programs = build
+    with opened(programs, *BAD_NETWORK, "--busy", "0.02", "--seed", str(seed)) as (made, _):
+        same_as_simulated(made, program, config)
+
+
+def test_where_30_percent_are_lost_it_says_so_and_stops(build) -> None:
+    program, config, programs = build
+    begin, said = time.monotonic(), r"packets had no answer\. It takes a network that loses fewer"
+    with opened(programs, "--lost", "0.3", "--twice", "0.05", "--late", "0.05") as (made, _), \
+            pytest.raises(DeviceLostError, match=said):
+        made.load(program, config)
+    assert time.monotonic() - begin < 15
+
+
+def test_memory_beside_what_is_written_stays_as_it_was_over_a_bad_network() -> None:
+    rng = np.random.default_rng(0)
+    with emulated_board(*BAD_NETWORK, "--seed", "7") as (_, port), Link((HOST, port)) as link:
+        wanted = bytearray(1 << 14)
+        for _ in range(12):
+            first = int(rng.integers(0, len(wanted) - 1500))
+            part = rng.bytes(int(rng.integers(1, 1500)))
+            wanted[first : first + len(part)] = part
+            link.write(3, 3, SDRAM + first, part)
+            link.settle()
+        assert link.read(3, 3, SDRAM - 512, len(wanted) + 1024) == bytes(512) + wanted + bytes(512)
+        assert link.read(3, 4, SDRAM, len(wanted)) == bytes(len(wanted))
+
+
+def test_a_board_that_goes_away_is_told_within_seconds(build) -> None:
+    program, config, programs = build
+    with opened(programs, wait="0.01") as (made, process):
+        made.load(program, config)
+        process.kill()
+        process.wait()
+        begin = time.monotonic()
+        with pytest.raises(DeviceLostError, match=r"did not answer|had no answer"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+        assert time.monotonic() - begin < 20
+
+
+def test_chips_that_are_dead_are_named(build) -> None:
+    program, config, programs = build
+    plan = json.loads((config / "load.json").read_text())
+    changed = config.parent / "elsewhere"
+    shutil.copytree(config, changed)
+    for core in plan["cores"]:
+        core["x"], core["y"] = 4, 4
+    (changed / "load.json").write_text(json.dumps(plan))
+    with opened(programs, "--dead", "4,4") as (made, _), \
+            pytest.raises(NmcError, match="has no chip 4, 4, or a dead one"):
+        made.load(program, changed)
+
+
+def test_cores_that_are_in_use_are_not_taken(build) -> None:
+    program, config, programs = build
+    with emulated_board("--programs", str(programs)) as (_, port):
+        first, second = device("spinnaker"), device("spinnaker")
+        for made, app in ((first, "30"), (second, "31")):
+            made.open(Place(address=f"{HOST}:{port}",
+                            options={"binaries": str(programs), "app": app}))
+        first.load(program, config)
+        with pytest.raises(NmcError, match="dead or in use"):
+            second.load(program, config)
+        second.close()
+        first.close()
+
+
+def test_a_program_that_the_chip_does_not_run_is_told(build, tmp_path: Path) -> None:
+    program, config, programs = build
+    (tmp_path / "others").mkdir()
+    for path in programs.iterdir():
+        (tmp_path / "others" / path.name).write_bytes(b"another " * 50)
+    with emulated_board("--programs", str(programs)) as (_, port):
+        made = device("spinnaker")
+        made.open(Place(address=f"{HOST}:{port}",
+                        options={"binaries": str(tmp_path / "others")}))
+        with pytest.raises(DeviceLostError, match="stopped with an error"):
+            made.load(program, config)
+        made.close()
+
+
+def test_live_spikes_are_those_of_the_inputs_as_they_came(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 2, STEPS)
+    for values in sent.values():  # no line spikes in two steps one behind the other
+        values[:, 1::3] = values[:, 2::3] = 0
+    with opened(programs, "--tick", "0.02", io="live", tick="0.02") as (made, _):
+        made.load(program, config)
+        with pytest.warns(UserWarning, match="io=memory is exact"):  # the first step is too early
+            found = made.run(sent, made.readable(), lambda steps: None).variables
+        came = np.stack([sample["in"] for sample in made.came]).reshape(2, -1, 2, 6)
+    assert came.sum() == sent["in"].sum()
+    wanted = simulate(program, {"in": came.astype(np.int32)}, record=("spikes",)).records
+    for name, values in found.items():
+        np.testing.assert_array_equal(values["spikes"], wanted[name]["spikes"][:, :STEPS], name)
+        assert values["spikes"].any()
+
+
+@pytest.mark.filterwarnings("ignore:.*io=memory is exact")
+def test_live_spikes_that_are_lost_are_told(build) -> None:
+    program, config, programs = build
+    with opened(programs, "--tick", "0.01", "--lost", "0.1", io="live", tick="0.01") as (made, _):
+        made.load(program, config)
+        with pytest.raises(DeviceLostError, match="arrived"):
+            made.run(spikes_for(program, 3, 10, STEPS), made.readable(), lambda steps: None)
+
+
+@pytest.mark.parametrize(("address", "options", "said"), [
+    ("", {}, "has no address"),
+    ("127.0.0.1:x", {}, "is no port"),
+    ("127.0.0.1:9", {"speed": "1"}, "'speed' is not known"),
+    ("127.0.0.1:9", {"io": "fast"}, "'fast' is not known"),
+    ("127.0.0.1:9", {"app": "3"}, "is not 16 to 254"),
+    ("127.0.0.1:9", {"wait": "soon"}, "is not 0 to 60 seconds"),
+    ("127.0.0.1:9", {"wait": "0.001"}, "did not answer"),
+    ("no such host:1", {}, "cannot be reached"),
+])
+def test_what_is_no_board_is_refused_in_one_line(address, options, said) -> None:
+    made = device("spinnaker")
+    with pytest.raises(NmcError, match=said):
+        made.open(Place(address=address, options=options))
+    made.close()
+
+
+@pytest.mark.parametrize(("file", "change", "said"), [
+    ("load.json", lambda data: None, "is not there"),
+    ("load.json", lambda data: data[:100], "is damaged"),
+    ("load.json", lambda data: data.replace(b'"p":1', b'"p":99'), "cores.0.p"),
+    ("sdram.bin", lambda data: data[:-4], "lies beyond"),
+    ("tables.bin", lambda data: data[:20], "lies beyond"),
+    ("load.json", lambda data: data.replace(b"IF_curr_delta.aplx", b"../x.aplx"), "no program's name"),
+    ("load.json", lambda data: data.replace(b"IF_curr_exp.aplx", b"IF_other.aplx"), "binaries="),
+])
+def test_a_build_that_is_damaged_is_refused_before_the_board_is_touched(
+    build, tmp_path: Path, file: str, change, said: str
+) -> None:
+    program, config, programs = build
+    shutil.copytree(config, tmp_path / "config")
+    data = change((config / file).read_bytes())
+    if data is None:
+        (tmp_path / "config" / file).unlink()
+    else:
+        (tmp_path / "config" / file).write_bytes(data)
+    with opened(programs) as (made, _), pytest.raises(NmcError, match=said):
+        made.load(program, tmp_path / "config")
+
+
+def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
+    """A peer that answers each command with other numbers, of other cores, cut off, then rightly."""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.bind((HOST, 0))
+    peer.settimeout(5)
+
+    def answer() -> None:
+        for _ in range(4):
+            packet, sender = peer.recvfrom(2048)
+            _, sequence, address, n_bytes = struct.unpack_from("<HHII", packet, 10)
+            head = bytes([0, 0, 7, 255, 255, 0, 0, 0, 0, 0])
+            right = struct.pack("<HH", 0x80, sequence) + struct.pack("<I", address)[:1] * n_bytes
+            wrong = b"\xee" * n_bytes
+            for made in (head + struct.pack("<HH", 0x80, sequence - 1 & 0xFFFF) + wrong,
+                         head[:5] + b"\x03" + head[6:] + struct.pack("<HH", 0x80, sequence) + wrong,
+                         head[:9] + b"\x01" + struct.pack("<HH", 0x80, sequence) + wrong,
+                         head[:8], b"", head + right, head + right):
+                peer.sendto(made, sender)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with Link(peer.getsockname()) as link:
+        assert link.read(0, 0, 0x60000011, 1000) == bytes(
+            b for part in (0x11, 0x11, 0x11, 0x11) for b in [part] * 256)[:1000]
+    thread.join()
+    peer.close()
+
+
+def test_the_board_outlives_packets_of_any_bytes(build) -> None:
+    program, config, programs = build
+    rng = random.Random(0)
+    with opened(programs) as (made, process):
+        made.load(program, config)
+        address = made._link.address
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for number in range(4000):
+                stranger.sendto(any_packet(rng), address)
+                if number % 50 == 0:
+                    made._link.call(Call(x=255, y=255, command=0))
+        assert process.poll() is None
+    with opened(programs) as (made, _):
+        same_as_simulated(made, program, config, samples=1)
+
+
+def any_packet(rng: random.Random) -> bytes:
+    """Noise, or a command to any core with any arguments."""
+    if rng.random() < 0.3:
+        return rng.randbytes(rng.randrange(0, 400))
+    places = [rng.choice((0, 1, 3, 7, 255)), rng.choice((0, 1, 3, 255))]
+    head = bytes([0, 0, rng.choice((7, 0x87)), 255, rng.choice((0, 1, 3, 31, 97)), 255, *places, 0, 0])
+    words = [rng.choice((0, 1, 2, 4, 256, 0x60000000, 0x67800000, 0xF5007F00, 0xE5007080,
+                         0xFFFFFFFF, 1 << 29 | 1 << 16 | 2, rng.getrandbits(32))) for _ in range(3)]
+    command = rng.choice((*range(0, 33), 255))
+    if command == 5:
+        words[2] = rng.choice((4, 5, 1 << 16, 0xFFFFFFFF))
+    return (head + struct.pack("<HH", command, rng.getrandbits(16)) + struct.pack("<3I", *words)
+            + rng.randbytes(rng.choice((0, 0, 4, 256))))
