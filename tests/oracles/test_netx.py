@@ -23,13 +23,16 @@ from nmcompile_backends.loihi.net_file import write_net
 
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.lava_file import FRONTEND
+from nmcompile.frontends.torch_file import FRONTEND as TORCH
 from nmcompile.ir import Network, run
+from nmcompile.passes.quantize import payloads as payloads_of
 from nmcompile.pipeline import compile_stage
 from nmcompile.target import load_target
 
 PYTHON = os.environ.get("NMC_LAVA_PYTHON")
 TOOLS = Path(__file__).parents[2] / "tools" / "oracles"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lava"
+DIGITS = Path(__file__).parents[2] / "examples"
 STEPS = 16
 SEEDS = range(33)  # seed 33 draws a convolution that leaves nothing
 pytestmark = [
@@ -102,6 +105,26 @@ def test_lavas_runtime_runs_a_chain_with_the_same_spikes_and_membranes(tmp_path:
     net = random_chain(2)
     sent = prepared(net, tmp_path, 2)
     assert require_equal(net, sent, by_runtime(tmp_path)) > 10
+
+
+def test_netx_runs_the_compiled_digits_network_with_the_same_spikes_and_membranes(
+    tmp_path: Path,
+) -> None:
+    """Convolutions, graded inputs, biases that wait: the shipped example on four test digits."""
+    shown = np.load(DIGITS / "digits_test.npz")["x"][:4]
+    loaded = TORCH.load(Request(path=DIGITS / "digits.pt", sample=shown))
+    net = compile_stage(loaded, load_target("loihi2")).program.network
+    (port,) = net.inputs
+    sent = np.repeat(payloads_of(port, shown), 20, axis=1).reshape(4, 20, *port.shape)
+    folders = [tmp_path / str(i) for i in range(len(sent))]
+    for folder, rows in zip(folders, sent, strict=True):
+        folder.mkdir()
+        note = write_net(net, folder)["network.net"]
+        assert "input_message_bits=9, reset_interval=" in note
+        give(folder, netx_order(rows), {
+            "input_message_bits": 9, "reset_interval": 1000, "reset_offset": 1})
+    for rows, found in zip(sent, stepped(*folders), strict=True):
+        assert require_equal(net, {port.name: rows[None]}, found) > 1000
 
 
 def numbers(path: Path) -> dict[str, int]:

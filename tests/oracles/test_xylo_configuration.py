@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.models_xylo import counted_spikes, rockpool_net
-from nmcompile_backends.xylo.emit import CONFIGURATION, emit
+from nmcompile_backends.xylo.emit import CONFIGURATION, FILE, emit
 
 import nmcompile as nmc
 from nmcompile.passes.quantize import payloads
@@ -118,3 +118,16 @@ def test_one_altered_bit_of_a_register_or_weight_is_seen_by_rockpool_or_xylosim(
         assert json.loads((folder / CONFIGURATION).read_text()) != theirs
         changed += any(not np.array_equal(plain[name], states[name]) for name in plain)
     assert changed > len(chosen) // 2
+
+
+def test_one_altered_bit_of_the_specification_is_another_configuration(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = json.loads((written("xylo_a2", tmp_path / "whole") / FILE).read_text())
+    ways = list(leaves(whole))
+    chosen = [ways[i] for i in rng.choice(len(ways), 20, replace=False)]
+    folders = [tmp_path / "whole"]
+    for number, way in enumerate(chosen):
+        folders.append(written("xylo_a2", tmp_path / str(number)))
+        (folders[-1] / FILE).write_text(json.dumps(altered(whole, way)))
+    filled = [fields for fields, _ in through_rockpool(folders)]
+    assert all(fields != filled[0] for fields in filled[1:])
