@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,8 @@ OUTPUT_TAG = 1
 class CoreImage:
     """A core, its program, and the regions of its memory.
 
-    part  number of the slice, -1 for a core without neurons
+    part     number of the slice, -1 for a core without neurons
+    sources  the senders (`senders_of`) that it has rows for
     """
 
     x: int
@@ -41,8 +43,9 @@ class CoreImage:
     processor: int
     program: str
     label: str
-    part: int
     regions: Regions
+    part: int = -1
+    sources: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
@@ -62,56 +65,58 @@ def images_of(program: Program) -> list[CoreImage]:
 
     Raises NmcError where a chip has no room in its SDRAM.
     """
-    images = _neuron_images(program)
-    images += _service_images(program, images)
+    source, gatherers = _services(program)
+    images = [*_neuron_images(program, gatherers.keys()), *(
+        CoreImage(x=x, y=y, processor=processor, program="live_packet_gather",
+                  label=f"spikes({x},{y})", regions=layout.gatherer_regions(OUTPUT_TAG))
+        for (x, y), processor in gatherers.items())]
+    x, y = places_of(program)[0]
+    images.append(CoreImage(x=x, y=y, processor=source, program="reverse_iptag_multicast_source",
+                            label="inputs", regions=layout.source_regions()))
     images.sort(key=lambda image: (image.x, image.y, image.processor))
     _require_room(program, images)
     return images
 
 
-def _neuron_images(program: Program) -> list[CoreImage]:
+def _neuron_images(program: Program, gathered: Collection[tuple[int, int]]) -> Iterator[CoreImage]:
+    """The cores of all slices; they send spikes if one listens, or their chip is `gathered`."""
     network, slices, target = program.network, program.mapping.slices, program.target
     router = target.router
     assert router is not None
     spare = router.spare_bits.value
     senders, places, room = senders_of(program), places_of(program), slots_of(program)
-    images = []
-    for number, blocks in enumerate(blocks_of(program, senders)):
+    all_blocks = blocks_of(program, senders)
+    heard = {block.sender for blocks in all_blocks for block in blocks}
+    for number, blocks in enumerate(all_blocks):
         population = network.populations[int(slices.population[number])]
-        neurons = slices.members(population.shape, number)
-        keys = senders[number].key + (np.arange(len(neurons)) << spare)
+        neuron, neurons = population.neuron, slices.members(population.shape, number)
+        assert isinstance(neuron, SpinnakerNeuron)
         chip, inside = divmod(int(slices.core[number]), target.cores_per_chip)
+        x, y = places[chip]
+        keys = senders[number].key + (np.arange(len(neurons)) << spare)
+        sends = number in heard or (x, y) in gathered
+        found = layout.neuron_regions(population, neurons, keys if sends else None,
+                                      int(room[number]), RECORDED_STEPS)
         label = f"{population.name}[{number}]"
-        found = layout.neuron_regions(population, neurons, keys, int(room[number]),
-                                      RECORDED_STEPS)
         table, matrix = table_and_matrix(blocks, senders, spare, label)
         found[layout.POPULATION_TABLE] = Region(words=table, size=table.nbytes)
         found[layout.SYNAPTIC_MATRIX] = Region(words=matrix, size=max(matrix.nbytes, 4))
-        neuron = population.neuron
-        assert isinstance(neuron, SpinnakerNeuron)
-        images.append(CoreImage(
-            x=places[chip][0], y=places[chip][1], processor=inside + FIRST_PROCESSOR,
-            program=layout.program_of(neuron), label=label, part=number,
-            regions=dict(sorted(found.items()))))
-    return images
+        yield CoreImage(
+            x=x, y=y, processor=inside + FIRST_PROCESSOR, program=layout.program_of(neuron),
+            label=label, part=number, sources=frozenset(block.sender for block in blocks),
+            regions=dict(sorted(found.items())))
 
 
-def _service_images(program: Program, images: list[CoreImage]) -> list[CoreImage]:
-    """The source of inputs on the first chip, and on each chip with a core to spare a gatherer."""
-    places = places_of(program)
-    free = _free_processors(program)
-    root = places[0]
-    first = free[0].pop() if free[0] else LAST_OF_FIRST_CHIP
-    made = [CoreImage(x=root[0], y=root[1], processor=first,
-                      program="reverse_iptag_multicast_source", label="inputs", part=-1,
-                      regions=layout.source_regions())]
-    chips = {(image.x, image.y) for image in images} | {(root[0], root[1])}
-    for chip, (x, y) in enumerate(places):
-        if (x, y) in chips and free[chip]:
-            made.append(CoreImage(
-                x=x, y=y, processor=free[chip].pop(), program="live_packet_gather",
-                label=f"spikes({x},{y})", part=-1, regions=layout.gatherer_regions(OUTPUT_TAG)))
-    return made
+def _services(program: Program) -> tuple[int, dict[tuple[int, int], int]]:
+    """The processor that sends inputs, on the first chip, and those that gather spikes.
+
+    Each chip with neurons, and the first, has a gatherer if it has a core to spare.
+    """
+    places, free = places_of(program), _free_processors(program)
+    source = free[0].pop() if free[0] else LAST_OF_FIRST_CHIP
+    chips = {0, *(program.mapping.slices.core // program.target.cores_per_chip).tolist()}
+    return source, {(places[chip][0], places[chip][1]): free[chip].pop()
+                    for chip in sorted(chips) if free[chip]}
 
 
 def _free_processors(program: Program) -> list[list[int]]:
@@ -138,8 +143,9 @@ def _require_room(program: Program, images: list[CoreImage]) -> None:
                            "Spread the network over more chips.")
 
 
-def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
-        tuple[int, int], Array]:
+def tables_with_gatherers(
+    program: Program, images: list[CoreImage],
+) -> dict[tuple[int, int], Array]:
     """Of each chip (n, 3) key, mask and route, with the ways to its gatherer ahead of the others.
 
     What inputs send comes to the gatherer of the first chip, so that the host learns in which step
@@ -150,27 +156,29 @@ def tables_with_gatherers(program: Program, images: list[CoreImage]) -> dict[
     routing, router = program.mapping.routing, program.target.router
     assert routing is not None
     assert router is not None
-    tables, places = routing.tables, places_of(program)
+    tables, found = routing.tables, {}
+    heard = frozenset().union(*(image.sources for image in images))
     gatherer = {(i.x, i.y): i.processor for i in images if i.program == "live_packet_gather"}
-    found = {}
-    for chip, place in enumerate(map(tuple, places)):
+    for chip, (x, y) in enumerate(places_of(program)):
         own = slice(int(tables.start[chip]), int(tables.start[chip + 1]))
         rows = np.stack([tables.key[own], tables.mask[own], tables.route[own]], axis=1)
         rows = rows.astype(np.uint32)
-        here = [i.part for i in images if (i.x, i.y) == place and i.part >= 0]
-        if chip == 0:
-            here += range(len(program.mapping.slices), len(routing.keys.key))
-        if place in gatherer and here:
-            bit = 1 << 6 + gatherer[place]
-            ahead = [[int(routing.keys.key[part]), int(routing.keys.mask[part]),
-                      _route(rows, int(routing.keys.key[part])) | bit] for part in here]
+        if (x, y) in gatherer:
+            here = [i.part for i in images if (i.x, i.y) == (x, y) and i.part >= 0]
+            if chip == 0:
+                here += range(len(program.mapping.slices), len(routing.keys.key))
+            ahead = []
+            for sender in here:
+                key, mask = int(routing.keys.key[sender]), int(routing.keys.mask[sender])
+                way = _route(rows, key) if sender in heard else 0
+                ahead.append([key, mask, way | 1 << 6 + gatherer[x, y]])
             rows = np.concatenate([np.array(ahead, np.uint32), rows[~_shadowed(rows, ahead)]])
         if len(rows) > router.entries.value:
-            raise NmcError(f"chip {place[0]}, {place[1]}", f"{len(rows)} routing entries, with "
-                           f"those to gather spikes; it has {router.entries.value}",
+            raise NmcError(f"chip {x}, {y}", f"{len(rows)} routing entries, with those to gather "
+                           f"spikes; it has {router.entries.value}",
                            "Spread the network over more chips.")
         if len(rows):
-            found[int(place[0]), int(place[1])] = rows
+            found[x, y] = rows
     return found
 
 

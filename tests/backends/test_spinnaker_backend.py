@@ -44,6 +44,9 @@ from nmcompile.simulator import simulate
 from nmcompile.target import load_target
 
 TARGET, BACKEND = load_target("spinnaker1"), backend("spinnaker")
+FILES = {"spinnaker.json", "rows.bin", "row_index.bin", "load.json", "sdram.bin", "tables.bin",
+         "json_files/placements.json", "json_files/routing_tables.json", "json_files/keys.json",
+         "pynn_network.py", "pynn_network.npz"}
 
 
 def lif(**fields):
@@ -104,7 +107,7 @@ def figures(found):
 @pytest.mark.parametrize("seed", range(2))
 def test_the_cores_of_a_compiled_network_compute_what_its_integers_do(tmp_path, seed):
     program = (compiled(network(seed)) if seed else default()).program
-    assert set(BACKEND.emit(program, tmp_path)) == {"spinnaker.json", "rows.bin", "row_index.bin"}
+    assert set(BACKEND.emit(program, tmp_path)) == FILES
     sent = inputs(program.network, seed + 50)["image"].astype(np.int32)
     wanted, spikes = run_aligned(program.network, program.latency, {"image": sent}), 0
     told, *_ = spinnaker_machine.run(tmp_path, {"image": sent[0].reshape(25, -1)}, 25 + 8)

@@ -11,7 +11,7 @@ from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, ResetAt
 from nmcompile.mapping import Program
 from nmcompile.pipeline import compile_stage
-from nmcompile.target import load_target
+from nmcompile.target.load import installed, parse_target
 
 STEPS = 40
 
@@ -70,23 +70,6 @@ def small_network(seed: int) -> Network:
         outputs=(Output(name="out", population="second"),)))
 
 
-def wide_network(seed: int) -> Network:
-    """A convolution on more cores than a chip has, which hears itself, and a readout."""
-    rng, link = np.random.default_rng(seed), Projection
-    shape = (17, 16, 16)
-    return verify(Network(
-        inputs=(Input(name="in", shape=(1, 16, 16)),),
-        populations=(
-            Population(name="wide", shape=shape, neuron=LIF(decay=scalar(0.9), threshold=scalar(1))),
-            Population(name="out", shape=(5,), neuron=LIF(decay=scalar(0.8), threshold=scalar(1)))),
-        projections=(
-            link(source="in", target="wide", map=conv(rng, (1, 16, 16), 17, padding=(1, 1), gain=2.0)),
-            link(source="wide", target="wide", delay=4,
-                 map=conv(rng, shape, 17, padding=(1, 1), groups=17, gain=0.5)),
-            link(source="wide", target="out", map=flattened(rng, shape, 5))),
-        outputs=(Output(name="out", population="out"),)))
-
-
 def flattened(rng: np.random.Generator, shape: tuple[int, ...], n: int) -> Dense:
     """Random weights from lines of any shape."""
     size = int(np.prod(shape))
@@ -94,13 +77,15 @@ def flattened(rng: np.random.Generator, shape: tuple[int, ...], n: int) -> Dense
     return Dense(weight=weight, in_shape=shape, out_shape=(n,))
 
 
-def compiled(net: Network, seed: int, target: str = "spinnaker1") -> Program:
-    """The program of `net`, its scales chosen on random spikes."""
+def compiled(net: Network, seed: int, cores: int = 16) -> Program:
+    """The program of `net`, its scales chosen on random spikes, on chips with `cores` for neurons."""
+    text = installed()["spinnaker1"].replace("cores_per_tile = { value = 16,",
+                                             f"cores_per_tile = {{ value = {cores},")
     rng = np.random.default_rng(seed)
     sample = {port.name: (rng.random((4, STEPS, *port.shape)) < 0.3).astype(np.float32)
               for port in net.inputs}
     return compile_stage(Traced(network=net, inputs=sample, expected=run(net, sample).records),
-                         load_target(target)).program
+                         parse_target(text, "spinnaker1.toml")).program
 
 
 def spikes_for(program: Program, seed: int, samples: int = 1, steps: int = STEPS) -> dict:

@@ -18,7 +18,6 @@ from helpers.spinnaker_compiled import (
     convolving_network,
     mixed_network,
     spikes_for,
-    wide_network,
 )
 
 from nmcompile.device import Place
@@ -105,19 +104,19 @@ def test_spinnman_reads_back_the_same_where_packets_come_twice_and_late(tmp_path
     assert equal(config, loaded(config, tmp_path, *faults))
 
 
-@pytest.mark.parametrize("network", [mixed_network, wide_network])
+@pytest.mark.parametrize(("network", "cores"), [(convolving_network, 16), (mixed_network, 1)])
 def test_our_device_loads_spynnakers_own_programs_and_the_board_runs_what_is_simulated(
-    tmp_path: Path, network
+    tmp_path: Path, network, cores: int
 ) -> None:
     config = tmp_path / "config"
     config.mkdir()
-    program = compiled(network(1), 1)
+    program = compiled(network(1), 1, cores)
     backend("spinnaker").emit(program, config)
     site = Path(subprocess.run([PYTHON, "-c", "import spynnaker; print(spynnaker.__path__[0])"],
                                check=True, capture_output=True, text=True).stdout.strip())
     folders = [str(site / "pyNN" / "model_binaries"),
                str(site.parent / "spinn_front_end_common" / "common_model_binaries")]
-    sent = spikes_for(program, 2, 2)
+    sent = spikes_for(program, 2, samples=2, steps=25)
     wanted = simulate(program, sent, record=("spikes",)).records
     made = device("spinnaker")
     with emulated_board("--programs", folders[0], "--programs", folders[1]) as (_, port):

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from chip import CORE_INFO, CORE_INFO_BYTES, USER_0, Chip
 from memory import Memory
-from nmcompile_backends.spinnaker import ring as rings
 from nmcompile_backends.spinnaker.accum import ONE
-from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
+from nmcompile_backends.spinnaker.arithmetic import RING_LIMIT, SpinnakerNeuron
 from nmcompile_backends.spinnaker.parameters import Cell, delta_neuron, neuron
 
 MAGIC, VERSION, REGIONS = 0xAD130AD6, 0x10000, 32
@@ -87,13 +86,15 @@ class NeuronCore:
         self.entries = list(self._entries())
         self._rows: dict[int, tuple[np.ndarray, ...]] = {}
         self.recorded: list[bytes] = []
-        self.ring = rings.empty_ring(self.slots, self.n)
+        # Sums only grow until they are taken, where they saturate as those of 16 bits would have.
+        self.ring = np.zeros((self.slots, 2, self.n), np.int64)
         self.state = self.neuron.initial_state((1, self.n))
         self.state["hold"] = self.timers[None].astype(np.int32)
 
     def tick(self, step: int) -> list[int]:
         """Update all neurons; the keys that they send."""
-        current = rings.take(self.ring, step).astype(np.int64)[None]
+        current = np.minimum(self.ring[step % self.slots], RING_LIMIT)[None]
+        self.ring[step % self.slots] = 0
         self.state, fired = self.neuron.step(self.state, current)
         bits = np.packbits(fired[0].astype(np.uint8), bitorder="little")
         size = 4 * -(-self.n // 32)
@@ -113,10 +114,7 @@ class NeuronCore:
         if key not in self._rows:
             self._rows[key] = self._found(key)
         delay, kind, target, weight = self._rows[key]
-        place = ((step + delay) % self.slots, kind, target)
-        sums = self.ring.astype(np.int64)
-        np.add.at(sums, place, weight)
-        self.ring = np.minimum(sums, 0xFFFF).astype(np.uint16)
+        np.add.at(self.ring, ((step + delay) % self.slots, kind, target), weight)
 
     def _cells(self, program: str) -> SpinnakerNeuron:
         n, delta = self.n, CELLS[program]
