@@ -28,7 +28,7 @@ def run_loop(
     from nmcompile.validation.loop import loop_figures, run_episode
 
     build = api.read_build(folder)
-    loop = make(load_code(code)[1], code)
+    loop = make(load_code(code, "--loop")[1], code, "--loop", "the loop")
     name, place = device
     runner, done = registry.device(name), []
     total = episodes.number * episodes.periods

@@ -21,7 +21,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
               help="Options of the device.")
 @click.option("--input", "data", type=click.Path(path_type=Path),
               help="Data: .npz with x and labels y, .npy, .pt.")
-@click.option("--loop", "code", metavar="FILE.py:NAME",
+@click.option("--loop", "code", metavar="FILE.py:NAME|MODULE:NAME",
               help="In place of data: your own function that gives an environment with encode and "
               "decode; runs that file.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=1, show_default=True,
