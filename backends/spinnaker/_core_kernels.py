@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile_backends.spinnaker._arithmetic_kernels import advance as advance_neurons
 from nmcompile_backends.spinnaker._arithmetic_kernels import arrived
 
-from nmcompile.arithmetic.jit import kernel
+from nmcompile.arithmetic.jit import bare_kernel
 
 NEVER = np.iinfo(np.int64).max
 # Columns of a core's state.
@@ -22,8 +22,8 @@ IDLE, TIMER, START, DONE, ROW = range(5)  # what interrupt runs: KIND
 WORKED, EVENTS, LATE_UPDATES, LEFT_PACKETS, LATE_ROWS, SKIPPED, LOST, MISSED = range(8)
 N_COUNTS = 8
 # Costs in picoseconds.
-(UPDATE, SPIKE, TIMER_C, RECEIVE, START_C, LOOKUP, HALVING, TRANSFER, ROW_C, FETCH, SYNAPSE, LINK,
- PERIOD) = range(13)
+(UPDATE, SPIKE, TIMER_C, RECEIVE, START_C, LOOKUP, HALVING, TRANSFER, ROW_C, SKIP, FETCH, SYNAPSE,
+ LINK, PERIOD) = range(14)
 # Columns of a core's description.
 SIZE, FIRST, RING, SLOTS, HEARS, SHIFT_EXC, SHIFT_INH, CONDUCTANCE, DELTA = range(9)
 FULL = 0xFFFF  # an entry of a ring buffer saturates there (synapses.c, `process_fixed_synapses`)
@@ -33,13 +33,14 @@ FIRED, SILENT = 1, 2  # bits of a neuron's code: whether it sends where it fires
 class Machine(NamedTuple):
     """What all samples share. Neurons have positions: core by core, in each core's order.
 
-    costs       (13,) picoseconds
+    costs       (14,) picoseconds
     colours     ticks after which a core takes a late spike for an early one
     cores       (cores, 9) neurons, first position, first entry of its ring buffers, slots of these,
                 the first tick that may bring input, shifts, conductances, delta synapses
     sender      (neurons,) number of the sender at each position
     accums      (10 neurons,) parameters as in arithmetic.py's lists, (10, size) core by core
     fractions   (4 neurons,) likewise
+    nothing     int32 zeros, of all that arrives at a core
     axon_start, axon_core, axon_synapses, axon_delay
                 axons of each sender (CSR), by rising core: core, synapses, delay as in its row
     row_start, row_entry, row_weight
@@ -57,6 +58,7 @@ class Machine(NamedTuple):
     sender: Any
     accums: Any
     fractions: Any
+    nothing: Any
     axon_start: Any
     axon_core: Any
     axon_synapses: Any
@@ -114,7 +116,7 @@ class Window(NamedTuple):
     done: Any
 
 
-@kernel
+@bare_kernel
 def axons_into(sender, core, machine):
     """The range of the axons of `sender` that end in `core`; a sender's rise by core."""
     first, last = machine.axon_start[sender], machine.axon_start[sender + 1]
@@ -126,7 +128,7 @@ def axons_into(sender, core, machine):
     return first, end
 
 
-@kernel
+@bare_kernel
 def find_row(core, machine, sample):
     """Look for the next row of a core; what that takes.
 
@@ -150,12 +152,13 @@ def find_row(core, machine, sample):
     return work
 
 
-@kernel
+@bare_kernel
 def add_row(core, machine, sample, counts):
-    """Add the synapses of a row that was fetched; those of a late one whose time is over are not.
+    """Add the synapses of a row that was fetched; what that takes.
 
-    The spike's colour says how late it is, as far as colours go. A delay as long as the ring
-    buffers stands as 0 in the row and is never left out (synapses.c, `process_fixed_synapses`).
+    The spike's colour says how late it is, as far as colours go. Synapses whose time is over are
+    left out; a delay as long as the ring buffers stands as 0 in the row and never is (synapses.c,
+    `process_fixed_synapses`).
     """
     own, place = sample.state[core], machine.cores[core]
     axon = own[LOADED]
@@ -165,7 +168,7 @@ def add_row(core, machine, sample, counts):
         counts[core, LATE_ROWS] += 1
         if 0 < delay <= late:
             counts[core, SKIPPED] += synapses
-            return
+            return machine.costs[ROW_C] + synapses * machine.costs[SKIP]
     counts[core, EVENTS] += synapses
     slot = (own[CLOCK] - late + delay) & (place[SLOTS] - 1)
     begin = place[RING] + slot * 2 * place[SIZE]
@@ -173,22 +176,23 @@ def add_row(core, machine, sample, counts):
         entry = begin + machine.row_entry[synapse]
         total = np.int64(sample.ring[entry]) + np.int64(machine.row_weight[synapse])
         sample.ring[entry] = min(total, FULL)
+    return machine.costs[ROW_C] + synapses * machine.costs[SYNAPSE]
 
 
-@kernel
+@bare_kernel
 def evaluate(core, machine, sample, window):
     """What the neurons of a core become in the tick that it updates, and which of them send."""
     place, tick = machine.cores[core], sample.state[core, TICK]
     n, first = place[SIZE], place[FIRST]
     end = first + n
     for kind in range(4):
-        sample.after[kind][first:end] = sample.now[kind][first:end]
-    nothing = np.zeros((1, 1, 2 * n), np.int32)
+        for i in range(first, end):
+            sample.after[kind][i] = sample.now[kind][i]
     sends = sample.sends[first:end]
     advance_neurons(
         sample.after[0][first:end].reshape((1, n)), sample.after[1][first:end].reshape((1, n)),
         sample.after[2][first:end].reshape((1, n)), sample.after[3][first:end].reshape((1, n)),
-        nothing, sends.reshape((1, 1, n)),
+        machine.nothing[: 2 * n].reshape((1, 1, 2 * n)), sends.reshape((1, 1, n)),
         machine.accums[10 * first : 10 * end].reshape((10, n)),
         machine.fractions[4 * first : 4 * end].reshape((4, n)),
         place[SHIFT_EXC], place[SHIFT_INH], place[CONDUCTANCE] != 0, place[DELTA] != 0)
@@ -198,7 +202,7 @@ def evaluate(core, machine, sample, window):
             sends[i] = 1 if codes[i] & (FIRED if sends[i] else SILENT) else 0
 
 
-@kernel
+@bare_kernel
 def begin_segment(core, fires, elapsed, machine, sample):
     """Set what is left to the next spike of the tick that a core updates, or to its end.
 
@@ -216,19 +220,20 @@ def begin_segment(core, fires, elapsed, machine, sample):
     own[LEFT] = own[WHOLE] - elapsed
 
 
-@kernel
+@bare_kernel
 def keep(core, end, machine, sample, window):
     """The updates of a core's neurons up to `end` are done: they are what they became."""
     own, first = sample.state[core], machine.cores[core, FIRST]
     begin, end = first + own[KEPT], first + end
     own[KEPT] = max(own[KEPT], end - first)
     for kind in range(4):
-        sample.now[kind][begin:end] = sample.after[kind][begin:end]
-        if window.kept.shape[1]:
-            window.kept[kind, own[TICK] - window.base, begin:end] = sample.after[kind][begin:end]
+        for i in range(begin, end):
+            sample.now[kind][i] = sample.after[kind][i]
+            if window.kept.shape[1]:
+                window.kept[kind, own[TICK] - window.base, i] = sample.after[kind][i]
 
 
-@kernel
+@bare_kernel
 def next_tick(core, machine, sample, window):
     """Begin with the first of the ticks that wait for their updates, if there is one."""
     own, ticks = sample.state[core], sample.ticks
@@ -242,7 +247,7 @@ def next_tick(core, machine, sample, window):
         begin_segment(core, 0, 0, machine, sample)
 
 
-@kernel
+@bare_kernel
 def end_tick(core, machine, sample, window):
     """All neurons of a core are updated: its spikes have the next colour (neuron.c)."""
     own = sample.state[core]
@@ -252,7 +257,7 @@ def end_tick(core, machine, sample, window):
     next_tick(core, machine, sample, window)
 
 
-@kernel
+@bare_kernel
 def take(core, machine, sample):
     """Add the sums of a core's slot to its neurons' inputs, and empty it (neuron.c)."""
     own, place = sample.state[core], machine.cores[core]
@@ -268,7 +273,7 @@ def take(core, machine, sample):
             sums[i] = 0
 
 
-@kernel
+@bare_kernel
 def take_amid_updates(core, machine, sample, window):
     """As `take`, where a core is at its updates: those ahead have the new sums, too.
 
@@ -286,7 +291,7 @@ def take_amid_updates(core, machine, sample, window):
         begin_segment(core, end, elapsed, machine, sample)
 
 
-@kernel
+@bare_kernel
 def timed(core, machine, sample, window, counts):
     """What a timer's interrupt does."""
     own, ticks = sample.state[core], sample.ticks
@@ -303,7 +308,7 @@ def timed(core, machine, sample, window, counts):
         next_tick(core, machine, sample, window)
 
 
-@kernel
+@bare_kernel
 def finish(core, machine, sample, window, counts):
     """What follows an interrupt's phase that has just ended."""
     own, costs = sample.state[core], machine.costs
@@ -322,12 +327,10 @@ def finish(core, machine, sample, window, counts):
     else:
         own[BUSY] = 0
     if kind == DONE:
-        own[KIND] = ROW
-        own[WORK] = costs[ROW_C] + machine.axon_synapses[own[LOADED]] * costs[SYNAPSE]
-        add_row(core, machine, sample, counts)
+        own[KIND], own[WORK] = ROW, add_row(core, machine, sample, counts)
 
 
-@kernel
+@bare_kernel
 def interrupt(core, machine, sample):
     """Begin the most urgent interrupt that waits; False if none does."""
     own, costs = sample.state[core], machine.costs
@@ -348,7 +351,7 @@ def interrupt(core, machine, sample):
     return True
 
 
-@kernel
+@bare_kernel
 def advance(core, until, machine, sample, window, counts):
     """Run a core until `until`, or to a spike that it sends: then True.
 
@@ -386,7 +389,7 @@ def advance(core, until, machine, sample, window, counts):
         counts[core, WORKED] += spent
 
 
-@kernel
+@bare_kernel
 def earliest_spike(core, machine, sample):
     """A time ahead of which a core sends nothing, at least a picosecond from now.
 

@@ -41,8 +41,9 @@ def machine_of(
     return kernels.Machine(
         costs=_costs(program, loop, tick_s), colours=np.int64(loop.colours.value), cores=cores,
         sender=sender, accums=_registers(program, ACCUMS[:OF_A_STEP]),
-        fractions=_registers(program, FRACTIONS), axon_start=fan.start, axon_core=fan.slice,
-        axon_synapses=fan.synapses.astype(np.int64),
+        fractions=_registers(program, FRACTIONS),
+        nothing=np.zeros(2 * int(cores[:, kernels.SIZE].max()), np.int32),
+        axon_start=fan.start, axon_core=fan.slice, axon_synapses=fan.synapses.astype(np.int64),
         axon_delay=fan.delay.astype(np.int64) & (slots[fan.slice] - 1),
         row_start=start, row_entry=entry, row_weight=weight,
         block=np.concatenate([sent.senders.of[node.name] for node in network.nodes]).astype(
@@ -80,7 +81,8 @@ def _costs(program: Program, loop: TimerLoop, tick_s: float) -> Array:
     cost = program.target.time_s
     seconds = (cost.neuron_update.value, cost.spike_out.value, loop.timer.value,
                loop.receive.value, loop.start.value, *loop.lookup.value, loop.transfer.value,
-               loop.row.value, loop.fetch.value, cost.synaptic_event.value, loop.link.value, tick_s)
+               loop.row.value, loop.skipped.value, loop.fetch.value, cost.synaptic_event.value,
+               loop.link.value, tick_s)
     return np.rint(np.array(seconds) * PER_S).astype(np.int64)
 
 

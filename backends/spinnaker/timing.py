@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 from nmcompile_backends.spinnaker import _core_kernels as cores
@@ -123,7 +124,7 @@ class SpinnakerTiming:
         for begin in range(0, chip_steps, block):
             end = min(begin + block, chip_steps)
             window.extend(inputs, begin, end - begin)
-            list(self._pool.map(lambda row: self._advance(row, begin), self._rows.tolist()))
+            list(self._pool.map(self._advance, self._rows.tolist(), repeat(begin)))
             settled = end if end == chip_steps else self._settled()
             if settled == window.base:
                 continue
