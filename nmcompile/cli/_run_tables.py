@@ -44,11 +44,11 @@ def _latency(figures: Figures) -> None:
     )
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
-                   "the chip's cores would fall behind")
+                   "the chip's cores fall behind")
     late = [f"{name.replace('_', ' ')} {count:,}" for name, count in figures["late"].items()
             if count]
     if late:
-        click.echo(f"late      {', '.join(late)}: the chip's own spikes would differ")
+        click.echo(f"late      {', '.join(late)}: spikes and scores are those of late cores")
 
 
 def _energy(figures: Figures) -> None:

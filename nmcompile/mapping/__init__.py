@@ -1,6 +1,6 @@
 """What a placed network is: slices, axons, the Program and its file."""
 
-from nmcompile.mapping.frames import Costs, FrameError, Frames, Timing
+from nmcompile.mapping.frames import Costs, Coupled, Disturb, FrameError, Frames, Log, Timing
 from nmcompile.mapping.mapping import (
     Axons,
     Box,
@@ -13,6 +13,6 @@ from nmcompile.mapping.mapping import (
 )
 
 __all__ = [
-    "Axons", "Box", "Costs", "Faults", "FrameError", "Frames", "Mapping", "Program", "Slices",
-    "Timing", "rates_by_name", "view",
+    "Axons", "Box", "Costs", "Coupled", "Disturb", "Faults", "FrameError", "Frames", "Log",
+    "Mapping", "Program", "Slices", "Timing", "rates_by_name", "view",
 ]

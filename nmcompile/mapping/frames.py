@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nmcompile.errors import NmcError
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, State
+
+Disturb = Callable[[str, int, int, Array], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,3 +92,45 @@ class Timing(Protocol):
 
     def add(self, frames: Frames) -> Costs:
         """What the next block takes; a model may raise FrameError."""
+
+
+class Log(Protocol):
+    """What is kept of a run beside its frames. Threads call it, each for samples of its own."""
+
+    def watches(self, population: str) -> bool:
+        """Whether it takes the states of a population, and so is told of each step by itself."""
+
+    def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
+        """Keep some steps of some samples.
+
+        step, sample  of the chip and of the batch, the first ones
+        spikes        (steps, samples, n) int32
+        state         after the last of these steps, (samples, n) each; of a population whose states
+                      are not taken it may be empty
+        """
+
+
+@runtime_checkable
+class Coupled(Timing, Protocol):
+    """A model of a chip on which time changes spikes: it computes them, in place of the engine.
+
+    `begin` comes first, then `run`; `add` is given what `run` has handed on, step by step.
+
+    sample_bytes, step_bytes  that it keeps of a sample, and of each of its steps
+    """
+
+    sample_bytes: int
+    step_bytes: int
+
+    def run(
+        self, inputs: dict[str, Array], chip_steps: int, log: Log,
+        hand_on: Callable[[Frames], bool] | None = None, disturb: Disturb | None = None,
+    ) -> None:
+        """Run a batch of samples from a reset chip.
+
+        inputs   name -> (samples, steps, *shape) integer payloads; zero once these steps are over
+        hand_on  is given all that is sent, some steps at a time, in order; says whether to go on.
+                 None where nobody asks
+        disturb  may change what the input or population of a name sends, (steps, samples, n) int32,
+                 in place; it is told the first step and the first sample of the batch
+        """

@@ -11,7 +11,7 @@ import numpy as np
 
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, FrameError, Frames, Program, Timing
+from nmcompile.mapping import Costs, Coupled, FrameError, Frames, Program, Timing
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -63,6 +63,8 @@ class Batch:
     def __init__(self, setting: Setting, first: int, samples: int) -> None:
         self._setting, self.first, self.step = setting, first, 0
         chip_steps = setting.chip_steps
+        self._at_once = (setting.exit_at is not None or setting.single_steps
+                         or isinstance(setting.timing, Coupled))
         self.watch = None if setting.exit_at is None else Watch(
             setting.program, setting.exit_at, samples, setting.steps, chip_steps)
         self.log = Log(setting.program, samples, setting.steps, setting.records, self.watch)
@@ -93,7 +95,7 @@ class Batch:
         self.log.settle()
         self._setting.records.flush(self._ends())
         begin, self.step = self.step, self.step + frames.steps
-        if self.watch is not None or self._setting.single_steps:
+        if self._at_once:
             self._cut(frames, begin)
         else:
             self._collector.add(frames)

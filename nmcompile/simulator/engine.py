@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, prod
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from nmcompile.arithmetic.jit import threads
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.accumulate import by_sign
 from nmcompile.ir.neurons.base import Array, ChipNeuron, State, Stepper, accumulator_of
-from nmcompile.mapping import Frames, Mapping, Program
+from nmcompile.mapping import Disturb, Frames, Log, Mapping, Program
 from nmcompile.simulator import _deliver_kernels as kernels
 from nmcompile.simulator._spike_kernels import turn
 from nmcompile.simulator.deliver import Accumulation, Delivery, accumulation, delivery
@@ -28,24 +28,6 @@ SPARSER = 8  # lines of an input, of which only the spikes are kept, that count 
 LANE = 128  # samples of a lane, at most
 BLOCK = 128  # steps that all lanes run before their spikes are gathered, at most
 WORTH = 1 << 18  # synaptic events from which on threads share a delivery
-
-
-Disturb = Callable[[str, int, int, Array], None]
-
-
-class Log(Protocol):
-    """What is kept of a run beside its frames. Threads call it, each for samples of its own."""
-
-    def watches(self, population: str) -> bool:
-        """Whether it takes the states of a population, and so is told of each step by itself."""
-
-    def add(self, population: str, step: int, sample: int, spikes: Array, state: State) -> None:
-        """Keep some steps of some samples.
-
-        step, sample  of the chip and of the batch, the first ones
-        spikes        (steps, samples, n) int32
-        state         after the last of these steps, (samples, n) each
-        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Costs, Frames, Program, Timing
+from nmcompile.mapping import Costs, Coupled, Frames, Program, Timing
 from nmcompile.simulator import exits
 from nmcompile.simulator.batch import Batch, Progress, Setting, together
 from nmcompile.simulator.engine import Engine, Sent
@@ -141,10 +141,9 @@ def simulate(
     records = modes.records or Memory()
     asked = record if isinstance(record, dict) else wanted(program.network, record)
     records.open(program.network, asked, samples, steps)
-    engine, batches = Engine(program), []
-    lines, model = sum(port.size for port in program.network.inputs), timing or fast_timing(program)
-    held = engine.sample_bytes + LINE * lines * steps + getattr(model, "sample_bytes", 0)
-    at_once = min(BATCH, max(1, STATES // held))
+    model, batches = timing or fast_timing(program), []
+    engine = _engine(program, model)
+    at_once = min(BATCH, max(1, STATES // _held(program, engine, model, steps)))
     with ThreadPoolExecutor(1) as timer:
         setting = Setting(
             program=program, timing=model, records=records, steps=steps, timer=timer,
@@ -160,6 +159,20 @@ def simulate(
         except KeyboardInterrupt:
             raise Interrupted(_how_far(setting, batches, samples)) from None
     return _run(setting, batches)
+
+
+def _engine(program: Program, timing: Timing) -> Engine | Coupled:
+    """What computes spikes: the chip's own model of time, where they depend on it."""
+    return timing if isinstance(timing, Coupled) else Engine(program)
+
+
+def _held(program: Program, engine: Engine | Coupled, timing: Timing, steps: int) -> int:
+    """Bytes that a sample of so many steps takes."""
+    lines = sum(port.size for port in program.network.inputs)
+    held = engine.sample_bytes + LINE * lines * steps
+    if isinstance(engine, Coupled):
+        return held + steps * engine.step_bytes
+    return held + int(getattr(timing, "sample_bytes", 0))
 
 
 def _how_far(setting: Setting, batches: list[Batch], samples: int) -> str:
@@ -196,7 +209,8 @@ def each_step(
 
     try:
         with heard() as look:
-            _run_batch(Engine(program), setting, batch, first, hand_on, look)
+            _run_batch(
+                _engine(program, setting.timing), setting, batch, first, hand_on, look)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted after {batch.step:,} of {setting.chip_steps:,} steps of the first sample "
@@ -204,7 +218,7 @@ def each_step(
 
 
 def _run_batch(
-    engine: Engine, setting: Setting, batch: Batch, inputs: Sent,
+    engine: Engine | Coupled, setting: Setting, batch: Batch, inputs: Sent,
     hand_on: Callable[[Frames], bool], look: Callable[[], None],
 ) -> None:
     """Run one batch; `look` is called between blocks, and interrupts."""

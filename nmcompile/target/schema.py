@@ -227,6 +227,7 @@ class TimerLoop(Strict):
     lookup       of finding the row of a spike, and of each halving of the table of sources
     transfer     of beginning the transfer of a row
     row          of a row besides its synapses
+    skipped      of a synapse of a late row that is left out
     fetch        that the transfer of a row takes beside the processor
     buffer       packets that wait for their rows, beyond which more are lost
     ticks        ticks that wait for their updates, beyond which more are skipped
@@ -240,6 +241,7 @@ class TimerLoop(Strict):
     lookup: Constant[tuple[Cost, Cost]]
     transfer: Constant[Cost]
     row: Constant[Cost]
+    skipped: Constant[Cost]
     fetch: Constant[Cost]
     buffer: Constant[Count]
     ticks: Constant[Count]

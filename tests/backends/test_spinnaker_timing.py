@@ -5,20 +5,18 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers.frames import frames_of
 from helpers.networks import conv, dense, scalar
 from helpers.plain_spinnaker_time import Plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nmcompile_backends.spinnaker.ring import slots_of
 
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
-from nmcompile.ir.neurons import LIF
+from nmcompile.ir.neurons import LIF, CubaLIF, ResetAt
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
 from nmcompile.report.figures import run_figures
-from nmcompile.simulator import simulate
+from nmcompile.simulator import Exit, Modes, Perturbation, each_step, simulate
 from nmcompile.simulator.packets import fast_timing
 from nmcompile.target import load_target
 
@@ -32,17 +30,23 @@ def changed(table, **values):
 
 
 @cache
-def compiled():
-    """A convolution, a recurrent and a dense layer on small cores of several chips."""
+def compiled(currents=False):
+    """A convolution, a recurrent and a dense layer on small cores of several chips.
+
+    With `currents` behind synaptic currents that decay, biases, and inputs that are lost at spikes.
+    """
     rng, found = np.random.default_rng(0), load_target("spinnaker1")
     target = found.model_copy(update={"core": changed(found.core, neurons=3),
                                       "board": changed(found.board, cores_per_tile=4)})
     image = conv(rng, (1, 6, 6), 3, stride=(2, 2), padding=(1, 1), gain=2.0)
-    lif = LIF(decay=scalar(0.9), threshold=scalar(1))
+    lif = CubaLIF(decay=scalar(0.9), threshold=scalar(1), current_decay=scalar(0.6),
+                  reset_at=ResetAt.INPUT) if currents else LIF(
+                      decay=scalar(0.9), threshold=scalar(1))
+    bias = np.full((12,), 0.1 if currents else 0.0, np.float32)
     network = verify(Network(
         inputs=(Input(name="image", shape=(1, 6, 6)),),
         populations=(Population(name="conv", shape=image.out_shape, neuron=lif),
-                     Population(name="out", shape=(12,), neuron=lif)),
+                     Population(name="out", shape=(12,), neuron=lif, bias=bias)),
         projections=(Projection(source="image", target="conv", map=image),
                      Projection(source="conv", target="out", map=dense(rng, 27, 12, 3.0)),
                      Projection(source="out", target="out", map=dense(rng, 12, 12), delay=2)),
@@ -64,7 +68,7 @@ def slower(program, seed):
                    ticks=int(rng.integers(1, 4)), colours=int(rng.choice([1, 2, 16])),
                    lookup=tuple(rng.integers(1, 2000, 2) * 1e-9),
                    **{name: int(rng.integers(1, 3000)) * 1e-9 for name in (
-                       "timer", "receive", "start", "transfer", "row", "fetch", "link")})
+                       "timer", "receive", "start", "transfer", "row", "skipped", "fetch", "link")})
     times = changed(target.time_s, tick=int(rng.choice([20_000, 60_000, 400_000])) * 1e-9,
                     **{name: int(rng.integers(1, 3000)) * 1e-9 for name in (
                         "neuron_update", "spike_out", "synaptic_event", "hop_chip")})
@@ -72,26 +76,60 @@ def slower(program, seed):
         update={"timer_loop": loop, "time_s": times}))
 
 
-def found_in(program, spikes, blocks=()):
-    """The costs of (steps, samples, senders) spikes, handed on in blocks."""
+class Told:
+    """Takes all that is told of a run, as its log and as what is handed on."""
+
+    def __init__(self, timing):
+        self._timing, self.states, self.sent, self.costs = timing, {}, [], []
+
+    def watches(self, population):
+        return True
+
+    def add(self, population, step, sample, spikes, state):
+        self.states[population, step] = {name: values.copy() for name, values in state.items()}
+
+    def hand_on(self, frames):
+        for frame in range(len(frames)):
+            self.sent.append(frames.sender[frames.start[frame] : frames.start[frame + 1]].tolist())
+        self.costs.append(self._timing.add(frames))
+        return True
+
+
+def told_of(program, inputs, *, block=64):
+    """A run of {name: (samples, steps, *shape)} inputs, without steps behind these."""
+    samples, steps = inputs["image"].shape[:2]
     timing = BACKEND.timing(program)
-    timing.begin(spikes.shape[1])
-    return [timing.add(frames_of(part)) for part in np.split(spikes, blocks) if len(part)]
+    timing.begin(samples)
+    told = Told(timing)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("nmcompile_backends.spinnaker.timing.BLOCK", block)
+        timing.run(inputs, steps, told, told.hand_on)
+    return told
+
+
+def image(rng, samples, steps, rate):
+    return {"image": (rng.random((samples, steps, 1, 6, 6)) < rate).astype(np.int32)}
+
+
+def in_all(costs):
+    return {name: sum(part.late[name] for part in costs) for name in costs[0].late}
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10**6), rate=st.sampled_from([0.03, 0.2, 0.7]))
-def test_cores_do_what_the_plain_model_does(seed, rate):
-    rng, made = np.random.default_rng(seed), slower(compiled(), seed)
-    spikes = (rng.random((6, 2, 75)) < rate).astype(int)
-    parts = found_in(made, spikes, tuple(sorted(rng.integers(0, 7, 2).tolist())))
-    overran = np.concatenate([part.overran for part in parts]).reshape(6, 2)
+@given(seed=st.integers(0, 10**6), rate=st.sampled_from([0.1, 0.4, 0.9]),
+       block=st.sampled_from([1, 3, 64]), currents=st.booleans())
+def test_cores_do_what_the_plain_model_does(seed, rate, block, currents):
+    rng, made, steps = np.random.default_rng(seed), slower(compiled(currents), seed), 8
+    inputs = image(rng, 2, steps, rate)
+    told = told_of(made, inputs, block=block)
+    overran = np.concatenate([part.overran for part in told.costs]).reshape(steps, 2)
     models = [Plain(made) for _ in range(2)]
     for sample, plain in enumerate(models):
-        steps = [np.flatnonzero(step[sample]).tolist() for step in spikes]
-        assert plain.run(steps) == overran[:, sample].tolist()
-    late = {name: sum(part.late[name] for part in parts) for name in parts[0].late}
-    cores = list(zip(*[plain.cores for plain in models], strict=True))
+        lines = [np.flatnonzero(step).tolist() for step in inputs["image"][sample]]
+        assert plain.run(lines) == overran[:, sample].tolist()
+        assert [sorted(step) for step in plain.spikes] == told.sent[sample::2]
+        require_states(plain, told, sample)
+    late, cores = in_all(told.costs), list(zip(*[plain.cores for plain in models], strict=True))
     for name, wanted in {
         "late_updates": [sum(core.late_updates for core in both) for both in cores],
         "waiting_packets": [sum(core.waited for core in both) for both in cores],
@@ -101,28 +139,61 @@ def test_cores_do_what_the_plain_model_does(seed, rate):
         "skipped_ticks": [sum(core.missed for core in both) for both in cores],
     }.items():
         assert late[name].tolist() == wanted, name
+    added = [sum(core.added for core in both) for both in cores]
+    assert sum(part.events for part in told.costs).tolist() == added
     worked = [sum(core.worked for core in both) / 1e12 for both in cores]
-    np.testing.assert_allclose(sum(part.busy_s for part in parts), worked, rtol=1e-9)
+    np.testing.assert_allclose(sum(part.busy_s for part in told.costs), worked, rtol=1e-9)
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_counts_are_those_of_the_tables_and_a_step_takes_a_tick(program, late):
-    rng = np.random.default_rng(1)
-    if late:
-        program = slower(program, 4)
-    inputs = {"image": (rng.random((3, 9, 1, 6, 6)) < 0.4).astype(np.int32)}
-    found = simulate(program, inputs, timing=BACKEND.timing(program))
-    assert found.overran.any() == late
-    wanted = simulate(program, inputs, timing=fast_timing(program)).counts
+def require_states(plain, told, sample):
+    """The states behind all updates that were made are those of the plain model."""
+    first = 36
+    for population in plain.program.network.populations:
+        for step, states in enumerate(plain.states):
+            for neuron in range(population.size):
+                if first + neuron in states:
+                    found = told.states[population.name, step]
+                    assert {k: int(v[sample, neuron]) for k, v in found.items()} == {
+                        k: int(v[0]) for k, v in states[first + neuron].items()}
+        first += population.size
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), rate=st.sampled_from([0.1, 0.4, 0.9]),
+       perturb=st.sampled_from([None, Perturbation(drop=0.2, add=0.1, stuck_cores=2, seed=3)]),
+       currents=st.booleans())
+def test_where_nothing_is_late_all_is_as_the_engine_has_it(seed, rate, perturb, currents):
+    program, rng = compiled(currents), np.random.default_rng(seed)
+    inputs, modes = image(rng, 3, 9, rate), Modes(perturb=perturb)
+    found = simulate(program, inputs, timing=BACKEND.timing(program), record=("*",), modes=modes)
+    wanted = simulate(program, inputs, timing=fast_timing(program), record=("*",), modes=modes)
+    assert not found.overran.any()
+    assert not any(counts.any() for counts in found.late.values())
+    require_same(found, wanted)
+
+
+def require_same(found, wanted):
+    np.testing.assert_array_equal(found.scores["out"], wanted.scores["out"])
+    for population, variables in wanted.records.items():
+        for name, values in variables.items():
+            np.testing.assert_array_equal(found.records[population][name], values)
     for name in ("spikes", "packets_out", "hops", "events", "packets_in"):
-        np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted, name))
+        np.testing.assert_array_equal(getattr(found.counts, name), getattr(wanted.counts, name))
+
+
+def test_a_step_takes_a_tick_and_packets_are_those_of_the_spikes(program):
+    made = slower(program, 0)
+    found = simulate(made, image(np.random.default_rng(1), 3, 9, 0.4), record=("*:spikes",),
+                     timing=BACKEND.timing(made))
+    assert found.overran.any()
+    assert np.all(found.step_s == made.target.time_s.tick.value)
+    spikes = sum(int(kept["spikes"].sum()) for kept in found.records.values())
+    assert found.counts.spikes[:-1].sum() >= spikes  # those ahead of the records' first step too
     assert found.counts.hops.sum() > 0
-    assert np.all(found.step_s == program.target.time_s.tick.value)
 
 
 def test_cores_with_time_to_spare_are_never_late(program):
-    spikes = (np.random.default_rng(2).random((8, 1, 75)) < 0.3).astype(int)
-    (found,) = found_in(program, spikes)
+    (found,) = told_of(program, image(np.random.default_rng(2), 1, 8, 0.3)).costs
     assert not found.overran.any()
     assert not any(counts.any() for counts in found.late.values())
     assert found.busy_s.max() < 8 * 1e-3
@@ -132,70 +203,33 @@ def test_a_tick_too_short_for_the_updates_alone_makes_every_step_late(program):
     times, timer = program.target.time_s, program.target.timer_loop.timer.value
     short = replace(program, target=program.target.model_copy(update={
         "time_s": changed(times, tick=timer + 2.5 * times.neuron_update.value)}))
-    (found,) = found_in(short, np.zeros((5, 1, 75), int))
+    costs = told_of(short, image(np.random.default_rng(0), 1, 5, 0)).costs
+    overran, late = np.concatenate([part.overran for part in costs]), in_all(costs)
     three = program.mapping.slices.sizes() == 3
-    assert np.all(found.overran >= np.count_nonzero(three))
-    assert np.all(found.late["late_updates"][three] == 5)
+    assert np.all(overran >= np.count_nonzero(three))
+    assert np.all(late["late_updates"][three] == 5)
 
 
 def test_a_tick_takes_no_more_packets_than_the_way_in_can(program):
     loop, times = program.target.timer_loop, program.target.time_s
-    nothing = ("timer", "start", "transfer", "row", "fetch")
+    nothing = ("timer", "start", "transfer", "row", "skipped", "fetch")
     loop = changed(loop, lookup=(0.0, 0.0), link=1e-4, receive=1e-8, **dict.fromkeys(nothing, 0.0))
     times = changed(times, neuron_update=0.0, spike_out=0.0, synaptic_event=0.0, hop_chip=1e-9)
     made = replace(program, target=program.target.model_copy(
         update={"timer_loop": loop, "time_s": times}))
-    spikes = np.zeros((12, 1, 75), int)
-    spikes[:2, :, :36] = 1  # all lines in two ticks, each of which has room for 10
-    parts = found_in(made, spikes, tuple(range(1, 12)))
-    heard = np.array([np.rint(part.busy_s / 1e-8) for part in parts])
-    assert heard.sum() == sum(part.packets_in.sum() for part in parts) > 0
+    inputs = image(np.random.default_rng(0), 1, 12, 0)
+    inputs["image"][:, :2] = 1  # all lines in two ticks, each of which has room for 10
+    told = told_of(made, inputs, block=1)
+    heard = np.array([np.rint(part.busy_s / 1e-8) for part in told.costs])
     assert heard.max() <= 10
-    assert heard[7].sum() > 0
-    assert not heard[8:].any()
-
-
-def test_a_delay_as_long_as_the_ring_buffer_is_never_skipped(program):
-    slow = replace(program, target=program.target.model_copy(update={
-        "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))
-    spikes = np.zeros((12, 1, 75), int)
-    spikes[0, 0, 63:] = 1  # the recurrent layer, whose delay of 2 is all of its ring
-    (found,) = found_in(slow, spikes)
-    assert slots_of(program)[-1] == 2
-    assert found.late["late_rows"].sum() > 0
-    assert found.late["skipped_synapses"].sum() == 0
-
-
-def test_only_ticks_that_cores_still_update_are_kept(program):
-    times, timer = program.target.time_s, program.target.timer_loop.timer.value
-    short = replace(program, target=program.target.model_copy(update={
-        "time_s": changed(times, tick=timer + 2.5 * times.neuron_update.value)}))
-    timing, spikes = BACKEND.timing(short), np.zeros((1, 1, 75), int)
-    timing.begin(1)
-    spikes[0, 0, 36:] = 1
-    held = []
-    for _ in range(60):
-        timing.add(frames_of(spikes))
-        held.append(len(timing._samples[0].past[1]))
-    assert max(held) <= (short.target.timer_loop.ticks.value + 2) * 39
-    assert max(held) > 0
-
-
-def test_rows_of_a_late_spike_lose_the_synapses_whose_time_is_over(program):
-    slow = replace(program, target=program.target.model_copy(update={
-        "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))
-    spikes = np.zeros((12, 1, 75), int)
-    spikes[0, 0, 36:63] = 1  # all of the convolution, whose synapses have a delay of 1
-    (found,) = found_in(slow, spikes)
-    assert found.late["late_rows"].sum() > 0
-    assert 0 < found.late["skipped_synapses"].sum() < found.events.sum()
+    assert heard[:8].sum(axis=1).all()
 
 
 def test_what_is_late_is_in_the_report(program):
     slow = replace(program, target=program.target.model_copy(update={
         "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))
     inputs = {"image": np.ones((2, 9, 1, 6, 6), np.int32)}
-    run_ = simulate(slow, inputs, timing=BACKEND.timing(slow))
+    run_ = simulate(slow, inputs, timing=BACKEND.timing(slow), record=("*:spikes",))
     figures = run_figures({"layers": []}, slow, run_, None)
     assert 0 < figures["latency_s"]["overruns"] == np.count_nonzero(run_.overran) <= run_.frames
     assert figures["late"]["late_rows"] == run_.late["late_rows"].sum() > 0
@@ -205,18 +239,32 @@ def test_what_is_late_is_in_the_report(program):
     assert not any(figures["late"].values())
 
 
-def test_samples_that_go_on_are_timed_as_if_by_themselves(program):
-    made, rows = slower(program, 8), np.array([1, 2])
-    spikes = (np.random.default_rng(3).random((6, 3, 75)) < 0.2).astype(int)
+@pytest.mark.parametrize("seed", [0, 4, 8])
+def test_samples_that_stop_change_nothing_of_the_others(seed):
+    made = slower(compiled(), seed)
+    inputs = image(np.random.default_rng(seed), 4, 12, 0.6)
     timing = BACKEND.timing(made)
-    timing.begin(3)
-    timing.add(frames_of(spikes[:2]))
-    timing.keep(rows)
-    rest = timing.add(frames_of(spikes[2:, rows]))
-    _, alone = found_in(made, spikes[:, rows], (2,))
-    assert rest.overran.tolist() == alone.overran.tolist()
-    for name, counts in rest.late.items():
-        np.testing.assert_array_equal(counts, alone.late[name])
+    whole = simulate(made, inputs, timing=timing, record=("*",))
+    stops = simulate(made, inputs, timing=timing, record=("*",),
+                     modes=Modes(exit_at=Exit(confidence=0.3)))
+    assert len(set(stops.ran.tolist())) > 1
+    for sample, steps in enumerate(stops.exits.steps.tolist()):
+        for population, variables in whole.records.items():
+            for name, values in variables.items():
+                np.testing.assert_array_equal(
+                    stops.records[population][name][sample, :steps], values[sample, :steps])
+        ran = stops.ran[sample]
+        np.testing.assert_array_equal(stops.overran[sample, :ran], whole.overran[sample, :ran])
+
+
+def test_steps_by_themselves_take_what_they_take_together(program):
+    made, steps = slower(program, 4), []
+    inputs = image(np.random.default_rng(5), 1, 12, 0.5)
+    whole = simulate(made, inputs, timing=BACKEND.timing(made))
+    each_step(made, inputs, lambda cost: steps.append(cost) or True, timing=BACKEND.timing(made))
+    assert len(steps) == whole.frames
+    for name, counts in whole.late.items():
+        np.testing.assert_array_equal(sum(step.late[name] for step in steps), counts)
 
 
 def test_a_target_without_the_table_has_no_time_of_its_own(program):

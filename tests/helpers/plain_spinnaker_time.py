@@ -3,45 +3,99 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
+from nmcompile_backends.spinnaker.arithmetic import ACCUMS, FRACTIONS, SpinnakerNeuron
 from nmcompile_backends.spinnaker.ring import slots_of
 
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import run_of_lines
 from nmcompile.mapping.multicast.machine import machine_of
+from nmcompile.passes.legalize.conv_algebra import integer_matrix
 from nmcompile.target import Target
 
 LINKS = 6
 
 
+class Neuron:
+    """One neuron: its own registers and its readable step."""
+
+    def __init__(self, neuron: SpinnakerNeuron, shape: tuple[int, ...], number: int) -> None:
+        own = {name: np.broadcast_to(getattr(neuron, name), shape).reshape(-1)[number]
+               for name in (*ACCUMS, *FRACTIONS)}
+        self.neuron = replace(neuron, **own)
+        self.state = {k: np.array([own[f"{k}_init"]], np.int32) for k in ("exc", "inh", "v")}
+        self.state["hold"] = np.array([neuron.early], np.int32)
+
+    def take(self, sums: list[int]) -> None:
+        """Add what a timer took from the ring buffers."""
+        for name, total in zip(("exc", "inh"), sums, strict=True):
+            gain = getattr(self.neuron, f"{name}_gain")
+            shift = getattr(self.neuron, f"shift_{name}")
+            self.state[name] = self.neuron._arrived(
+                self.state[name], np.array([total]), gain, shift).astype(np.int32)
+
+    def update(self) -> bool:
+        self.state, fired = self.neuron.step(self.state, np.zeros((1, 2), np.int64))
+        return bool(fired[0])
+
+
 class Core:
     """One processor; times in picoseconds."""
 
-    def __init__(self, cost: dict[str, int], n: int) -> None:
-        self.cost, self.n = cost, n
+    def __init__(self, cost: dict[str, int], neurons: list[Neuron], slots: int, start: int) -> None:
+        self.cost, self.neurons, self.start_tick = cost, neurons, start
+        self.ring = [[[0, 0] for _ in neurons] for _ in range(slots)]
         self.now = self.packets = self.worked = self.late_rows = self.skipped = self.lost = 0
-        self.late_updates = self.waited = 0
+        self.late_updates = self.waited = self.added = self.colour = 0
         self.missed, self.clock, self.timer = 0, -1, False
         self.interrupt: tuple | None = None  # what, picoseconds left
         self.user = self.busy = False
-        self.queue: deque = deque()  # rows of a spike, its tick, what it takes to find it
-        self.more: list = []  # further rows of the spike at hand, and its tick
+        self.queue: deque = deque()  # rows of a spike, its colour, what it takes to find it
+        self.more: list = []  # further rows of the spike at hand, and its colour
         self.coming: tuple | None = None
         self.arrives: int | None = None
         self.loaded: tuple | None = None
         self.ticks: deque = deque()
-        self.updates: list | None = None  # [picoseconds left, sender or None] of one tick
         self.tick = -1
+        self.place = self.phase = 0  # the neuron that is updated or sends, picoseconds left of it
+        self.sending = False
 
-    def start(self, tick: int, spikes: list[tuple[int, int]]) -> None:
-        """Begin the updates of a tick with the (place, sender) that fire in it."""
-        self.tick, self.updates, before = tick, [], 0
-        for place, sender in spikes:
-            self.updates.append([(place + 1 - before) * self.cost["update"] + self.cost["spike"],
-                                 sender])
-            before = place + 1
-        self.updates.append([(self.n - before) * self.cost["update"], None])
+    @property
+    def updates(self) -> bool:
+        return self.tick >= 0
+
+    def start(self, tick: int) -> None:
+        """Begin the updates of a tick."""
+        self.tick, self.place, self.phase, self.sending = tick, 0, self.cost["update"], False
+        self.become: dict[int, dict] = {}
+
+    def timer_ended(self) -> None:
+        """Take the sums of the tick, and have its updates wait."""
+        slot = self.ring[self.clock % len(self.ring)]
+        for neuron, sums in zip(self.neurons, slot, strict=True):
+            if self.clock >= self.start_tick:
+                neuron.take(sums)
+            sums[:] = [0, 0]
+        if len(self.ticks) == self.cost["ticks"]:
+            self.missed += 1
+        else:
+            self.ticks.append(self.clock)
+
+    def add_row(self) -> int:
+        """Add a row to the ring buffers, as far as its time is to come; what that takes."""
+        (synapses, delay, weights), colour = self.loaded
+        late = (self.clock - colour) % self.cost["colours"]
+        self.late_rows += late > 0
+        if 0 < delay <= late:
+            self.skipped += synapses
+            return self.cost["row"] + synapses * self.cost["skipped"]
+        self.added += synapses
+        slot = self.ring[(self.clock - late + delay) % len(self.ring)]
+        for kind, place, weight in weights:
+            slot[place][kind] = min(slot[place][kind] + weight, 0xFFFF)
+        return self.cost["row"] + synapses * self.cost["synapse"]
 
     def left(self) -> int | None:
         """Picoseconds to the next moment that something ends in; None if nothing goes on."""
@@ -50,8 +104,8 @@ class Core:
         if self.interrupt:
             return self.interrupt[1]
         if self.updates:
-            own = self.updates[0][0]
-            return own if self.arrives is None else min(own, self.arrives - self.now)
+            return self.phase if self.arrives is None else min(
+                self.phase, self.arrives - self.now)
         return None if self.arrives is None else self.arrives - self.now
 
     def pass_time(self, spent: int) -> None:
@@ -61,7 +115,7 @@ class Core:
         elif self.interrupt:
             self.interrupt = (self.interrupt[0], self.interrupt[1] - spent)
         elif self.updates:
-            self.updates[0][0] -= spent
+            self.phase -= spent
         else:
             return
         self.worked += spent
@@ -72,9 +126,9 @@ class Core:
         if self.more:
             taken += self.cost["lookup"]
         while not self.more and self.queue:
-            rows, tick, lookup = self.queue.popleft()
+            rows, colour, lookup = self.queue.popleft()
             taken += lookup
-            self.more = [(row, tick) for row in rows]
+            self.more = [(row, colour) for row in rows]
         if self.more:
             self.coming = self.more.pop(0)
             taken += self.cost["transfer"]
@@ -87,10 +141,7 @@ class Core:
         what, _ = self.interrupt
         self.interrupt = None
         if what == "timer":
-            if len(self.ticks) == self.cost["ticks"]:
-                self.missed += 1
-            else:
-                self.ticks.append(self.clock)
+            self.timer_ended()
         elif what in ("start", "done"):
             if self.coming:
                 self.arrives = self.now + self.cost["fetch"]
@@ -100,11 +151,7 @@ class Core:
             else:
                 self.busy = False
             if what == "done":
-                (synapses, delay), tick = self.loaded
-                late = self.clock - tick
-                self.late_rows += late > 0
-                self.skipped += synapses * (0 < delay <= late % self.cost["colours"])
-                self.interrupt = ("row", self.cost["row"] + synapses * self.cost["synapse"])
+                self.interrupt = ("row", self.add_row())
         return True
 
     def begin(self) -> bool:
@@ -112,7 +159,7 @@ class Core:
         if self.packets or self.interrupt:
             return False
         if self.timer:
-            self.timer, self.clock = False, self.now // self.cost["tick"]
+            self.timer, self.clock = False, self.clock + 1
             self.interrupt = ("timer", self.cost["timer"])
         elif self.arrives is not None and self.arrives <= self.now:
             self.arrives, self.loaded = None, self.coming
@@ -124,12 +171,12 @@ class Core:
             return False
         return True
 
-    def receive(self, rows: list, tick: int, lookup: int) -> None:
+    def receive(self, rows: list, colour: int, lookup: int) -> None:
         self.packets += self.cost["receive"]
         if len(self.queue) == self.cost["buffer"]:
             self.lost += 1
             return
-        self.queue.append((rows, tick, lookup))
+        self.queue.append((rows, colour, lookup))
         if not self.busy:
             self.busy = self.user = True
 
@@ -146,21 +193,31 @@ class Plain:
         self.ways = [self._ways(block) for block in range(len(self.keys))]
         self.tables = [sorted(self.keys[block] for block, (_, _, heard) in enumerate(self.ways)
                               if core in {c for c, _ in heard}) for core in range(len(slices))]
-        self.cores = [Core(self.cost, int(size)) for size in slices.sizes()]
+        self.cores = [self._core(place) for place in range(len(slices))]
         self.free: dict[tuple[int, int], int] = {}
         self.entry = 0  # when the next input may enter
-        # Time, core, sender, tick; an input has no core; a packet between routers has its block
+        # Time, core, sender, colour; an input has no core; a packet between routers has its block
         # behind those, and its link
         self.on_way: list[tuple] = []
 
+    def _core(self, place: int) -> Core:
+        population = self.program.network.populations[self.program.mapping.slices.population[place]]
+        neurons = [Neuron(population.neuron, population.shape, number)
+                   for number in self.program.mapping.slices.members(population.shape, place)]
+        return Core(self.cost, neurons, int(slots_of(self.program)[place]), population.start)
+
     def run(self, steps: list[list[int]]) -> list[int]:
-        """Cores that overran in each step, for the senders that spike in each."""
+        """Cores that overran in each step, for the lines that spike in each.
+
+        `spikes` then has the senders that spiked in each step's updates, `states` what neurons had
+        become behind them.
+        """
         overran = []
-        fired = [[sorted((self.place[s], s) for s in step if self.block[s] == core)
-                  for core in range(len(self.cores))] for step in steps]
+        self.spikes = [list(step) for step in steps]
+        self.states: list[dict[int, dict]] = [{} for _ in steps]
         for tick, step in enumerate(steps):
             now, until = tick * self.cost["tick"], (tick + 1) * self.cost["tick"]
-            lines = [s for s in sorted(step) if self.block[s] >= len(self.cores)]
+            lines = sorted(step)
             self.entry = max(self.entry, now)
             self.on_way += [(self.entry + i * self.cost["link"], len(self.cores), s, tick)
                             for i, s in enumerate(lines)]
@@ -170,15 +227,15 @@ class Plain:
             while now < until:
                 self._deliver(now)
                 for number, core in enumerate(self.cores):
-                    self._settle(core, number, fired)
+                    self._settle(core, number)
                     while core.begin():
-                        self._settle(core, number, fired)
+                        self._settle(core, number)
                 ends = [core.now + left for core in self.cores
                         if (left := core.left()) is not None]
                 now = min([*ends, *[event[0] for event in self.on_way], until])
                 for number, core in enumerate(self.cores):
                     core.pass_time(now - core.now)
-                    self._settle(core, number, fired)
+                    self._settle(core, number)
             for core in self.cores:
                 core.late_updates += bool(core.updates or core.ticks)
                 core.waited += len(core.queue)
@@ -189,50 +246,64 @@ class Plain:
     def _deliver(self, now: int) -> None:
         for event in sorted(e for e in self.on_way if e[0] == now):
             self.on_way.remove(event)
-            _, core, sender, tick = event[:4]
+            _, core, sender, colour = event[:4]
             if core == len(self.cores):
-                self._send(sender, tick, now)
+                self._send(sender, colour, now)
             elif core > len(self.cores):
-                self._cross(event[4], sender, tick, now)
+                self._cross(event[4], sender, colour, now)
             else:
                 lookup = self.cost["lookup"] + self.cost["halving"] * self._halvings(core, sender)
-                self.cores[core].receive(self.rows[sender].get(core, []), tick, lookup)
+                self.cores[core].receive(self.rows[sender].get(core, []), colour, lookup)
 
-    def _settle(self, core: Core, number: int, fired: list) -> None:
+    def _settle(self, core: Core, number: int) -> None:
         """Let all that takes no more time happen, but begin no interrupt."""
         while True:
             if core.ended():
                 continue
-            if core.updates and core.updates[0][0] == 0 and not core.packets and (
-                    not core.interrupt):
-                _, sender = core.updates.pop(0)
-                if sender is not None:
-                    self._send(sender, core.tick, core.now)
+            if core.updates and core.phase == 0 and not core.packets and not core.interrupt:
+                self._updated(core, self.senders[number])
             elif core.ticks and not core.updates:
-                tick = core.ticks.popleft()
-                core.start(tick, fired[tick][number])
+                core.start(core.ticks.popleft())
             else:
                 return
 
-    def _send(self, sender: int, tick: int, at: int) -> None:
+    def _updated(self, core: Core, senders: list[int]) -> None:
+        """A neuron's update, or what it takes to send its spike, is over."""
+        sender = senders[core.place]
+        if core.sending:
+            self.spikes[core.tick].append(sender)
+            self._send(sender, core.colour, core.now)
+        else:
+            fires = core.neurons[core.place].update()
+            core.become[sender] = dict(core.neurons[core.place].state)
+            if fires:
+                core.sending, core.phase = True, self.cost["spike"]
+                return
+        core.sending, core.phase = False, self.cost["update"]
+        core.place += 1
+        if core.place == len(core.neurons):
+            self.states[core.tick] |= core.become
+            core.colour, core.tick = core.colour + 1, -1
+
+    def _send(self, sender: int, colour: int, at: int) -> None:
         home, _, heard = self.ways[self.block[sender]]
         if heard:
-            self._pass(home, sender, tick, at)
+            self._pass(home, sender, colour, at)
 
-    def _cross(self, way: tuple[int, int, int], sender: int, tick: int, at: int) -> None:
+    def _cross(self, way: tuple[int, int, int], sender: int, colour: int, at: int) -> None:
         """Take a link, once the packets that came to it before are on their way."""
         chip, link, to = way
         leaves = max(at, self.free.get((chip, link), 0))
         self.free[chip, link] = leaves + self.cost["link"]
-        self._pass(to, sender, tick, leaves)
+        self._pass(to, sender, colour, leaves)
 
-    def _pass(self, chip: int, sender: int, tick: int, at: int) -> None:
+    def _pass(self, chip: int, sender: int, colour: int, at: int) -> None:
         """Pass a router: copies to its cores, and to its links."""
         _, links, heard = self.ways[self.block[sender]]
         there = at + self.cost["hop"]
-        self.on_way += [(there, core, sender, tick) for core, on in heard if on == chip]
+        self.on_way += [(there, core, sender, colour) for core, on in heard if on == chip]
         behind = len(self.cores) + 1 + self.block[sender]
-        self.on_way += [(there, behind, sender, tick, way) for way in links if way[0] == chip]
+        self.on_way += [(there, behind, sender, colour, way) for way in links if way[0] == chip]
 
     def _number_senders(self) -> None:
         """Block, place on its core, and rows (core -> [(synapses, delay)]) of each sender."""
@@ -251,14 +322,24 @@ class Plain:
             for box in np.flatnonzero(slices.population == number).tolist():
                 for place, neuron in enumerate(slices.members(population.shape, box).tolist()):
                     self.block[begin + neuron], self.place[begin + neuron] = box, place
+        self.senders = [[] for _ in range(len(slices))]
+        for number, (block, place) in enumerate(zip(self.block, self.place, strict=True)):
+            if block < len(slices):
+                self.senders[block].append((place, number))
+        self.senders = [[number for _, number in sorted(own)] for own in self.senders]
         self.rows: list[dict[int, list]] = [{} for _ in self.block]
         room = slots_of(self.program).tolist()  # a delay as long as the ring stands as 0
         for projection, axons in zip(network.projections, self.program.mapping.axons, strict=True):
+            matrix = integer_matrix(projection.map).toarray()
+            of = [p.name for p in network.populations].index(projection.target)
+            shape = network.populations[of].shape
             for line in range(len(axons.start) - 1):
                 for axon in range(axons.start[line], axons.start[line + 1]):
-                    self.rows[first[projection.source] + line].setdefault(
-                        int(axons.slice[axon]), []).append(
-                        (int(axons.synapses[axon]), projection.delay % room[axons.slice[axon]]))
+                    core = int(axons.slice[axon])
+                    weights = matrix[line, slices.members(shape, core)].tolist()
+                    self.rows[first[projection.source] + line].setdefault(core, []).append(
+                        (int(axons.synapses[axon]), projection.delay % room[core],
+                         [(int(w < 0), place, abs(w)) for place, w in enumerate(weights) if w]))
 
     def _ways(self, block: int) -> tuple[int, list, list]:
         """The chip of a block, [(chip, link, chip behind)] nearest first, [(core, its chip)]."""
@@ -304,6 +385,6 @@ def costs(target: Target) -> dict[str, int]:
         "synapse": time.synaptic_event.value, "lookup": loop.lookup.value[0],
         "halving": loop.lookup.value[1], "hop": time.hop_chip.value, "tick": time.tick.value,
         **{name: getattr(loop, name).value for name in (
-            "timer", "receive", "start", "transfer", "row", "fetch", "link")}}
+            "timer", "receive", "start", "transfer", "row", "skipped", "fetch", "link")}}
     return {name: round(value * 1e12) for name, value in seconds.items()} | {
         name: getattr(loop, name).value for name in ("buffer", "ticks", "colours")}
