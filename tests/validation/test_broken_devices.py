@@ -21,7 +21,7 @@ from nmcompile.validation.references import flat
 
 DECAYS = ("du", "dv", "dash_syn", "dash_mem", "decay")
 THRESHOLDS = ("threshold", "inclusive")
-CASES = 112
+CASES = 104
 FAULTS = ("weight", "unsent spike", "lost spike", "decay", "threshold", "delay", "swapped neurons")
 
 
