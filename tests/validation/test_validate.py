@@ -1,5 +1,6 @@
 """`nmc validate`: what it tells, what it refuses, what it keeps when a device is lost."""
 
+import hashlib
 import json
 import shutil
 
@@ -113,6 +114,22 @@ def test_a_build_without_its_float_network_says_so(build, data):
     del text["sha256"]["float.h5"]
     manifest.write_text(json.dumps(text))
     with pytest.raises(NmcError, match="holds no network in real numbers"):
+        nmc.validate(nmc.read_build(build.folder), data, "sim", asked=asked(against="float"))
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda raw: raw[:-7], "is not the file that manifest.json tells of"),
+    (lambda raw: raw[: len(raw) // 2], "is not a program of this version"),
+    (lambda raw: b"\0" * 64, "is not a program of this version"),
+])
+def test_a_damaged_float_network_is_told_of(build, data, damage, said):
+    path, manifest = build.folder / "float.h5", build.folder / "manifest.json"
+    path.write_bytes(damage(path.read_bytes()))
+    if "manifest" not in said:
+        text = json.loads(manifest.read_text())
+        text["sha256"]["float.h5"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        manifest.write_text(json.dumps(text))
+    with pytest.raises(NmcError, match=said):
         nmc.validate(nmc.read_build(build.folder), data, "sim", asked=asked(against="float"))
 
 
