@@ -261,14 +261,18 @@ def test_exit_code_1_says_that_a_limit_is_exceeded(
     (("--device", "sim", "-o", "run.h5"), "expected .npz"),
     (("--device", "file"), "names no file"),
     (("--device", "file:nowhere.npz"), "No such file"),
+    (("--device", "file:{digits}"), "tells of no population of this network"),
+    (("--device", "file:{short}"), "holds 1 samples of 20 steps"),
     (("--device", "lava", "--device-option", "x=1"), "'x' is not known"),
     (("--device", "lava:/bin/false"), "has no lava-nc"),
     (("--device", "xylosim:/nowhere/python"), "is no program"),
 ])
 def test_what_cannot_be_done_is_said_in_one_line_before_anything_is_written(
-    digits, build, capsys, monkeypatch, arguments, said
+    digits, build, tmp_path, capsys, monkeypatch, arguments, said
 ):
+    np.savez(tmp_path / "short.npz", **{"lif3/spikes": np.zeros((1, 20, 10), int)})
     before = sorted(p.name for p in build.folder.iterdir())
+    arguments = [x.format(digits=digits[1], short=tmp_path / "short.npz") for x in arguments]
     result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--input", digits[1],
                      "--samples", 2, *arguments)
     assert result.code == 2
