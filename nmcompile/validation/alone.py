@@ -41,8 +41,11 @@ class Changes:
     def __getitem__(self, chosen: Array | slice) -> Changes:
         return Changes(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
-    def of(self, link: int, arrived: Array, sample: int, step: int) -> Array:
-        """(k,) what the changes of a link bring in a step of a sample, before its exponent."""
+    def of(self, link: int, arrived: Array, sample: Array | int, step: int) -> Array:
+        """(k,) what the changes of a link bring in a step of a sample, before its exponent.
+
+        sample  of all runs, or (k,) one of each
+        """
         applies = (self.link == link) & ((self.sample == ALWAYS) | (
             (self.sample == sample) & (self.step == step)))
         source = np.where(applies, self.source, 0)
@@ -98,9 +101,12 @@ class Alone:
         return self.population.neuron.initial_state((runs, 1))
 
     def advance(
-        self, state: State, changes: Changes, sample: int, step: int
+        self, state: State, changes: Changes, sample: Array | int, step: int
     ) -> tuple[State, Array]:
-        """State and spikes (k,) of one step of a sample, of all changes at once."""
+        """State and spikes (k,) of one step of a sample, of all changes at once.
+
+        sample  of all runs, or (k,) one of each
+        """
         shape = self.population.current_shape
         current = np.zeros((len(changes), self.population.currents), np.int64)
         if self._accumulator is None:
@@ -116,7 +122,7 @@ class Alone:
         state, spikes = self.population.neuron.step(state, arriving)
         return state, spikes.reshape(-1)
 
-    def _added(self, state: State, changes: Changes, sample: int, step: int) -> State:
+    def _added(self, state: State, changes: Changes, sample: Array | int, step: int) -> State:
         """`state` after what arrives one by one."""
         assert self._accumulator is not None
         names, low, high = (self._accumulator.states, self._accumulator.low,
@@ -125,10 +131,11 @@ class Alone:
         for i, rows in enumerate(self._rows):
             more = shifted(changes.of(i, self.arrived[i], sample, step),
                            self.links[i].projection)
-            for source in np.flatnonzero(self.arrived[i][sample, step]):
+            now = self.arrived[i][sample, step]
+            for source in np.flatnonzero(now.reshape(-1, now.shape[-1]).any(axis=0)):
                 here = np.where((changes.link == i) & (changes.source == source), more, 0)
                 for place, (to, _) in enumerate(self.columns[i]):
-                    total[:, to] += self.arrived[i][sample, step, source] * rows[source, place]
+                    total[:, to] += now[..., source] * rows[source, place]
                     total[:, to] += np.where(changes.current == place, here, 0)
                 np.clip(total, low, high, out=total)
         return {**state, **{name: total[:, i : i + 1].astype(state[name].dtype)
@@ -137,15 +144,15 @@ class Alone:
     def differing(self, changes: Changes, seen: dict[str, Array]) -> Array:
         """(k,) values of `seen`, variable -> (samples, steps), that each change does not give."""
         samples, steps = seen[SPIKES].shape if SPIKES in seen else next(iter(seen.values())).shape
-        found = np.zeros(len(changes), np.int64)
-        for first in range(0, len(changes), ROWS):
-            part = np.arange(first, min(first + ROWS, len(changes)))
-            some = changes[part]
-            for sample in range(samples):
-                state = self.begin(len(part))
-                for step in range(steps):
-                    state, spikes = self.advance(state, some, sample, step)
-                    found[part] += unequal(state, spikes, seen, sample, step)
+        found, at_once = np.zeros(len(changes), np.int64), max(1, ROWS // samples)
+        for first in range(0, len(changes), at_once):
+            part = np.arange(first, min(first + at_once, len(changes)))
+            some, sample = changes[np.repeat(part, samples)], np.tile(np.arange(samples), len(part))
+            state = self.begin(len(some))
+            for step in range(steps):
+                state, spikes = self.advance(state, some, sample, step)
+                left = unequal(state, spikes, seen, sample, step)
+                found[part] += left.reshape(len(part), samples).sum(axis=1)
         return found
 
     def fitting(
@@ -184,7 +191,7 @@ class Alone:
 
 
 def unequal(
-    state: State, spikes: Array, seen: dict[str, Array], sample: int, step: int
+    state: State, spikes: Array, seen: dict[str, Array], sample: Array | int, step: int
 ) -> Array:
     """(k,) how many of the variables seen each run does not have."""
     found = np.zeros(len(spikes), np.int64)

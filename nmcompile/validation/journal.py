@@ -32,9 +32,9 @@ class Journal:
 
     def begin(self, resume: bool) -> None:
         """Make the folder, or go on in it. Raises NmcError where it holds another run."""
-        if not self.folder.exists():
+        if not self.folder.exists() or self._is_empty():
             with writing(self.folder):
-                self.folder.mkdir()
+                self.folder.mkdir(exist_ok=True)
             write_json(self.folder / RUN, self.run)
             return
         if not (self.folder / RUN).is_file():
@@ -49,6 +49,15 @@ class Journal:
             raise NmcError(str(self.folder), "is of another run: it differs in "
                            f"{', '.join(other) or 'its fields'}",
                            "Give the same build, input and options, or remove the folder.")
+
+    def leave(self) -> None:
+        """Remove the folder where no batch is done."""
+        if self._is_empty():
+            self.remove()
+
+    def _is_empty(self) -> bool:
+        """Whether there is nothing but `run.json`."""
+        return self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= {RUN}
 
     def has(self, first: int) -> bool:
         """Whether the batch that begins with sample `first` is there."""

@@ -105,11 +105,11 @@ def unsent(case: Case) -> Iterator[Explanation]:
     given, due = case.seen[SPIKES], case.compiled[SPIKES]
     wrong = (given != due).sum(axis=(0, 1))
     inside = wrong == case.wrong  # states are those of a neuron that sent what was due
-    for rule, text, is_it in (
+    for rule, text, is_it, tried in (
         ("lost spike", "{} of neuron {} {} not sent, though the neuron did what follows a spike",
-         (due != 0) & (given == 0)),
+         (due != 0) & (given == 0), 1),
         ("extra spike", "{} of neuron {} {} sent without the neuron doing what follows a spike",
-         (due == 0) & (given != 0)),
+         (due == 0) & (given != 0), due.size),
     ):
         explained = inside & (wrong > 0) & (is_it.sum(axis=(0, 1)) == wrong)
         if not explained[case.neuron]:
@@ -121,7 +121,7 @@ def unsent(case: Case) -> Iterator[Explanation]:
         yield Explanation(
             rule=rule, text=text.format(which, who, "was" if count == 1 else "were"),
             place=case.here(neuron=neuron, sample=sample, step=step), changes=count,
-            differing=case.differing - count, tried=max(1, int(np.count_nonzero(due))))
+            differing=case.differing - count, tried=tried)
 
 
 def _variants(population: Population) -> Iterator[tuple[str, str, Any, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from nmcompile.ir.maps import Conv
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.capacity import slice_of_neurons
 from nmcompile.registry import backend
-from nmcompile.validation.alone import ALWAYS, Alone, Changes, joined
+from nmcompile.validation.alone import ALWAYS, ROWS, Alone, Changes, joined, unchanged
 from nmcompile.validation.evidence import Link, moved, silenced
 from nmcompile.validation.explanations import Case, Explanation
 from nmcompile.validation.replay import replay
@@ -41,9 +42,8 @@ def delays(case: Case) -> Iterator[Explanation]:
 
 def weights(case: Case) -> Iterator[Explanation]:
     """One weight is another one, wherever it is used."""
-    tried = joined([part for number in range(len(case.links))
-                    for part in _other_weights(case, number)])
-    best, left = _best(case, tried)
+    best, left, tried = _best(case, lambda: (
+        part for number in range(len(case.links)) for part in _other_weights(case, number)))
     if best is None:
         return
     if any(isinstance(link.projection.map, Conv) for link in case.links):
@@ -55,16 +55,14 @@ def weights(case: Case) -> Iterator[Explanation]:
         found.append((_left_by_weight(case, best[np.array([i])]) if shared
                       else case.with_own(left), i))
     everyone, i = min(found)
-    yield _weight(case, best[np.array([i])], everyone, (len(tried), alike))
+    yield _weight(case, best[np.array([i])], everyone, (tried, alike))
 
 
 def lost(case: Case) -> Iterator[Explanation]:
     """A spike on its way was lost, or came twice."""
     for times, rule, text in ((0, "lost spike", "did not arrive"),
                               (2, "double spike", "arrived twice")):
-        tried = joined([part for number in range(len(case.links))
-                        for part in _other_spikes(case, number, times)])
-        best, left = _best(case, tried)
+        best, left, tried = _best(case, partial(_all_spikes, case, times))
         if best is None:
             continue
         best = _agreed(case, best, _same_spike)
@@ -76,7 +74,7 @@ def lost(case: Case) -> Iterator[Explanation]:
         place = case.here(projection=link.projection.name, source=neuron, step=step,
                           sample=int(best.sample[i]), neuron=case.neuron)
         yield Explanation(
-            rule=rule, differing=everyone, tried=len(tried), alike=alike, place=place,
+            rule=rule, differing=everyone, tried=tried, alike=alike, place=place,
             text=f"the spike of {link.projection.source} neuron {neuron} that was due in step "
                  f"{step} of sample {int(best.sample[i])} {text} {where}")
 
@@ -134,33 +132,54 @@ def _held(case: Case, changes: Changes) -> Array:
         changes.link.tolist(), changes.number.tolist(), strict=True)], np.int64)
 
 
-def _best(case: Case, tried: Changes) -> tuple[Changes | None, int]:
-    """The changes that leave fewest of the neuron's values open, and how many that is.
+def _best(
+    case: Case, parts: Callable[[], Iterator[Changes]]
+) -> tuple[Changes | None, int, int]:
+    """The changes that leave fewest of the neuron's values open, how many that is, and all tried.
 
     Where states are seen, a change shows in the step in which it acts, and what is seen of that
     step chooses among the changes; else all that leads to the first difference does.
     """
-    if len(tried) == 0:
-        return None, 0
     sample, step, _ = case.place
-    fitting = tried[:0] if not case.states else case.alone.fitting_step(
-        tried[(tried.step == step) | (tried.step == ALWAYS)], case.own, (sample, step))
+    tried, fitting = 0, unchanged()[:0]
+    if case.states:
+        kept = []
+        for part in _gathered(parts()):
+            tried += len(part)
+            acts = part[(part.step == step) | (part.step == ALWAYS)]
+            kept.append(case.alone.fitting_step(acts, case.own, (sample, step)))
+        fitting = joined(kept)
     if len(fitting) == 0:
-        fitting = case.alone.fitting(tried, case.own, (sample, step))
+        tried, kept = 0, []
+        for part in _gathered(parts()):
+            tried += len(part)
+            kept.append(case.alone.fitting(part, case.own, (sample, step)))
+        fitting = joined(kept)
     if len(fitting) == 0:
-        return None, 0
+        return None, 0, tried
     fitting = fitting[np.argsort(np.abs(fitting.delta), kind="stable")]
     exact = fitting
     for i in range(len(case.evidence.sent[case.population.name])):
         exact = case.alone.fitting(exact, case.own, (i, case.steps - 1))
     if len(exact):
-        return exact, 0
+        return exact, 0, tried
     fitting = fitting[: MOST_FITTING]
     left = case.alone.differing(fitting, case.own)
     least = int(left.min())
     if least >= case.wrong[case.neuron]:
-        return None, 0
-    return fitting[left == least], least
+        return None, 0, tried
+    return fitting[left == least], least, tried
+
+
+def _gathered(parts: Iterator[Changes]) -> Iterator[Changes]:
+    """Changes in lots of about `ROWS`."""
+    waiting: list[Changes] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= ROWS:
+            yield joined(waiting)
+            waiting = []
+    yield joined(waiting)
 
 
 def _other_weights(case: Case, number: int) -> Iterator[Changes]:
@@ -206,6 +225,11 @@ def _heard(case: Case, link: Link) -> Array:
     if len(heard) == 0 and case.states:
         heard = np.flatnonzero((link.arrived[sample, : step + 1] != 0).any(axis=0))
     return heard
+
+
+def _all_spikes(case: Case, times: int) -> Iterator[Changes]:
+    for number in range(len(case.links)):
+        yield from _other_spikes(case, number, times)
 
 
 def _other_spikes(case: Case, number: int, times: int) -> Iterator[Changes]:

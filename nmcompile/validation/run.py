@@ -97,7 +97,11 @@ def validate(
         journal = Journal(folder=build.folder / f"validate-{name}", run=_identity(
             build, data, (name, place), asked, (session.shape, batch)))
         journal.begin(asked.resume)
-        found = _run(session, journal, wanted, against, asked, progress)
+        try:
+            found = _run(session, journal, wanted, against, asked, progress)
+        except BaseException:
+            journal.leave()
+            raise
     finally:
         made.close()
     figures = found.figures(build, data, name, asked)

@@ -188,7 +188,7 @@ def test_a_run_that_ends_while_its_files_are_written_leaves_none(
     assert list(tmp_path.iterdir()) == []
     assert (build / "report.json").read_bytes() == before
     assert {path.name for path in build.iterdir()} == {
-        "program.h5", "manifest.json", "report.json", "config"}
+        "program.h5", "float.h5", "manifest.json", "report.json", "config"}
 
 
 def test_ctrl_c_ends_a_run_with_130_and_leaves_the_report_alone(build, few, tmp_path):

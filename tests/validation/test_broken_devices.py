@@ -21,7 +21,7 @@ from nmcompile.validation.references import flat
 
 DECAYS = ("du", "dv", "dash_syn", "dash_mem", "decay")
 THRESHOLDS = ("threshold", "inclusive")
-CASES = 112
+CASES = 104
 FAULTS = ("weight", "unsent spike", "lost spike", "decay", "threshold", "delay", "swapped neurons")
 
 
@@ -106,6 +106,6 @@ def test_faults_are_located_and_named_in_95_of_100_cases_where_states_are_read()
 
 
 @pytest.mark.slow
-def test_most_faults_are_located_and_named_by_spikes_alone():
+def test_faults_are_located_and_named_by_spikes_alone_but_for_which_of_many_weights_it_is():
     right, wrong, _ = tally(CASES // 2, states=False)
-    assert right >= 0.7 * (CASES // 2), wrong
+    assert right >= 0.9 * (CASES // 2), wrong

@@ -1,5 +1,6 @@
 """`nmc validate`: what it tells, what it refuses, what it keeps when a device is lost."""
 
+import hashlib
 import json
 import shutil
 
@@ -113,6 +114,22 @@ def test_a_build_without_its_float_network_says_so(build, data):
     del text["sha256"]["float.h5"]
     manifest.write_text(json.dumps(text))
     with pytest.raises(NmcError, match="holds no network in real numbers"):
+        nmc.validate(nmc.read_build(build.folder), data, "sim", asked=asked(against="float"))
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda raw: raw[:-7], "is not the file that manifest.json tells of"),
+    (lambda raw: raw[: len(raw) // 2], "is not a program of this version"),
+    (lambda raw: b"\0" * 64, "is not a program of this version"),
+])
+def test_a_damaged_float_network_is_told_of(build, data, damage, said):
+    path, manifest = build.folder / "float.h5", build.folder / "manifest.json"
+    path.write_bytes(damage(path.read_bytes()))
+    if "manifest" not in said:
+        text = json.loads(manifest.read_text())
+        text["sha256"]["float.h5"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        manifest.write_text(json.dumps(text))
+    with pytest.raises(NmcError, match=said):
         nmc.validate(nmc.read_build(build.folder), data, "sim", asked=asked(against="float"))
 
 
@@ -244,14 +261,18 @@ def test_exit_code_1_says_that_a_limit_is_exceeded(
     (("--device", "sim", "-o", "run.h5"), "expected .npz"),
     (("--device", "file"), "names no file"),
     (("--device", "file:nowhere.npz"), "No such file"),
+    (("--device", "file:{digits}"), "tells of no population of this network"),
+    (("--device", "file:{short}"), "holds 1 samples of 20 steps"),
     (("--device", "lava", "--device-option", "x=1"), "'x' is not known"),
     (("--device", "lava:/bin/false"), "has no lava-nc"),
     (("--device", "xylosim:/nowhere/python"), "is no program"),
 ])
 def test_what_cannot_be_done_is_said_in_one_line_before_anything_is_written(
-    digits, build, capsys, monkeypatch, arguments, said
+    digits, build, tmp_path, capsys, monkeypatch, arguments, said
 ):
+    np.savez(tmp_path / "short.npz", **{"lif3/spikes": np.zeros((1, 20, 10), int)})
     before = sorted(p.name for p in build.folder.iterdir())
+    arguments = [x.format(digits=digits[1], short=tmp_path / "short.npz") for x in arguments]
     result = run_nmc(capsys, monkeypatch, "validate", build.folder, "--input", digits[1],
                      "--samples", 2, *arguments)
     assert result.code == 2
