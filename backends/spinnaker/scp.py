@@ -42,7 +42,7 @@ REFUSED = {0x81: "wrong length", 0x82: "wrong checksum", 0x83: "unknown command"
            0x89: "dead core"}
 WINDOW = 8
 TRIES = 12
-MOST_LOST, FEWEST = 0.3, 60  # share of tries without answer; tries ahead of which none is told
+MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of which none is told
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,11 +81,11 @@ def test_it_computes_the_same_over_a_network_that_loses_doubles_and_reorders(bui
 
 def test_where_30_percent_are_lost_it_says_so_and_stops(build) -> None:
     program, config, programs = build
-    begin, said = time.monotonic(), r"packets had no answer\. It takes a network that loses fewer"
+    begin, said = time.monotonic(), r"packets had no answer\. It takes .* loses fewer|in 12 tries"
     with opened(programs, "--lost", "0.3", "--twice", "0.05", "--late", "0.05") as (made, _), \
             pytest.raises(DeviceLostError, match=said):
         made.load(program, config)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 40
 
 
 def test_memory_beside_what_is_written_stays_as_it_was_over_a_bad_network() -> None:
@@ -158,8 +158,7 @@ def test_a_program_that_the_chip_does_not_run_is_told(build, tmp_path: Path) -> 
 def test_live_spikes_are_those_of_the_inputs_as_they_came(build) -> None:
     program, config, programs = build
     sent = spikes_for(program, 3, 2, STEPS)
-    for values in sent.values():  # no line spikes in two steps one behind the other
-        values[:, 1::3] = values[:, 2::3] = 0
+    sent["in"][:, np.arange(STEPS) % 5 > 0] = 0  # so far apart that no line spikes twice in a step
     with opened(programs, "--tick", "0.02", io="live", tick="0.02") as (made, _):
         made.load(program, config)
         with pytest.warns(UserWarning, match="io=memory is exact"):  # the first step is too early
