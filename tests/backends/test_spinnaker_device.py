@@ -248,6 +248,46 @@ def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
     peer.close()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_peer_that_answers_anything_is_refused_in_one_line(build, seed: int) -> None:
+    """Right numbers and any codes and bytes, after a greeting that is SC&MP's."""
+    program, config, programs = build
+    rng, over = random.Random(seed), threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        peer.settimeout(0.05)
+
+        def answer() -> None:
+            while not over.is_set():
+                try:
+                    packet, sender = peer.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                command, sequence, _, n_bytes = struct.unpack_from("<HHII", packet, 10)
+                body = rng.randbytes(rng.choice((0, 1, 4, 30, n_bytes % 257)))
+                if command == 0:
+                    body = bytes(12) + b"SC&MP/SpiNNaker\x004.0.0\0"
+                if command == 31 and rng.random() < 0.9:
+                    body = bytes(12) + b"\x0f" * 18
+                code = 0x80 if rng.random() < 0.97 else rng.getrandbits(16)
+                head = packet[:2] + bytes([7, 255, 255, packet[4], 0, 0, packet[6], packet[7]])
+                peer.sendto(head + struct.pack("<HH", code, sequence) + body, sender)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        made = device("spinnaker")
+        try:
+            made.open(Place(address=f"{HOST}:{peer.getsockname()[1]}", options={
+                "binaries": str(programs), "wait": "0.01", "settle": "0.001"}))
+            with pytest.raises(NmcError) as error:
+                made.load(program, config)
+            assert "\n" not in str(error.value)
+        finally:
+            over.set()
+            thread.join()
+            made.close()
+
+
 def test_the_board_outlives_packets_of_any_bytes(build) -> None:
     program, config, programs = build
     rng = random.Random(0)
