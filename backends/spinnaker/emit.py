@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nmcompile_backends.spinnaker import load_plan
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
-from nmcompile_backends.spinnaker.load_plan import write_plan
-from nmcompile_backends.spinnaker.pynn_script import write_pynn
+from nmcompile_backends.spinnaker.pynn_script import ARRAYS, SCRIPT, write_pynn
 from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.routes import input_keys, key_of, places_of, routers
 from nmcompile_backends.spinnaker.rows import matrix_of, row_words
@@ -35,14 +35,14 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     if np.any(shared > 1):
         core = int(numbers[shared > 1][0])
         reason = f"not written: core {core} holds several slices, a core of sPyNNaker runs one"
-        return {FILE: reason, ROWS: reason, INDEX: reason}
+        return dict.fromkeys((FILE, ROWS, INDEX, *load_plan.FILES, SCRIPT, ARRAYS), reason)
     values, rows, index = description(program)
     text = json.dumps(values, separators=(",", ":"), sort_keys=True)
     (folder / FILE).write_text(text + "\n", "utf-8")
     (folder / ROWS).write_bytes(rows.astype("<u4").tobytes())
     (folder / INDEX).write_bytes(index.astype("<u4").tobytes())
     return {
-        **write_plan(program, folder), **write_pynn(program, folder),
+        **load_plan.write_plan(program, folder), **write_pynn(program, folder),
         FILE: "populations with the words of their cells' parameters, cores with chip, processor, "
               "neurons, keys and where their synaptic rows are, and routing tables; no file that a "
               "tool of others reads",

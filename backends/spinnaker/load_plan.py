@@ -24,6 +24,7 @@ from nmcompile.mapping import Program
 PLAN, SDRAM, TABLES, REPORTS = "load.json", "sdram.bin", "tables.bin", "json_files"
 PLACEMENTS, ROUTES, KEYS = (f"{REPORTS}/{name}.json"
                             for name in ("placements", "routing_tables", "keys"))
+FILES = (PLAN, SDRAM, TABLES, PLACEMENTS, ROUTES, KEYS)
 ENTRY = np.dtype([("number", "<u2"), ("pad", "<u2"), ("route", "<u4"), ("key", "<u4"),
                   ("mask", "<u4")])  # spinnman/processes/load_routes_process.py
 TABLE_END = b"\xff" * ENTRY.itemsize
@@ -35,8 +36,7 @@ def write_plan(program: Program, folder: Path) -> dict[str, str]:
         images = images_of(program)
         tables = tables_with_gatherers(program, images)
     except NmcError as error:
-        return dict.fromkeys((PLAN, SDRAM, TABLES, PLACEMENTS, ROUTES, KEYS),
-                             f"not written: {error}")
+        return dict.fromkeys(FILES, f"not written: {error}")
     senders = senders_of(program)
     (folder / REPORTS).mkdir()
     (folder / SDRAM).write_bytes(b"".join(

@@ -42,7 +42,7 @@ REFUSED = {0x81: "wrong length", 0x82: "wrong checksum", 0x83: "unknown command"
            0x89: "dead core"}
 WINDOW = 8
 TRIES = 12
-MOST_LOST, FEWEST = 0.3, 60  # share of tries without answer; tries ahead of which none is told
+MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of which none is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,11 @@ class Link:
                 under_way[self._sequence] = made = _Open(number=number, call=call, due=0.0)
                 self._send(self._sequence, made)
             for sequence, data in self._heard(under_way):
-                answers[under_way.pop(sequence).number] = data
+                made = under_way.pop(sequence)
+                if made.call.command == READ and len(data) != made.call.arguments[1]:
+                    raise NmcError(self.where, f"answers {len(data)} bytes of memory for "
+                                   f"{made.call.arguments[1]}")
+                answers[made.number] = data
             for sequence, late in under_way.items():
                 if late.due <= time.monotonic():
                     self._lost += 1
@@ -144,10 +148,7 @@ class Link:
         calls = [Call(x=x, y=y, command=READ,
                       arguments=(address + at, min(MOST_BYTES, n_bytes - at), 2))
                  for at in range(0, n_bytes, MOST_BYTES)]
-        found = b"".join(self.calls(calls))
-        if len(found) != n_bytes:
-            raise NmcError(self.where, f"answers {len(found)} bytes for {n_bytes}")
-        return found
+        return b"".join(self.calls(calls))
 
     def write(self, x: int, y: int, address: int, data: bytes) -> None:
         """Write to a chip's memory and read it back.

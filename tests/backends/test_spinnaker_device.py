@@ -81,11 +81,11 @@ def test_it_computes_the_same_over_a_network_that_loses_doubles_and_reorders(bui
 
 def test_where_30_percent_are_lost_it_says_so_and_stops(build) -> None:
     program, config, programs = build
-    begin, said = time.monotonic(), r"packets had no answer\. It takes a network that loses fewer"
+    begin, said = time.monotonic(), r"packets had no answer\. It takes .* loses fewer|in 12 tries"
     with opened(programs, "--lost", "0.3", "--twice", "0.05", "--late", "0.05") as (made, _), \
             pytest.raises(DeviceLostError, match=said):
         made.load(program, config)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 40
 
 
 def test_memory_beside_what_is_written_stays_as_it_was_over_a_bad_network() -> None:
@@ -158,8 +158,7 @@ def test_a_program_that_the_chip_does_not_run_is_told(build, tmp_path: Path) -> 
 def test_live_spikes_are_those_of_the_inputs_as_they_came(build) -> None:
     program, config, programs = build
     sent = spikes_for(program, 3, 2, STEPS)
-    for values in sent.values():  # no line spikes in two steps one behind the other
-        values[:, 1::3] = values[:, 2::3] = 0
+    sent["in"][:, np.arange(STEPS) % 5 > 0] = 0  # so far apart that no line spikes twice in a step
     with opened(programs, "--tick", "0.02", io="live", tick="0.02") as (made, _):
         made.load(program, config)
         with pytest.warns(UserWarning, match="io=memory is exact"):  # the first step is too early
@@ -247,6 +246,46 @@ def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
             b for part in (0x11, 0x11, 0x11, 0x11) for b in [part] * 256)[:1000]
     thread.join()
     peer.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_peer_that_answers_anything_is_refused_in_one_line(build, seed: int) -> None:
+    """Right numbers and any codes and bytes, after a greeting that is SC&MP's."""
+    program, config, programs = build
+    rng, over = random.Random(seed), threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        peer.settimeout(0.05)
+
+        def answer() -> None:
+            while not over.is_set():
+                try:
+                    packet, sender = peer.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                command, sequence, _, n_bytes = struct.unpack_from("<HHII", packet, 10)
+                body = rng.randbytes(rng.choice((0, 1, 4, 30, n_bytes % 257)))
+                if command == 0:
+                    body = bytes(12) + b"SC&MP/SpiNNaker\x004.0.0\0"
+                if command == 31 and rng.random() < 0.9:
+                    body = bytes(12) + b"\x0f" * 18
+                code = 0x80 if rng.random() < 0.97 else rng.getrandbits(16)
+                head = packet[:2] + bytes([7, 255, 255, packet[4], 0, 0, packet[6], packet[7]])
+                peer.sendto(head + struct.pack("<HH", code, sequence) + body, sender)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        made = device("spinnaker")
+        try:
+            made.open(Place(address=f"{HOST}:{peer.getsockname()[1]}", options={
+                "binaries": str(programs), "wait": "0.01", "settle": "0.001"}))
+            with pytest.raises(NmcError) as error:
+                made.load(program, config)
+            assert "\n" not in str(error.value)
+        finally:
+            over.set()
+            thread.join()
+            made.close()
 
 
 def test_the_board_outlives_packets_of_any_bytes(build) -> None:
