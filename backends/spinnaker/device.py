@@ -7,6 +7,7 @@
               behind; every byte is read back, and lost packets are sent again. live: EIEIO messages
               while it runs, which are not
     app       number of the application, 16 to 254
+    take      no (default): nothing is loaded where cores run under this number. yes: they are ended
     wait, settle  seconds until a command is repeated, and longer than a packet is under way
     tick      seconds of a step in real time
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
 from nmcompile_backends.spinnaker.live import Spikes
-from nmcompile_backends.spinnaker.loading import Loaded, PlannedCore, load
+from nmcompile_backends.spinnaker.loading import Loaded, PlannedCore, load, require_own
 from nmcompile_backends.spinnaker.monitor import PAUSED, SYNC_0, SYNC_1, Monitor
 from nmcompile_backends.spinnaker.population_table import senders_of
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SEND_BUFFER, SPIKES
@@ -33,8 +34,8 @@ from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-OPTIONS = {"binaries": "", "io": "memory", "app": "30", "wait": "0.1", "settle": "0.05",
-           "tick": "0.001"}
+OPTIONS = {"binaries": "", "io": "memory", "app": "30", "take": "no", "wait": "0.1",
+           "settle": "0.05", "tick": "0.001"}
 TRIES = 3  # of a sample whose inputs were damaged while it ran
 START_S = 10.0
 
@@ -62,6 +63,7 @@ class SpinnakerDevice:
         if port and not port.isdecimal():
             raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port")
         self._folders = [Path(text) for text in options["binaries"].split(os.pathsep) if text]
+        self._take = options["take"] == "yes"
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")
         self._link = Link((host, int(port or PORT)), wait_s=_seconds(options, "wait"),
                           settle_s=_seconds(options, "settle"))
@@ -74,8 +76,9 @@ class SpinnakerDevice:
         if program.target.family != "spinnaker":
             raise NmcError("--device spinnaker", f"the build is for {program.target.name}",
                            "Compile with --target spinnaker1.")
+        self._release()
         self._program, self._parity = program, 0
-        self._loaded = load(self._monitor, config, self._folders)
+        self._loaded = load(self._monitor, config, self._folders, self._take)
         if self._is_live:
             self._live = Spikes(self._monitor, self._loaded, self._tick_s)
 
@@ -112,14 +115,25 @@ class SpinnakerDevice:
 
     def close(self) -> None:
         """End the application, as far as the board answers, and let go of it."""
-        if self._live is not None:
-            self._live.close()
-        if self._link is not None:
-            if self._loaded is not None and not self._link.is_lost:
-                with contextlib.suppress(DeviceLostError):
-                    self._monitor.stop()
-            self._link.close()
-        self._link = self._live = self._loaded = None
+        link, self._link = self._link, None
+        if link is not None:
+            try:
+                self._release()
+            finally:
+                link.close()
+
+    def _release(self) -> None:
+        """End the application, if it was started from here and still is what was loaded."""
+        live, loaded, self._live, self._loaded = self._live, self._loaded, None, None
+        if live is not None:
+            live.close()
+        monitor = self._monitor
+        if monitor.claimed and not monitor.link.is_lost:
+            with contextlib.suppress(DeviceLostError):
+                if loaded is not None:
+                    require_own(monitor, loaded)
+                monitor.claimed = False
+                monitor.stop()
 
     def _require_room(self, steps: int) -> None:
         assert self._loaded is not None
@@ -144,6 +158,7 @@ class SpinnakerDevice:
 
     def _sample(self, when: Array, keys: Array, steps: int) -> dict[str, Array]:
         """Population -> (steps, n) spikes of one run from time 0."""
+        assert self._loaded is not None
         for _ in range(TRIES):
             buffer = self._begin(eieio.STOP if self._is_live else eieio.timed(when, keys), steps)
             self._monitor.synchronise(self._parity)
@@ -152,9 +167,13 @@ class SpinnakerDevice:
                 self._live.play({int(t): keys[when == t] for t in np.unique(when)}, steps)
             self._monitor.await_states(self._places, [PAUSED], START_S + 2 * steps * self._tick_s)
             if self._live is not None:
-                return self._sorted(*self._live.collect(), steps)
-            if self._held(buffer):
-                return self._recorded(steps)
+                found = self._sorted(*self._live.collect(), steps)
+            elif self._held(buffer):
+                found = self._recorded(steps)
+            else:
+                continue
+            require_own(self._monitor, self._loaded)
+            return found
         assert self._link is not None
         raise DeviceLostError(self._link.where, f"its inputs changed while it ran, {TRIES} times",
                               "Check the network for packets that come late.")
@@ -173,6 +192,7 @@ class SpinnakerDevice:
         if len(buffer) > room:
             raise NmcError("--input", f"a sample's spikes take {len(buffer):,} bytes, the board's "
                            f"buffer has {room:,}", "Use shorter samples.")
+        require_own(self._monitor, self._loaded)
         for core in self._with_neurons():
             content = self._loaded.content(core.region(NEURON_PARAMS))
             self._link.write(core.x, core.y, self._loaded.at(core, NEURON_PARAMS), content)
@@ -254,6 +274,8 @@ def _options(place: Place) -> dict[str, str]:
     options = {**OPTIONS, **place.options}
     if options["io"] not in ("memory", "live"):
         raise unknown_name("--device-option io", options["io"], ("memory", "live"))
+    if options["take"] not in ("no", "yes"):
+        raise unknown_name("--device-option take", options["take"], ("no", "yes"))
     if not options["app"].isdecimal() or not 16 <= int(options["app"]) <= 254:
         raise NmcError("--device-option app", f"{options['app']!r} is not 16 to 254")
     return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +18,7 @@ from nmcompile_backends.spinnaker.monitor import (
     USER_0,
     Monitor,
 )
+from nmcompile_backends.spinnaker.scp import READ, Call
 from pydantic import BaseModel, ConfigDict, Field
 
 from nmcompile.device import DeviceLostError
@@ -27,6 +29,7 @@ HEADER = np.array([0xAD130AD6, 0x10000], "<u4")
 REGIONS = 32
 PATIENCE_S = 10.0
 NAME_BYTES = 16
+MARK_BYTES = 16  # ahead of each core's block: random, of one load
 
 
 class _Strict(BaseModel):
@@ -88,11 +91,12 @@ class Plan(_Strict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """What is on the board: the plan, the words of SDRAM, and each core's block."""
+    """What is on the board: the plan, the words of SDRAM, each core's block, the load's mark."""
 
     plan: Plan
     sdram: bytes
     address: Mapping[tuple[int, int, int], int]
+    mark: bytes
 
     def content(self, region: PlannedRegion) -> bytes:
         """What is written of a region."""
@@ -148,23 +152,26 @@ def find_programs(folders: list[Path], plan: Plan) -> dict[str, bytes]:
     return found
 
 
-def load(monitor: Monitor, config: Path, programs: list[Path]) -> Loaded:
-    """Put all of a folder's plan on the board, from a stopped application on.
+def load(monitor: Monitor, config: Path, programs: list[Path], take: bool) -> Loaded:
+    """Put all of a folder's plan on the board.
+
+    take  end what runs under the application's number
 
     Raises NmcError where a core is not there or in use, DeviceLostError where the board does not
     answer or does not hold what was written.
     """
     plan, sdram, tables = read_plan(config)
     code = find_programs(programs, plan)
-    monitor.stop()
+    monitor.claim(take)
     _require_cores(monitor, plan)
-    address = {}
+    address, mark = {}, secrets.token_bytes(MARK_BYTES)
     for core in plan.cores:
-        base = monitor.allocate(core.x, core.y, core.size, CORE_TAG + core.p)
-        address[core.place] = base
+        block = monitor.allocate(core.x, core.y, MARK_BYTES + core.size, CORE_TAG + core.p)
+        monitor.link.write(core.x, core.y, block, mark)
+        address[core.place] = base = block + MARK_BYTES
         monitor.link.write(core.x, core.y, CORE_INFO + CORE_INFO_BYTES * core.p + USER_0,
                            base.to_bytes(4, "little"))
-    loaded = Loaded(plan=plan, sdram=sdram, address=address)
+    loaded = Loaded(plan=plan, sdram=sdram, address=address, mark=mark)
     for core in plan.cores:
         _write_block(monitor, loaded, core)
     for table in plan.tables:
@@ -181,11 +188,25 @@ def start(monitor: Monitor, loaded: Loaded, code: Mapping[str, bytes]) -> None:
         monitor.start(x, y, code[name], [core.p for core in group])
     places = [core.place for core in cores]
     monitor.await_states(places, [SYNC_0], PATIENCE_S)
-    for core, found in zip(cores, monitor.cores(places), strict=True):
+    require_own(monitor, loaded)
+
+
+def require_own(monitor: Monitor, loaded: Loaded) -> None:
+    """Raise DeviceLostError where a core does not run what was loaded from here, or not now."""
+    cores, link = loaded.plan.cores, monitor.link
+    running = monitor.cores([core.place for core in cores])
+    marks = link.calls([Call(x=core.x, y=core.y, command=READ, arguments=(
+        loaded.address[core.place] - MARK_BYTES, MARK_BYTES, 2)) for core in cores])
+    for core, found, mark in zip(cores, running, marks, strict=True):
         name = Path(core.program).stem
-        if not found.name or not name.startswith(found.name[: NAME_BYTES - 1]):
-            raise DeviceLostError(monitor.link.where, f"core {core.place} runs {found.name!r}, not "
-                                  f"{name!r}", "Load it again.")
+        is_own = (found.state != IDLE and found.app == monitor.app
+                  and found.block == loaded.address[core.place] and mark == loaded.mark)
+        monitor.claimed &= is_own
+        if not is_own or not found.name or not name.startswith(found.name[: NAME_BYTES - 1]):
+            raise DeviceLostError(
+                link.where, f"core {core.place} does not run the {name!r} that was loaded: it has "
+                f"{found.name!r} of application {found.app}", "Load it again; another host may "
+                "have taken the board.")
 
 
 def _write_block(monitor: Monitor, loaded: Loaded, core: PlannedCore) -> None:

@@ -16,14 +16,14 @@ from nmcompile_backends.spinnaker.scp import VERSION, Call, Link
 from nmcompile.device import DeviceLostError
 from nmcompile.errors import NmcError
 
-START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 19, 20, 22, 26, 28, 29, 31
+COUNT, START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 15, 19, 20, 22, 26, 28, 29, 31
 ANYWHERE = 255
 ALLOC_SDRAM, ALLOC_ROUTES, RETRY_TAG = 0, 3, 4
 LOAD_ROUTES = 2
 STOP, SYNC = 2, (4, 5)
 IDLE, SYNC_0, SYNC_1, PAUSED, RUNNING = 15, 8, 9, 10, 7
 FAILED = {0: "dead", 2: "stopped with an error", 3: "hung", 11: "left its program"}
-CORE_INFO, CORE_INFO_BYTES, STATE, NAME, USER_0 = 0xE5007000, 128, 46, 72, 112
+CORE_INFO, CORE_INFO_BYTES, STATE, APP, NAME, USER_0 = 0xE5007000, 128, 46, 47, 72, 112
 TABLE_COPY = 0xF5007FD4  # where the address of the router's copy is
 PROGRAM = 0x67800000  # a program is started from here
 RUNTIME_PORT, NEW_RUNTIME = 3, 7
@@ -32,17 +32,22 @@ COPY = struct.Struct("<2xBxIII")
 
 @dataclass(frozen=True)
 class Core:
-    """A core's state and the name of its program, as it stands in its own words."""
+    """A core's state, application, program's name and block of SDRAM, as its own words say."""
 
     state: int
+    app: int
     name: str
+    block: int
 
 
 class Monitor:
-    """The board's SC&MP, for one application."""
+    """The board's SC&MP, for one application.
+
+    claimed  whether what runs under the application's number was started from here
+    """
 
     def __init__(self, link: Link, app: int) -> None:
-        self.link, self.app = link, app
+        self.link, self.app, self.claimed = link, app, False
 
     def greet(self) -> str:
         """The version that the board answers with. Raises NmcError where it is not SC&MP."""
@@ -63,8 +68,27 @@ class Monitor:
         """What runs on each (x, y, processor)."""
         calls = [Call(x=x, y=y, command=2, arguments=(CORE_INFO + CORE_INFO_BYTES * p,
                                                       CORE_INFO_BYTES, 2)) for x, y, p in places]
-        return [Core(info[STATE], info[NAME : NAME + 16].rstrip(b"\0").decode("ascii", "replace"))
+        return [Core(info[STATE], info[APP],
+                     info[NAME : NAME + 16].rstrip(b"\0").decode("ascii", "replace"),
+                     int.from_bytes(info[USER_0 : USER_0 + 4], "little"))
                 for info in self.link.calls(calls)]
+
+    def claim(self, take: bool) -> None:
+        """Have the application's number for this host, with nothing under it.
+
+        take  end what runs under it
+
+        Raises NmcError where cores run under it and are not to be taken.
+        """
+        calls = [Call(x=ANYWHERE, y=ANYWHERE, command=COUNT, arguments=(self.app, state, 0))
+                 for state in range(1, IDLE)]
+        n = sum(int.from_bytes(answer[:4], "little") for answer in self.link.calls(calls))
+        if n and not take:
+            raise NmcError(self.link.where, f"{n} of its cores are in use, by application "
+                           f"{self.app}", "Use another --device-option app, or end it with "
+                           "--device-option take=yes.")
+        self.claimed = True
+        self.stop()
 
     def stop(self) -> None:
         """End the application on all chips; its memory and routes are free."""

@@ -54,9 +54,13 @@ def opened(programs: Path, *options: str, **of_device: str) -> Iterator:
 
 
 def same_as_simulated(made, program, config: Path, samples: int = 2) -> None:
+    made.load(program, config)
+    same_as_run(made, program, samples)
+
+
+def same_as_run(made, program, samples: int) -> None:
     sent, told = spikes_for(program, 3, samples, STEPS), []
     wanted = simulate(program, sent, record=("spikes",)).records
-    made.load(program, config)
     assert made.readable() == {"first": ("spikes",), "second": ("spikes",)}
     found = made.run(sent, made.readable(), told.append).variables
     assert sum(told) == samples * STEPS
@@ -139,6 +143,61 @@ def test_cores_that_are_in_use_are_not_taken(build) -> None:
             second.load(program, config)
         second.close()
         first.close()
+
+
+def test_an_application_that_runs_is_taken_only_when_asked_and_its_host_is_told(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 1, STEPS)
+    with opened(programs) as (first, _):
+        first.load(program, config)
+        host, port = first._link.address
+        second = device("spinnaker")
+        for take in ("no", "yes"):
+            second.open(Place(address=f"{host}:{port}", options={
+                "binaries": str(programs), "settle": "0.03", "take": take}))
+            if take == "no":
+                with pytest.raises(NmcError, match=r"in use, by application 30.*take=yes"):
+                    second.load(program, config)
+                second.close()
+                first.run(sent, first.readable(), lambda steps: None)
+        second.load(program, config)
+        with pytest.raises(DeviceLostError, match="another host may have taken the board"):
+            first.run(sent, first.readable(), lambda steps: None)
+        first.close()
+        same_as_run(second, program, samples=1)
+        second.close()
+
+
+def test_a_load_that_fails_leaves_the_board_free(build, tmp_path: Path) -> None:
+    program, config, programs = build
+    (tmp_path / "others").mkdir()
+    for path in programs.iterdir():
+        (tmp_path / "others" / path.name).write_bytes(b"another " * 50)
+    with emulated_board("--programs", str(programs)) as (_, port):
+        for folder, app in ((tmp_path / "others", "30"), (programs, "31")):
+            made = device("spinnaker")
+            made.open(Place(address=f"{HOST}:{port}", options={"binaries": str(folder), "app": app}))
+            if app == "30":
+                with pytest.raises(DeviceLostError, match="stopped with an error"):
+                    made.load(program, config)
+            else:
+                same_as_simulated(made, program, config, samples=1)
+            made.close()
+
+
+def test_a_board_that_refuses_to_stop_is_let_go_of(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        made.load(program, config)
+        link = made._link
+
+        def refuse() -> None:
+            raise NmcError("board", "refuses command 20")
+
+        monkeypatch.setattr(made._monitor, "stop", refuse)
+        with pytest.raises(NmcError, match="refuses command 20"):
+            made.close()
+        assert link._socket.fileno() == -1
 
 
 def test_a_program_that_the_chip_does_not_run_is_told(build, tmp_path: Path) -> None:
