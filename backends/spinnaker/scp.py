@@ -42,6 +42,7 @@ REFUSED = {0x81: "wrong length", 0x82: "wrong checksum", 0x83: "unknown command"
            0x89: "dead core"}
 WINDOW = 8
 TRIES = 12
+BUSY_S = 10.0  # that a board may say it is busy with one command
 MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of which none is told
 
 
@@ -66,6 +67,9 @@ class _Open:
     call: Call
     due: float
     tries: int = 0
+    is_put_off: bool = False
+    times_put_off: int = 0
+    busy_since: float = 0.0
 
 
 class Link:
@@ -120,8 +124,8 @@ class Link:
     def calls(self, calls: Sequence[Call]) -> list[bytes]:
         """The data of the answers to all `calls`, of which `WINDOW` are under way at a time.
 
-        Raises DeviceLostError where a command has no answer after `TRIES` tries, or too many have
-        none; NmcError where the board refuses one.
+        Raises DeviceLostError where a command has no answer after `TRIES` tries, or is put off for
+        `BUSY_S`, or too many have no answer; NmcError where the board refuses one.
         """
         answers: list[bytes] = [b""] * len(calls)
         waiting, under_way = deque(enumerate(calls)), dict[int, _Open]()
@@ -139,7 +143,7 @@ class Link:
                 answers[made.number] = data
             for sequence, late in under_way.items():
                 if late.due <= time.monotonic():
-                    self._lost += 1
+                    self._lost += not late.is_put_off
                     self._send(sequence, late)
         return answers
 
@@ -179,7 +183,7 @@ class Link:
                 self.where, f"{self._lost} of {self._tries} packets had no answer",
                 f"It takes a network that loses fewer than {MOST_LOST:.0%}.")
         made.due = time.monotonic() + min(1.0, self.wait_s * 2**made.tries)
-        made.tries, self._tries = made.tries + 1, self._tries + 1
+        made.tries, made.is_put_off, self._tries = made.tries + 1, False, self._tries + 1
         packet = (SDP.pack(REPLY_EXPECTED, ANY_TAG, call.port << 5 | call.core, HOST_PORT,
                            call.y, call.x, 0, 0)
                   + COMMAND.pack(call.command, sequence) + ARGUMENTS.pack(*call.arguments)
@@ -212,12 +216,26 @@ class Link:
         if result == OK:
             yield sequence, packet[SDP.size + COMMAND.size :]
         elif result in AGAIN:
-            made.due = min(made.due, time.monotonic() + self.wait_s / 10)
-            self._lost -= 1  # it was heard; the try behind it is no loss
+            self._put_off(made, AGAIN[result])
         else:
             call = made.call
             raise NmcError(self.where, f"chip {call.x}, {call.y}, core {call.core} refuses command "
                            f"{call.command}: {REFUSED.get(result, f'code {result:#x}')}")
+
+    def _put_off(self, made: _Open, why: str) -> None:
+        """Have a command wait that the board heard and did not do; that was none of its tries."""
+        if made.is_put_off:
+            return  # a copy of the same answer
+        call, now = made.call, time.monotonic()
+        made.busy_since = made.busy_since or now
+        if now - made.busy_since > BUSY_S:
+            self.is_lost = True
+            raise DeviceLostError(
+                self.where, f"chip {call.x}, {call.y} answers command {call.command} with {why!r} "
+                f"for {BUSY_S:.0f} s", "Stop what keeps it busy, or reset it.")
+        made.due = now + min(1.0, self.wait_s / 10 * 2**made.times_put_off)
+        made.times_put_off += 1
+        made.is_put_off, made.tries = True, made.tries - 1
 
 
 def _is_from(call: Call, x: int, y: int, core: int) -> bool:

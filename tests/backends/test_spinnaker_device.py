@@ -307,6 +307,62 @@ def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
     peer.close()
 
 
+@contextmanager
+def answering(codes) -> Iterator[tuple[str, int]]:
+    """A peer that answers each packet with the codes that `codes(number)` gives, 20 bytes each."""
+    over = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        peer.settimeout(0.02)
+
+        def answer() -> None:
+            number = 0
+            while not over.is_set():
+                try:
+                    packet, sender = peer.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                for code in codes(number):
+                    peer.sendto(bytes([0, 0, 7, 255, 255, 0, 0, 0, 0, 0])
+                                + struct.pack("<H", code) + packet[12:14] + bytes(20), sender)
+                number += 1
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield peer.getsockname()
+        finally:
+            over.set()
+            thread.join()
+
+
+BUSY, DONE = 0x8D, 0x80
+
+
+def test_a_board_that_is_busy_for_a_while_is_waited_for() -> None:
+    until = time.monotonic() + 0.5
+    with answering(lambda _: [BUSY if time.monotonic() < until else DONE]) as address, \
+            Link(address) as link:
+        assert link.call(Call(x=0, y=0, command=0)) == bytes(20)
+        assert link._lost == 0
+
+
+def test_a_board_that_stays_busy_is_given_up_with_that_reason(monkeypatch) -> None:
+    monkeypatch.setattr("nmcompile_backends.spinnaker.scp.BUSY_S", 0.3)
+    with answering(lambda _: [BUSY]) as address, Link(address) as link, \
+            pytest.raises(DeviceLostError, match=r"chip 0, 0 answers command 0 with 'busy' for"):
+        link.call(Call(x=0, y=0, command=0))
+
+
+def test_busy_answers_that_come_twice_hide_no_loss() -> None:
+    """Of three packets one is put off, twice over, one is lost and one is answered."""
+    with answering(lambda n: ([BUSY, BUSY], [], [DONE])[n % 3]) as address, \
+            Link(address, wait_s=0.02) as link:
+        for _ in range(10):
+            link.call(Call(x=0, y=0, command=0))
+        assert (link._lost, link._tries) == (10, 30)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_peer_that_answers_anything_is_refused_in_one_line(build, seed: int) -> None:
     """Right numbers and any codes and bytes, after a greeting that is SC&MP's."""
