@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ OPTIONS = {"binaries": "", "io": "memory", "app": "30", "take": "no", "wait": "0
            "settle": "0.05", "tick": "0.001"}
 TRIES = 3  # of a sample whose inputs were damaged while it ran
 START_S = 10.0
+MOST_PORT = 65535
 
 
 class SpinnakerDevice:
@@ -60,8 +62,9 @@ class SpinnakerDevice:
         if not host:
             raise NmcError("--device spinnaker", "has no address",
                            "Give --device spinnaker:HOST, the board's name or IP address.")
-        if port and not port.isdecimal():
-            raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port")
+        if port and not (re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) <= MOST_PORT):
+            raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port, 1 to "
+                           f"{MOST_PORT}")
         self._folders = [Path(text) for text in options["binaries"].split(os.pathsep) if text]
         self._take = options["take"] == "yes"
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")

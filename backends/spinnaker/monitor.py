@@ -18,7 +18,8 @@ from nmcompile.errors import NmcError
 
 COUNT, START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 15, 19, 20, 22, 26, 28, 29, 31
 ANYWHERE = 255
-ALLOC_SDRAM, ALLOC_ROUTES, RETRY_TAG = 0, 3, 4
+ALLOC_SDRAM, ALLOC_ROUTES, FREE_ROUTES, RETRY_TAG = 0, 3, 5, 4
+CLAIMS = 5  # of routing entries, until one is made in one try
 LOAD_ROUTES = 2
 STOP, SYNC = 2, (4, 5)
 IDLE, SYNC_0, SYNC_1, PAUSED, RUNNING = 15, 8, 9, 10, 7
@@ -51,17 +52,15 @@ class Monitor:
 
     def greet(self) -> str:
         """The version that the board answers with. Raises NmcError where it is not SC&MP."""
-        answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION))
+        answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
         text = answer[12:].split(b"\0")
-        if len(answer) < 13 or not text[0].startswith(b"SC&MP"):
+        if not text[0].startswith(b"SC&MP"):
             raise NmcError(self.link.where, "is not running SC&MP", "Boot it with SpiNNMan.")
         return text[1].decode("ascii", "replace") if len(text) > 1 else ""
 
     def states(self, x: int, y: int) -> bytes:
         """The state of each core of a chip."""
-        answer = self.link.call(Call(x=x, y=y, command=INFO, arguments=(0x5F, 0, 0)))
-        if len(answer) < 30:
-            raise NmcError(self.link.where, f"chip {x}, {y} answers {len(answer)} bytes of state")
+        answer = self.link.call(Call(x=x, y=y, command=INFO, arguments=(0x5F, 0, 0), least=30))
         return answer[12:30]
 
     def cores(self, places: Sequence[tuple[int, int, int]]) -> list[Core]:
@@ -80,7 +79,8 @@ class Monitor:
 
         Raises NmcError where cores run under it and are not to be taken.
         """
-        calls = [Call(x=ANYWHERE, y=ANYWHERE, command=COUNT, arguments=(self.app, state, 0))
+        calls = [Call(x=ANYWHERE, y=ANYWHERE, command=COUNT, arguments=(self.app, state, 0),
+                      least=4)
                  for state in range(1, IDLE)]
         n = sum(int.from_bytes(answer[:4], "little") for answer in self.link.calls(calls))
         if n and not take:
@@ -99,15 +99,38 @@ class Monitor:
     def allocate(self, x: int, y: int, size: int, tag: int) -> int:
         """The address of a block of SDRAM; repeated, the same block."""
         what = RETRY_TAG << 16 | self.app << 8 | ALLOC_SDRAM
-        return self._allocated(x, y, (what, size, tag), f"{size:,} bytes of SDRAM")
-
-    def _allocated(self, x: int, y: int, arguments: tuple[int, int, int], what: str) -> int:
-        answer = self.link.call(Call(x=x, y=y, command=ALLOCATE, arguments=arguments))
-        address = int.from_bytes(answer[:4], "little")
+        address = self._allocated(x, y, (what, size, tag))
         if address == 0:
-            raise NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
-                           "Reset the board, or stop what others run on it.")
+            raise self._full(x, y, f"{size:,} bytes of SDRAM")
         return address
+
+    def _claim_routes(self, x: int, y: int, n: int) -> int:
+        """The first of `n` entries of a router, where the application has no others.
+
+        Claims have no tag: one that may have been done twice is undone and made again.
+        """
+        first = 0
+        for _ in range(CLAIMS):
+            before = self.link.repeated
+            first = self._allocated(x, y, (self.app << 8 | ALLOC_ROUTES, n, 0))
+            if first and self.link.repeated == before:
+                return first
+            self.link.settle()
+            self._allocated(x, y, (self.app << 8 | FREE_ROUTES, 1, 0))
+            self.link.settle()
+        if first:
+            raise DeviceLostError(self.link.where, f"chip {x}, {y} did not answer a claim of "
+                                  f"routing entries at once, {CLAIMS} times",
+                                  "It takes a network that loses less.")
+        raise self._full(x, y, f"{n} routing entries")
+
+    def _allocated(self, x: int, y: int, arguments: tuple[int, int, int]) -> int:
+        answer = self.link.call(Call(x=x, y=y, command=ALLOCATE, arguments=arguments, least=4))
+        return int.from_bytes(answer[:4], "little")
+
+    def _full(self, x: int, y: int, what: str) -> NmcError:
+        return NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
+                        "Reset the board, or stop what others run on it.")
 
     def load_routes(self, x: int, y: int, table: bytes, tag: int) -> None:
         """Load a table as `load_plan.table_bytes` makes it, and read the router's copy of it.
@@ -118,7 +141,7 @@ class Monitor:
         n = len(table) // ENTRY.itemsize - 1
         address = self.allocate(x, y, len(table), tag)
         self.link.write(x, y, address, table)
-        first = self._allocated(x, y, (self.app << 8 | ALLOC_ROUTES, n, 0), f"{n} routing entries")
+        first = self._claim_routes(x, y, n)
         self.link.call(Call(x=x, y=y, command=ROUTE, arguments=(
             n << 16 | self.app << 8 | LOAD_ROUTES, address, first)))
         copy = int.from_bytes(self.link.read(x, y, TABLE_COPY, 4), "little")

@@ -9,8 +9,9 @@ too, so that a late copy of a command may act on other bytes than it was sent fo
 - repeats a command only with its own number, after `Link.wait_s`, a bounded number of times;
 - counts what is not answered, and gives up where that is more than `MOST_LOST`;
 - sends only commands that do no harm when they come twice or late: writes, which are read back
-  behind them, allocations by tag, which SC&MP answers alike when repeated, and routes from a table
-  of their own. What starts something is followed by `settle`, longer than packets are under way.
+  behind them, allocations of memory by tag, which SC&MP answers alike when repeated, and routes
+  from a table of their own. What starts something, or has no tag, is followed by `settle`, longer
+  than packets are under way.
 
 Formats: SpiNNMan 7.4.1 messages/sdp, messages/scp; spinnaker_tools spinnaker.h.
 """
@@ -48,7 +49,10 @@ MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of wh
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A command to core `core` of chip (x, y); core 0 is the monitor, 255, 255 the first chip."""
+    """A command to core `core` of chip (x, y); core 0 is the monitor, 255, 255 the first chip.
+
+    least  bytes that its answer has; one to a read has as many as were asked for
+    """
 
     x: int
     y: int
@@ -57,6 +61,12 @@ class Call:
     data: bytes = b""
     core: int = 0
     port: int = 0
+    least: int = 0
+
+    def takes(self, answer: bytes) -> bool:
+        """Whether an answer is as long as it must be."""
+        return (len(answer) == self.arguments[1] if self.command == READ
+                else len(answer) >= self.least)
 
 
 @dataclass
@@ -79,6 +89,7 @@ class Link:
     wait_s     until a command without answer is repeated; twice as long each further time, 1 s at
                most
     settle_s   longer than a packet may be under way
+    repeated   commands that were sent again
     is_lost    whether a call was given up
     """
 
@@ -86,11 +97,11 @@ class Link:
                  settle_s: float = 0.05) -> None:
         self.address, self.wait_s, self.settle_s = address, wait_s, settle_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sequence, self._tries, self._lost = 0, 0, 0
+        self._sequence, self._tries, self._lost, self.repeated = 0, 0, 0, 0
         self.is_lost = False
         try:
             self._socket.connect(address)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # the last two: no name of a host
             self._socket.close()
             raise NmcError(self.where, f"cannot be reached: {error}") from error
 
@@ -137,13 +148,15 @@ class Link:
                 self._send(self._sequence, made)
             for sequence, data in self._heard(under_way):
                 made = under_way.pop(sequence)
-                if made.call.command == READ and len(data) != made.call.arguments[1]:
-                    raise NmcError(self.where, f"answers {len(data)} bytes of memory for "
-                                   f"{made.call.arguments[1]}")
+                if not made.call.takes(data):
+                    raise NmcError(self.where, f"answers command {made.call.command} of chip "
+                                   f"{made.call.x}, {made.call.y} with {len(data)} bytes",
+                                   "Is it a SpiNNaker board?")
                 answers[made.number] = data
             for sequence, late in under_way.items():
                 if late.due <= time.monotonic():
                     self._lost += not late.is_put_off
+                    self.repeated += 1
                     self._send(sequence, late)
         return answers
 

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from helpers.spinnaker_board import HOST, emulated_board, same_programs
 from helpers.spinnaker_compiled import compiled, small_network, spikes_for
+from nmcompile_backends.spinnaker.load_plan import table_bytes
+from nmcompile_backends.spinnaker.monitor import ALLOC_ROUTES, ALLOCATE, Monitor
 from nmcompile_backends.spinnaker.scp import Call, Link
 
 from nmcompile.device import DeviceLostError, Place
@@ -242,6 +244,12 @@ def test_live_spikes_that_are_lost_are_told(build) -> None:
 @pytest.mark.parametrize(("address", "options", "said"), [
     ("", {}, "has no address"),
     ("127.0.0.1:x", {}, "is no port"),
+    ("127.0.0.1:0", {}, "is no port"),
+    ("127.0.0.1:99999", {}, "is no port, 1 to 65535"),
+    ("127.0.0.1:" + "9" * 20, {}, "is no port"),
+    ("h..x:1", {}, "cannot be reached"),
+    ("\0:1", {}, "cannot be reached"),
+    ("127.0.0.1:9", {"take": "all"}, "'all' is not known"),
     ("127.0.0.1:9", {"speed": "1"}, "'speed' is not known"),
     ("127.0.0.1:9", {"io": "fast"}, "'fast' is not known"),
     ("127.0.0.1:9", {"app": "3"}, "is not 16 to 254"),
@@ -308,8 +316,8 @@ def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
 
 
 @contextmanager
-def answering(codes) -> Iterator[tuple[str, int]]:
-    """A peer that answers each packet with the codes that `codes(number)` gives, 20 bytes each."""
+def answering(codes, n_bytes: int = 20) -> Iterator[tuple[str, int]]:
+    """A peer that answers each packet with the codes that `codes(number)` gives, and zeros."""
     over = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind((HOST, 0))
@@ -324,7 +332,7 @@ def answering(codes) -> Iterator[tuple[str, int]]:
                     continue
                 for code in codes(number):
                     peer.sendto(bytes([0, 0, 7, 255, 255, 0, 0, 0, 0, 0])
-                                + struct.pack("<H", code) + packet[12:14] + bytes(20), sender)
+                                + struct.pack("<H", code) + packet[12:14] + bytes(n_bytes), sender)
                 number += 1
 
         thread = threading.Thread(target=answer)
@@ -361,6 +369,69 @@ def test_busy_answers_that_come_twice_hide_no_loss() -> None:
         for _ in range(10):
             link.call(Call(x=0, y=0, command=0))
         assert (link._lost, link._tries) == (10, 30)
+
+
+def test_routing_entries_are_claimed_once_where_the_first_answer_is_lost() -> None:
+    """A chip has 1,023 entries, so that a second claim of 600 finds none."""
+    rows = np.stack([np.arange(600), np.full(600, 0xFFFFFFFF), np.ones(600)], 1).astype(np.uint32)
+    claims = []
+
+    def loses(packet: bytes) -> bool:
+        command, what = struct.unpack_from("<H2xI", packet, 10)
+        claims.extend([what] * (command == ALLOCATE and what & 0xFF == ALLOC_ROUTES))
+        return len(claims) == 1 and what == claims[0]
+
+    with emulated_board() as (_, port), relay((HOST, port), loses) as address, \
+            Link(address, wait_s=0.05, settle_s=0.01) as link:
+        Monitor(link, 30).load_routes(0, 0, table_bytes(rows), 1)
+    assert len(claims) == 3
+
+
+@contextmanager
+def relay(board: tuple[str, int], loses) -> Iterator[tuple[str, int]]:
+    """A way to `board` on which no answer comes to commands that `loses(packet)`."""
+    over = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        near.bind((HOST, 0))
+        near.settimeout(0.02)
+        far.connect(board)
+        far.settimeout(5)
+
+        def carry() -> None:
+            while not over.is_set():
+                try:
+                    packet, sender = near.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                far.send(packet)
+                answer = far.recv(2048)
+                if not loses(packet):
+                    near.sendto(answer, sender)
+
+        thread = threading.Thread(target=carry)
+        thread.start()
+        try:
+            yield near.getsockname()
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_what_is_allocated_is_not_read_from_an_answer_without_an_address() -> None:
+    with answering(lambda _: [DONE], 3) as address, Link(address) as link, \
+            pytest.raises(NmcError, match="command 28 of chip 1, 0 with 3 bytes"):
+        Monitor(link, 30).allocate(1, 0, 4, 1)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 3, 29])
+def test_answers_that_are_too_short_are_refused_in_one_line(n_bytes: int) -> None:
+    with answering(lambda _: [DONE], n_bytes) as address, Link(address) as link:
+        board = Monitor(link, 30)
+        for ask in (board.greet, lambda: board.states(0, 0), lambda: board.cores([(0, 0, 1)])):
+            with pytest.raises(NmcError, match=r"with \d+ bytes|not running SC&MP") as error:
+                ask()
+            assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("seed", range(12))
