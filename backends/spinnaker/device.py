@@ -24,7 +24,14 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
 from nmcompile_backends.spinnaker.live import Spikes
-from nmcompile_backends.spinnaker.loading import Loaded, PlannedCore, load, require_own
+from nmcompile_backends.spinnaker.loading import (
+    INPUTS,
+    Loaded,
+    PlannedCore,
+    load,
+    read_plan,
+    require_own,
+)
 from nmcompile_backends.spinnaker.monitor import PAUSED, SYNC_0, SYNC_1, Monitor
 from nmcompile_backends.spinnaker.population_table import senders_of
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SEND_BUFFER, SPIKES
@@ -81,7 +88,8 @@ class SpinnakerDevice:
                            "Compile with --target spinnaker1.")
         self._release()
         self._program, self._parity = program, 0
-        self._loaded = load(self._monitor, config, self._folders, self._take)
+        self._loaded = load(self._monitor, read_plan(config, program), self._folders,
+                            self._take)
         if self._is_live:
             self._live = Spikes(self._monitor, self._loaded, self._tick_s)
 
@@ -96,7 +104,7 @@ class SpinnakerDevice:
                 if variable != "spikes" or name not in self.readable():
                     raise NmcError(f"{name}:{variable}", "cannot be read from SpiNNaker, only the "
                                    "spikes of its populations")
-        samples, steps = next(iter(inputs.values())).shape[:2]
+        samples, steps = self._extent(inputs)
         lag = max(self._program.latency.values(), default=0)
         total = steps + lag
         self._require_room(total)
@@ -137,6 +145,21 @@ class SpinnakerDevice:
                     require_own(monitor, loaded)
                 monitor.claimed = False
                 monitor.stop()
+
+    def _extent(self, inputs: Mapping[str, Array]) -> tuple[int, int]:
+        """Samples and steps of inputs. Raises NmcError where they are none of the program's."""
+        ports = self._program.network.inputs
+        extent = inputs[ports[0].name].shape[:2] if ports[0].name in inputs else ()
+        for port in ports:
+            values = inputs.get(port.name)
+            if values is None or values.shape != (*extent, *port.shape) or 0 in extent:
+                found = "nothing" if values is None else f"values of shape {values.shape}"
+                raise NmcError(f"input {port.name}", f"{found} given, not (samples, steps, "
+                               f"{', '.join(map(str, port.shape))}), with one of each or more")
+            if values.size and not 0 <= values.min() <= values.max() <= 1:
+                raise NmcError(f"input {port.name}", f"has payloads of {values.min()} to "
+                               f"{values.max()}, spikes of SpiNNaker are 0 or 1")
+        return extent[0], extent[1]
 
     def _require_room(self, steps: int) -> None:
         assert self._loaded is not None
@@ -190,7 +213,7 @@ class SpinnakerDevice:
         """Write states and inputs anew, and have all cores wait for the signal."""
         assert self._loaded is not None
         assert self._link is not None
-        source = next(c for c in self._loaded.plan.cores if c.label == "inputs")
+        source = next(c for c in self._loaded.plan.cores if c.label == INPUTS)
         room = source.region(SEND_BUFFER).size
         if len(buffer) > room:
             raise NmcError("--input", f"a sample's spikes take {len(buffer):,} bytes, the board's "
@@ -208,7 +231,7 @@ class SpinnakerDevice:
         """Whether the inputs in memory are still what was written."""
         assert self._loaded is not None
         assert self._link is not None
-        source = next(c for c in self._loaded.plan.cores if c.label == "inputs")
+        source = next(c for c in self._loaded.plan.cores if c.label == INPUTS)
         return buffer == self._link.read(source.x, source.y,
                                          self._loaded.at(source, SEND_BUFFER), len(buffer))
 

@@ -18,6 +18,7 @@ import pytest
 from helpers.spinnaker_board import HOST, emulated_board, same_programs
 from helpers.spinnaker_compiled import compiled, small_network, spikes_for
 from nmcompile_backends.spinnaker.load_plan import table_bytes
+from nmcompile_backends.spinnaker.loading import read_plan
 from nmcompile_backends.spinnaker.monitor import ALLOC_ROUTES, ALLOCATE, Monitor
 from nmcompile_backends.spinnaker.scp import Call, Link
 
@@ -287,6 +288,58 @@ def test_a_build_that_is_damaged_is_refused_before_the_board_is_touched(
         made.load(program, tmp_path / "config")
 
 
+@pytest.mark.parametrize(("kind", "change", "said"), [
+    ("inputs", {"label": "other"}, "has no one core 'inputs'"),
+    ("first[0]", {"label": "inputs"}, "has no one core 'inputs'"),
+    ("first[0]", {"population": "other"}, "20 neurons of 'other'"),
+    ("first[0]", {"population": None}, "where the program has a core with"),
+    ("first[0]", {"neurons": [n + 1000 for n in range(20)]}, "1000 to 1019 where"),
+    ("first[0]", {"neurons": []}, "0 neurons of 'first'"),
+    ("first[0]", {"size": 1 << 40}, "cores.*.size"),
+    ("first[0]", {"size": 8}, "cores.*.size"),
+    ("first[0]", {"p": 17}, None),
+    ("first[0]", {"regions": []}, "has no region 2"),
+    ("inputs", {"regions": []}, "has no region 3"),
+    ("spikes(0,0)", {"regions": []}, "has no region 2"),
+    ("first[0]", {"written": 7}, "multiple of 4"),
+    ("first[0]", {"offset": 0}, "greater than or equal to"),
+    ("first[0]", {"region": 2}, "has a region twice|has no region"),
+    (None, {"cores": []}, "a core with 0 neurons of 'none' where"),
+])
+def test_a_plan_that_is_not_the_programs_is_refused_before_the_board_is_touched(
+    build, tmp_path: Path, kind: str | None, change: dict, said: str | None
+) -> None:
+    program, config, _ = build
+    shutil.copytree(config, tmp_path / "config")
+    plan = json.loads((config / "load.json").read_text())
+    core = next((core for core in plan["cores"] if core["label"] == kind), plan)
+    place = core["regions"][0] if {*change} & {"written", "offset", "region"} else core
+    place |= change
+    (tmp_path / "config" / "load.json").write_text(json.dumps(plan))
+    if said is None:
+        assert read_plan(tmp_path / "config", program).plan.cores
+        return
+    with pytest.raises(NmcError, match=said) as error:
+        read_plan(tmp_path / "config", program)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda sent: {"in": sent["in"][:, :0]}, "with one of each or more"),
+    (lambda sent: {"in": sent["in"][:0]}, "with one of each or more"),
+    (lambda sent: {"in": -sent["in"]}, "payloads of -1 to 0"),
+    (lambda sent: {"in": 2 * sent["in"]}, "payloads of 0 to 2"),
+    (lambda sent: {"in": sent["in"][:, :, :1]}, "values of shape"),
+    (lambda sent: {"other": sent["in"]}, "input in: nothing given"),
+])
+def test_inputs_that_a_board_has_no_spikes_for_are_refused(build, change, said: str) -> None:
+    program, _, _ = build
+    made = device("spinnaker")
+    made._program = program
+    with pytest.raises(NmcError, match=said):
+        made.run(change(spikes_for(program, 3, 1, STEPS)), made.readable(), lambda steps: None)
+
+
 def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
     """A peer that answers each command with other numbers, of other cores, cut off, then rightly."""
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -420,8 +473,8 @@ def relay(board: tuple[str, int], loses) -> Iterator[tuple[str, int]]:
 
 def test_what_is_allocated_is_not_read_from_an_answer_without_an_address() -> None:
     with answering(lambda _: [DONE], 3) as address, Link(address) as link, \
-            pytest.raises(NmcError, match="command 28 of chip 1, 0 with 3 bytes"):
-        Monitor(link, 30).allocate(1, 0, 4, 1)
+            pytest.raises(NmcError, match="command 28 of chip 0, 0 with 3 bytes"):
+        Monitor(link, 30).allocate(0, 0, 4, 1)
 
 
 @pytest.mark.parametrize("n_bytes", [0, 3, 29])
