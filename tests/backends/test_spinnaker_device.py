@@ -19,7 +19,14 @@ from helpers.spinnaker_board import HOST, emulated_board, same_programs
 from helpers.spinnaker_compiled import compiled, small_network, spikes_for
 from nmcompile_backends.spinnaker.load_plan import table_bytes
 from nmcompile_backends.spinnaker.loading import read_plan
-from nmcompile_backends.spinnaker.monitor import ALLOC_ROUTES, ALLOCATE, Monitor
+from nmcompile_backends.spinnaker.monitor import (
+    ALLOC_ROUTES,
+    ALLOCATE,
+    PAUSED,
+    STOP_ALL,
+    Monitor,
+)
+from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SPIKES
 from nmcompile_backends.spinnaker.scp import Call, Link
 
 from nmcompile.device import DeviceLostError, Place
@@ -28,7 +35,7 @@ from nmcompile.registry import backend, device
 from nmcompile.simulator import simulate
 
 BAD_NETWORK = ("--lost", "0.05", "--twice", "0.05", "--late", "0.05")
-SDRAM = 0x60300000
+SDRAM, VARIABLES = 0x60300000, 0xF5007F00
 STEPS = 20
 
 
@@ -532,15 +539,74 @@ def test_the_board_outlives_packets_of_any_bytes(build) -> None:
     rng = random.Random(0)
     with opened(programs) as (made, process):
         made.load(program, config)
-        address = made._link.address
+        address, variables = made._link.address, made._link.read(0, 0, VARIABLES, 256)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             for number in range(4000):
                 stranger.sendto(any_packet(rng), address)
                 if number % 50 == 0:
                     made._link.call(Call(x=255, y=255, command=0))
         assert process.poll() is None
-    with opened(programs) as (made, _):
+        reset(made._link, variables)
         same_as_simulated(made, program, config, samples=1)
+
+
+def reset(link: Link, variables: bytes) -> None:
+    """What a reset does to the root's chip: its variables, no application, no routing entry."""
+    link.write(0, 0, VARIABLES, variables)
+    stop = [Call(x=255, y=255, command=STOP_ALL, arguments=(0, 5 << 28 | 2 << 16 | app, 0))
+            for app in range(256)]
+    link.calls([*stop, Call(x=0, y=0, command=29)])
+
+
+@pytest.mark.parametrize(("region", "offset", "words"), [
+    (RECORDING, 4 + 12 * SPIKES, [0x7FFFFFFF]),  # more room than a chip has
+    (RECORDING, None, [0]),  # no such region
+    (RECORDING, None, [0xFFFFFFF0]),  # one where no memory is
+    (NEURON_PARAMS, None, [0]),
+])
+def test_a_core_whose_memory_is_spoilt_stops_and_the_board_goes_on(
+    build, region: int, offset: int | None, words: list[int]
+) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, process):
+        made.load(program, config)
+        core = made._with_neurons()[0]
+        at = (made._loaded.address[core.place] + 8 + 12 * region if offset is None
+              else made._loaded.at(core, region) + offset)
+        made._link.write(core.x, core.y, at, np.array(words, "<u4").tobytes())
+        with pytest.raises(DeviceLostError, match="stopped with an error"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+        assert process.poll() is None
+        same_as_simulated(made, program, config, samples=1)
+
+
+def test_recordings_stop_where_their_room_ends(build) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        made.load(program, config)
+        core = made._with_neurons()[0]
+        at = made._loaded.at(core, RECORDING) + 4 + 12 * SPIKES
+        made._link.write(core.x, core.y, at, (20).to_bytes(4, "little"))
+        with pytest.raises(DeviceLostError, match="recorded 16 bytes, not all"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+
+
+def test_an_application_runs_on_where_another_is_stopped(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 1, STEPS)
+    with opened(programs, "--tick", "0.02", tick="0.02") as (made, _):
+        made.load(program, config)
+        wait = made._monitor.await_states
+
+        def stop_another(places, wanted, patience_s) -> None:
+            if list(wanted) == [PAUSED]:
+                Monitor(made._link, 77).stop()
+            wait(places, wanted, patience_s)
+
+        made._monitor.await_states = stop_another
+        found = made.run(sent, made.readable(), lambda steps: None).variables
+    wanted = simulate(program, sent, record=("spikes",)).records
+    np.testing.assert_array_equal(found["second"]["spikes"], wanted["second"]["spikes"])
 
 
 def any_packet(rng: random.Random) -> bytes:
