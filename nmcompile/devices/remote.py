@@ -59,6 +59,7 @@ PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the
 # Seconds for which a client that lost its device asks for it again: until the server has noticed,
 # which it does after SILENCE_S, or is there again. And between two tries.
 RETURN_S, AGAIN_S = 60.0, 0.5
+CROWD_S = 20.0  # for which it asks a server that has too many connections
 OPTIONS = ("key",)
 
 
@@ -97,7 +98,7 @@ class RemoteDevice:
                 device = self._let_in(address, context)
                 break
             except _NotNowError as error:
-                crowded = OPEN_S if isinstance(error, _CrowdedError) else 0.0
+                crowded = CROWD_S if isinstance(error, _CrowdedError) else 0.0
                 if time.monotonic() > begin + (RETURN_S if self._was_lost else crowded):
                     raise NmcError(error.where, error.what, error.hint) from None
                 time.sleep(AGAIN_S)

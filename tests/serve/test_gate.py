@@ -1,5 +1,6 @@
 """How many connections a server has at once, whoever makes them."""
 
+import gc
 import socket
 
 import pytest
@@ -22,6 +23,13 @@ def test_connections_beyond_the_most_are_closed_until_others_are(monkeypatch):
         for closed in outside[3:]:
             assert closed.recv(1) == b""
         inside[0].close()
+        for _ in range(2):
+            with socket.create_connection(listener.getsockname(), 5) as early:
+                with pytest.raises(BlockingIOError):
+                    listener.accept()
+                assert early.recv(1) == b""
+            gc.collect()
+        gc.collect()
         outside.append(socket.create_connection(listener.getsockname(), 5))
         listener.settimeout(5)
         inside.append(listener.accept()[0])
