@@ -29,11 +29,11 @@ class Window:
         self._lines = sum(port.size for port in network.inputs)
         self._position = np.empty(neurons, np.int64)  # of each neuron, in the network's order
         self._position[machine.sender - self._lines] = np.arange(neurons)
-        self._sent = np.zeros((samples, 0, self._lines), bool)
-        self._spikes = np.zeros((samples, 0, neurons), np.uint8)
-        self._done = np.zeros((samples, 0, n), np.uint8)
-        self._counts = np.zeros((samples, 0, n, arrays.N_COUNTS), np.int64)
-        self._overran = np.zeros((samples, 0), np.int64)
+        self._sent: Array = np.zeros((samples, 0, self._lines), bool)
+        self._spikes: Array = np.zeros((samples, 0, neurons), np.uint8)
+        self._done: Array = np.zeros((samples, 0, n), np.uint8)
+        self._counts: Array = np.zeros((samples, 0, n, arrays.N_COUNTS), np.int64)
+        self._overran: Array = np.zeros((samples, 0), np.int64)
         self._waiting = [(self._counts, self._overran)]
         self._states = [np.tile(part, (samples, 1)) for part in first]
 
