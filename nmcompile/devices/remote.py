@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from nmcompile import __version__
 from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, reading, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import save_program
@@ -59,11 +59,16 @@ PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the
 # Seconds for which a client that lost its device asks for it again: until the server has noticed,
 # which it does after SILENCE_S, or is there again. And between two tries.
 RETURN_S, AGAIN_S = 60.0, 0.5
+CROWD_S = 20.0  # for which it asks a server that has too many connections
 OPTIONS = ("key",)
 
 
 class _NotNowError(NmcError):
     """Nobody answers, or another client is served; later this may be otherwise."""
+
+
+class _CrowdedError(_NotNowError):
+    """The server has as many connections as it takes."""
 
 
 RAISED = {"refused": NmcError, "closed": NmcError, "lost": DeviceLostError, "busy": _NotNowError}
@@ -87,13 +92,14 @@ class RemoteDevice:
         address = _address(place.address)
         self._where = f"remote {place.address}"
         context = client_context(key_file(place.options.get("key")))
-        end = time.monotonic() + (RETURN_S if self._was_lost else 0)
+        begin = time.monotonic()
         while True:
             try:
                 device = self._let_in(address, context)
                 break
             except _NotNowError as error:
-                if time.monotonic() > end:
+                crowded = CROWD_S if isinstance(error, _CrowdedError) else 0.0
+                if time.monotonic() > begin + (RETURN_S if self._was_lost else crowded):
                     raise NmcError(error.where, error.what, error.hint) from None
                 time.sleep(AGAIN_S)
         self._was_lost, self.name = False, f"{device} at {place.address}"
@@ -114,12 +120,20 @@ class RemoteDevice:
                 f"wss://{host}:{port}/", ssl=context, compression=None, proxy=None,
                 max_size=CHUNK, open_timeout=OPEN_S, close_timeout=2, ping_interval=PING_S,
                 ping_timeout=SILENCE_S))
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            if isinstance(error, ConnectionRefusedError):
+                raise self._silent(error) from error
+            raise _CrowdedError(self._where, "closed the connection at once",
+                                "Too many are connected there; try again.") from error
         except (ssl.SSLError, InvalidHandshake, EOFError) as error:
             raise NmcError(self._where, "there is no nmc serve with this key "
                            f"({error})", "Give both ends the same key file.") from error
         except OSError as error:
-            raise _NotNowError(self._where, f"does not answer ({error.strerror or error})",
-                               "Start nmc serve there, or name its --port.") from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: OSError) -> NmcError:
+        return _NotNowError(self._where, f"does not answer ({error.strerror or error})",
+                            "Start nmc serve there, or name its --port.")
 
     def load(self, program: Program, config: Path) -> None:
         """See `Device`."""
@@ -129,8 +143,10 @@ class RemoteDevice:
             files = {"program.h5": path} | {
                 f"config/{file.relative_to(config).as_posix()}": file
                 for file in sorted(config.rglob("*")) if file.is_file()}
-            self._say(Load(files=tuple(
-                File(name=name, size=file.stat().st_size) for name, file in files.items())))
+            with reading(self._where, "these files are not sent"):
+                order = Load(files=tuple(
+                    File(name=name, size=file.stat().st_size) for name, file in files.items()))
+            self._say(order)
             for file in files.values():
                 with file.open("rb") as parts:
                     while part := parts.read(CHUNK):
@@ -145,7 +161,7 @@ class RemoteDevice:
         """See `Device`. Samples are sent as many at a time as orders and answers may hold."""
         assert self._program is not None
         samples, steps = next(iter(inputs.values())).shape[:2]
-        sent = sum(values[:1].nbytes for values in inputs.values())
+        sent = sum(4 * values[:1].size for values in inputs.values())  # int32
         kept = result_bytes(self._program.network, wanted, 1, steps)
         at_once = min(MOST_INPUTS // max(sent, 1), MOST_RESULT // kept)
         if not at_once:

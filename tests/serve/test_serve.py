@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import ssl
@@ -156,6 +157,21 @@ def test_a_remote_device_that_does_not_run_step_by_step_says_so(build, sent, exp
         same(device.run(sent, device.readable(), lambda steps: None), expected)
 
 
+@pytest.mark.lava
+@pytest.mark.skipif("NMC_LAVA_PYTHON" not in os.environ,
+                    reason="NMC_LAVA_PYTHON names no Python with lava-nc")
+def test_a_vendors_simulator_behind_a_server_gives_every_spike_and_state(
+    build, sent, expected, tmp_path
+):
+    with serving(tmp_path, "lava") as server:
+        recording, _ = served(server, build, sent)
+    assert sum(values["spikes"].sum() for values in expected.values()) > 100
+    for population, variables in recording.variables.items():
+        assert "spikes" in variables
+        for name, values in variables.items():
+            np.testing.assert_array_equal(values, expected[population][name])
+
+
 def test_samples_are_sent_in_as_many_orders_as_they_take(
     server, build, sent, expected, monkeypatch
 ):
@@ -168,6 +184,17 @@ def test_a_sample_beyond_an_order_is_refused_with_its_size(server, build, sent, 
     monkeypatch.setattr(remote_module, "MOST_RESULT", 1000)
     with pytest.raises(NmcError, match="a sample of 12 steps sends 5,376 bytes and answers"):
         served(server, build, sent)
+
+
+def test_files_that_are_too_many_to_send_are_refused(server, build, tmp_path):
+    for number in range(wire.MOST_FILES + 1):
+        (tmp_path / str(number)).touch()
+    with remote(server) as device, pytest.raises(NmcError, match="these files are not sent"):
+        device.load(build.program, tmp_path)
+
+
+def test_narrow_payloads_arrive_as_wide_ones_do(server, build, sent, expected):
+    same(served(server, build, {name: v.astype(np.int8) for name, v in sent.items()})[0], expected)
 
 
 def test_a_device_has_its_name_and_place(server):
