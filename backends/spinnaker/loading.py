@@ -9,7 +9,7 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
-from nmcompile_backends.spinnaker.images import TABLE_WORDS
+from nmcompile_backends.spinnaker.images import MARK_BYTES, TABLE_WORDS
 from nmcompile_backends.spinnaker.load_plan import ENTRY, PLAN, SDRAM, TABLES
 from nmcompile_backends.spinnaker.monitor import (
     CORE_INFO,
@@ -40,7 +40,6 @@ SDRAM_BYTES = 1 << 27  # of a chip
 INPUTS, GATHERER = "inputs", "live_packet_gather.aplx"
 PATIENCE_S = 10.0
 NAME_BYTES = 16
-MARK_BYTES = 16  # ahead of each core's block: random, of one load
 
 
 class _Strict(BaseModel):
