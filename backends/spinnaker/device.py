@@ -17,12 +17,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
+from nmcompile_backends.spinnaker.images import MARK_BYTES
 from nmcompile_backends.spinnaker.live import Spikes
 from nmcompile_backends.spinnaker.loading import (
     INPUTS,
@@ -58,7 +60,7 @@ class SpinnakerDevice:
         self._link: Link | None = None
         self._live: Spikes | None = None
         self._loaded: Loaded | None = None
-        self._parity = 0
+        self._parity, self._mark = 0, secrets.token_bytes(MARK_BYTES)
         self.came: list[dict[str, Array]] = []
         """Of each sample that was last run live, input -> (steps, lines), how many spikes came."""
 
@@ -77,7 +79,7 @@ class SpinnakerDevice:
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")
         self._link = Link((host, int(port or PORT)), wait_s=_seconds(options, "wait"),
                           settle_s=_seconds(options, "settle"))
-        self._monitor = Monitor(self._link, int(options["app"]))
+        self._monitor = Monitor(self._link, int(options["app"]), self._mark)
         self._monitor.greet()
 
     def load(self, program: Program, config: Path) -> None:

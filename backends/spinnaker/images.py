@@ -26,7 +26,7 @@ FIRST_PROCESSOR = 1  # 0 is the monitor
 # version_5.py, CHIPS_PER_BOARD, and version_3.py.
 LAST_OF_FIRST_CHIP = 17
 RECORDED_STEPS = 4096
-MARK_BYTES = 16  # ahead of each core's block: random, of one load
+MARK_BYTES = 16  # ahead of each core's block: random, of one host
 TABLE_WORDS = 2 + 3 * 32  # of the pointers ahead of a core's regions (constants.py)
 OUTPUT_TAG = 1
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
-from nmcompile_backends.spinnaker.images import MARK_BYTES, TABLE_WORDS
+from nmcompile_backends.spinnaker.images import TABLE_WORDS
 from nmcompile_backends.spinnaker.load_plan import ENTRY, PLAN, SDRAM, TABLES
 from nmcompile_backends.spinnaker.monitor import (
     CORE_INFO,
     CORE_INFO_BYTES,
     IDLE,
+    SDRAM_BYTES,
     SYNC_0,
     USER_0,
     Monitor,
@@ -26,7 +26,6 @@ from nmcompile_backends.spinnaker.regions import (
     SEND_BUFFER,
     SOURCE_PROVENANCE,
 )
-from nmcompile_backends.spinnaker.scp import READ, Call
 from pydantic import BaseModel, ConfigDict, Field
 
 from nmcompile.device import DeviceLostError
@@ -36,7 +35,6 @@ from nmcompile.mapping import Program
 CORE_TAG, TABLE_TAG = 200, 1  # 200 and the processor: spinn_front_end_common constants.py
 HEADER = np.array([0xAD130AD6, 0x10000], "<u4")
 REGIONS = 32
-SDRAM_BYTES = 1 << 27  # of a chip
 INPUTS, GATHERER = "inputs", "live_packet_gather.aplx"
 PATIENCE_S = 10.0
 NAME_BYTES = 16
@@ -110,12 +108,11 @@ class Plan(_Strict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """What is on the board: the plan, the words of SDRAM, each core's block, the load's mark."""
+    """What is on the board: the plan, the words of SDRAM, and each core's block."""
 
     plan: Plan
     sdram: bytes
     address: Mapping[tuple[int, int, int], int]
-    mark: bytes
 
     def content(self, region: PlannedRegion) -> bytes:
         """What is written of a region."""
@@ -226,16 +223,16 @@ def load(monitor: Monitor, files: Files, programs: list[Path], take: bool) -> Lo
     """
     plan, tables = files.plan, files.tables
     code = find_programs(programs, plan)
-    monitor.claim(take)
+    monitor.claim([core.place for core in plan.cores], take)
     _require_cores(monitor, plan)
-    address, mark = {}, secrets.token_bytes(MARK_BYTES)
+    address, ahead = {}, len(monitor.mark)
     for core in plan.cores:
-        block = monitor.allocate(core.x, core.y, MARK_BYTES + core.size, CORE_TAG + core.p)
-        monitor.link.write(core.x, core.y, block, mark)
-        address[core.place] = base = block + MARK_BYTES
+        block = monitor.allocate(core.x, core.y, ahead + core.size, CORE_TAG + core.p)
+        monitor.link.write(core.x, core.y, block, monitor.mark)
+        address[core.place] = base = block + ahead
         monitor.link.write(core.x, core.y, CORE_INFO + CORE_INFO_BYTES * core.p + USER_0,
                            base.to_bytes(4, "little"))
-    loaded = Loaded(plan=plan, sdram=files.sdram, address=address, mark=mark)
+    loaded = Loaded(plan=plan, sdram=files.sdram, address=address)
     for core in plan.cores:
         _write_block(monitor, loaded, core)
     for table in plan.tables:
@@ -257,20 +254,16 @@ def start(monitor: Monitor, loaded: Loaded, code: Mapping[str, bytes]) -> None:
 
 def require_own(monitor: Monitor, loaded: Loaded) -> None:
     """Raise DeviceLostError where a core does not run what was loaded from here, or not now."""
-    cores, link = loaded.plan.cores, monitor.link
-    running = monitor.cores([core.place for core in cores])
-    marks = link.calls([Call(x=core.x, y=core.y, command=READ, arguments=(
-        loaded.address[core.place] - MARK_BYTES, MARK_BYTES, 2)) for core in cores])
-    for core, found, mark in zip(cores, running, marks, strict=True):
+    cores = loaded.plan.cores
+    running = monitor.own([core.place for core in cores])
+    for core, (found, is_own) in zip(cores, running, strict=True):
         name = Path(core.program).stem
-        is_own = (found.state != IDLE and found.app == monitor.app
-                  and found.block == loaded.address[core.place] and mark == loaded.mark)
         monitor.claimed &= is_own
         if not is_own or not found.name or not name.startswith(found.name[: NAME_BYTES - 1]):
             raise DeviceLostError(
-                link.where, f"core {core.place} does not run the {name!r} that was loaded: it has "
-                f"{found.name!r} of application {found.app}", "Load it again; another host may "
-                "have taken the board.")
+                monitor.link.where, f"core {core.place} does not run the {name!r} that was loaded: "
+                f"it has {found.name!r} of application {found.app}", "Load it again; another host "
+                "may have taken the board.")
 
 
 def _write_block(monitor: Monitor, loaded: Loaded, core: PlannedCore) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmcompile_backends.spinnaker.load_plan import ENTRY
-from nmcompile_backends.spinnaker.scp import VERSION, Call, Link
+from nmcompile_backends.spinnaker.scp import READ, VERSION, Call, Link
 
 from nmcompile.device import DeviceLostError
 from nmcompile.errors import NmcError
@@ -26,6 +26,7 @@ IDLE, SYNC_0, SYNC_1, PAUSED, RUNNING = 15, 8, 9, 10, 7
 FAILED = {0: "dead", 2: "stopped with an error", 3: "hung", 11: "left its program"}
 CORE_INFO, CORE_INFO_BYTES, STATE, APP, NAME, USER_0 = 0xE5007000, 128, 46, 47, 72, 112
 TABLE_COPY = 0xF5007FD4  # where the address of the router's copy is
+SDRAM, SDRAM_BYTES = 0x60000000, 1 << 27  # of a chip
 PROGRAM = 0x67800000  # a program is started from here
 RUNTIME_PORT, NEW_RUNTIME = 3, 7
 COPY = struct.Struct("<2xBxIII")
@@ -44,11 +45,12 @@ class Core:
 class Monitor:
     """The board's SC&MP, for one application.
 
+    mark     random bytes of this host, ahead of the block of SDRAM of each core that it loads
     claimed  whether what runs under the application's number was started from here
     """
 
-    def __init__(self, link: Link, app: int) -> None:
-        self.link, self.app, self.claimed = link, app, False
+    def __init__(self, link: Link, app: int, mark: bytes) -> None:
+        self.link, self.app, self.mark, self.claimed = link, app, mark, False
 
     def greet(self) -> str:
         """The version that the board answers with. Raises NmcError where it is not SC&MP."""
@@ -65,24 +67,38 @@ class Monitor:
 
     def cores(self, places: Sequence[tuple[int, int, int]]) -> list[Core]:
         """What runs on each (x, y, processor)."""
-        calls = [Call(x=x, y=y, command=2, arguments=(CORE_INFO + CORE_INFO_BYTES * p,
+        calls = [Call(x=x, y=y, command=READ, arguments=(CORE_INFO + CORE_INFO_BYTES * p,
                                                       CORE_INFO_BYTES, 2)) for x, y, p in places]
         return [Core(info[STATE], info[APP],
                      info[NAME : NAME + 16].rstrip(b"\0").decode("ascii", "replace"),
                      int.from_bytes(info[USER_0 : USER_0 + 4], "little"))
                 for info in self.link.calls(calls)]
 
-    def claim(self, take: bool) -> None:
+    def own(self, places: Sequence[tuple[int, int, int]]) -> list[tuple[Core, bool]]:
+        """What runs on each core, and whether it was loaded from here."""
+        found = self.cores(places)
+        likely = [i for i, core in enumerate(found) if core.state != IDLE and core.app == self.app
+                  and SDRAM + len(self.mark) <= core.block < SDRAM + SDRAM_BYTES]
+        marks = self.link.calls([
+            Call(x=places[i][0], y=places[i][1], command=READ,
+                 arguments=(found[i].block - len(self.mark), len(self.mark), 2)) for i in likely])
+        own = {i for i, mark in zip(likely, marks, strict=True) if mark == self.mark}
+        return [(core, i in own) for i, core in enumerate(found)]
+
+    def claim(self, places: Sequence[tuple[int, int, int]], take: bool) -> None:
         """Have the application's number for this host, with nothing under it.
 
-        take  end what runs under it
+        places  cores that may still run what was loaded from here before
+        take    end whatever runs under it
 
-        Raises NmcError where cores run under it and are not to be taken.
+        Raises NmcError where other cores run under it and are not to be taken.
         """
         calls = [Call(x=ANYWHERE, y=ANYWHERE, command=COUNT, arguments=(self.app, state, 0),
                       least=4)
                  for state in range(1, IDLE)]
         n = sum(int.from_bytes(answer[:4], "little") for answer in self.link.calls(calls))
+        if n and not take:
+            n -= sum(is_own for _, is_own in self.own(places))
         if n and not take:
             raise NmcError(self.link.where, f"{n} of its cores are in use, by application "
                            f"{self.app}", "Use another --device-option app, or end it with "

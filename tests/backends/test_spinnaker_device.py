@@ -156,6 +156,23 @@ def test_an_application_that_runs_is_taken_only_when_asked_and_its_host_is_told(
         second.close()
 
 
+def test_a_device_that_was_lost_loads_again_over_what_it_left_and_no_other_does(build) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        place = Place(address=":".join(map(str, made._link.address)),
+                      options={"binaries": str(programs), "settle": "0.03"})
+        made.load(program, config)
+        made._link.is_lost = True
+        made.close()
+        other = device("spinnaker")
+        other.open(place)
+        with pytest.raises(NmcError, match=r"4 of its cores are in use, by application 30"):
+            other.load(program, config)
+        other.close()
+        made.open(place)
+        same_as_simulated(made, program, config, samples=1)
+
+
 def test_a_load_that_fails_leaves_the_board_free(build, tmp_path: Path) -> None:
     program, config, programs = build
     (tmp_path / "others").mkdir()
@@ -431,7 +448,7 @@ def test_an_application_runs_on_where_another_is_stopped(build) -> None:
 
         def stop_another(places, wanted, patience_s) -> None:
             if list(wanted) == [PAUSED]:
-                Monitor(made._link, 77).stop()
+                Monitor(made._link, 77, bytes(16)).stop()
             wait(places, wanted, patience_s)
 
         made._monitor.await_states = stop_another

@@ -161,20 +161,20 @@ def test_routing_entries_are_claimed_once_where_the_first_answer_is_lost() -> No
 
     with emulated_board() as (_, port), relay((HOST, port), loses) as address, \
             Link(address, wait_s=0.05, settle_s=0.01) as link:
-        Monitor(link, 30).load_routes(0, 0, table_bytes(rows), 1)
+        Monitor(link, 30, bytes(16)).load_routes(0, 0, table_bytes(rows), 1)
     assert len(claims) == 3
 
 
 def test_what_is_allocated_is_not_read_from_an_answer_without_an_address() -> None:
     with answering(lambda _: [DONE], 3) as address, Link(address) as link, \
             pytest.raises(NmcError, match="command 28 of chip 0, 0 with 3 bytes"):
-        Monitor(link, 30).allocate(0, 0, 4, 1)
+        Monitor(link, 30, bytes(16)).allocate(0, 0, 4, 1)
 
 
 @pytest.mark.parametrize("n_bytes", [0, 3, 29])
 def test_answers_that_are_too_short_are_refused_in_one_line(n_bytes: int) -> None:
     with answering(lambda _: [DONE], n_bytes) as address, Link(address) as link:
-        board = Monitor(link, 30)
+        board = Monitor(link, 30, bytes(16))
         for ask in (board.greet, lambda: board.states(0, 0), lambda: board.cores([(0, 0, 1)])):
             with pytest.raises(NmcError, match=r"with \d+ bytes|not running SC&MP") as error:
                 ask()
