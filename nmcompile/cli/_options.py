@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from nmcompile.errors import NmcError
+
 Verb = Callable[..., Any]
 
 
@@ -31,3 +33,14 @@ def model_options(verb: Verb) -> Verb:
     )):
         verb = option(verb)
     return verb
+
+
+def device_options(given: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE of each --device-option, by name."""
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name or name in found:
+            raise NmcError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
+        found[name] = value
+    return found

@@ -32,6 +32,7 @@ def command(
     Clients come one at a time, and only those that have the key. Ends with Ctrl-C.
     """
     from nmcompile import registry, wire
+    from nmcompile.cli._options import device_options
     from nmcompile.device import Place
 
     if new_key is not None:
@@ -47,15 +48,7 @@ def command(
     name, _, address = device.partition(":")
     registry.device(name)
     offer = Offer(make=lambda: registry.device(name),
-                  place=Place(address=address, options=_options(options)),
+                  place=Place(address=address, options=device_options(options)),
                   key=wire.key_file(key), host=host, port=port, idle_s=60.0 * idle_minutes)
     serve(offer, lambda line: click.echo(f"nmc: {line}", err=True),
           lambda name, port: click.echo(f"serving   {name} on {host} port {port}"))
-
-
-def _options(given: tuple[str, ...]) -> dict[str, str]:
-    parts = [option.partition("=") for option in given]
-    for name, equals, _ in parts:
-        if not name or not equals:
-            raise NmcError("--device-option", f"'{name}' is no NAME=VALUE")
-    return {name: value for name, _, value in parts}

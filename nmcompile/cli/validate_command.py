@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -16,7 +15,8 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.command("validate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--device", required=True, metavar="NAME[:ADDRESS]",
-              help="What runs the build: sim, lava, xylosim, file:RECORDING, or one of a package.")
+              help="What runs the build: sim, lava, xylosim, file:RECORDING, remote:HOST:PORT, or "
+              "one of a package.")
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")
 @click.option("--input", "data", type=click.Path(path_type=Path),
@@ -72,6 +72,7 @@ def command(
     """Run the build in DIR on a device and hold it against what was compiled."""
     from nmcompile import api
     from nmcompile.cli._loop import Episodes, print_loop, run_loop
+    from nmcompile.cli._options import device_options
     from nmcompile.cli._progress import steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._validate_tables import print_validation
@@ -81,7 +82,7 @@ def command(
     from nmcompile.validation.limits import parse_limits
 
     name, _, address = device.partition(":")
-    place = Place(address=address, options=_options(options))
+    place = Place(address=address, options=device_options(options))
     if code is not None:
         _require_loop_alone()
         told = run_loop(folder, code, (name, place), Episodes(episodes, periods, seed))
@@ -113,14 +114,3 @@ def _require_loop_alone() -> None:
         source = context.get_parameter_source(option.name or "")
         if source is ParameterSource.COMMANDLINE and option.name not in OF_LOOPS:
             raise NmcError(option.opts[-1], "is of no use with --loop", "Leave it out.")
-
-
-def _options(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE of each, by name."""
-    found: dict[str, Any] = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not equals or not name or name in found:
-            raise NmcError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
-        found[name] = value
-    return found

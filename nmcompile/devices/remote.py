@@ -59,11 +59,16 @@ PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the
 # Seconds for which a client that lost its device asks for it again: until the server has noticed,
 # which it does after SILENCE_S, or is there again. And between two tries.
 RETURN_S, AGAIN_S = 60.0, 0.5
+CROWD_S = 20.0  # for which it asks a server that has too many connections
 OPTIONS = ("key",)
 
 
 class _NotNowError(NmcError):
     """Nobody answers, or another client is served; later this may be otherwise."""
+
+
+class _CrowdedError(_NotNowError):
+    """The server has as many connections as it takes."""
 
 
 RAISED = {"refused": NmcError, "closed": NmcError, "lost": DeviceLostError, "busy": _NotNowError}
@@ -87,13 +92,14 @@ class RemoteDevice:
         address = _address(place.address)
         self._where = f"remote {place.address}"
         context = client_context(key_file(place.options.get("key")))
-        end = time.monotonic() + (RETURN_S if self._was_lost else 0)
+        begin = time.monotonic()
         while True:
             try:
                 device = self._let_in(address, context)
                 break
             except _NotNowError as error:
-                if time.monotonic() > end:
+                crowded = CROWD_S if isinstance(error, _CrowdedError) else 0.0
+                if time.monotonic() > begin + (RETURN_S if self._was_lost else crowded):
                     raise NmcError(error.where, error.what, error.hint) from None
                 time.sleep(AGAIN_S)
         self._was_lost, self.name = False, f"{device} at {place.address}"
@@ -114,12 +120,20 @@ class RemoteDevice:
                 f"wss://{host}:{port}/", ssl=context, compression=None, proxy=None,
                 max_size=CHUNK, open_timeout=OPEN_S, close_timeout=2, ping_interval=PING_S,
                 ping_timeout=SILENCE_S))
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            if isinstance(error, ConnectionRefusedError):
+                raise self._silent(error) from error
+            raise _CrowdedError(self._where, "closed the connection at once",
+                                "Too many are connected there; try again.") from error
         except (ssl.SSLError, InvalidHandshake, EOFError) as error:
             raise NmcError(self._where, "there is no nmc serve with this key "
                            f"({error})", "Give both ends the same key file.") from error
         except OSError as error:
-            raise _NotNowError(self._where, f"does not answer ({error.strerror or error})",
-                               "Start nmc serve there, or name its --port.") from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: OSError) -> NmcError:
+        return _NotNowError(self._where, f"does not answer ({error.strerror or error})",
+                            "Start nmc serve there, or name its --port.")
 
     def load(self, program: Program, config: Path) -> None:
         """See `Device`."""

@@ -30,7 +30,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.serve.upload import CONFIG, uploaded_program
 
-COLLECT_S = 1.0  # between collections of garbage
+COLLECT_S = 0.5  # between collections of garbage
 
 
 class Bench:

@@ -23,12 +23,12 @@ from nmcompile import __version__
 from nmcompile.device import Device, DeviceLostError, Place
 from nmcompile.errors import Interrupted, NmcError, one_line
 from nmcompile.serve.bench import Bench
+from nmcompile.serve.gate import BACKLOG, Gate, gate
 from nmcompile.serve.session import Session, Terms, refusal
 from nmcompile.wire import CHUNK, PROTOCOL, Refusal, WireError, parse_hello, server_context
 
 HELLO_S = 5.0  # to prove the key, and again to say hello
 PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until a client is gone
-BACKLOG = 1000  # connections that wait to be looked at, as many as the system has room for
 QUEUE = 8  # messages that wait to be read, at most
 VIOLATION = 1008  # close code: policy violation (RFC 6455, section 7.4.1)
 
@@ -150,16 +150,21 @@ async def _turn_away(link: ServerConnection, answer: Refusal) -> None:
 @contextmanager
 def _listening(desk: _Desk, offer: Offer, context: ssl.SSLContext) -> Iterator[int]:
     """A thread that serves the network in this block; the port."""
-    started: Future[tuple[int, Callable[[], None]]] = Future()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(_network(desk, offer, context, started)), name="network")
+    listener = gate(offer.host, offer.port)
+    port: int = listener.getsockname()[1]
+    started: Future[Callable[[], None]] = Future()
+
+    def run() -> None:
+        try:
+            asyncio.run(_network(desk, listener, context, started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="network")
     thread.start()
-    try:
-        port, stop = started.result()
-    except OSError as error:
-        thread.join()
-        raise NmcError("nmc serve", f"cannot listen on {offer.host} port {offer.port}: "
-                       f"{error.strerror or error}", "Name another --host or --port.") from error
+    stop = started.result()
     try:
         yield port
     finally:
@@ -168,28 +173,21 @@ def _listening(desk: _Desk, offer: Offer, context: ssl.SSLContext) -> Iterator[i
 
 
 async def _network(
-    desk: _Desk, offer: Offer, context: ssl.SSLContext,
-    started: Future[tuple[int, Callable[[], None]]],
+    desk: _Desk, listener: Gate, context: ssl.SSLContext, started: Future[Callable[[], None]]
 ) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
         loop.call_soon_threadsafe(stopped.set)
 
-    try:
-        server = listen(
-            desk.receive, offer.host, offer.port, ssl=context, ssl_handshake_timeout=HELLO_S,
-            open_timeout=HELLO_S, backlog=BACKLOG, ping_interval=PING_S, ping_timeout=SILENCE_S,
-            close_timeout=2, max_size=CHUNK, max_queue=QUEUE, compression=None,
-            server_header=None, logger=_silent())
-        logging.getLogger("asyncio").setLevel(logging.ERROR)  # not each answer that nobody reads
-        async with server as listener:
-            started.set_result((next(iter(listener.sockets)).getsockname()[1], stop))
-            await stopped.wait()
-    except OSError as error:
-        if started.done():
-            raise
-        started.set_exception(error)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # not each answer that nobody reads
+    server = listen(
+        desk.receive, sock=listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=HELLO_S,
+        open_timeout=HELLO_S, ping_interval=PING_S, ping_timeout=SILENCE_S, close_timeout=2,
+        max_size=CHUNK, max_queue=QUEUE, compression=None, server_header=None, logger=_silent())
+    async with server:
+        started.set_result(stop)
+        await stopped.wait()
 
 
 def _silent() -> logging.Logger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -68,6 +69,7 @@ class Session:
     def __init__(self, link: ServerConnection, who: str, bench: Bench, terms: Terms) -> None:
         self._link, self._who, self._bench, self._terms = link, who, bench, terms
         self._gone, self._begun = threading.Event(), False
+        self._folder = tempfile.TemporaryDirectory(prefix="nmc-serve-")
         self._ran, self._said = 0, 0  # steps of samples that are done, and that the client knows of
 
     async def serve(self) -> None:
@@ -92,6 +94,7 @@ class Session:
         error = None if closed.cancelled() else closed.exception()
         if error is not None:
             self._terms.told(f"the device did not close: {type(error).__name__}: {error}")
+        self._folder.cleanup()
 
     async def _serve_order(self) -> None:
         text = await self._next(self._terms.idle_s, "gave no order")
@@ -114,15 +117,24 @@ class Session:
             await self._say(refusal("refused", error))
 
     async def _load(self, order: Load) -> None:
-        with tempfile.TemporaryDirectory(prefix="nmc-serve-") as folder:
-            upload = Upload(Path(folder), order.files, self._who)
-            try:
-                await self._receive(upload)
-            finally:
-                upload.close()
+        folder = Path(tempfile.mkdtemp(prefix="load-", dir=self._folder.name))
+        try:
+            await self._upload(Upload(folder, order.files, self._who))
             self._begun = False
-            readable = await self._on_bench(self._bench.load, Path(folder))
+            readable = await self._on_bench(self._bench.load, folder)
+        except NmcError:
+            shutil.rmtree(folder)
+            raise
+        for earlier in Path(self._folder.name).iterdir():
+            if earlier != folder:  # the device may read its files for as long as it has them
+                shutil.rmtree(earlier)
         await self._say(Loaded(readable=readable))
+
+    async def _upload(self, upload: Upload) -> None:
+        try:
+            await self._receive(upload)
+        finally:
+            upload.close()
 
     def _loaded(self) -> Program:
         program = self._bench.program

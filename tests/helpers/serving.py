@@ -4,6 +4,7 @@
 """
 
 import faulthandler
+import os
 import signal
 import subprocess
 import sys
@@ -39,9 +40,15 @@ class WaitingDevice(SimDevice):
 
 
 class FailingDevice(SimDevice):
-    """Fails as the number of steps says."""
+    """Reads its files as it runs; fails as the number of steps says."""
+
+    def load(self, program, config):
+        super().load(program, config)
+        self._config = config
 
     def run(self, inputs, wanted, ran):
+        if not any(self._config.iterdir()):
+            raise FileNotFoundError("the files of the backend")
         steps = next(iter(inputs.values())).shape[1]
         if steps == 1:
             raise ZeroDivisionError("a fault of the device")
@@ -87,7 +94,8 @@ def serving(folder, device="sim", port=0, **options):
     given = [f"{name}={value}" for name, value in options.items()]
     with log.open("w") as errors:
         process = subprocess.Popen([sys.executable, __file__, key, device, str(port), *given],
-                                   stdout=subprocess.PIPE, stderr=errors, text=True)
+                                   stdout=subprocess.PIPE, stderr=errors, text=True,
+                                   env={**os.environ, "TMPDIR": str(folder)})
     try:
         yield Server(process, int(process.stdout.readline()), key, log)
     finally:
@@ -116,12 +124,14 @@ def until(there):
 
 
 def main():
+    from nmcompile import registry
     from nmcompile.serve import Offer, serve
 
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     key, device, port, *options = sys.argv[1:]
-    offer = Offer(make=DEVICES[device], key=Path(key), port=int(port), place=Place(
+    make = DEVICES.get(device, lambda: registry.device(device))
+    offer = Offer(make=make, key=Path(key), port=int(port), place=Place(
         options=dict(option.split("=", 1) for option in options)))
     try:
         serve(offer, lambda line: print(line, file=sys.stderr, flush=True),

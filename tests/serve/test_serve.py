@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import ssl
@@ -154,6 +155,21 @@ def test_a_remote_device_that_does_not_run_step_by_step_says_so(build, sent, exp
         with pytest.raises(NmcError, match="device whole: does not run step by step"):
             device.begin()
         same(device.run(sent, device.readable(), lambda steps: None), expected)
+
+
+@pytest.mark.lava
+@pytest.mark.skipif("NMC_LAVA_PYTHON" not in os.environ,
+                    reason="NMC_LAVA_PYTHON names no Python with lava-nc")
+def test_a_vendors_simulator_behind_a_server_gives_every_spike_and_state(
+    build, sent, expected, tmp_path
+):
+    with serving(tmp_path, "lava") as server:
+        recording, _ = served(server, build, sent)
+    assert sum(values["spikes"].sum() for values in expected.values()) > 100
+    for population, variables in recording.variables.items():
+        assert "spikes" in variables
+        for name, values in variables.items():
+            np.testing.assert_array_equal(values, expected[population][name])
 
 
 def test_samples_are_sent_in_as_many_orders_as_they_take(

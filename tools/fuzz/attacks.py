@@ -23,7 +23,7 @@ from websockets.uri import parse_uri
 from nmcompile import __version__, wire
 
 SOON_S, CONNECT_S = 0.2, 5.0  # that a client waits for an answer, and for a connection
-CROWD = 200  # connections at once
+CROWD = 100  # connections at once
 SIZES = (0, 1, 2, -1, 5, 1 << 20, 1 << 31, (1 << 31) + 1, 1 << 40, 1 << 62, 1 << 64, 1.5, "1", None)
 HELLO = {"say": "hello", "protocol": wire.PROTOCOL, "nmcompile": __version__, "who": "a fuzzer"}
 

@@ -51,6 +51,8 @@ def main() -> None:
     parser.add_argument("--grow", type=float, default=32, help="MiB that the server may grow by")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # also where a shell's "&" ignores it
     with tempfile.TemporaryDirectory() as folder:
         key, other = Path(folder) / "key", Path(folder) / "other"
         wire.new_key(key)
