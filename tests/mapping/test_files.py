@@ -44,6 +44,15 @@ def test_the_same_compilation_gives_the_same_bytes(program, tmp_path):
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
+def test_a_program_cannot_bring_code_into_scripts_by_the_sign_of_its_weights(program, tmp_path):
+    path = tmp_path / "a.h5"
+    save_program(program, path)
+    with h5py.File(path, "a") as file:
+        file["network/projections/0/format"].attrs["sign"] = '"MIXED, x=print()"'
+    with pytest.raises(NmcError, match=r"'MIXED, x=print\(\)' is no sign of weights"):
+        load_program(path, backend("loihi").neurons)
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "class", "format"])
 def test_a_damaged_program_is_refused(program, tmp_path, damage):
     path = tmp_path / "a.h5"
