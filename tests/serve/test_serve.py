@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,10 +32,13 @@ from nmcompile.build import write_build
 from nmcompile.device import DeviceLostError, Place
 from nmcompile.devices import remote as remote_module
 from nmcompile.devices.remote import RemoteDevice
+from nmcompile.devices.sim import SimDevice
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run as run_network
 from nmcompile.pipeline import compile_stage
+from nmcompile.serve import Offer
+from nmcompile.serve import server as server_module
 from nmcompile.serve.session import refusal
 from nmcompile.simulator import simulate
 
@@ -563,6 +567,17 @@ def test_nmc_serve_makes_keys_and_refuses_what_it_cannot_serve(capsys, monkeypat
         result = run("sim", "--key-file", key, "--port", port)
     assert result.code == 2
     assert f"cannot listen on 127.0.0.1 port {port}" in result.err
+
+
+def test_a_network_that_does_not_start_is_told_and_leaves_no_thread(tmp_path, monkeypatch):
+    async def network(desk, listener, context, started):
+        raise ValueError("no network")
+
+    monkeypatch.setattr(server_module, "_network", network)
+    offer = Offer(make=SimDevice, key=tmp_path / "key")
+    with pytest.raises(ValueError, match="no network"), server_module._listening(None, offer, None):
+        pass
+    assert "network" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsys, monkeypatch,
