@@ -112,6 +112,7 @@ def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed
     device.load(chip, tmp_path)
     wanted = device.readable()
     found = device.run(sent, wanted, lambda steps: None).variables
+    device.close()
     ours = simulate(chip, sent, record=wanted).records
     for name, variables in wanted.items():
         for variable in variables:
