@@ -21,7 +21,8 @@ class Explanation:
 
     rule       its name: weight, lost spike, decay, threshold, delay, ...
     text       what would be otherwise, in words
-    place      where: population, neuron, projection, source, step, as far as the rule has them
+    place      where: population, neuron, projection, source, step, register with its offset or
+               value, as far as the rule has them
     changes    how many things it takes for other than compiled
     differing  values of the population's recording that it leaves unexplained
     tried      how many alternatives of its kind there were

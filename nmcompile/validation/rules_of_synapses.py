@@ -178,12 +178,16 @@ def _narrowed(case: Case, changes: Changes) -> Changes:
     """`changes` that give what is seen in a step: where that are too many, fewer of them.
 
     A spike whose membrane is then reset is given by every weight that is large enough; of so many,
-    those are kept that give the rest of the sample too, and of these a few of each synapse.
+    those are kept that give other samples too, and if still too many, a few of each synapse.
     """
-    if len(changes) <= MOST_FITTING:
-        return changes
-    whole = case.alone.fitting(changes, case.own, (case.place[0], case.steps - 1))
-    changes = whole if len(whole) else changes
+    samples = range(len(case.evidence.sent[case.population.name]))
+    for sample in sorted(samples, key=lambda i: i != case.place[0]):
+        if len(changes) <= MOST_FITTING:
+            return changes
+        whole = case.alone.fitting(changes, case.own, (sample, case.steps - 1))
+        if len(whole) == 0:
+            break
+        changes = whole
     synapse = np.stack([changes.link, changes.current, changes.number])
     begin = np.flatnonzero((np.diff(synapse, prepend=-1) != 0).any(axis=0))
     return changes[np.concatenate([

@@ -168,8 +168,8 @@ class _Found:
             "metric": asdict(asked.metric), "populations": rows,
             "not_readable": [p.name for p in build.program.network.populations
                              if SPIKES not in self.wanted.get(p.name, ())],
-            "not_compared": [name for name, v in self.wanted.items()
-                             if SPIKES in v and not self.against.tells(name)],
+            "not_compared": [name for name, v in self.wanted.items() if SPIKES in v
+                             and name not in _compared(self.against, self.wanted)],
             "decisions": _decision_figures(ours, theirs, data.y),
             **measured_figures(build, self.session.inputs, self.recordings),
         }
@@ -257,8 +257,8 @@ def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Refer
         told["accuracy"] = None
     if not against.exact or all(set(v) <= {SPIKES} for v in wanted.values()):
         told["states"] = None
-    outputs = {output.population for output in against.network.outputs
-               if against.tells(output.population)}
+    outputs = {o.population for o in against.network.outputs
+               if o.variable == SPIKES and against.tells(o.population)}
     if not compared or (outputs and not outputs & set(compared)):
         told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"))
     limits_of.judged(asked.limits, told)
@@ -267,8 +267,12 @@ def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Refer
 
 
 def _compared(against: Reference, wanted: Wanted) -> tuple[str, ...]:
-    """Populations that spike and whose spikes both sides tell."""
-    return tuple(name for name, v in wanted.items() if SPIKES in v and against.tells(name))
+    """Populations whose spikes both sides tell and somebody takes: a readout's are none."""
+    network = against.network
+    taken = {p.source for p in network.projections} | {
+        o.population for o in network.outputs if o.variable == SPIKES}
+    return tuple(name for name, v in wanted.items()
+                 if SPIKES in v and name in taken and against.tells(name))
 
 
 def _batch(
