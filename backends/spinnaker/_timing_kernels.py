@@ -1,9 +1,10 @@
-"""Cores, routers and links of one sample, event by event; see `_core_kernels.py` for the cores."""
+"""Cores, routers and links of one sample, event by event; see `_core_kernels` for the cores."""
 
 import heapq
 
 import numpy as np
-from nmcompile_backends.spinnaker._core_kernels import (
+from nmcompile_backends.spinnaker._core_kernels import advance, begin_segment, earliest_spike
+from nmcompile_backends.spinnaker.core_arrays import (
     AWAKE,
     BUSY,
     COLOUR,
@@ -28,9 +29,6 @@ from nmcompile_backends.spinnaker._core_kernels import (
     TIMERS,
     USER,
     WAITING,
-    advance,
-    begin_segment,
-    earliest_spike,
 )
 
 from nmcompile.arithmetic.jit import kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-from nmcompile_backends.spinnaker import _core_kernels as kernels
+from nmcompile_backends.spinnaker import core_arrays as arrays
 from nmcompile_backends.spinnaker.arithmetic import (
     ACCUMS,
     FRACTIONS,
@@ -30,7 +30,7 @@ BEGINS = ("exc_init", "inh_init", "v_init")
 
 def machine_of(
     program: Program, loop: TimerLoop, tick_s: float, fan: Fan, sent: Sent
-) -> kernels.Machine:
+) -> arrays.Machine:
     """What all samples of a program share.
 
     Raises NmcError where a population's refractory timers do not hold it until its first input.
@@ -38,11 +38,11 @@ def machine_of(
     network, slots = program.network, slots_of(program)
     cores, sender = _cores(program, slots)
     start, entry, weight = _rows(program, cores)
-    return kernels.Machine(
+    return arrays.Machine(
         costs=_costs(program, loop, tick_s), colours=np.int64(loop.colours.value), cores=cores,
         sender=sender, accums=_registers(program, ACCUMS[:OF_A_STEP]),
         fractions=_registers(program, FRACTIONS),
-        nothing=np.zeros(2 * int(cores[:, kernels.SIZE].max()), np.int32),
+        nothing=np.zeros(2 * int(cores[:, arrays.SIZE].max()), np.int32),
         axon_start=fan.start, axon_core=fan.slice, axon_synapses=fan.synapses.astype(np.int64),
         axon_delay=fan.delay.astype(np.int64) & (slots[fan.slice] - 1),
         row_start=start, row_entry=entry, row_weight=weight,
@@ -90,11 +90,11 @@ def _cores(program: Program, slots: Array) -> tuple[Array, Array]:
     """The description of each core, and the number of the sender at each position."""
     sizes = program.mapping.slices.sizes().astype(np.int64)
     begins = _begins(program)
-    cores = np.zeros((len(sizes), kernels.DELTA + 1), np.int64)
-    cores[:, kernels.SIZE], cores[:, kernels.SLOTS] = sizes, slots
-    cores[:, kernels.FIRST] = np.cumsum(sizes) - sizes
+    cores = np.zeros((len(sizes), arrays.DELTA + 1), np.int64)
+    cores[:, arrays.SIZE], cores[:, arrays.SLOTS] = sizes, slots
+    cores[:, arrays.FIRST] = np.cumsum(sizes) - sizes
     entries = 2 * sizes * slots
-    cores[:, kernels.RING] = np.cumsum(entries) - entries
+    cores[:, arrays.RING] = np.cumsum(entries) - entries
     sender = []
     for core, (population, members) in zip(cores, _members(program), strict=True):
         neuron = cast(SpinnakerNeuron, population.neuron)
@@ -102,7 +102,7 @@ def _cores(program: Program, slots: Array) -> tuple[Array, Array]:
             raise NmcError(population.name, f"its refractory timers hold it for {neuron.early} "
                            f"steps, its first input is {population.start} steps away",
                            "Compile the model again.")
-        core[kernels.HEARS :] = (population.start, neuron.shift_exc, neuron.shift_inh,
+        core[arrays.HEARS :] = (population.start, neuron.shift_exc, neuron.shift_inh,
                                  neuron.conductance, neuron.delta)
         sender.append(begins[population.name] + members)
     return cores, np.concatenate(sender).astype(np.int64)
@@ -157,7 +157,7 @@ def _rows_through(
     matrix = matrix_of(projection.map).tocsr()
     source = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     core = owner[matrix.indices].astype(np.int64)
-    entry = (matrix.data < 0) * cores[core, kernels.SIZE] + place[matrix.indices]
+    entry = (matrix.data < 0) * cores[core, arrays.SIZE] + place[matrix.indices]
     key, axon = source * len(cores) + core, line * len(cores) + axons.slice
     order = np.argsort(key, kind="stable")
     first = np.searchsorted(key[order], axon)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
-from nmcompile_backends.spinnaker import _core_kernels as cores
 from nmcompile_backends.spinnaker import _timing_kernels as kernels
+from nmcompile_backends.spinnaker import core_arrays as cores
 from nmcompile_backends.spinnaker.cores import first_states, machine_of
 from nmcompile_backends.spinnaker.tree import PER_S
 from nmcompile_backends.spinnaker.window import Window

@@ -16,7 +16,7 @@ PER_S = 1e12  # of the kernels' time, picoseconds
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tree:
-    """The ways of each block's packets, as `_core_kernels.Machine` has them."""
+    """The ways of each block's packets, as `core_arrays.Machine` has them."""
 
     visit_start: Array
     link: Array

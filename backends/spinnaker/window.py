@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from nmcompile_backends.spinnaker import _core_kernels as kernels
+from nmcompile_backends.spinnaker import core_arrays as arrays
 
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Disturb, Frames, Log, Program
@@ -21,7 +21,7 @@ class Window:
     """
 
     def __init__(
-        self, program: Program, machine: kernels.Machine, first: tuple[Array, ...], samples: int
+        self, program: Program, machine: arrays.Machine, first: tuple[Array, ...], samples: int
     ) -> None:
         self.base, self._machine, self._samples = 0, machine, samples
         network, neurons, n = program.network, len(machine.sender), len(machine.cores)
@@ -29,11 +29,11 @@ class Window:
         self._lines = sum(port.size for port in network.inputs)
         self._position = np.empty(neurons, np.int64)  # of each neuron, in the network's order
         self._position[machine.sender - self._lines] = np.arange(neurons)
-        self._sent = np.zeros((samples, 0, self._lines), bool)
-        self._spikes = np.zeros((samples, 0, neurons), np.uint8)
-        self._done = np.zeros((samples, 0, n), np.uint8)
-        self._counts = np.zeros((samples, 0, n, kernels.N_COUNTS), np.int64)
-        self._overran = np.zeros((samples, 0), np.int64)
+        self._sent: Array = np.zeros((samples, 0, self._lines), bool)
+        self._spikes: Array = np.zeros((samples, 0, neurons), np.uint8)
+        self._done: Array = np.zeros((samples, 0, n), np.uint8)
+        self._counts: Array = np.zeros((samples, 0, n, arrays.N_COUNTS), np.int64)
+        self._overran: Array = np.zeros((samples, 0), np.int64)
         self._waiting = [(self._counts, self._overran)]
         self._states = [np.tile(part, (samples, 1)) for part in first]
 
@@ -76,17 +76,17 @@ class Window:
             fired, silent = np.ones(shape, np.int32), np.zeros(shape, np.int32)
             for payload in (fired, silent):
                 self._disturb(population.name, begin, 0, payload)
-            parts.append((fired != 0) * kernels.FIRED | (silent != 0) * kernels.SILENT)
+            parts.append((fired != 0) * arrays.FIRED | (silent != 0) * arrays.SILENT)
         codes = np.concatenate(parts, axis=2).swapaxes(0, 1)
         return codes[:, :, self._machine.sender - self._lines].astype(np.uint8)
 
     def of_sample(self, row: int, begin: int) -> tuple[
-            tuple[Array, Array], kernels.Window, Array, Array]:
-        """The newest ticks of a sample as `_timing_kernels.run` takes them."""
+            tuple[Array, Array], arrays.Window, Array, Array]:
+        """The newest ticks of a sample as `_timing_arrays.run` takes them."""
         tick, line = np.nonzero(self._sent[row, self._begin :])
         ticks = self._sent.shape[1] - self._begin
         given = np.searchsorted(tick, np.arange(ticks + 1)), line
-        told = kernels.Window(
+        told = arrays.Window(
             base=np.int64(self.base), codes=self._codes[row], spikes=self._spikes[row],
             kept=self._kept[row], done=self._done[row])
         return given, told, self._overran[row, self._begin :], self._counts[row, self._begin :]
@@ -128,7 +128,7 @@ class Window:
 
     def _become(self, tick: int, position: Array) -> dict[str, Array]:
         """(samples, k) states of the neurons at positions behind a tick's updates."""
-        core = np.searchsorted(self._machine.cores[:, kernels.FIRST], position, "right") - 1
+        core = np.searchsorted(self._machine.cores[:, arrays.FIRST], position, "right") - 1
         done = self._done[:, tick, core] != 0
         for states, kept in zip(self._states, self._kept[:, :, tick].swapaxes(0, 1), strict=True):
             states[:, position] = np.where(done, kept[:, position], states[:, position])

@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from nmcompile import __version__
 from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, reading, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import save_program
@@ -144,8 +144,10 @@ class RemoteDevice:
             files = {"program.h5": path} | {
                 f"config/{file.relative_to(config).as_posix()}": file
                 for file in sorted(config.rglob("*")) if file.is_file()}
-            self._say(Load(files=tuple(
-                File(name=name, size=file.stat().st_size) for name, file in files.items())))
+            with reading(self._where, "these files are not sent"):
+                order = Load(files=tuple(
+                    File(name=name, size=file.stat().st_size) for name, file in files.items()))
+            self._say(order)
             for file in files.values():
                 with file.open("rb") as parts:
                     while part := parts.read(CHUNK):
@@ -160,7 +162,7 @@ class RemoteDevice:
         """See `Device`. Samples are sent as many at a time as orders and answers may hold."""
         assert self._program is not None
         samples, steps = next(iter(inputs.values())).shape[:2]
-        sent = sum(values[:1].nbytes for values in inputs.values())
+        sent = sum(4 * values[:1].size for values in inputs.values())  # int32
         kept = result_bytes(self._program.network, wanted, 1, steps)
         at_once = min(MOST_INPUTS // max(sent, 1), MOST_RESULT // kept)
         if not at_once:

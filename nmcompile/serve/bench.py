@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import queue
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -162,7 +163,8 @@ def _own_garbage() -> Iterator[Callable[[], None]]:
     def collect() -> None:
         nonlocal last
         if time.monotonic() > last + COLLECT_S:
-            gc.collect()
+            with _interrupts_later():
+                gc.collect()
             last = time.monotonic()
 
     try:
@@ -170,3 +172,18 @@ def _own_garbage() -> Iterator[Callable[[], None]]:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """A Ctrl-C or SIGTERM in this block is heard at its end: Python drops one while it frees."""
+    pressed: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: pressed.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if pressed:
+        raise KeyboardInterrupt

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nmcompile_backends.spinnaker import _core_kernels as kernels
+from nmcompile_backends.spinnaker import core_arrays as arrays
+from nmcompile_backends.spinnaker._core_kernels import add_row
 
 from nmcompile.target import load_target
 
@@ -54,24 +55,24 @@ class Rows:
                 | self.target).astype(np.uint32)
 
     def ring(self) -> tuple[np.ndarray, int]:
-        """(slots, 2, n) what `_core_kernels.add_row` leaves in ring buffers; synapses left out."""
-        core = np.zeros((1, kernels.DELTA + 1), np.int64)
-        core[0, [kernels.SIZE, kernels.SLOTS]] = self.n, self.slots
+        """(slots, 2, n) what `add_row` leaves in ring buffers; synapses left out."""
+        core = np.zeros((1, arrays.DELTA + 1), np.int64)
+        core[0, [arrays.SIZE, arrays.SLOTS]] = self.n, self.slots
         nothing = np.zeros(0, np.int64)
-        machine = kernels.Machine(**dict.fromkeys(kernels.Machine._fields, nothing) | {
+        machine = arrays.Machine(**dict.fromkeys(arrays.Machine._fields, nothing) | {
             "colours": np.int64(self.mask + 1), "cores": core,
             "axon_delay": self.delay & (self.slots - 1), "axon_synapses": np.diff(self.start),
             "row_start": self.start, "row_entry": (self.kind * self.n + self.target).astype(
                 np.uint16), "row_weight": self.weight.astype(np.uint16)})
         ring, state = np.zeros(2 * self.n * self.slots, np.uint16), np.zeros(
-            (1, kernels.N_STATE), np.int64)
-        sample = kernels.Sample(**dict.fromkeys(kernels.Sample._fields, nothing) | {
+            (1, arrays.N_STATE), np.int64)
+        sample = arrays.Sample(**dict.fromkeys(arrays.Sample._fields, nothing) | {
             "state": state, "ring": ring})
-        counts = np.zeros((1, kernels.N_COUNTS), np.int64)
+        counts = np.zeros((1, arrays.N_COUNTS), np.int64)
         for row, tick, sent in self.calls.tolist():
-            state[0, [kernels.LOADED, kernels.CLOCK, kernels.LOADED_COLOUR]] = row, tick, sent
-            kernels.add_row(0, machine, sample, counts)
-        return ring.reshape(self.slots, 2, self.n), int(counts[0, kernels.SKIPPED])
+            state[0, [arrays.LOADED, arrays.CLOCK, arrays.LOADED_COLOUR]] = row, tick, sent
+            add_row(0, machine, sample, counts)
+        return ring.reshape(self.slots, 2, self.n), int(counts[0, arrays.SKIPPED])
 
 
 @pytest.fixture(scope="module")

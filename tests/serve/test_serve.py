@@ -186,6 +186,17 @@ def test_a_sample_beyond_an_order_is_refused_with_its_size(server, build, sent, 
         served(server, build, sent)
 
 
+def test_files_that_are_too_many_to_send_are_refused(server, build, tmp_path):
+    for number in range(wire.MOST_FILES + 1):
+        (tmp_path / str(number)).touch()
+    with remote(server) as device, pytest.raises(NmcError, match="these files are not sent"):
+        device.load(build.program, tmp_path)
+
+
+def test_narrow_payloads_arrive_as_wide_ones_do(server, build, sent, expected):
+    same(served(server, build, {name: v.astype(np.int8) for name, v in sent.items()})[0], expected)
+
+
 def test_a_device_has_its_name_and_place(server):
     with remote(server) as device:
         assert device.name == f"sim at 127.0.0.1:{server.port}"
