@@ -106,6 +106,15 @@ class Stepping(Protocol):
         """
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """What a device has besides that tells what ran before: it is read, so nothing need be kept."""
+
+    @property
+    def recording(self) -> Path:
+        """The file that is read."""
+
+
 def stepping_device(device: Device) -> Stepping:
     """`device`, if it runs step by step. Raises NmcError where it does not."""
     if not isinstance(device, Stepping):

@@ -61,5 +61,5 @@ def print_loop(told: dict[str, Any]) -> None:
                "the simulator's for the same inputs")
     for number, episode in enumerate(told["episodes"]):
         info = "".join(f", {name} {value:.4g}" for name, value in episode["info"].items())
-        click.echo(f"episode {number:<2}{episode['periods']:,} periods, {episode['ended']}, "
+        click.echo(f"episode {number} {episode['periods']:,} periods, {episode['ended']}, "
                    f"reward {episode['reward']:.4g}{info}")

@@ -23,6 +23,10 @@ def print_validation(figures: Figures) -> None:
     _populations(figures)
     if figures["not_readable"]:
         click.echo(f"silent    the device tells no spikes of {', '.join(figures['not_readable'])}")
+    if figures["not_compared"]:
+        click.echo(f"apart     no spikes to compare are those of "
+                   f"{', '.join(figures['not_compared'])}: a readout, or graded where the "
+                   "reference is the float network")
     for limit in figures["limits"]:
         word = "above" if limit["exceeded"] else "within"
         click.echo(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")
@@ -101,8 +105,12 @@ def _pair(sides: Figures) -> str:
 
 def _incoming(found: Figures) -> None:
     rows = found["incoming"]
-    if not rows:
+    if found["incoming_unknown"]:
+        click.echo("arriving  what they sent is not told by either side: "
+                   f"{', '.join(found['incoming_unknown'])}")
+    elif not rows:
         click.echo("arriving  nothing in this step")
+    if not rows:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for column in ("arriving", "from neuron", "payload", "weight"):

@@ -15,8 +15,8 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.command("validate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--device", required=True, metavar="NAME[:ADDRESS]",
-              help="What runs the build: sim, lava, xylosim, file:RECORDING, remote:HOST:PORT, or "
-              "one of a package.")
+              help="What runs the build: sim, lava, xylosim, spinnaker:BOARD, file:RECORDING, "
+              "remote:HOST:PORT, or one of a package.")
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")
 @click.option("--input", "data", type=click.Path(path_type=Path),
@@ -88,6 +88,7 @@ def command(
         told = run_loop(folder, code, (name, place), Episodes(episodes, periods, seed))
         print_json(told) if as_json else print_loop(told)
         return 0
+    _require_loop_for("episodes", "periods")
     if data is None:
         raise NmcError("--input", "is missing", "Name the data, or an environment with --loop.")
     require_apart({"--input": data, "-o": output})
@@ -105,6 +106,14 @@ def command(
     else:
         print_validation(figures)
     return int(any(limit["exceeded"] for limit in figures["limits"]))
+
+
+def _require_loop_for(*options: str) -> None:
+    """Refuse options that say nothing without a closed loop."""
+    context = click.get_current_context()
+    for option in options:
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise NmcError(f"--{option}", "is of use only with --loop", "Leave it out.")
 
 
 def _require_loop_alone() -> None:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def read_events(path: Path, arrays: dict[str, Array], network: Network) -> Event
 def read_csv(path: Path, network: Network) -> Events:
     """Events from a table with a head that names sample, step, population, neuron[, payload]."""
     with reading(str(path), "is no readable table"), path.open(
-            encoding="utf-8", newline="") as file:
+            encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(_lines(path, file), strict=True)
         head = [name.strip().lower() for name in next(rows, [])]
         if not set(COLUMNS) <= set(head) <= {*COLUMNS, PAYLOAD} or len(head) != len(set(head)):
@@ -94,16 +95,19 @@ def read_csv(path: Path, network: Network) -> Events:
                            f"{', '.join(COLUMNS)} and perhaps {PAYLOAD}")
         place = {p.name: i for i, p in enumerate(network.populations)}
         columns: dict[str, list[int]] = {name: [] for name in head}
-        for row in rows:
+        for row in filter(None, rows):
+            if len(row) > len(head):
+                raise NmcError(str(path), f"line {rows.line_num} has {len(row)} columns, the head "
+                               f"has {len(head)}")
             _add(path, rows.line_num, dict(zip(head, row, strict=False)), columns, place)
     arrays = {name: np.array(values, np.int64) for name, values in columns.items()}
     arrays.setdefault(PAYLOAD, np.ones(len(arrays["step"]), np.int64))
     return _events(path, network, arrays)
 
 
-def _lines(path: Path, file: Iterator[str]) -> Iterator[str]:
-    """Lines of a sane length and number."""
-    for number, line in enumerate(file, 1):
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """Lines of a sane length and number; of a longer one no more is read."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
         if len(line) > LONGEST_LINE or number > MOST_EVENTS:
             raise NmcError(str(path), f"line {number:,} is longer than {LONGEST_LINE:,} "
                            f"characters, or one of more than {MOST_EVENTS:,}")

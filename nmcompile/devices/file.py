@@ -36,6 +36,11 @@ class FileDevice:
         self._stored: Stored | Events | Stream | None = None
         self._network: Network | None = None
 
+    @property
+    def recording(self) -> Path:
+        """See `Recorded`."""
+        return self._path
+
     def open(self, place: Place) -> None:
         """Find the file; raises NmcError where there is none of a known kind."""
         if not place.address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import platform
 import ssl
 import tempfile
@@ -312,7 +313,11 @@ def _address(text: str) -> tuple[str, int]:
 
 def _who() -> str:
     """What those who wait for the device are told of this client."""
-    return f"{getpass.getuser()}@{platform.node()}"[:200]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{platform.node()}"[:200]
 
 
 def _joined(parts: list[Recording]) -> Recording:

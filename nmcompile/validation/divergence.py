@@ -10,7 +10,14 @@ import numpy as np
 from nmcompile.ir import Network, Population, order
 from nmcompile.ir.neurons.base import Array
 from nmcompile.validation.alone import columns_of
-from nmcompile.validation.evidence import Evidence, Link, Records, links_of, synapses_into
+from nmcompile.validation.evidence import (
+    Evidence,
+    Link,
+    Records,
+    links_of,
+    synapses_into,
+    unknown_sources,
+)
 from nmcompile.validation.explain import explain
 from nmcompile.validation.explanations import Explanation, case_of
 
@@ -68,6 +75,7 @@ class Divergence:
                   where the reference has other units
     incoming      spikes that arrive there: projection, source, payload, weight, and whether the
                   device tells of them or they are the reference's
+    unknown       sources of which neither tells what they sent
     explanations  the best one first, then those that explain as much
     differing     values of the population that are not as compiled for what the device sent to it
     beside        other populations that do not do what was compiled for what was sent to them
@@ -81,6 +89,7 @@ class Divergence:
     before: dict[str, tuple[float, float | None]]
     incoming: tuple[dict[str, Any], ...]
     incoming_left_out: int
+    unknown: tuple[str, ...]
     explanations: tuple[Explanation, ...]
     differing: int
     beside: tuple[str, ...]
@@ -112,6 +121,7 @@ def diverged(
         states=_both(ours, theirs, place, 0) if rules else {},
         before=_before(population, ours, theirs, place) if rules else {},
         incoming=tuple(incoming[:MOST]), incoming_left_out=max(0, len(incoming) - MOST),
+        unknown=unknown_sources(evidence, population),
         explanations=tuple(found), differing=0 if case is None else case.differing,
         beside=tuple(beside), samples=len(next(iter(evidence.sent.values()))))
 

@@ -54,9 +54,10 @@ class Link:
     @cached_property
     def arrived(self) -> Array:
         """(samples, steps, sources) by the step of arrival; 0 where that is not recorded."""
-        moved, steps = np.zeros_like(self.sent), self.sent.shape[1]
-        begin, end = max(0, self.delay), min(steps, steps + self.delay)
-        moved[:, begin:end] = self.sent[:, begin - self.delay : end - self.delay]
+        moved = np.zeros_like(self.sent)
+        begin, kept = max(0, self.delay), max(0, self.sent.shape[1] - abs(self.delay))
+        left = begin - self.delay
+        moved[:, begin : begin + kept] = self.sent[:, left : left + kept]
         return moved
 
     @cached_property
@@ -74,17 +75,28 @@ class Link:
 
 
 def links_of(evidence: Evidence, population: Population) -> tuple[Link, ...]:
-    """What leads into `population`, in the order in which spikes count there."""
+    """What leads into `population`, in the order in which spikes count there.
+
+    Sources of which nobody knows what they sent are left out (see `unknown_sources`).
+    """
     network, lag = evidence.network, evidence.network.lags
     number = {id(p): i for i, p in enumerate(network.projections)}
     links = []
     for projection in network.arriving(population.name):
+        if projection.source not in evidence.sent:
+            continue
         sent = evidence.sent[projection.source]
         taken = sent if projection.sources is None else sent[:, :, slice(*projection.sources)]
         delay = projection.delay + lag[projection.source] - lag[projection.target]
         links += [Link(projection=part, number=number[id(projection)], delay=delay, sent=taken)
                   for part in by_sign(projection)]
     return tuple(links)
+
+
+def unknown_sources(evidence: Evidence, population: Population) -> tuple[str, ...]:
+    """What leads into `population` and is told neither by the device nor by the reference."""
+    sources = {p.source for p in evidence.network.arriving(population.name)}
+    return tuple(sorted(sources - set(evidence.sent)))
 
 
 def moved(links: tuple[Link, ...], number: int, steps: int) -> tuple[Link, ...]:

@@ -19,13 +19,12 @@ KINDS: tuple[Callable[[Case], Iterator[Explanation]], ...] = (
 )
 
 
-def explain(case: Case, progress: Callable[[str], None] = lambda kind: None) -> list[Explanation]:
+def explain(case: Case) -> list[Explanation]:
     """The explanations of `case` that leave and assume least, the best one first.
 
     Empty where none gives more of what was seen than the compiled population does.
     """
     found = Found()
     for kind in KINDS:
-        progress(kind.__name__)
         found.all += kind(case)
     return found.best(case.differing)

@@ -21,7 +21,8 @@ class Explanation:
 
     rule       its name: weight, lost spike, decay, threshold, delay, ...
     text       what would be otherwise, in words
-    place      where: population, neuron, projection, source, step, as far as the rule has them
+    place      where: population, neuron, projection, source, step, register with its offset or
+               value, as far as the rule has them
     changes    how many things it takes for other than compiled
     differing  values of the population's recording that it leaves unexplained
     tried      how many alternatives of its kind there were
@@ -97,10 +98,11 @@ class Case:
     def left(self, found: dict[str, Array], delay: int = 0) -> Array:
         """(n,) values of each neuron that `found` does not give.
 
-        delay  below 0: what arrives in the last steps is not recorded, they are left out
+        delay  below 0: what arrives in the last steps is not recorded; what differs there is left
         """
-        return np.sum([(found[name] != values)[:, : self.steps + min(delay, 0)].sum(axis=(0, 1))
-                       for name, values in self.seen.items()], axis=0)
+        known = np.arange(self.steps)[:, None] < self.steps + min(delay, 0)
+        return np.sum([(np.where(known, found[name], self.compiled[name]) != values).sum(
+            axis=(0, 1)) for name, values in self.seen.items()], axis=0)
 
     def with_own(self, left: int) -> int:
         """Values that differ in all if the first neuron's were `left`."""

@@ -55,6 +55,7 @@ def divergence_figures(found: Divergence) -> dict[str, Any]:
         "spikes": {"reference": found.sent[0], "device": found.sent[1]},
         "states": _sides(found.states), "states_before": _sides(found.before),
         "incoming": list(found.incoming), "incoming_left_out": found.incoming_left_out,
+        "incoming_unknown": list(found.unknown),
         "differing": found.differing, "samples": found.samples,
         "explanations": [asdict(e) for e in found.explanations[:TIES]],
         "explanations_left_out": max(0, len(found.explanations) - TIES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import Interrupted, NmcError, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
@@ -50,6 +51,28 @@ class Journal:
                            f"{', '.join(other) or 'its fields'}",
                            "Give the same build, input and options, or remove the folder.")
 
+    @contextmanager
+    def kept(self, resume: bool, firsts: range) -> Iterator[None]:
+        """Begin; keep what is done if the block does not end, else throw it away.
+
+        firsts  the first sample of each batch
+
+        Raises Interrupted on Ctrl-C in the block.
+        """
+        self.begin(resume)
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            done = sum(self.has(first) for first in firsts)
+            self.leave()
+            raise Interrupted(
+                f"interrupted after {done:,} of {len(firsts):,} batches" if done else "interrupted",
+                "they are kept; --resume goes on" if done else "nothing was written") from error
+        except BaseException:
+            self.leave()
+            raise
+        self.remove()
+
     def leave(self) -> None:
         """Remove the folder where no batch is done."""
         if self._is_empty():
@@ -87,6 +110,29 @@ class Journal:
 
     def _path(self, first: int) -> Path:
         return self.folder / f"{first:09d}.npz"
+
+
+class Unkept(Journal):
+    """Of a recording nothing is kept: it is read again."""
+
+    def begin(self, resume: bool) -> None:
+        """Raises NmcError where there would be something to go on with."""
+        if resume:
+            raise NmcError("--resume", "is of no use with a recording, which is read again",
+                           "Leave it out.")
+
+    def leave(self) -> None:
+        """Nothing is there."""
+
+    def has(self, first: int) -> bool:
+        """Nothing is there."""
+        return False
+
+    def put(self, first: int, recording: Recording) -> None:
+        """Nothing is kept."""
+
+    def remove(self) -> None:
+        """Nothing is there."""
 
 
 def write_recordings(path: Path, recordings: list[Recording]) -> None:

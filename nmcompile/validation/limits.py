@@ -44,7 +44,8 @@ def judged(limits: dict[str, float], values: dict[str, float | None]) -> list[di
     for name, limit in limits.items():
         value = values[name]
         if value is None:
-            raise NmcError(f"{WHERE} {name}", "cannot be told of this run: the device or the data "
-                           "do not say what it needs", f"It is the {NAMES[name]}.")
-        found.append({"name": name, "value": value, "limit": limit, "exceeded": value > limit})
+            raise NmcError(f"{WHERE} {name}", "cannot be told of this run: the device, the "
+                           "reference or the data do not say what it needs, of an output for one",
+                           f"It is the {NAMES[name]}.")
+        found.append({"name": name, "value": value, "limit": limit, "exceeded": not value <= limit})
     return found

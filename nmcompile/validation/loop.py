@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -76,11 +77,12 @@ def run_episode(
     Raises NmcError where the device does not run step by step, or the user's code fails.
     """
     stepping = stepping_device(device)
-    _require_loop(loop, build.program, most)
+    steps, _ = _pace(loop)
+    _require_size(steps, build.program, most)
     player = _Player(build.program, stepping, loop)
     player.warm_up()
     with _their("env.reset"):
-        observation, info = loop.env.reset(seed=seed)
+        observation, _ = loop.env.reset(seed=seed)
     stepping.begin()
     reward, ended = 0.0, ""
     while not ended:
@@ -88,6 +90,8 @@ def run_episode(
         with _their("env.step"):
             observation, earned, terminated, truncated, info = loop.env.step(action)
             reward += _finite(earned)
+            told = {str(name): float(value) for name, value in dict(info).items()
+                    if _is_number(value)}
         periods = len(player.host_s)
         ended = ("terminated" if terminated else "truncated" if truncated
                  else "cut off" if periods == most else "")
@@ -95,8 +99,8 @@ def run_episode(
     step_s, values, differing = player.against_the_simulator()
     return Episode(
         reward=reward, ended=ended, host_s=np.array(player.host_s),
-        chip_s=step_s.reshape(-1, loop.steps).sum(axis=1), values=values, differing=differing,
-        info={str(name): float(value) for name, value in info.items() if _is_number(value)})
+        chip_s=step_s.reshape(-1, steps).sum(axis=1), values=values, differing=differing,
+        info=told)
 
 
 def _finite(reward: Any) -> float:
@@ -107,6 +111,8 @@ def _finite(reward: Any) -> float:
 
 
 def _is_number(value: Any) -> bool:
+    if not isinstance(value, numbers.Real | np.generic | np.ndarray):
+        return False
     kind = np.asarray(value)
     return kind.ndim == 0 and kind.dtype.kind in "biuf" and bool(np.isfinite(kind))
 
@@ -119,6 +125,7 @@ class _Player:
 
     def __init__(self, program: Program, device: Stepping, loop: Loop) -> None:
         self._program, self._device, self._loop = program, device, loop
+        self._steps, _ = _pace(loop)
         self._sent: dict[str, list[Array]] = {port.name: [] for port in program.network.inputs}
         self._given: dict[str, list[Array]] = {port.name: [] for port in program.network.outputs}
         self.host_s: list[float] = []
@@ -133,10 +140,10 @@ class _Player:
         """The action that the device answers to an observation; how long it took is kept."""
         begin = time.perf_counter()
         with _their("encode"):
-            values = dict(self._loop.encode(observation))
+            values = self._loop.encode(observation)
         sent = self._payloads(values)
         given = [self._device.step({name: steps[i] for name, steps in sent.items()})
-                 for i in range(self._loop.steps)]
+                 for i in range(self._steps)]
         outputs = {name: np.stack([step[name] for step in given]) for name in self._given}
         with _their("decode"):
             action = self._loop.decode(outputs)
@@ -147,17 +154,24 @@ class _Player:
             self._given[name].append(steps)
         return action
 
-    def _payloads(self, values: dict[str, Array]) -> dict[str, Array]:
+    def _payloads(self, values: Any) -> dict[str, Array]:
+        """What the inputs send, from what `encode` gives."""
         ports = {port.name: port for port in self._program.network.inputs}
-        if set(values) != set(ports):
-            raise NmcError("encode", f"gives {', '.join(values) or 'nothing'}; the network's "
-                           f"inputs are {', '.join(ports)}")
+        if not isinstance(values, Mapping) or set(values) != set(ports):
+            given = (", ".join(map(str, values)) or "nothing" if isinstance(values, Mapping)
+                     else f"a {type(values).__name__}, no dict")
+            raise NmcError("encode", f"gives {given}; the network's inputs are "
+                           f"{', '.join(ports)}")
+        with _their("encode"):
+            arrays = {name: np.asarray(values[name]) for name in ports}
         for name, port in ports.items():
-            expected = (self._loop.steps, *port.shape)
-            if np.shape(values[name]) != expected or not np.isfinite(values[name]).all():
-                raise NmcError("encode", f"gives '{name}' of shape {np.shape(values[name])}, "
+            given, expected = arrays[name], (self._steps, *port.shape)
+            if given.dtype.kind not in "biuf":
+                raise NmcError("encode", f"gives '{name}' of {given.dtype}, expected numbers")
+            if given.shape != expected or not np.isfinite(given).all():
+                raise NmcError("encode", f"gives '{name}' of shape {given.shape}, "
                                f"expected finite numbers {expected}")
-        return {name: payloads(port, np.asarray(values[name])) for name, port in ports.items()}
+        return {name: payloads(port, arrays[name]) for name, port in ports.items()}
 
     def against_the_simulator(self) -> tuple[Array, int, int]:
         """Seconds of each step by the chip's model, numbers of the outputs, and how many differ.
@@ -179,15 +193,21 @@ class _Player:
         return run.step_s[0, : run.steps], values, differing
 
 
-def _require_loop(loop: Loop, program: Program, most: int) -> None:
+def _pace(loop: Loop) -> tuple[int, float]:
+    """Steps and seconds of a period. Raises NmcError where a loop lacks or garbles something."""
     for name in ("env", "period_s", "steps", "encode", "decode"):
         if not hasattr(loop, name):
             raise NmcError("--loop", f"gives a {type(loop).__name__} without '{name}'",
                            "It gives env, period_s, steps, encode and decode.")
-    if not isinstance(loop.steps, int) or loop.steps < 1 or not loop.period_s > 0:
-        raise NmcError("--loop", f"has steps {loop.steps} and period_s {loop.period_s}, expected "
-                       "a whole number from 1 on, and seconds")
-    size = 4 * most * loop.steps * sum(port.size for port in program.network.inputs)
+    whole = isinstance(loop.steps, numbers.Integral) and loop.steps >= 1
+    if not whole or not _is_number(loop.period_s) or loop.period_s <= 0:
+        raise NmcError("--loop", f"has steps {loop.steps!r} and period_s {loop.period_s!r}, "
+                       "expected a whole number from 1 on, and seconds")
+    return int(loop.steps), float(loop.period_s)
+
+
+def _require_size(steps: int, program: Program, most: int) -> None:
+    size = 4 * most * steps * sum(port.size for port in program.network.inputs)
     if size > MOST_BYTES:
         raise NmcError("--loop", f"an episode sends up to {size:,} bytes, at most "
                        f"{MOST_BYTES:,} are kept", "Give fewer --periods.")
@@ -213,14 +233,15 @@ def loop_figures(
     build: Build, device: Device, loop: Loop, episodes: list[Episode]
 ) -> dict[str, Any]:
     """What `nmc validate --loop` prints, as plain values."""
+    steps, period_s = _pace(loop)
     host, chip = (np.concatenate([getattr(e, name) for e in episodes])
                   for name in ("host_s", "chip_s"))
     return {
         "device": device.name, "target": build.program.target.name,
-        "period_s": loop.period_s, "steps_per_period": loop.steps, "periods": len(host),
+        "period_s": period_s, "steps_per_period": steps, "periods": len(host),
         "latency_steps": max(build.program.latency.values()),
-        "host": _deadlines(host, loop.period_s),
-        "chip": {"timing": TIMING, **_deadlines(chip, loop.period_s)},
+        "host": _deadlines(host, period_s),
+        "chip": {"timing": TIMING, **_deadlines(chip, period_s)},
         "outputs": {"values": sum(e.values for e in episodes),
                     "differing": sum(e.differing for e in episodes)},
         "episodes": [{"periods": len(e.host_s), "ended": e.ended, "reward": e.reward,

@@ -33,6 +33,9 @@ class Reference(Protocol):
     def network(self) -> Network:
         """Whose populations it records."""
 
+    def tells(self, population: str) -> bool:
+        """Whether `records` has the spikes of a population that spikes."""
+
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """Spikes and states (steps, n) of samples, in the network's own time.
 
@@ -52,6 +55,10 @@ class Simulated:
         """The compiled network."""
         return self.build.program.network
 
+    def tells(self, population: str) -> bool:
+        """See `Reference`."""
+        return self.network.population(population).neuron.spiking
+
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """See `Reference`."""
         every = {p.name: variables_of(p) for p in self.network.populations}
@@ -70,6 +77,10 @@ class Integer:
         """The compiled network."""
         return self.build.program.network
 
+    def tells(self, population: str) -> bool:
+        """See `Reference`."""
+        return self.network.population(population).neuron.spiking
+
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """See `Reference`."""
         return flat(run_aligned(self.network, self.build.program.latency, payloads).records)
@@ -85,6 +96,12 @@ class Real:
     network: Network
     inputs: dict[str, Encoded]
     exact: bool = False
+
+    def tells(self, population: str) -> bool:
+        """See `Reference`; graded spikes are in other units here."""
+        names = {p.name for p in self.network.populations
+                 if p.neuron.spiking and not p.neuron.graded}
+        return population in names
 
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """See `Reference`; spikes are whole numbers, relays and other graded ones are left out."""

@@ -27,10 +27,11 @@ ADDING: tuple[tuple[Adding, str, str], ...] = (
 def registers(case: Case) -> Iterator[Explanation]:
     """One register, of all neurons or of the first that differs, is off by one or another word."""
     variants = list(_variants(case.population))
-    for name, rule, value, told in variants:
+    for name, rule, value, told, what in variants:
         changed = _verified(with_register(case.population, name, value))
         if changed is not None:
-            yield from _register(case, changed, (rule, f"{name} {told}"), len(variants))
+            place = case.here(register=name, **what)
+            yield from _register(case, changed, (rule, f"{name} {told}", place), len(variants))
 
 
 def biases(case: Case) -> Iterator[Explanation]:
@@ -38,26 +39,27 @@ def biases(case: Case) -> Iterator[Explanation]:
     for by in (1, -1):
         bias = case.population.bias + np.asarray(by, case.population.bias.dtype)
         yield from _register(case, replace(case.population, bias=bias),
-                             ("bias", f"bias {_off(by)}"), 2)
+                             ("bias", f"bias {_off(by)}", case.here(register="bias", offset=by)),
+                             2)
 
 
 def _register(
-    case: Case, changed: Population, told: tuple[str, str], tried: int
+    case: Case, changed: Population, told: tuple[str, str, dict[str, int | str]], tried: int
 ) -> Iterator[Explanation]:
     """A population with one register changed; by itself where only one neuron's is."""
-    rule, text = told
+    rule, text, place = told
     own = int(case.alone.changed(changed).differing(unchanged(), case.own)[0])
     if own >= case.wrong[case.neuron]:
         return
     everyone = int(case.left(replay(changed, case.links)).sum())
     single = case.with_own(own)
     if everyone <= single:
-        yield Explanation(rule=rule, text=f"{text}, in all neurons", place=case.here(),
+        yield Explanation(rule=rule, text=f"{text}, in all neurons", place=place,
                           differing=everyone, tried=tried)
     else:
         yield Explanation(
             rule=rule, text=f"{text}, in neuron {case.neuron}",
-            place=case.here(neuron=case.neuron), differing=single,
+            place={**place, "neuron": case.neuron}, differing=single,
             tried=tried * case.population.size)
 
 
@@ -124,16 +126,23 @@ def unsent(case: Case) -> Iterator[Explanation]:
             differing=case.differing - count, tried=tried)
 
 
-def _variants(population: Population) -> Iterator[tuple[str, str, Any, str]]:
-    """Register, rule, another value and words for it, for each that the neuron's rules name."""
+def _variants(
+    population: Population,
+) -> Iterator[tuple[str, str, Any, str, dict[str, int | str]]]:
+    """Register, rule, another value, words for it, and its offset or value as plain data.
+
+    For each register that the neuron's rules name.
+    """
     neuron = population.neuron
     for name, (rule, *values) in rules_of(neuron).items():
         value = getattr(neuron, name)
         if values or isinstance(value, bool | Enum):
-            yield from ((name, rule, other, f"is {_word(other)}, not {_word(value)}")
+            yield from ((name, rule, other, f"is {_word(other)}, not {_word(value)}",
+                         {"value": _word(other)})
                         for other in values or _others(value) if other != value)
         else:
-            yield from ((name, rule, _next(value, by), _off(by)) for by in (1, -1))
+            yield from ((name, rule, _next(value, by), _off(by), {"offset": by})
+                        for by in (1, -1))
 
 
 def _others(value: bool | Enum) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from nmcompile.validation.evidence import Link, moved, silenced
 from nmcompile.validation.explanations import Case, Explanation
 from nmcompile.validation.replay import replay
 
-MOST_VALUES = 512  # of a weight that are tried where only spikes are seen
+MOST_VALUES = 512  # of a weight that are tried where what is seen does not choose among them
 MOST_FITTING = 20_000  # alternatives that are held against the whole recording
 MOST_NEURONS = 8  # that differ and are asked which of the alternatives they agree with
 NOWHERE = -1
@@ -29,6 +29,8 @@ def delays(case: Case) -> Iterator[Explanation]:
     """A projection takes one step more or less."""
     for number in sorted({link.number for link in case.links}):
         for by in (1, -1):
+            if case.evidence.network.projections[number].delay + by < 0:
+                continue
             links = moved(case.links, number, by)
             delay = min(link.delay for link in links if link.number == number)
             left = int(case.left(replay(case.population, links), delay).sum())
@@ -147,7 +149,8 @@ def _best(
         for part in _gathered(parts()):
             tried += len(part)
             acts = part[(part.step == step) | (part.step == ALWAYS)]
-            kept.append(case.alone.fitting_step(acts, case.own, (sample, step)))
+            some = case.alone.fitting_step(acts, case.own, (sample, step))
+            kept.append(_narrowed(case, some))
         fitting = joined(kept)
     if len(fitting) == 0:
         tried, kept = 0, []
@@ -169,6 +172,35 @@ def _best(
     if least >= case.wrong[case.neuron]:
         return None, 0, tried
     return fitting[left == least], least, tried
+
+
+def _narrowed(case: Case, changes: Changes) -> Changes:
+    """`changes` that give what is seen in a step: where that are too many, fewer of them.
+
+    A spike whose membrane is then reset is given by every weight that is large enough; of so many,
+    those are kept that give other samples too, and if still too many, a few of each synapse.
+    """
+    samples = range(len(case.evidence.sent[case.population.name]))
+    for sample in sorted(samples, key=lambda i: i != case.place[0]):
+        if len(changes) <= MOST_FITTING:
+            return changes
+        whole = case.alone.fitting(changes, case.own, (sample, case.steps - 1))
+        if len(whole) == 0:
+            break
+        changes = whole
+    synapse = np.stack([changes.link, changes.current, changes.number])
+    begin = np.flatnonzero((np.diff(synapse, prepend=-1) != 0).any(axis=0))
+    return changes[np.concatenate([
+        first + _few(changes.delta[first:end])
+        for first, end in zip(begin, [*begin[1:], len(changes)], strict=True)])]
+
+
+def _few(deltas: Array) -> Array:
+    """Which of changes of one weight, in order, are tried: all, or the nearest and some others."""
+    if len(deltas) <= MOST_VALUES:
+        return np.arange(len(deltas))
+    near = np.flatnonzero(np.abs(deltas) <= MOST_VALUES // 4)
+    return np.union1d(near, np.arange(0, len(deltas), len(deltas) // (MOST_VALUES // 2)))
 
 
 def _gathered(parts: Iterator[Changes]) -> Iterator[Changes]:
@@ -208,10 +240,7 @@ def _values(case: Case, stored: SynapseFormat, link: Link, value: int) -> Array:
         low, high = 0, max(-low, high)  # a magnitude
     values = np.arange(low, high + 1, step)
     values = values[values != value]
-    if case.states or len(values) <= MOST_VALUES:
-        return values
-    near = values[np.abs(values - value) <= MOST_VALUES // 4]
-    return np.unique(np.concatenate([near, values[:: len(values) // (MOST_VALUES // 2)]]))
+    return values if case.states else values[_few(values - value)]
 
 
 def _heard(case: Case, link: Link) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from nmcompile import __version__
 from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build
 from nmcompile.choices import require_labels
-from nmcompile.device import Device, Place, Recording, Wanted
+from nmcompile.device import Device, Place, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.files import require_apart, require_place
@@ -29,7 +29,7 @@ from nmcompile.validation.divergence import Place as Where
 from nmcompile.validation.divergence import diverged, first_difference, populations_of
 from nmcompile.validation.evidence import Evidence, Records
 from nmcompile.validation.figures import divergence_figures, measured_figures
-from nmcompile.validation.journal import Journal, write_recordings
+from nmcompile.validation.journal import Journal, Unkept, write_recordings
 from nmcompile.validation.references import NAMES, Reference, decided, flat, reference
 from nmcompile.validation.session import Session
 
@@ -91,23 +91,22 @@ def validate(
                       config=build.folder / CONFIG, inputs=sent, batch=1)
     try:
         wanted = _known(build.program, session.start(), name)
+        if isinstance(made, Recorded):
+            require_apart({"--device": made.recording, "-o": asked.output})
         _require_limits(asked, data, wanted, against)
         batch = _batch(asked, session.shape, build.program, wanted)
         session = Session(**{**vars(session), "batch": batch})
-        journal = Journal(folder=build.folder / f"validate-{name}", run=_identity(
-            build, data, (name, place), asked, (session.shape, batch)))
-        journal.begin(asked.resume)
-        try:
+        journal = (Unkept if isinstance(made, Recorded) else Journal)(
+            folder=build.folder / _folder(name, place),
+            run=_identity(build, data, (name, place), asked, (session.shape, batch)))
+        with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
-        except BaseException:
-            journal.leave()
-            raise
+            made.close()
+            figures = found.figures(build, data, name, asked)
+            if asked.output is not None:
+                write_recordings(asked.output, found.recordings)
     finally:
         made.close()
-    figures = found.figures(build, data, name, asked)
-    if asked.output is not None:
-        write_recordings(asked.output, found.recordings)
-    journal.remove()
     return figures
 
 
@@ -169,6 +168,8 @@ class _Found:
             "metric": asdict(asked.metric), "populations": rows,
             "not_readable": [p.name for p in build.program.network.populations
                              if SPIKES not in self.wanted.get(p.name, ())],
+            "not_compared": [name for name, v in self.wanted.items() if SPIKES in v
+                             and name not in _compared(self.against, self.wanted)],
             "decisions": _decision_figures(ours, theirs, data.y),
             **measured_figures(build, self.session.inputs, self.recordings),
         }
@@ -216,9 +217,9 @@ def _require(build: Build, asked: Asked) -> None:
     """Refuse wishes that cannot be met, before anything runs."""
     if asked.against not in NAMES:
         raise unknown_name("--against", asked.against, NAMES)
-    if asked.metric.tau <= 0 or asked.metric.cost < 0:
+    if not (0 < asked.metric.tau < inf and 0 <= asked.metric.cost < inf):
         raise NmcError("--tau and --cost", f"are {asked.metric.tau:g} and {asked.metric.cost:g} "
-                       "steps, expected above 0, and 0 or more")
+                       "steps, expected finite numbers above 0, and from 0")
     if asked.output is None:
         return
     require_place(asked.output)
@@ -248,6 +249,7 @@ def _known(program: Program, readable: Wanted, name: str) -> Wanted:
 def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Reference) -> None:
     """Refuse limits whose values this run cannot tell, before it begins."""
     port = against.network.outputs[0]
+    compared = _compared(against, wanted)
     told: dict[str, float | None] = dict.fromkeys(limits_of.NAMES, 0.0)
     if port.variable not in wanted.get(port.population, ()):
         told |= {"decisions": None, "accuracy": None}
@@ -255,11 +257,22 @@ def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Refer
         told["accuracy"] = None
     if not against.exact or all(set(v) <= {SPIKES} for v in wanted.values()):
         told["states"] = None
-    if not any(SPIKES in v for v in wanted.values()):
+    outputs = {o.population for o in against.network.outputs
+               if o.variable == SPIKES and against.tells(o.population)}
+    if not compared or (outputs and not outputs & set(compared)):
         told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"))
     limits_of.judged(asked.limits, told)
     if data.y is not None:
         require_labels(against.network, data, "labels")
+
+
+def _compared(against: Reference, wanted: Wanted) -> tuple[str, ...]:
+    """Populations whose spikes both sides tell and somebody takes: a readout's are none."""
+    network = against.network
+    taken = {p.source for p in network.projections} | {
+        o.population for o in network.outputs if o.variable == SPIKES}
+    return tuple(name for name, v in wanted.items()
+                 if SPIKES in v and name in taken and against.tells(name))
 
 
 def _batch(
@@ -268,6 +281,13 @@ def _batch(
     each = shape[1] * sum(prod(program.network.shape_of(name)) * len(v)
                           for name, v in wanted.items())
     return asked.batch or max(1, min(BATCH, BATCH_VALUES // max(1, each), shape[0]))
+
+
+def _folder(name: str, place: Place) -> str:
+    """Name of the journal's folder: one for each device and address."""
+    if not place.address:
+        return f"validate-{name}"
+    return f"validate-{name}-{hashlib.sha256(place.address.encode()).hexdigest()[:8]}"
 
 
 def _identity(
@@ -314,7 +334,8 @@ def _decision_figures(ours: Array | None, theirs: Array | None, y: Array | None)
 def _judged(told: dict[str, Any]) -> dict[str, float | None]:
     """The values that limits are for."""
     rows, decisions = told["populations"], told["decisions"]
-    with_spikes = [row for row in rows if row["name"] not in told["not_readable"]]
+    apart = {*told["not_readable"], *told["not_compared"]}
+    with_spikes = [row for row in rows if row["name"] not in apart]
     states = [state["largest"] for row in rows for state in row["states"].values()]
 
     def worst(name: str) -> float | None:

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from nmcompile.device import Device, DeviceLostError, Place, Recording, Wanted
-from nmcompile.errors import Interrupted, NmcError
+from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import Samples
-from nmcompile.validation.journal import Journal
+from nmcompile.validation.journal import MEASURED, Journal
 
 TRIES = 3  # of a batch whose device is lost, in all
 PAUSE_S = 2.0  # between two of them
+SPIKES = "spikes"
+MOST_SPIKES = 2**15 - 1  # of a neuron in a step: counts come from a membrane of 16 bits at most
 ON_GOING = "Run the same command with --resume: batches that are done are kept."
 
 
@@ -43,6 +45,11 @@ class Session:
         samples, steps = next(iter(self.inputs.values())).shape[:2]
         return samples, steps
 
+    @property
+    def firsts(self) -> range:
+        """The first sample of each batch."""
+        return range(0, self.shape[0], self.batch)
+
     def start(self) -> Wanted:
         """Connect and load; what can be read. The device is closed if it fails."""
         try:
@@ -62,20 +69,8 @@ class Session:
 
         Raises NmcError where the device stays lost, with how to go on.
         """
-        samples, _ = self.shape
-        try:
-            yield from self._batches(journal, wanted, ran)
-        except KeyboardInterrupt as error:
-            done = sum(journal.has(first) for first in range(0, samples, self.batch))
-            every = -(-samples // self.batch)
-            raise Interrupted(f"interrupted after {done:,} of {every:,} batches",
-                              "they are kept; --resume goes on") from error
-
-    def _batches(
-        self, journal: Journal, wanted: Wanted, ran: Callable[[int], None]
-    ) -> Iterator[tuple[int, dict[str, Array], Recording]]:
         samples, steps = self.shape
-        for first in range(0, samples, self.batch):
+        for first in self.firsts:
             end = min(first + self.batch, samples)
             inputs = {name: np.asarray(values[first:end], np.int32)
                       for name, values in self.inputs.items()}
@@ -115,7 +110,7 @@ class Session:
         told.again()
 
     def _require(self, recording: Recording, wanted: Wanted, samples: int) -> None:
-        """Refuse a recording that is not of the shapes that were asked for."""
+        """Refuse a recording of other shapes than asked for, or of what nothing can send."""
         _, steps = self.shape
         for name, variables in wanted.items():
             full = (samples, steps, *self.program.network.shape_of(name))
@@ -125,6 +120,23 @@ class Session:
                     got = "nothing" if values is None else f"shape {values.shape}"
                     raise NmcError(f"device {self.device.name}", f"gave {got} for {name}/"
                                    f"{variable}, expected {full}")
+                self._require_values(name, variable, values)
+        for variable in MEASURED:
+            values = getattr(recording, variable)
+            if values is not None and not np.isfinite(values).all():
+                raise NmcError(f"device {self.device.name}", f"gave {variable} that is not finite")
+
+    def _require_values(self, name: str, variable: str, values: Array) -> None:
+        """Refuse states that are not finite, and spikes that no neuron sends in a step."""
+        told = f"gave {name}/{variable}"
+        graded = self.program.network.population(name).neuron.graded
+        if variable != SPIKES and not np.isfinite(values).all():
+            raise NmcError(f"device {self.device.name}", f"{told} that are not finite")
+        if variable == SPIKES and not graded and values.size and (
+                values.min() < 0 or values.max() > MOST_SPIKES):
+            raise NmcError(
+                f"device {self.device.name}", f"{told} from {values.min():,} to {values.max():,} "
+                f"in a step, expected numbers of spikes from 0 to {MOST_SPIKES:,}")
 
 
 class _Told:

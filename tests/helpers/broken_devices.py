@@ -150,7 +150,8 @@ def one_weight(program, rng, levels):
         if value != weights[which]:
             break
     weights[which] = value
-    place = {"population": projection.target, "projection": projection.name, "weight": which}
+    place = {"population": projection.target, "projection": projection.name, "weight": which,
+             "found": value}
     return Fault(rule="weight", place=place, program=changed_projection(
         program, number, map=projection.map.with_weights(weights)))
 
@@ -170,8 +171,8 @@ def unsent_spike(program, rng, clean):
                 0 <= sample - sample_first < payload.shape[1]):
             payload[at, sample - sample_first, neuron] = 0
 
-    return Fault(rule="lost spike", place={"population": name, "neuron": neuron, "step": step},
-                 program=program, disturb=disturb)
+    place = {"population": name, "neuron": neuron, "sample": sample, "step": step}
+    return Fault(rule="lost spike", place=place, program=program, disturb=disturb)
 
 
 def lost_spike(program, rng, clean, inputs):
@@ -202,7 +203,7 @@ def lost_spike(program, rng, clean, inputs):
                      projections=(*network.projections, *parts))
     mapping = replace(program.mapping, axons=route(broken, program.mapping.slices))
     place = {"population": projection.target, "projection": projection.name,
-             "source": line + (projection.sources or (0, 0))[0]}
+             "source": line + (projection.sources or (0, 0))[0], "sample": sample}
     return Fault(rule="lost spike", place=place, ghost=sent,
                  program=replace(program, network=broken, mapping=mapping))
 
@@ -217,7 +218,8 @@ def register_off_by_one(program, rng, rule, registers):
     if not isinstance(value, bool) and not _holds(population, name, (value - 1, value + 1)):
         return register_off_by_one(program, rng, rule, registers)
     if isinstance(value, bool):
-        return Fault(rule=rule, place={"population": population.name},
+        place = {"population": population.name, "register": name, "value": str(not value)}
+        return Fault(rule=rule, place=place,
                      program=changed_neuron(program, population.name, **{name: not value}))
     by = int(rng.choice([-1, 1]))
     off = (np.nextafter(value, np.float32(by * np.inf)) if value.dtype.kind == "f"
@@ -229,7 +231,8 @@ def register_off_by_one(program, rng, rule, registers):
         mine = np.zeros(population.size, bool)
         mine[int(rng.integers(population.size))] = True
         off = np.where(mine.reshape(population.shape), each, base).astype(value.dtype)
-    return Fault(rule=rule, place={"population": population.name},
+    place = {"population": population.name, "register": name, "offset": by}
+    return Fault(rule=rule, place=place,
                  program=changed_neuron(program, population.name, **{name: off}))
 
 
@@ -251,7 +254,8 @@ def delay_off_by_one(program, rng):
     projection = network.projections[number]
     by = int(rng.choice([-1, 1])) if projection.delay >= 2 else 1
     return Fault(rule="delay", place={"population": projection.target,
-                                      "projection": projection.name},
+                                      "projection": projection.name,
+                                      "delay": projection.delay + by},
                  program=changed_projection(program, number, delay=projection.delay + by))
 
 
