@@ -100,7 +100,7 @@ def test_a_short_recording_says_so_leaves_nothing_and_its_own_advice_works(
     arrays = dict(np.load(recording))
     short = tmp_path / "short.npz"
     np.savez(short, **{k: v[:4] for k, v in arrays.items() if "/" in k})
-    with pytest.raises(NmcError, match="holds 4 samples.*--samples"):
+    with pytest.raises(NmcError, match=r"holds 4 samples.*--samples"):
         told_of(build, data, short, batch=2)
     assert told_of(build, data, short, batch=2, samples=4)["divergence"] is None
     assert not list(build.folder.glob("validate-*"))
@@ -110,7 +110,7 @@ def test_a_short_recording_says_so_leaves_nothing_and_its_own_advice_works(
 
 def test_a_recording_is_never_written_over(build, data, recording):
     before = recording.read_bytes()
-    with pytest.raises(NmcError, match="-o.*is the file of --device"):
+    with pytest.raises(NmcError, match=r"-o.*is the file of --device"):
         told_of(build, data, recording, output=recording)
     assert recording.read_bytes() == before
 
@@ -189,7 +189,7 @@ def test_an_interrupt_in_the_comparison_says_what_is_kept(build, data, monkeypat
         variables["lif3"]["spikes"][:] = 0
 
     monkeypatch.setattr(f"nmcompile.validation.run.{part}", interrupt)
-    with pytest.raises(KeyboardInterrupt, match="interrupted after . of 3 batches") as error:
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after . of 3 batches") as error:
         validate(build, data, Changed(lame), asked=Asked(batch=2))
     assert error.value.written == "they are kept; --resume goes on"
     assert (build.folder / "validate-changed" / "000000000.npz").is_file()
