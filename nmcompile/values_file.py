@@ -17,6 +17,7 @@ from nmcompile.errors import reading
 
 TIMELESS = {"track_times": False}
 Classes = Mapping[str, type]
+PLAIN = {bool, int, float, str, type(None), ...}
 
 
 def write_value(parent: h5py.Group, name: str, value: Any) -> None:
@@ -93,7 +94,8 @@ def _require_type(name: str, hint: Any, value: Any) -> None:
         if get_origin(hint) is not dict:
             raise TypeError(f"{name} is a table")
     elif is_dataclass(value) or (isinstance(value, tuple) and all(map(is_dataclass, value))):
-        return
+        if set(inside or (hint,)) <= PLAIN and value != ():
+            raise TypeError(f"{name} is a group")
     elif any(map(is_dataclass, inside)):
         if value is not None:
             raise TypeError(f"{name} is no group")

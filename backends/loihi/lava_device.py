@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from nmcompile_backends.loihi.adaptive import LoihiAdaptive
 from nmcompile_backends.loihi.arithmetic import LoihiNeuron
-from nmcompile_backends.loihi.lava_script import ARRAYS, SCRIPT
+from nmcompile_backends.loihi.lava_script import ARRAYS, SCRIPT, lava_script
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
@@ -41,21 +42,32 @@ class LavaDevice:
     def __init__(self) -> None:
         self._python: Path | None = None
         self._program: Program | None = None
-        self._config = Path()
+        self._folder: Folder | None = None
 
     def open(self, place: Place) -> None:
         """Find the Python: the address, or NMC_LAVA_PYTHON; raises NmcError where it lacks Lava."""
         self._python = interpreter(TOOL, place)
 
     def load(self, program: Program, config: Path) -> None:
-        """Take a Loihi program whose script is in `config`; raises NmcError for another."""
+        """Take a Loihi program, and its arrays from `config`.
+
+        What runs is the script of `program`, never that of the folder. Raises NmcError where the
+        two are not the same, or the program is for another chip.
+        """
         if program.target.family != "loihi":
             raise NmcError("device lava", f"runs Loihi's programs, this one is for "
                            f"{program.target.name}")
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
                 raise NmcError(str(config), f"holds no {name}", "Compile the model again.")
-        self._program, self._config = program, config.resolve()
+        script, _ = lava_script(program.network)
+        if (config / SCRIPT).read_bytes() != script:
+            raise NmcError(str(config / SCRIPT), "is not the script of this program, and is not "
+                           "run", "Compile the model again.")
+        self.close()
+        self._program, self._folder = program, Folder()
+        (self._folder.path / SCRIPT).write_bytes(script)
+        shutil.copyfile(config / ARRAYS, self._folder.path / ARRAYS)
 
     def readable(self) -> Wanted:
         """Spikes, and the states that Lava keeps."""
@@ -63,8 +75,9 @@ class LavaDevice:
 
     def run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
         """Run samples, each in processes of its own."""
-        program, python = self._loaded(), self._python
+        program, python, loaded = self._loaded(), self._python, self._folder
         assert python is not None
+        assert loaded is not None
         samples, steps = next(iter(inputs.values())).shape[:2]
         chip_steps = steps + max(program.latency.values())
         folder = Folder()
@@ -74,7 +87,7 @@ class LavaDevice:
                     for i, port in enumerate(program.network.inputs)}
             np.savez(given, **sent)  # type: ignore[arg-type]
             run_there(TOOL, python, RUNNER,
-                      [str(self._config), str(given), str(found), str(chip_steps)],
+                      [str(loaded.path), str(given), str(found), str(chip_steps)],
                       lambda: ran(steps))
             with (reading("device lava", "gave no readable output"), found.open("rb") as raw,
                   np.load(raw, allow_pickle=False) as file):
@@ -86,8 +99,10 @@ class LavaDevice:
             for number, p in enumerate(program.network.populations) if p.name in wanted})
 
     def close(self) -> None:
-        """Nothing stays open between runs."""
-        self._program = None
+        """Remove what was loaded; nothing else stays between runs."""
+        if self._folder is not None:
+            self._folder.close()
+        self._program = self._folder = None
 
     def _cut(
         self, arrays: dict[str, Array], number: int, population: Population, variable: str,

@@ -36,15 +36,20 @@ Store = Callable[[str, Array], str]  # keeps an array by name, gives the script'
 
 def write_lava(network: Network, folder: Path) -> dict[str, str]:
     """Write `lava_model.py` and `arrays.npz`."""
-    arrays: Arrays = {}
-    script = _script(network, _body(network, arrays))
-    (folder / SCRIPT).write_bytes(script.encode())
+    script, arrays = lava_script(network)
+    (folder / SCRIPT).write_bytes(script)
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     return {
         SCRIPT: "the network as Lava processes: python lava_model.py INPUT OUTPUT.npz "
                 "(Python 3.10, lava-nc 0.10)",
         ARRAYS: f"weights and parameters of {SCRIPT}",
     }
+
+
+def lava_script(network: Network) -> tuple[bytes, Arrays]:
+    """The bytes of `lava_model.py`, and the arrays that it reads."""
+    arrays: Arrays = {}
+    return _script(network, _body(network, arrays)).encode(), arrays
 
 
 def _script(network: Network, body: str) -> str:

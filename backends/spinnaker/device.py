@@ -7,6 +7,7 @@
               behind; every byte is read back, and lost packets are sent again. live: EIEIO messages
               while it runs, which are not
     app       number of the application, 16 to 254
+    take      no (default): nothing is loaded where cores run under this number. yes: they are ended
     wait, settle  seconds until a command is repeated, and longer than a packet is under way
     tick      seconds of a step in real time
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +24,14 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
 from nmcompile_backends.spinnaker.live import Spikes
-from nmcompile_backends.spinnaker.loading import Loaded, PlannedCore, load
+from nmcompile_backends.spinnaker.loading import (
+    INPUTS,
+    Loaded,
+    PlannedCore,
+    load,
+    read_plan,
+    require_own,
+)
 from nmcompile_backends.spinnaker.monitor import PAUSED, SYNC_0, SYNC_1, Monitor
 from nmcompile_backends.spinnaker.population_table import senders_of
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SEND_BUFFER, SPIKES
@@ -33,10 +42,11 @@ from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-OPTIONS = {"binaries": "", "io": "memory", "app": "30", "wait": "0.1", "settle": "0.05",
-           "tick": "0.001"}
+OPTIONS = {"binaries": "", "io": "memory", "app": "30", "take": "no", "wait": "0.1",
+           "settle": "0.05", "tick": "0.001"}
 TRIES = 3  # of a sample whose inputs were damaged while it ran
 START_S = 10.0
+MOST_PORT = 65535
 
 
 class SpinnakerDevice:
@@ -59,9 +69,11 @@ class SpinnakerDevice:
         if not host:
             raise NmcError("--device spinnaker", "has no address",
                            "Give --device spinnaker:HOST, the board's name or IP address.")
-        if port and not port.isdecimal():
-            raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port")
+        if port and not (re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) <= MOST_PORT):
+            raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port, 1 to "
+                           f"{MOST_PORT}")
         self._folders = [Path(text) for text in options["binaries"].split(os.pathsep) if text]
+        self._take = options["take"] == "yes"
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")
         self._link = Link((host, int(port or PORT)), wait_s=_seconds(options, "wait"),
                           settle_s=_seconds(options, "settle"))
@@ -74,8 +86,10 @@ class SpinnakerDevice:
         if program.target.family != "spinnaker":
             raise NmcError("--device spinnaker", f"the build is for {program.target.name}",
                            "Compile with --target spinnaker1.")
+        self._release()
         self._program, self._parity = program, 0
-        self._loaded = load(self._monitor, config, self._folders)
+        self._loaded = load(self._monitor, read_plan(config, program), self._folders,
+                            self._take)
         if self._is_live:
             self._live = Spikes(self._monitor, self._loaded, self._tick_s)
 
@@ -90,7 +104,7 @@ class SpinnakerDevice:
                 if variable != "spikes" or name not in self.readable():
                     raise NmcError(f"{name}:{variable}", "cannot be read from SpiNNaker, only the "
                                    "spikes of its populations")
-        samples, steps = next(iter(inputs.values())).shape[:2]
+        samples, steps = self._extent(inputs)
         lag = max(self._program.latency.values(), default=0)
         total = steps + lag
         self._require_room(total)
@@ -112,14 +126,40 @@ class SpinnakerDevice:
 
     def close(self) -> None:
         """End the application, as far as the board answers, and let go of it."""
-        if self._live is not None:
-            self._live.close()
-        if self._link is not None:
-            if self._loaded is not None and not self._link.is_lost:
-                with contextlib.suppress(DeviceLostError):
-                    self._monitor.stop()
-            self._link.close()
-        self._link = self._live = self._loaded = None
+        link, self._link = self._link, None
+        if link is not None:
+            try:
+                self._release()
+            finally:
+                link.close()
+
+    def _release(self) -> None:
+        """End the application, if it was started from here and still is what was loaded."""
+        live, loaded, self._live, self._loaded = self._live, self._loaded, None, None
+        if live is not None:
+            live.close()
+        monitor = self._monitor
+        if monitor.claimed and not monitor.link.is_lost:
+            with contextlib.suppress(DeviceLostError):
+                if loaded is not None:
+                    require_own(monitor, loaded)
+                monitor.claimed = False
+                monitor.stop()
+
+    def _extent(self, inputs: Mapping[str, Array]) -> tuple[int, int]:
+        """Samples and steps of inputs. Raises NmcError where they are none of the program's."""
+        ports = self._program.network.inputs
+        extent = inputs[ports[0].name].shape[:2] if ports[0].name in inputs else ()
+        for port in ports:
+            values = inputs.get(port.name)
+            if values is None or values.shape != (*extent, *port.shape) or 0 in extent:
+                found = "nothing" if values is None else f"values of shape {values.shape}"
+                raise NmcError(f"input {port.name}", f"{found} given, not (samples, steps, "
+                               f"{', '.join(map(str, port.shape))}), with one of each or more")
+            if values.size and not 0 <= values.min() <= values.max() <= 1:
+                raise NmcError(f"input {port.name}", f"has payloads of {values.min()} to "
+                               f"{values.max()}, spikes of SpiNNaker are 0 or 1")
+        return extent[0], extent[1]
 
     def _require_room(self, steps: int) -> None:
         assert self._loaded is not None
@@ -144,6 +184,7 @@ class SpinnakerDevice:
 
     def _sample(self, when: Array, keys: Array, steps: int) -> dict[str, Array]:
         """Population -> (steps, n) spikes of one run from time 0."""
+        assert self._loaded is not None
         for _ in range(TRIES):
             buffer = self._begin(eieio.STOP if self._is_live else eieio.timed(when, keys), steps)
             self._monitor.synchronise(self._parity)
@@ -152,9 +193,13 @@ class SpinnakerDevice:
                 self._live.play({int(t): keys[when == t] for t in np.unique(when)}, steps)
             self._monitor.await_states(self._places, [PAUSED], START_S + 2 * steps * self._tick_s)
             if self._live is not None:
-                return self._sorted(*self._live.collect(), steps)
-            if self._held(buffer):
-                return self._recorded(steps)
+                found = self._sorted(*self._live.collect(), steps)
+            elif self._held(buffer):
+                found = self._recorded(steps)
+            else:
+                continue
+            require_own(self._monitor, self._loaded)
+            return found
         assert self._link is not None
         raise DeviceLostError(self._link.where, f"its inputs changed while it ran, {TRIES} times",
                               "Check the network for packets that come late.")
@@ -168,11 +213,12 @@ class SpinnakerDevice:
         """Write states and inputs anew, and have all cores wait for the signal."""
         assert self._loaded is not None
         assert self._link is not None
-        source = next(c for c in self._loaded.plan.cores if c.label == "inputs")
+        source = next(c for c in self._loaded.plan.cores if c.label == INPUTS)
         room = source.region(SEND_BUFFER).size
         if len(buffer) > room:
             raise NmcError("--input", f"a sample's spikes take {len(buffer):,} bytes, the board's "
                            f"buffer has {room:,}", "Use shorter samples.")
+        require_own(self._monitor, self._loaded)
         for core in self._with_neurons():
             content = self._loaded.content(core.region(NEURON_PARAMS))
             self._link.write(core.x, core.y, self._loaded.at(core, NEURON_PARAMS), content)
@@ -185,7 +231,7 @@ class SpinnakerDevice:
         """Whether the inputs in memory are still what was written."""
         assert self._loaded is not None
         assert self._link is not None
-        source = next(c for c in self._loaded.plan.cores if c.label == "inputs")
+        source = next(c for c in self._loaded.plan.cores if c.label == INPUTS)
         return buffer == self._link.read(source.x, source.y,
                                          self._loaded.at(source, SEND_BUFFER), len(buffer))
 
@@ -254,6 +300,8 @@ def _options(place: Place) -> dict[str, str]:
     options = {**OPTIONS, **place.options}
     if options["io"] not in ("memory", "live"):
         raise unknown_name("--device-option io", options["io"], ("memory", "live"))
+    if options["take"] not in ("no", "yes"):
+        raise unknown_name("--device-option take", options["take"], ("no", "yes"))
     if not options["app"].isdecimal() or not 16 <= int(options["app"]) <= 254:
         raise NmcError("--device-option app", f"{options['app']!r} is not 16 to 254")
     return options

@@ -26,6 +26,7 @@ FIRST_PROCESSOR = 1  # 0 is the monitor
 # version_5.py, CHIPS_PER_BOARD, and version_3.py.
 LAST_OF_FIRST_CHIP = 17
 RECORDED_STEPS = 4096
+MARK_BYTES = 16  # ahead of each core's block: random, of one load
 TABLE_WORDS = 2 + 3 * 32  # of the pointers ahead of a core's regions (constants.py)
 OUTPUT_TAG = 1
 
@@ -133,10 +134,10 @@ def _require_room(program: Program, images: list[CoreImage]) -> None:
     room = program.target.core.synapse_bits.value // 8 * program.target.cores_per_chip
     needs: dict[tuple[int, int], int] = {}
     for image in images:
-        recorded = 0
+        need = MARK_BYTES + image.size
         if image.part >= 0:
-            recorded = int(image.regions[layout.RECORDING].words[1 + 3 * layout.SPIKES])
-        needs[image.x, image.y] = needs.get((image.x, image.y), 0) + image.size + recorded
+            need += int(image.regions[layout.RECORDING].words[1 + 3 * layout.SPIKES])
+        needs[image.x, image.y] = needs.get((image.x, image.y), 0) + need
     for (x, y), need in needs.items():
         if need > room:
             raise NmcError(f"chip {x}, {y}", f"needs {need:,} bytes of SDRAM, it has {room:,}",

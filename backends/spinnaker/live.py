@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from nmcompile_backends.spinnaker import eieio
-from nmcompile_backends.spinnaker.loading import Loaded, PlannedCore
+from nmcompile_backends.spinnaker.loading import GATHERER, INPUTS, Loaded, PlannedCore
 from nmcompile_backends.spinnaker.monitor import Monitor
 from nmcompile_backends.spinnaker.regions import (
     GATHERER_PROVENANCE,
@@ -33,9 +33,9 @@ class Spikes:
 
     def __init__(self, monitor: Monitor, loaded: Loaded, tick_s: float) -> None:
         self._monitor, self._loaded, self._tick_s = monitor, loaded, tick_s
-        self._source = next(c for c in loaded.plan.cores if c.label == "inputs")
+        self._source = next(c for c in loaded.plan.cores if c.label == INPUTS)
         self._gatherers = [c for c in loaded.plan.cores
-                           if c.program == "live_packet_gather.aplx"]
+                           if c.program == GATHERER]
         chips = {(core.x, core.y) for core in loaded.plan.cores if core.population}
         bare = chips - {(core.x, core.y) for core in self._gatherers}
         if bare:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
+from nmcompile_backends.spinnaker.images import MARK_BYTES, TABLE_WORDS
 from nmcompile_backends.spinnaker.load_plan import ENTRY, PLAN, SDRAM, TABLES
 from nmcompile_backends.spinnaker.monitor import (
     CORE_INFO,
@@ -17,14 +19,25 @@ from nmcompile_backends.spinnaker.monitor import (
     USER_0,
     Monitor,
 )
+from nmcompile_backends.spinnaker.regions import (
+    GATHERER_PROVENANCE,
+    NEURON_PARAMS,
+    RECORDING,
+    SEND_BUFFER,
+    SOURCE_PROVENANCE,
+)
+from nmcompile_backends.spinnaker.scp import READ, Call
 from pydantic import BaseModel, ConfigDict, Field
 
 from nmcompile.device import DeviceLostError
 from nmcompile.errors import NmcError, reading
+from nmcompile.mapping import Program
 
 CORE_TAG, TABLE_TAG = 200, 1  # 200 and the processor: spinn_front_end_common constants.py
 HEADER = np.array([0xAD130AD6, 0x10000], "<u4")
 REGIONS = 32
+SDRAM_BYTES = 1 << 27  # of a chip
+INPUTS, GATHERER = "inputs", "live_packet_gather.aplx"
 PATIENCE_S = 10.0
 NAME_BYTES = 16
 
@@ -37,10 +50,10 @@ class PlannedRegion(_Strict):
     """A region: its place in the core's block and in sdram.bin, bytes of both."""
 
     region: int = Field(ge=0, lt=REGIONS)
-    offset: int = Field(ge=0)
+    offset: int = Field(ge=4 * TABLE_WORDS, multiple_of=4)
     size: int = Field(ge=0)
     file_offset: int = Field(ge=0)
-    written: int = Field(ge=0)
+    written: int = Field(ge=0, multiple_of=4)
 
 
 class PlannedCore(_Strict):
@@ -51,7 +64,7 @@ class PlannedCore(_Strict):
     y: int = Field(ge=0, lt=255)
     p: int = Field(ge=1, le=17)
     program: str
-    size: int = Field(ge=1)
+    size: int = Field(ge=4 * TABLE_WORDS, le=SDRAM_BYTES)
     regions: list[PlannedRegion]
     population: str | None = None
     neurons: list[int] = []
@@ -60,6 +73,15 @@ class PlannedCore(_Strict):
     def place(self) -> tuple[int, int, int]:
         """Chip and processor."""
         return self.x, self.y, self.p
+
+    @property
+    def needs(self) -> tuple[int, ...]:
+        """The regions that the host writes or reads while it runs."""
+        if self.population is not None:
+            return NEURON_PARAMS, RECORDING
+        if self.label == INPUTS:
+            return SEND_BUFFER, SOURCE_PROVENANCE
+        return (GATHERER_PROVENANCE,) if self.program == GATHERER else ()
 
     def region(self, number: int) -> PlannedRegion:
         """One of its regions."""
@@ -88,11 +110,12 @@ class Plan(_Strict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """What is on the board: the plan, the words of SDRAM, and each core's block."""
+    """What is on the board: the plan, the words of SDRAM, each core's block, the load's mark."""
 
     plan: Plan
     sdram: bytes
     address: Mapping[tuple[int, int, int], int]
+    mark: bytes
 
     def content(self, region: PlannedRegion) -> bytes:
         """What is written of a region."""
@@ -103,10 +126,20 @@ class Loaded:
         return self.address[core.place] + core.region(region).offset
 
 
-def read_plan(config: Path) -> tuple[Plan, bytes, bytes]:
-    """The plan, sdram.bin and tables.bin of a folder.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Files:
+    """What load.json, sdram.bin and tables.bin hold."""
 
-    Raises NmcError where a file is missing, is none of ours, or the plan points beyond it.
+    plan: Plan
+    sdram: bytes
+    tables: bytes
+
+
+def read_plan(config: Path, program: Program) -> Files:
+    """The plan of a folder and what it points to.
+
+    Raises NmcError where a file is missing, is none of ours or not of `program`, or the plan points
+    beyond it.
     """
     path = config / PLAN
     if not path.is_file():
@@ -125,7 +158,42 @@ def read_plan(config: Path) -> tuple[Plan, bytes, bytes]:
     for table in plan.tables:
         if table.file_offset + ENTRY.itemsize * (table.entries + 1) > len(tables):
             raise NmcError(f"{path}: table of chip {table.x}, {table.y}", f"lies beyond {TABLES}")
-    return plan, sdram, tables
+    _require_regions(path, plan)
+    _require_parts(path, plan, program)
+    return Files(plan=plan, sdram=sdram, tables=tables)
+
+
+def _require_regions(path: Path, plan: Plan) -> None:
+    """Raise NmcError where a core is planned twice, or lacks a region that runs need."""
+    if len({core.place for core in plan.cores}) != len(plan.cores):
+        raise NmcError(str(path), "plans two programs for one core", "Compile again.")
+    for core in plan.cores:
+        numbers = [region.region for region in core.regions]
+        lacking = sorted(set(core.needs) - set(numbers))
+        if lacking or len(set(numbers)) != len(numbers):
+            fault = f"has no region {lacking[0]}" if lacking else "has a region twice"
+            raise NmcError(f"{path}: {core.label}", fault, "Compile again.")
+
+
+def _require_parts(path: Path, plan: Plan, program: Program) -> None:
+    """Raise NmcError where the cores' neurons are not the program's, or none sends the inputs."""
+    slices, network = program.mapping.slices, program.network
+    populations = [network.populations[int(number)] for number in slices.population]
+    wanted = sorted((population.name, slices.members(population.shape, part).tolist())
+                    for part, population in enumerate(populations))
+    found = sorted((core.population, core.neurons) for core in plan.cores
+                   if core.population is not None)
+    for (name, neurons), (own, others) in zip_longest(wanted, found, fillvalue=("none", [])):
+        if (name, neurons) != (own, others):
+            raise NmcError(str(path), f"has {_part(own, others)} where the program has "
+                           f"{_part(name, neurons)}", "Compile again.")
+    if [core.population for core in plan.cores if core.label == INPUTS] != [None]:
+        raise NmcError(str(path), f"has no one core {INPUTS!r}", "Compile again.")
+
+
+def _part(name: str, neurons: list[int]) -> str:
+    ends = f", {min(neurons)} to {max(neurons)}" if neurons else ""
+    return f"a core with {len(neurons)} neurons of {name!r}{ends}"
 
 
 def find_programs(folders: list[Path], plan: Plan) -> dict[str, bytes]:
@@ -148,23 +216,26 @@ def find_programs(folders: list[Path], plan: Plan) -> dict[str, bytes]:
     return found
 
 
-def load(monitor: Monitor, config: Path, programs: list[Path]) -> Loaded:
-    """Put all of a folder's plan on the board, from a stopped application on.
+def load(monitor: Monitor, files: Files, programs: list[Path], take: bool) -> Loaded:
+    """Put all of a plan on the board.
+
+    take  end what runs under the application's number
 
     Raises NmcError where a core is not there or in use, DeviceLostError where the board does not
     answer or does not hold what was written.
     """
-    plan, sdram, tables = read_plan(config)
+    plan, tables = files.plan, files.tables
     code = find_programs(programs, plan)
-    monitor.stop()
+    monitor.claim(take)
     _require_cores(monitor, plan)
-    address = {}
+    address, mark = {}, secrets.token_bytes(MARK_BYTES)
     for core in plan.cores:
-        base = monitor.allocate(core.x, core.y, core.size, CORE_TAG + core.p)
-        address[core.place] = base
+        block = monitor.allocate(core.x, core.y, MARK_BYTES + core.size, CORE_TAG + core.p)
+        monitor.link.write(core.x, core.y, block, mark)
+        address[core.place] = base = block + MARK_BYTES
         monitor.link.write(core.x, core.y, CORE_INFO + CORE_INFO_BYTES * core.p + USER_0,
                            base.to_bytes(4, "little"))
-    loaded = Loaded(plan=plan, sdram=sdram, address=address)
+    loaded = Loaded(plan=plan, sdram=files.sdram, address=address, mark=mark)
     for core in plan.cores:
         _write_block(monitor, loaded, core)
     for table in plan.tables:
@@ -181,11 +252,25 @@ def start(monitor: Monitor, loaded: Loaded, code: Mapping[str, bytes]) -> None:
         monitor.start(x, y, code[name], [core.p for core in group])
     places = [core.place for core in cores]
     monitor.await_states(places, [SYNC_0], PATIENCE_S)
-    for core, found in zip(cores, monitor.cores(places), strict=True):
+    require_own(monitor, loaded)
+
+
+def require_own(monitor: Monitor, loaded: Loaded) -> None:
+    """Raise DeviceLostError where a core does not run what was loaded from here, or not now."""
+    cores, link = loaded.plan.cores, monitor.link
+    running = monitor.cores([core.place for core in cores])
+    marks = link.calls([Call(x=core.x, y=core.y, command=READ, arguments=(
+        loaded.address[core.place] - MARK_BYTES, MARK_BYTES, 2)) for core in cores])
+    for core, found, mark in zip(cores, running, marks, strict=True):
         name = Path(core.program).stem
-        if not found.name or not name.startswith(found.name[: NAME_BYTES - 1]):
-            raise DeviceLostError(monitor.link.where, f"core {core.place} runs {found.name!r}, not "
-                                  f"{name!r}", "Load it again.")
+        is_own = (found.state != IDLE and found.app == monitor.app
+                  and found.block == loaded.address[core.place] and mark == loaded.mark)
+        monitor.claimed &= is_own
+        if not is_own or not found.name or not name.startswith(found.name[: NAME_BYTES - 1]):
+            raise DeviceLostError(
+                link.where, f"core {core.place} does not run the {name!r} that was loaded: it has "
+                f"{found.name!r} of application {found.app}", "Load it again; another host may "
+                "have taken the board.")
 
 
 def _write_block(monitor: Monitor, loaded: Loaded, core: PlannedCore) -> None:

@@ -16,14 +16,15 @@ from nmcompile_backends.spinnaker.scp import VERSION, Call, Link
 from nmcompile.device import DeviceLostError
 from nmcompile.errors import NmcError
 
-START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 19, 20, 22, 26, 28, 29, 31
+COUNT, START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 15, 19, 20, 22, 26, 28, 29, 31
 ANYWHERE = 255
-ALLOC_SDRAM, ALLOC_ROUTES, RETRY_TAG = 0, 3, 4
+ALLOC_SDRAM, ALLOC_ROUTES, FREE_ROUTES, RETRY_TAG = 0, 3, 5, 4
+CLAIMS = 5  # of routing entries, until one is made in one try
 LOAD_ROUTES = 2
 STOP, SYNC = 2, (4, 5)
 IDLE, SYNC_0, SYNC_1, PAUSED, RUNNING = 15, 8, 9, 10, 7
 FAILED = {0: "dead", 2: "stopped with an error", 3: "hung", 11: "left its program"}
-CORE_INFO, CORE_INFO_BYTES, STATE, NAME, USER_0 = 0xE5007000, 128, 46, 72, 112
+CORE_INFO, CORE_INFO_BYTES, STATE, APP, NAME, USER_0 = 0xE5007000, 128, 46, 47, 72, 112
 TABLE_COPY = 0xF5007FD4  # where the address of the router's copy is
 PROGRAM = 0x67800000  # a program is started from here
 RUNTIME_PORT, NEW_RUNTIME = 3, 7
@@ -32,39 +33,62 @@ COPY = struct.Struct("<2xBxIII")
 
 @dataclass(frozen=True)
 class Core:
-    """A core's state and the name of its program, as it stands in its own words."""
+    """A core's state, application, program's name and block of SDRAM, as its own words say."""
 
     state: int
+    app: int
     name: str
+    block: int
 
 
 class Monitor:
-    """The board's SC&MP, for one application."""
+    """The board's SC&MP, for one application.
+
+    claimed  whether what runs under the application's number was started from here
+    """
 
     def __init__(self, link: Link, app: int) -> None:
-        self.link, self.app = link, app
+        self.link, self.app, self.claimed = link, app, False
 
     def greet(self) -> str:
         """The version that the board answers with. Raises NmcError where it is not SC&MP."""
-        answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION))
+        answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
         text = answer[12:].split(b"\0")
-        if len(answer) < 13 or not text[0].startswith(b"SC&MP"):
+        if not text[0].startswith(b"SC&MP"):
             raise NmcError(self.link.where, "is not running SC&MP", "Boot it with SpiNNMan.")
         return text[1].decode("ascii", "replace") if len(text) > 1 else ""
 
     def states(self, x: int, y: int) -> bytes:
         """The state of each core of a chip."""
-        answer = self.link.call(Call(x=x, y=y, command=INFO, arguments=(0x5F, 0, 0)))
-        if len(answer) < 30:
-            raise NmcError(self.link.where, f"chip {x}, {y} answers {len(answer)} bytes of state")
+        answer = self.link.call(Call(x=x, y=y, command=INFO, arguments=(0x5F, 0, 0), least=30))
         return answer[12:30]
 
     def cores(self, places: Sequence[tuple[int, int, int]]) -> list[Core]:
         """What runs on each (x, y, processor)."""
         calls = [Call(x=x, y=y, command=2, arguments=(CORE_INFO + CORE_INFO_BYTES * p,
                                                       CORE_INFO_BYTES, 2)) for x, y, p in places]
-        return [Core(info[STATE], info[NAME : NAME + 16].rstrip(b"\0").decode("ascii", "replace"))
+        return [Core(info[STATE], info[APP],
+                     info[NAME : NAME + 16].rstrip(b"\0").decode("ascii", "replace"),
+                     int.from_bytes(info[USER_0 : USER_0 + 4], "little"))
                 for info in self.link.calls(calls)]
+
+    def claim(self, take: bool) -> None:
+        """Have the application's number for this host, with nothing under it.
+
+        take  end what runs under it
+
+        Raises NmcError where cores run under it and are not to be taken.
+        """
+        calls = [Call(x=ANYWHERE, y=ANYWHERE, command=COUNT, arguments=(self.app, state, 0),
+                      least=4)
+                 for state in range(1, IDLE)]
+        n = sum(int.from_bytes(answer[:4], "little") for answer in self.link.calls(calls))
+        if n and not take:
+            raise NmcError(self.link.where, f"{n} of its cores are in use, by application "
+                           f"{self.app}", "Use another --device-option app, or end it with "
+                           "--device-option take=yes.")
+        self.claimed = True
+        self.stop()
 
     def stop(self) -> None:
         """End the application on all chips; its memory and routes are free."""
@@ -75,15 +99,38 @@ class Monitor:
     def allocate(self, x: int, y: int, size: int, tag: int) -> int:
         """The address of a block of SDRAM; repeated, the same block."""
         what = RETRY_TAG << 16 | self.app << 8 | ALLOC_SDRAM
-        return self._allocated(x, y, (what, size, tag), f"{size:,} bytes of SDRAM")
-
-    def _allocated(self, x: int, y: int, arguments: tuple[int, int, int], what: str) -> int:
-        answer = self.link.call(Call(x=x, y=y, command=ALLOCATE, arguments=arguments))
-        address = int.from_bytes(answer[:4], "little")
+        address = self._allocated(x, y, (what, size, tag))
         if address == 0:
-            raise NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
-                           "Reset the board, or stop what others run on it.")
+            raise self._full(x, y, f"{size:,} bytes of SDRAM")
         return address
+
+    def _claim_routes(self, x: int, y: int, n: int) -> int:
+        """The first of `n` entries of a router, where the application has no others.
+
+        Claims have no tag: one that may have been done twice is undone and made again.
+        """
+        first = 0
+        for _ in range(CLAIMS):
+            before = self.link.repeated
+            first = self._allocated(x, y, (self.app << 8 | ALLOC_ROUTES, n, 0))
+            if first and self.link.repeated == before:
+                return first
+            self.link.settle()
+            self._allocated(x, y, (self.app << 8 | FREE_ROUTES, 1, 0))
+            self.link.settle()
+        if first:
+            raise DeviceLostError(self.link.where, f"chip {x}, {y} did not answer a claim of "
+                                  f"routing entries at once, {CLAIMS} times",
+                                  "It takes a network that loses less.")
+        raise self._full(x, y, f"{n} routing entries")
+
+    def _allocated(self, x: int, y: int, arguments: tuple[int, int, int]) -> int:
+        answer = self.link.call(Call(x=x, y=y, command=ALLOCATE, arguments=arguments, least=4))
+        return int.from_bytes(answer[:4], "little")
+
+    def _full(self, x: int, y: int, what: str) -> NmcError:
+        return NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
+                        "Reset the board, or stop what others run on it.")
 
     def load_routes(self, x: int, y: int, table: bytes, tag: int) -> None:
         """Load a table as `load_plan.table_bytes` makes it, and read the router's copy of it.
@@ -94,7 +141,7 @@ class Monitor:
         n = len(table) // ENTRY.itemsize - 1
         address = self.allocate(x, y, len(table), tag)
         self.link.write(x, y, address, table)
-        first = self._allocated(x, y, (self.app << 8 | ALLOC_ROUTES, n, 0), f"{n} routing entries")
+        first = self._claim_routes(x, y, n)
         self.link.call(Call(x=x, y=y, command=ROUTE, arguments=(
             n << 16 | self.app << 8 | LOAD_ROUTES, address, first)))
         copy = int.from_bytes(self.link.read(x, y, TABLE_COPY, 4), "little")

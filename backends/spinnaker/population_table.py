@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import scipy.sparse
 from nmcompile_backends.spinnaker.rows import HEADER, matrix_of, synapse_words
 
 from nmcompile.errors import NmcError
+from nmcompile.ir import Projection
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import run_of_lines
@@ -49,6 +50,22 @@ class Sender:
     lines: Array
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cut:
+    """The synapses (s,) of one sender onto one slice of `n` neurons, by line, then neuron.
+
+    sender, part  numbers of the sender and the slice
+    line          place among the sender's lines; neuron  place in the slice; weight  signed
+    """
+
+    sender: int
+    part: int
+    n: int
+    line: Array
+    neuron: Array
+    weight: Array
+
+
 def senders_of(program: Program) -> list[Sender]:
     """All senders in the order of their keys: slices, then runs of inputs."""
     network, slices, routing = program.network, program.mapping.slices, program.mapping.routing
@@ -66,22 +83,44 @@ def senders_of(program: Program) -> list[Sender]:
 
 def blocks_of(program: Program, senders: list[Sender]) -> list[list[Block]]:
     """For each slice, its blocks by projection and sender; none where there is no synapse."""
-    network, slices = program.network, program.mapping.slices
-    found = [list[Block]() for _ in range(len(slices))]
-    for projection in network.projections:
-        population = network.population(projection.target)
-        matrix, base = matrix_of(projection.map), (projection.sources or (0, 0))[0]
-        own = slices.population == network.populations.index(population)
-        for place in np.flatnonzero(own).tolist():
-            neurons = slices.members(population.shape, place)
-            columns = scipy.sparse.csr_array(matrix[:, neurons])
-            for number, sender in enumerate(senders):
-                if sender.source != projection.source:
-                    continue
-                rows = _rows(columns, sender.lines - base, projection.delay)
-                if rows.shape[1] > HEADER:
-                    found[place].append(Block(sender=number, rows=rows))
+    found = [list[Block]() for _ in range(len(program.mapping.slices))]
+    for projection in program.network.projections:
+        for cut in cuts_of(program, projection, senders):
+            rows = _rows(cut, len(senders[cut.sender].lines), projection.delay)
+            found[cut.part].append(Block(sender=cut.sender, rows=rows))
     return found
+
+
+def cuts_of(program: Program, projection: Projection, senders: list[Sender]) -> Iterator[Cut]:
+    """The synapses of a projection by slice and sender; no pair without."""
+    network, slices = program.network, program.mapping.slices
+    population = network.population(projection.target)
+    parts = np.flatnonzero(slices.population == network.populations.index(population))
+    heard = [i for i, sender in enumerate(senders) if sender.source == projection.source]
+    members = [slices.members(population.shape, part) for part in parts.tolist()]
+    part, neuron = _inverse(members)
+    sender, line = _inverse([senders[i].lines for i in heard])
+    synapses = scipy.sparse.coo_array(matrix_of(projection.map))
+    source = synapses.coords[0].astype(np.int64) + (projection.sources or (0, 0))[0]
+    target, weight = synapses.coords[1], synapses.data
+    pair = part[target] * len(heard) + sender[source]
+    order = np.lexsort((neuron[target], line[source], pair))
+    pair, line, neuron, weight = (
+        pair[order], line[source][order], neuron[target][order], weight[order])
+    starts = np.flatnonzero(np.diff(pair, prepend=-1)).tolist()
+    for begin, end in pairwise([*starts, len(pair)]):
+        to, by = divmod(int(pair[begin]), len(heard))
+        yield Cut(sender=heard[by], part=int(parts[to]), n=len(members[to]),
+                  line=line[begin:end], neuron=neuron[begin:end], weight=weight[begin:end])
+
+
+def _inverse(groups: list[Array]) -> tuple[Array, Array]:
+    """Of each number that is in one of `groups`: which group, and its place there."""
+    listed, sizes = np.concatenate(groups), [len(group) for group in groups]
+    group, place = np.zeros((2, len(listed)), np.int64)
+    group[listed] = np.repeat(np.arange(len(groups)), sizes)
+    place[listed] = np.concatenate([np.arange(size) for size in sizes])
+    return group, place
 
 
 def table_and_matrix(
@@ -129,17 +168,11 @@ def _entries(
         start += count
 
 
-def _rows(columns: scipy.sparse.csr_array, lines: Array, delay: int) -> Array:
-    """(lines, 3 + longest) the rows of `lines`, which need not all be rows of `columns`."""
-    inside = (lines >= 0) & (lines < columns.shape[0])
-    chosen = scipy.sparse.csr_array(columns[lines[inside]])
-    chosen.sort_indices()
-    counts = np.zeros(len(lines), np.int64)
-    counts[inside] = np.diff(chosen.indptr)
-    longest = int(counts.max(initial=0))
-    rows = np.zeros((len(lines), HEADER + longest), np.uint32)
+def _rows(cut: Cut, n_lines: int, delay: int) -> Array:
+    """(n_lines, 3 + longest) the rows of a sender's lines."""
+    counts = np.bincount(cut.line, minlength=n_lines)
+    rows = np.zeros((n_lines, HEADER + int(counts.max())), np.uint32)
     rows[:, 1] = counts
-    row = np.repeat(np.arange(len(lines)), counts)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows[row, HEADER + place] = synapse_words(chosen, delay)
+    place = np.arange(len(cut.line)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows[cut.line, HEADER + place] = synapse_words(cut.weight, cut.neuron, cut.n, delay)
     return rows

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from nmcompile_backends.spinnaker.accum import ONE
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
+from nmcompile_backends.spinnaker.population_table import cuts_of, senders_of
 from nmcompile_backends.spinnaker.pynn_text import HEAD, MAIN
-from nmcompile_backends.spinnaker.rows import matrix_of
 from nmcompile_backends.spinnaker.weights import weight_scale
 
 from nmcompile.ir import Population
@@ -94,28 +93,18 @@ def _sources(program: Program) -> Iterator[tuple[str, int, int]]:
 
 def _links(program: Program) -> Iterator[tuple[tuple[Any, ...], Array]]:
     """All projections: kind and number of a source, number of a part; see `_by_sign`."""
-    network, slices = program.network, program.mapping.slices
-    runs = list(_sources(program))
-    for projection in network.projections:
-        matrix, target = matrix_of(projection.map), network.population(projection.target)
-        base = (projection.sources or (0, 0))[0]
-        senders = [("input", i, np.arange(a, b)) for i, (name, a, b) in enumerate(runs)
-                   if name == projection.source]
-        senders += [("part", i, slices.members(network.shape_of(projection.source), i))
-                    for i in range(len(slices))
-                    if network.populations[int(slices.population[i])].name == projection.source]
-        for part in np.flatnonzero(
-                slices.population == network.populations.index(target)).tolist():
-            columns = scipy.sparse.csr_array(matrix[:, slices.members(target.shape, part)])
-            for kind, sender, lines in senders:
-                inside = np.flatnonzero((lines >= base) & (lines < base + columns.shape[0]))
-                found = scipy.sparse.coo_array(columns[lines[inside] - base])
-                place = np.stack([inside[found.coords[0]], found.coords[1]], axis=1)
-                link = (kind, sender, part)
-                for receptor, unit, chosen in _by_sign(target, found.data):
-                    rows = np.column_stack([place[chosen], np.abs(found.data[chosen])])
-                    yield ((*link, receptor, unit, projection.delay * TIME_STEP_MS),
-                           rows.astype(np.uint16))
+    senders, n_parts = senders_of(program), len(program.mapping.slices)
+    for projection in program.network.projections:
+        target = program.network.population(projection.target)
+        for cut in cuts_of(program, projection, senders):
+            is_part = cut.sender < n_parts
+            link = (("part", cut.sender, cut.part) if is_part
+                    else ("input", cut.sender - n_parts, cut.part))
+            place = np.stack([cut.line, cut.neuron], axis=1)
+            for receptor, unit, chosen in _by_sign(target, cut.weight):
+                rows = np.column_stack([place[chosen], np.abs(cut.weight[chosen])])
+                yield ((*link, receptor, unit, projection.delay * TIME_STEP_MS),
+                       rows.astype(np.uint16))
 
 
 def _by_sign(target: Population, weight: Array) -> Iterator[tuple[str, float, Array]]:

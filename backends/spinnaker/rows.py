@@ -38,26 +38,25 @@ def row_words(
     """
     rows = scipy.sparse.csr_array(matrix[:, neurons])
     rows.sort_indices()
-    words = synapse_words(rows, delay)
+    words = synapse_words(rows.data, rows.indices, rows.shape[1], delay)
     counts = np.diff(rows.indptr).astype(np.int64)
     sources = np.flatnonzero(counts)
     out, first = _with_headers(words, counts[sources])
     return out, np.stack([sources, first], axis=1).astype(np.uint32)
 
 
-def synapse_words(rows: scipy.sparse.csr_array, delay: int) -> Array:
-    """(s,) uint32 the synapses of `rows` (sources, neurons of a core), by source, then neuron.
+def synapse_words(weight: Array, neuron: Array, n: int, delay: int) -> Array:
+    """(s,) uint32 synapses of (s,) weights onto neurons of a core with `n`.
 
     A delay of all slots of the ring buffer has a bit beyond those that a core looks at, for which
     it is 0.
     """
-    index = bits_for(rows.shape[1])
-    weight = rows.data
+    index = bits_for(n)
     words: Array = (
         np.abs(weight).astype(np.uint32) << WEIGHT_SHIFT
         | np.uint32(delay << (index + TYPE_BITS))
         | (weight < 0).astype(np.uint32) << np.uint32(index)
-        | rows.indices.astype(np.uint32))
+        | neuron.astype(np.uint32))
     return words
 
 

@@ -9,8 +9,9 @@ too, so that a late copy of a command may act on other bytes than it was sent fo
 - repeats a command only with its own number, after `Link.wait_s`, a bounded number of times;
 - counts what is not answered, and gives up where that is more than `MOST_LOST`;
 - sends only commands that do no harm when they come twice or late: writes, which are read back
-  behind them, allocations by tag, which SC&MP answers alike when repeated, and routes from a table
-  of their own. What starts something is followed by `settle`, longer than packets are under way.
+  behind them, allocations of memory by tag, which SC&MP answers alike when repeated, and routes
+  from a table of their own. What starts something, or has no tag, is followed by `settle`, longer
+  than packets are under way.
 
 Formats: SpiNNMan 7.4.1 messages/sdp, messages/scp; spinnaker_tools spinnaker.h.
 """
@@ -42,12 +43,16 @@ REFUSED = {0x81: "wrong length", 0x82: "wrong checksum", 0x83: "unknown command"
            0x89: "dead core"}
 WINDOW = 8
 TRIES = 12
+BUSY_S = 10.0  # that a board may say it is busy with one command
 MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of which none is told
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A command to core `core` of chip (x, y); core 0 is the monitor, 255, 255 the first chip."""
+    """A command to core `core` of chip (x, y); core 0 is the monitor, 255, 255 the first chip.
+
+    least  bytes that its answer has; one to a read has as many as were asked for
+    """
 
     x: int
     y: int
@@ -56,6 +61,12 @@ class Call:
     data: bytes = b""
     core: int = 0
     port: int = 0
+    least: int = 0
+
+    def takes(self, answer: bytes) -> bool:
+        """Whether an answer is as long as it must be."""
+        return (len(answer) == self.arguments[1] if self.command == READ
+                else len(answer) >= self.least)
 
 
 @dataclass
@@ -66,6 +77,9 @@ class _Open:
     call: Call
     due: float
     tries: int = 0
+    is_put_off: bool = False
+    times_put_off: int = 0
+    busy_since: float = 0.0
 
 
 class Link:
@@ -75,6 +89,7 @@ class Link:
     wait_s     until a command without answer is repeated; twice as long each further time, 1 s at
                most
     settle_s   longer than a packet may be under way
+    repeated   commands that were sent again
     is_lost    whether a call was given up
     """
 
@@ -82,11 +97,11 @@ class Link:
                  settle_s: float = 0.05) -> None:
         self.address, self.wait_s, self.settle_s = address, wait_s, settle_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sequence, self._tries, self._lost = 0, 0, 0
+        self._sequence, self._tries, self._lost, self.repeated = 0, 0, 0, 0
         self.is_lost = False
         try:
             self._socket.connect(address)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # the last two: no name of a host
             self._socket.close()
             raise NmcError(self.where, f"cannot be reached: {error}") from error
 
@@ -120,8 +135,8 @@ class Link:
     def calls(self, calls: Sequence[Call]) -> list[bytes]:
         """The data of the answers to all `calls`, of which `WINDOW` are under way at a time.
 
-        Raises DeviceLostError where a command has no answer after `TRIES` tries, or too many have
-        none; NmcError where the board refuses one.
+        Raises DeviceLostError where a command has no answer after `TRIES` tries, or is put off for
+        `BUSY_S`, or too many have no answer; NmcError where the board refuses one.
         """
         answers: list[bytes] = [b""] * len(calls)
         waiting, under_way = deque(enumerate(calls)), dict[int, _Open]()
@@ -133,13 +148,15 @@ class Link:
                 self._send(self._sequence, made)
             for sequence, data in self._heard(under_way):
                 made = under_way.pop(sequence)
-                if made.call.command == READ and len(data) != made.call.arguments[1]:
-                    raise NmcError(self.where, f"answers {len(data)} bytes of memory for "
-                                   f"{made.call.arguments[1]}")
+                if not made.call.takes(data):
+                    raise NmcError(self.where, f"answers command {made.call.command} of chip "
+                                   f"{made.call.x}, {made.call.y} with {len(data)} bytes",
+                                   "Is it a SpiNNaker board?")
                 answers[made.number] = data
             for sequence, late in under_way.items():
                 if late.due <= time.monotonic():
-                    self._lost += 1
+                    self._lost += not late.is_put_off
+                    self.repeated += 1
                     self._send(sequence, late)
         return answers
 
@@ -179,7 +196,7 @@ class Link:
                 self.where, f"{self._lost} of {self._tries} packets had no answer",
                 f"It takes a network that loses fewer than {MOST_LOST:.0%}.")
         made.due = time.monotonic() + min(1.0, self.wait_s * 2**made.tries)
-        made.tries, self._tries = made.tries + 1, self._tries + 1
+        made.tries, made.is_put_off, self._tries = made.tries + 1, False, self._tries + 1
         packet = (SDP.pack(REPLY_EXPECTED, ANY_TAG, call.port << 5 | call.core, HOST_PORT,
                            call.y, call.x, 0, 0)
                   + COMMAND.pack(call.command, sequence) + ARGUMENTS.pack(*call.arguments)
@@ -212,12 +229,26 @@ class Link:
         if result == OK:
             yield sequence, packet[SDP.size + COMMAND.size :]
         elif result in AGAIN:
-            made.due = min(made.due, time.monotonic() + self.wait_s / 10)
-            self._lost -= 1  # it was heard; the try behind it is no loss
+            self._put_off(made, AGAIN[result])
         else:
             call = made.call
             raise NmcError(self.where, f"chip {call.x}, {call.y}, core {call.core} refuses command "
                            f"{call.command}: {REFUSED.get(result, f'code {result:#x}')}")
+
+    def _put_off(self, made: _Open, why: str) -> None:
+        """Have a command wait that the board heard and did not do; that was none of its tries."""
+        if made.is_put_off:
+            return  # a copy of the same answer
+        call, now = made.call, time.monotonic()
+        made.busy_since = made.busy_since or now
+        if now - made.busy_since > BUSY_S:
+            self.is_lost = True
+            raise DeviceLostError(
+                self.where, f"chip {call.x}, {call.y} answers command {call.command} with {why!r} "
+                f"for {BUSY_S:.0f} s", "Stop what keeps it busy, or reset it.")
+        made.due = now + min(1.0, self.wait_s / 10 * 2**made.times_put_off)
+        made.times_put_off += 1
+        made.is_put_off, made.tries = True, made.tries - 1
 
 
 def _is_from(call: Call, x: int, y: int, core: int) -> bool:

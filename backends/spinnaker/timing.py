@@ -125,10 +125,7 @@ class SpinnakerTiming:
             end = min(begin + block, chip_steps)
             window.extend(inputs, begin, end - begin)
             list(self._pool.map(self._advance, self._rows.tolist(), repeat(begin)))
-            settled = end if end == chip_steps else self._settled()
-            if settled == window.base:
-                continue
-            frames = window.settle(settled, log)
+            frames = window.settle(end if end == chip_steps else self._settled(), log)
             if hand_on is not None and not hand_on(frames):
                 return
 

@@ -97,7 +97,7 @@ class Window:
         spikes = self._spikes[:, :ticks, order].swapaxes(0, 1)
         self._log(spikes, log)
         sent = np.concatenate([self._sent[:, :ticks].swapaxes(0, 1), spikes != 0], axis=2)
-        frame, sender = np.nonzero(sent.reshape(ticks * self._samples, -1))
+        frame, sender = np.nonzero(sent.reshape(ticks * self._samples, sent.shape[2]))
         self._waiting.append((self._counts[:, :ticks], self._overran[:, :ticks]))
         self._sent, self._spikes, self._done, self._counts, self._overran, self._codes = (
             part[:, ticks:] for part in (self._sent, self._spikes, self._done, self._counts,

@@ -21,20 +21,20 @@ from websockets.sync.client import ClientConnection, connect
 
 from nmcompile import __version__
 from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import save_program
 from nmcompile.wire import (
     CHUNK,
     MOST_INPUTS,
+    MOST_PROGRAM,
     MOST_RESULT,
     PROTOCOL,
     Answer,
     Arrival,
     Begin,
     Begun,
-    File,
     Hello,
     Load,
     Loaded,
@@ -61,6 +61,7 @@ PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until the
 # which it does after SILENCE_S, or is there again. And between two tries.
 RETURN_S, AGAIN_S = 60.0, 0.5
 CROWD_S = 20.0  # for which it asks a server that has too many connections
+PAYLOAD_BYTES = 4
 OPTIONS = ("key",)
 
 
@@ -137,21 +138,21 @@ class RemoteDevice:
                             "Start nmc serve there, or name its --port.")
 
     def load(self, program: Program, config: Path) -> None:
-        """See `Device`."""
+        """See `Device`. The server writes the configuration anew; `config` stays here.
+
+        Raises NmcError where the program is larger than what is sent.
+        """
         with tempfile.TemporaryDirectory(prefix="nmc-remote-") as folder:
             path = Path(folder) / "program.h5"
             save_program(program, path)
-            files = {"program.h5": path} | {
-                f"config/{file.relative_to(config).as_posix()}": file
-                for file in sorted(config.rglob("*")) if file.is_file()}
-            with reading(self._where, "these files are not sent"):
-                order = Load(files=tuple(
-                    File(name=name, size=file.stat().st_size) for name, file in files.items()))
-            self._say(order)
-            for file in files.values():
-                with file.open("rb") as parts:
-                    while part := parts.read(CHUNK):
-                        self._send(part)
+            size = path.stat().st_size
+            if size > MOST_PROGRAM:
+                raise NmcError(self._where, f"the program takes {size:,} bytes, at most "
+                               f"{MOST_PROGRAM:,} are sent", "Run it on a device of this machine.")
+            self._say(Load(size=size))
+            with path.open("rb") as parts:
+                while part := parts.read(CHUNK):
+                    self._send(part)
         self._readable, self._program = dict(self._answer(Loaded).readable), program
 
     def readable(self) -> Wanted:
@@ -159,10 +160,16 @@ class RemoteDevice:
         return self._readable
 
     def run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
-        """See `Device`. Samples are sent as many at a time as orders and answers may hold."""
+        """See `Device`. Samples are sent as many at a time as orders and answers may hold.
+
+        Raises NmcError for inputs and variables that the program does not have.
+        """
         assert self._program is not None
-        samples, steps = next(iter(inputs.values())).shape[:2]
-        sent = sum(4 * values[:1].size for values in inputs.values())  # int32
+        samples, steps = self._lengths(inputs)
+        for population, names in wanted.items():
+            if not set(names) <= set(self._readable.get(population, ())):
+                raise NmcError(self._where, f"cannot read {', '.join(names)} of '{population}'")
+        sent = sum(values[0].size * PAYLOAD_BYTES for values in inputs.values())
         kept = result_bytes(self._program.network, wanted, 1, steps)
         at_once = min(MOST_INPUTS // max(sent, 1), MOST_RESULT // kept)
         if not at_once:
@@ -174,8 +181,21 @@ class RemoteDevice:
                       wanted, ran)
             for first in range(0, samples, at_once)])
 
+    def _lengths(self, inputs: Mapping[str, Array]) -> tuple[int, int]:
+        """Samples and steps. Raises NmcError for other inputs than the program's, or for none."""
+        assert self._program is not None
+        ports = {port.name: port.shape for port in self._program.network.inputs}
+        lengths = {values.shape[:2] for values in inputs.values()}
+        if {name: values.shape[2:] for name, values in inputs.items()} != ports or (
+                len(lengths) != 1 or 0 in next(iter(lengths))):
+            given = {name: values.shape for name, values in inputs.items()}
+            raise NmcError(self._where, f"was given inputs {given}, takes (samples, steps, *shape) "
+                           f"of {ports}, at least one sample of one step")
+        samples, steps = lengths.pop()
+        return samples, steps
+
     def _run(self, inputs: Mapping[str, Array], wanted: Wanted, ran: Ran) -> Recording:
-        arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
+        arrays = {name: _payloads(name, values) for name, values in inputs.items()}
         self._say(RunOrder(inputs=tuple(head(n, a) for n, a in arrays.items()), wanted=wanted))
         self._send_arrays(arrays)
         while isinstance(answer := self._answer(Progress | Result), Progress):
@@ -221,7 +241,7 @@ class RemoteDevice:
     def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Stepping`."""
         assert self._program is not None
-        arrays = {name: values.astype(np.int32, copy=False) for name, values in inputs.items()}
+        arrays = {name: _payloads(name, values) for name, values in inputs.items()}
         self._say(StepOrder(inputs=tuple(head(n, a) for n, a in arrays.items())))
         self._send_arrays(arrays)
         found = self._arrived(self._answer(Stepped))
@@ -270,11 +290,20 @@ class RemoteDevice:
         return DeviceLostError(self._where, what, "What it gave before is kept; run again.")
 
 
+def _payloads(name: str, values: Array) -> Array:
+    """`values` as they are sent. Raises NmcError where they are not of 32 bits."""
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    if values.dtype.kind not in "iub" or values.min() < low or values.max() > high:
+        raise NmcError(name, f"holds payloads of {values.dtype} that are no integers of 32 bits")
+    return values.astype(np.int32, copy=False)
+
+
 def _address(text: str) -> tuple[str, int]:
     """Host, in brackets where it is one of IPv6, and port."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as Python's own look-up of names does
     except ValueError:
         host, port = None, None
     if not host or not port or parts.netloc != text or "@" in text:

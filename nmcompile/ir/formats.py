@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SPLIT = "split"
+SIGNS = ("mixed", "excitatory", "inhibitory", SPLIT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.formats import SIGNS
 from nmcompile.ir.maps import Conv
 from nmcompile.ir.network import Input, Network, Population, Projection
 from nmcompile.ir.neurons.base import accumulator_of
@@ -112,6 +113,9 @@ def _verify_projection(network: Network, projection: Projection) -> None:
     if projection.source in silent:
         raise NmcError(projection.name, f"{projection.source} is an integrator that never fires; "
                        "its membrane cannot travel", "Keep integrators for the readout.")
+    if projection.format is not None and projection.format.sign not in SIGNS:
+        raise NmcError(projection.name, f"'{projection.format.sign}' is no sign of weights",
+                       f"Known: {', '.join(SIGNS)}.")
     if projection.delay < 0:
         raise NmcError(projection.name, f"a delay of {projection.delay} steps lies in the past")
     if not np.all(np.isfinite(projection.map.weights())):

@@ -29,8 +29,10 @@ from nmcompile.device import (
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.serve.upload import CONFIG, uploaded_program
+from nmcompile.registry import backend
+from nmcompile.serve.upload import uploaded_program
 
+PROGRAM, CONFIG = "program.h5", "config"  # in the folder of what is loaded
 COLLECT_S = 0.5  # between collections of garbage
 
 
@@ -109,11 +111,16 @@ class Bench:
         return device.name
 
     def load(self, folder: Path) -> Wanted:
-        """Put the program in `folder` on the device; what it can tell of it."""
+        """Put the program in `folder` on the device; what it can tell of it.
+
+        The configuration beside it is written here, from the program: a client's may hold code.
+        """
         assert self._device is not None
         self.program = None
-        program = uploaded_program(folder)
-        self._device.load(program, folder / CONFIG)
+        program, config = uploaded_program(folder / PROGRAM), folder / CONFIG
+        config.mkdir()
+        backend(program.target.family).emit(program, config)
+        self._device.load(program, config)
         self.readable, self.program = self._device.readable(), program
         return self.readable
 

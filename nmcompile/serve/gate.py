@@ -67,7 +67,7 @@ def gate(host: str, port: int) -> Gate:
             listener = opened.enter_context(Gate(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             raise NmcError("nmc serve", f"cannot listen on {host} port {port}: "
                            f"{getattr(error, 'strerror', None) or error}",
                            "Name another --host or --port.") from error

@@ -164,11 +164,12 @@ def _listening(desk: _Desk, offer: Offer, context: ssl.SSLContext) -> Iterator[i
 
     thread = threading.Thread(target=run, name="network")
     thread.start()
-    stop = started.result()
     try:
+        started.result()
         yield port
     finally:
-        stop()
+        if started.exception() is None:
+            started.result()()
         thread.join()
 
 

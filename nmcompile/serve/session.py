@@ -20,9 +20,10 @@ from nmcompile.device import DeviceLostError, Recording, Wanted
 from nmcompile.errors import NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
-from nmcompile.serve.bench import Bench
+from nmcompile.serve.bench import PROGRAM, Bench
 from nmcompile.serve.upload import Upload
 from nmcompile.wire import (
+    LONGEST,
     MOST_INPUTS,
     MOST_RESULT,
     PROTOCOL,
@@ -44,6 +45,7 @@ from nmcompile.wire import (
     parse_order,
     require_result,
     result_bytes,
+    said,
 )
 
 LOOK_S = 0.2  # between looks at how far the device is, and at whether the client is there
@@ -119,7 +121,7 @@ class Session:
     async def _load(self, order: Load) -> None:
         folder = Path(tempfile.mkdtemp(prefix="load-", dir=self._folder.name))
         try:
-            await self._upload(Upload(folder, order.files, self._who))
+            await self._upload(Upload(folder / PROGRAM, order.size, self._who))
             self._begun = False
             readable = await self._on_bench(self._bench.load, folder)
         except NmcError:
@@ -151,7 +153,7 @@ class Session:
             self._bench.run, arrival.arrays(), dict(order.wanted), self._count)
         arrays = _arrays(recording, order.wanted)
         require_result(sum(values.nbytes for values in arrays.values()), self._who)
-        await self._say(Result(arrays=_heads(arrays), boundary=recording.boundary))
+        await self._say(Result(arrays=_heads(arrays), boundary=recording.boundary[:LONGEST]))
         await self._send(arrays)
 
     async def _step(self, order: StepOrder) -> None:
@@ -225,7 +227,7 @@ class Session:
                 await self._link.send(part)
 
     async def _say(self, message: BaseModel) -> None:
-        await self._link.send(message.model_dump_json())
+        await self._link.send(said(message))
 
 
 class ClientGoneError(NmcError):
@@ -235,7 +237,8 @@ class ClientGoneError(NmcError):
 def refusal(kind: str, error: NmcError) -> Refusal:
     """`error` as the other side gets it."""
     return Refusal.model_validate(
-        {"kind": kind, "where": error.where, "what": error.what, "hint": error.hint})
+        {"kind": kind, "where": error.where[:LONGEST], "what": error.what[:LONGEST],
+         "hint": error.hint[:LONGEST]})
 
 
 def _require_inputs(

@@ -72,7 +72,8 @@ class Session:
         samples, steps = self.shape
         for first in self.firsts:
             end = min(first + self.batch, samples)
-            inputs = {name: np.asarray(values[first:end]) for name, values in self.inputs.items()}
+            inputs = {name: np.asarray(values[first:end], np.int32)
+                      for name, values in self.inputs.items()}
             if journal.has(first):
                 recording = journal.get(first, wanted)
                 self._require(recording, wanted, end - first)

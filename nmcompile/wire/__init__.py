@@ -1,13 +1,6 @@
 """What `nmc serve` and the device `remote` say to each other, and the key that lets them."""
 
-from nmcompile.wire.arrays import (
-    CHUNK,
-    Arrival,
-    chunks,
-    head,
-    require_result,
-    result_bytes,
-)
+from nmcompile.wire.arrays import Arrival, chunks, head, require_result, result_bytes
 from nmcompile.wire.key import (
     INSTALL,
     KEY_VARIABLE,
@@ -17,7 +10,8 @@ from nmcompile.wire.key import (
     server_context,
 )
 from nmcompile.wire.messages import (
-    MOST_FILES,
+    CHUNK,
+    LONGEST,
     MOST_INPUTS,
     MOST_PROGRAM,
     MOST_RESULT,
@@ -26,7 +20,6 @@ from nmcompile.wire.messages import (
     ArrayHead,
     Begin,
     Begun,
-    File,
     Hello,
     Load,
     Loaded,
@@ -46,10 +39,9 @@ from nmcompile.wire.messages import (
 )
 
 __all__ = [
-    "CHUNK", "INSTALL", "KEY_VARIABLE", "MOST_FILES", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
-    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "Begin", "Begun", "File", "Hello", "Load",
-    "Loaded", "Order", "Progress", "Refusal", "Result", "RunOrder", "StepOrder", "Stepped",
-    "Welcome", "WireError", "chunks", "client_context", "head", "key_file", "new_key",
-    "parse_answer", "parse_hello", "parse_order", "require_result", "result_bytes", "said",
-    "server_context",
+    "CHUNK", "INSTALL", "KEY_VARIABLE", "LONGEST", "MOST_INPUTS", "MOST_PROGRAM", "MOST_RESULT",
+    "PROTOCOL", "Answer", "ArrayHead", "Arrival", "Begin", "Begun", "Hello", "Load", "Loaded",
+    "Order", "Progress", "Refusal", "Result", "RunOrder", "StepOrder", "Stepped", "Welcome",
+    "WireError", "chunks", "client_context", "head", "key_file", "new_key", "parse_answer",
+    "parse_hello", "parse_order", "require_result", "result_bytes", "said", "server_context",
 ]

@@ -12,9 +12,8 @@ from nmcompile.device import Wanted
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.wire.messages import MOST_RESULT, ArrayHead, Kind, WireError
+from nmcompile.wire.messages import CHUNK, MOST_RESULT, ArrayHead, Kind, WireError
 
-CHUNK = 1 << 20  # bytes of a message
 WIDEST = 8  # bytes of a number, at most
 
 

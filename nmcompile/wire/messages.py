@@ -12,16 +12,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from nmcompile.errors import NmcError
+from nmcompile.ir.verify import LONGEST_NAME
 
 PROTOCOL = 1
-MOST_PROGRAM = 2 << 30  # bytes of a program and its configuration; `hdf5` reads no more
-MOST_FILES = 4096  # of a configuration
+CHUNK = 1 << 20  # bytes of a message
+MOST_PROGRAM = 2 << 30  # bytes of a program; `hdf5` reads no more
 MOST_INPUTS = 256 << 20  # bytes of spikes in an order
 MOST_RESULT = 1 << 30  # bytes of an answer
 
 Kind = Literal["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"]
-Short = Annotated[str, StringConstraints(max_length=200)]
-Text = Annotated[str, StringConstraints(max_length=10_000)]
+LONGEST = 10_000  # characters of a text
+Short = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST)]
 Extent = Annotated[int, Field(ge=1, le=1 << 31)]
 Variables = dict[Short, tuple[Short, ...]]
 
@@ -45,24 +47,17 @@ class Hello(_Message):
     who: Short
 
 
-class File(_Message):
-    """A file that follows, by its name in the build folder."""
-
-    name: Short
-    size: Annotated[int, Field(ge=0, le=MOST_PROGRAM)]
-
-
 class Load(_Message):
-    """Put a program on the device; the files follow one after the other, program.h5 first."""
+    """Put a program on the device; as many bytes of its program.h5 follow."""
 
     say: Literal["load"] = "load"
-    files: Annotated[tuple[File, ...], Field(min_length=1, max_length=MOST_FILES + 1)]
+    size: Annotated[int, Field(ge=1, le=MOST_PROGRAM)]
 
 
 class ArrayHead(_Message):
     """An array that follows, in C order and with the lowest byte of a number first."""
 
-    name: Annotated[str, StringConstraints(max_length=410)]
+    name: Annotated[str, StringConstraints(max_length=2 * LONGEST_NAME + 1)]
     dtype: Kind
     shape: Annotated[tuple[Extent, ...], Field(max_length=16)]
 
@@ -71,7 +66,7 @@ class RunOrder(_Message):
     """Run samples; the spikes of each input follow, (samples, steps, *shape) int32."""
 
     say: Literal["run"] = "run"
-    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1, max_length=64)]
+    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1)]
     wanted: Variables
 
 
@@ -85,7 +80,7 @@ class StepOrder(_Message):
     """Run a step of it; the payloads of each input follow, (*shape) int32."""
 
     say: Literal["step"] = "step"
-    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1, max_length=64)]
+    inputs: Annotated[tuple[ArrayHead, ...], Field(min_length=1)]
 
 
 class Welcome(_Message):
@@ -157,8 +152,12 @@ _ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator
 
 
 def said(message: BaseModel) -> str:
-    """`message` as it is sent."""
-    return message.model_dump_json()
+    """`message` as it is sent. Raises NmcError where it is larger than messages are."""
+    text = message.model_dump_json()
+    if len(text.encode()) > CHUNK:
+        raise NmcError("wire", f"a message of {len(text):,} characters is not sent",
+                       "Record fewer populations, or give them shorter names.")
+    return text
 
 
 def parse_hello(text: object, where: str) -> Hello:

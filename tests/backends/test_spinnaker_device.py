@@ -15,8 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.spinnaker_board import HOST, emulated_board, same_programs
+from helpers.spinnaker_board import BAD_NETWORK, HOST, emulated_board, same_programs
 from helpers.spinnaker_compiled import compiled, small_network, spikes_for
+from nmcompile_backends.spinnaker.loading import read_plan
+from nmcompile_backends.spinnaker.monitor import PAUSED, STOP_ALL, Monitor
+from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SPIKES
 from nmcompile_backends.spinnaker.scp import Call, Link
 
 from nmcompile.device import DeviceLostError, Place
@@ -24,8 +27,7 @@ from nmcompile.errors import NmcError
 from nmcompile.registry import backend, device
 from nmcompile.simulator import simulate
 
-BAD_NETWORK = ("--lost", "0.05", "--twice", "0.05", "--late", "0.05")
-SDRAM = 0x60300000
+VARIABLES = 0xF5007F00
 STEPS = 20
 
 
@@ -54,9 +56,13 @@ def opened(programs: Path, *options: str, **of_device: str) -> Iterator:
 
 
 def same_as_simulated(made, program, config: Path, samples: int = 2) -> None:
+    made.load(program, config)
+    same_as_run(made, program, samples)
+
+
+def same_as_run(made, program, samples: int) -> None:
     sent, told = spikes_for(program, 3, samples, STEPS), []
     wanted = simulate(program, sent, record=("spikes",)).records
-    made.load(program, config)
     assert made.readable() == {"first": ("spikes",), "second": ("spikes",)}
     found = made.run(sent, made.readable(), told.append).variables
     assert sum(told) == samples * STEPS
@@ -86,20 +92,6 @@ def test_where_30_percent_are_lost_it_says_so_and_stops(build) -> None:
             pytest.raises(DeviceLostError, match=said):
         made.load(program, config)
     assert time.monotonic() - begin < 40
-
-
-def test_memory_beside_what_is_written_stays_as_it_was_over_a_bad_network() -> None:
-    rng = np.random.default_rng(0)
-    with emulated_board(*BAD_NETWORK, "--seed", "7") as (_, port), Link((HOST, port)) as link:
-        wanted = bytearray(1 << 14)
-        for _ in range(12):
-            first = int(rng.integers(0, len(wanted) - 1500))
-            part = rng.bytes(int(rng.integers(1, 1500)))
-            wanted[first : first + len(part)] = part
-            link.write(3, 3, SDRAM + first, part)
-            link.settle()
-        assert link.read(3, 3, SDRAM - 512, len(wanted) + 1024) == bytes(512) + wanted + bytes(512)
-        assert link.read(3, 4, SDRAM, len(wanted)) == bytes(len(wanted))
 
 
 def test_a_board_that_goes_away_is_told_within_seconds(build) -> None:
@@ -139,6 +131,61 @@ def test_cores_that_are_in_use_are_not_taken(build) -> None:
             second.load(program, config)
         second.close()
         first.close()
+
+
+def test_an_application_that_runs_is_taken_only_when_asked_and_its_host_is_told(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 1, STEPS)
+    with opened(programs) as (first, _):
+        first.load(program, config)
+        host, port = first._link.address
+        second = device("spinnaker")
+        for take in ("no", "yes"):
+            second.open(Place(address=f"{host}:{port}", options={
+                "binaries": str(programs), "settle": "0.03", "take": take}))
+            if take == "no":
+                with pytest.raises(NmcError, match=r"in use, by application 30.*take=yes"):
+                    second.load(program, config)
+                second.close()
+                first.run(sent, first.readable(), lambda steps: None)
+        second.load(program, config)
+        with pytest.raises(DeviceLostError, match="another host may have taken the board"):
+            first.run(sent, first.readable(), lambda steps: None)
+        first.close()
+        same_as_run(second, program, samples=1)
+        second.close()
+
+
+def test_a_load_that_fails_leaves_the_board_free(build, tmp_path: Path) -> None:
+    program, config, programs = build
+    (tmp_path / "others").mkdir()
+    for path in programs.iterdir():
+        (tmp_path / "others" / path.name).write_bytes(b"another " * 50)
+    with emulated_board("--programs", str(programs)) as (_, port):
+        for folder, app in ((tmp_path / "others", "30"), (programs, "31")):
+            made = device("spinnaker")
+            made.open(Place(address=f"{HOST}:{port}", options={"binaries": str(folder), "app": app}))
+            if app == "30":
+                with pytest.raises(DeviceLostError, match="stopped with an error"):
+                    made.load(program, config)
+            else:
+                same_as_simulated(made, program, config, samples=1)
+            made.close()
+
+
+def test_a_board_that_refuses_to_stop_is_let_go_of(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        made.load(program, config)
+        link = made._link
+
+        def refuse() -> None:
+            raise NmcError("board", "refuses command 20")
+
+        monkeypatch.setattr(made._monitor, "stop", refuse)
+        with pytest.raises(NmcError, match="refuses command 20"):
+            made.close()
+        assert link._socket.fileno() == -1
 
 
 def test_a_program_that_the_chip_does_not_run_is_told(build, tmp_path: Path) -> None:
@@ -183,6 +230,12 @@ def test_live_spikes_that_are_lost_are_told(build) -> None:
 @pytest.mark.parametrize(("address", "options", "said"), [
     ("", {}, "has no address"),
     ("127.0.0.1:x", {}, "is no port"),
+    ("127.0.0.1:0", {}, "is no port"),
+    ("127.0.0.1:99999", {}, "is no port, 1 to 65535"),
+    ("127.0.0.1:" + "9" * 20, {}, "is no port"),
+    ("h..x:1", {}, "cannot be reached"),
+    ("\0:1", {}, "cannot be reached"),
+    ("127.0.0.1:9", {"take": "all"}, "'all' is not known"),
     ("127.0.0.1:9", {"speed": "1"}, "'speed' is not known"),
     ("127.0.0.1:9", {"io": "fast"}, "'fast' is not known"),
     ("127.0.0.1:9", {"app": "3"}, "is not 16 to 254"),
@@ -220,32 +273,56 @@ def test_a_build_that_is_damaged_is_refused_before_the_board_is_touched(
         made.load(program, tmp_path / "config")
 
 
-def test_only_the_answer_to_a_command_is_taken_for_it() -> None:
-    """A peer that answers each command with other numbers, of other cores, cut off, then rightly."""
-    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    peer.bind((HOST, 0))
-    peer.settimeout(5)
+@pytest.mark.parametrize(("kind", "change", "said"), [
+    ("inputs", {"label": "other"}, "has no one core 'inputs'"),
+    ("first[0]", {"label": "inputs"}, "has no one core 'inputs'"),
+    ("first[0]", {"population": "other"}, "20 neurons of 'other'"),
+    ("first[0]", {"population": None}, "where the program has a core with"),
+    ("first[0]", {"neurons": [n + 1000 for n in range(20)]}, "1000 to 1019 where"),
+    ("first[0]", {"neurons": []}, "0 neurons of 'first'"),
+    ("first[0]", {"size": 1 << 40}, "cores.*.size"),
+    ("first[0]", {"size": 8}, "cores.*.size"),
+    ("first[0]", {"p": 17}, None),
+    ("first[0]", {"regions": []}, "has no region 2"),
+    ("inputs", {"regions": []}, "has no region 3"),
+    ("spikes(0,0)", {"regions": []}, "has no region 2"),
+    ("first[0]", {"written": 7}, "multiple of 4"),
+    ("first[0]", {"offset": 0}, "greater than or equal to"),
+    ("first[0]", {"region": 2}, "has a region twice|has no region"),
+    (None, {"cores": []}, "a core with 0 neurons of 'none' where"),
+])
+def test_a_plan_that_is_not_the_programs_is_refused_before_the_board_is_touched(
+    build, tmp_path: Path, kind: str | None, change: dict, said: str | None
+) -> None:
+    program, config, _ = build
+    shutil.copytree(config, tmp_path / "config")
+    plan = json.loads((config / "load.json").read_text())
+    core = next((core for core in plan["cores"] if core["label"] == kind), plan)
+    place = core["regions"][0] if {*change} & {"written", "offset", "region"} else core
+    place |= change
+    (tmp_path / "config" / "load.json").write_text(json.dumps(plan))
+    if said is None:
+        assert read_plan(tmp_path / "config", program).plan.cores
+        return
+    with pytest.raises(NmcError, match=said) as error:
+        read_plan(tmp_path / "config", program)
+    assert "\n" not in str(error.value)
 
-    def answer() -> None:
-        for _ in range(4):
-            packet, sender = peer.recvfrom(2048)
-            _, sequence, address, n_bytes = struct.unpack_from("<HHII", packet, 10)
-            head = bytes([0, 0, 7, 255, 255, 0, 0, 0, 0, 0])
-            right = struct.pack("<HH", 0x80, sequence) + struct.pack("<I", address)[:1] * n_bytes
-            wrong = b"\xee" * n_bytes
-            for made in (head + struct.pack("<HH", 0x80, sequence - 1 & 0xFFFF) + wrong,
-                         head[:5] + b"\x03" + head[6:] + struct.pack("<HH", 0x80, sequence) + wrong,
-                         head[:9] + b"\x01" + struct.pack("<HH", 0x80, sequence) + wrong,
-                         head[:8], b"", head + right, head + right):
-                peer.sendto(made, sender)
 
-    thread = threading.Thread(target=answer)
-    thread.start()
-    with Link(peer.getsockname()) as link:
-        assert link.read(0, 0, 0x60000011, 1000) == bytes(
-            b for part in (0x11, 0x11, 0x11, 0x11) for b in [part] * 256)[:1000]
-    thread.join()
-    peer.close()
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda sent: {"in": sent["in"][:, :0]}, "with one of each or more"),
+    (lambda sent: {"in": sent["in"][:0]}, "with one of each or more"),
+    (lambda sent: {"in": -sent["in"]}, "payloads of -1 to 0"),
+    (lambda sent: {"in": 2 * sent["in"]}, "payloads of 0 to 2"),
+    (lambda sent: {"in": sent["in"][:, :, :1]}, "values of shape"),
+    (lambda sent: {"other": sent["in"]}, "input in: nothing given"),
+])
+def test_inputs_that_a_board_has_no_spikes_for_are_refused(build, change, said: str) -> None:
+    program, _, _ = build
+    made = device("spinnaker")
+    made._program = program
+    with pytest.raises(NmcError, match=said):
+        made.run(change(spikes_for(program, 3, 1, STEPS)), made.readable(), lambda steps: None)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -293,15 +370,74 @@ def test_the_board_outlives_packets_of_any_bytes(build) -> None:
     rng = random.Random(0)
     with opened(programs) as (made, process):
         made.load(program, config)
-        address = made._link.address
+        address, variables = made._link.address, made._link.read(0, 0, VARIABLES, 256)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             for number in range(4000):
                 stranger.sendto(any_packet(rng), address)
                 if number % 50 == 0:
                     made._link.call(Call(x=255, y=255, command=0))
         assert process.poll() is None
-    with opened(programs) as (made, _):
+        reset(made._link, variables)
         same_as_simulated(made, program, config, samples=1)
+
+
+def reset(link: Link, variables: bytes) -> None:
+    """What a reset does to the root's chip: its variables, no application, no routing entry."""
+    link.write(0, 0, VARIABLES, variables)
+    stop = [Call(x=255, y=255, command=STOP_ALL, arguments=(0, 5 << 28 | 2 << 16 | app, 0))
+            for app in range(256)]
+    link.calls([*stop, Call(x=0, y=0, command=29)])
+
+
+@pytest.mark.parametrize(("region", "offset", "words"), [
+    (RECORDING, 4 + 12 * SPIKES, [0x7FFFFFFF]),  # more room than a chip has
+    (RECORDING, None, [0]),  # no such region
+    (RECORDING, None, [0xFFFFFFF0]),  # one where no memory is
+    (NEURON_PARAMS, None, [0]),
+])
+def test_a_core_whose_memory_is_spoilt_stops_and_the_board_goes_on(
+    build, region: int, offset: int | None, words: list[int]
+) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, process):
+        made.load(program, config)
+        core = made._with_neurons()[0]
+        at = (made._loaded.address[core.place] + 8 + 12 * region if offset is None
+              else made._loaded.at(core, region) + offset)
+        made._link.write(core.x, core.y, at, np.array(words, "<u4").tobytes())
+        with pytest.raises(DeviceLostError, match="stopped with an error"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+        assert process.poll() is None
+        same_as_simulated(made, program, config, samples=1)
+
+
+def test_recordings_stop_where_their_room_ends(build) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        made.load(program, config)
+        core = made._with_neurons()[0]
+        at = made._loaded.at(core, RECORDING) + 4 + 12 * SPIKES
+        made._link.write(core.x, core.y, at, (20).to_bytes(4, "little"))
+        with pytest.raises(DeviceLostError, match="recorded 16 bytes, not all"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+
+
+def test_an_application_runs_on_where_another_is_stopped(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 1, STEPS)
+    with opened(programs, "--tick", "0.02", tick="0.02") as (made, _):
+        made.load(program, config)
+        wait = made._monitor.await_states
+
+        def stop_another(places, wanted, patience_s) -> None:
+            if list(wanted) == [PAUSED]:
+                Monitor(made._link, 77).stop()
+            wait(places, wanted, patience_s)
+
+        made._monitor.await_states = stop_another
+        found = made.run(sent, made.readable(), lambda steps: None).variables
+    wanted = simulate(program, sent, record=("spikes",)).records
+    np.testing.assert_array_equal(found["second"]["spikes"], wanted["second"]["spikes"])
 
 
 def any_packet(rng: random.Random) -> bytes:

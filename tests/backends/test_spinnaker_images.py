@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.spinnaker_compiled import compiled, mixed_network
+from helpers.spinnaker_compiled import compiled, convolving_network, mixed_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.spinnaker import eieio, load_plan
+from nmcompile_backends.spinnaker.population_table import cuts_of, senders_of
+from nmcompile_backends.spinnaker.rows import matrix_of
 
 from nmcompile.mapping import Program
 from nmcompile.registry import backend
@@ -71,6 +73,41 @@ def test_a_plan_that_a_chip_does_not_hold_is_not_written_and_says_why(
     assert set(told) == set(load_plan.FILES)
     assert all(text.startswith("not written: chip 0, 0") and said in text for text in told.values())
     assert not list(tmp_path.iterdir())
+
+
+def test_slices_that_share_a_core_are_not_written_and_every_file_says_why(
+    program: Program, tmp_path: Path
+) -> None:
+    slices = program.mapping.slices
+    shared = replace(program, mapping=replace(
+        program.mapping, slices=replace(slices, core=np.full_like(slices.core, 5))))
+    told = backend("spinnaker").emit(shared, tmp_path)
+    assert {*load_plan.FILES, "pynn_network.py", "spinnaker.json"} <= set(told)
+    assert set(told.values()) == {
+        "not written: core 5 holds several slices, a core of sPyNNaker runs one"}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("network", [mixed_network, convolving_network])
+def test_the_synapses_of_a_slice_and_a_sender_are_those_of_the_whole_matrix(network) -> None:
+    program = compiled(network(1), 1, cores=3)
+    slices, senders = program.mapping.slices, senders_of(program)
+    for projection in program.network.projections:
+        target = program.network.population(projection.target)
+        size = sum(len(s.lines) for s in senders if s.source == projection.source)
+        whole = np.zeros((size, target.size), np.int64)
+        rows = matrix_of(projection.map).toarray()
+        base = (projection.sources or (0, 0))[0]
+        whole[base : base + len(rows)] = rows
+        cuts = list(cuts_of(program, projection, senders))
+        assert [(c.part, c.sender) for c in cuts] == sorted({(c.part, c.sender) for c in cuts})
+        for cut in cuts:
+            neurons = slices.members(target.shape, cut.part)
+            part = whole[np.ix_(senders[cut.sender].lines, neurons)]
+            assert cut.n == len(neurons)
+            np.testing.assert_array_equal(np.stack([cut.line, cut.neuron]), np.nonzero(part))
+            np.testing.assert_array_equal(cut.weight, part[np.nonzero(part)])
+        assert sum(len(cut.weight) for cut in cuts) == np.count_nonzero(whole) > 0
 
 
 @settings(max_examples=40, deadline=None)

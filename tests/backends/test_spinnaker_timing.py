@@ -225,6 +225,15 @@ def test_a_tick_takes_no_more_packets_than_the_way_in_can(program):
     assert heard[:8].sum(axis=1).all()
 
 
+def test_a_run_is_handed_on_also_while_a_core_gets_to_no_update(program):
+    times, timer = program.target.time_s, program.target.timer_loop.timer.value
+    stuck = replace(program, target=program.target.model_copy(update={
+        "time_s": changed(times, tick=timer + 0.1 * times.neuron_update.value)}))
+    told = told_of(stuck, image(np.random.default_rng(0), 2, 7, 0), block=1)
+    assert [len(part.step_s) for part in told.costs] == [0] * 6 + [2 * 7]
+    assert in_all(told.costs)["late_updates"].sum() == 2 * 7 * len(program.mapping.slices)
+
+
 def test_what_is_late_is_in_the_report(program):
     slow = replace(program, target=program.target.model_copy(update={
         "time_s": changed(program.target.time_s, synaptic_event=4e-4)}))

@@ -13,6 +13,7 @@ BOARD = Path(__file__).parents[2] / "tools" / "spinnaker_board"
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 HOST = f"127.0.0.{2 + WORKER}"  # a board for each worker at the port that SpiNNMan asks for
 SPINNMAN_PORT = 17893
+BAD_NETWORK = ("--lost", "0.05", "--twice", "0.05", "--late", "0.05")
 
 
 @contextmanager

@@ -44,6 +44,26 @@ def test_the_same_compilation_gives_the_same_bytes(program, tmp_path):
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
+def test_a_program_cannot_bring_code_into_scripts_by_the_sign_of_its_weights(program, tmp_path):
+    path = tmp_path / "a.h5"
+    save_program(program, path)
+    with h5py.File(path, "a") as file:
+        file["network/projections/0/format"].attrs["sign"] = '"MIXED, x=print()"'
+    with pytest.raises(NmcError, match=r"'MIXED, x=print\(\)' is no sign of weights"):
+        load_program(path, backend("loihi").neurons)
+
+
+def test_a_group_is_no_number(program, tmp_path):
+    path = tmp_path / "a.h5"
+    save_program(program, path)
+    with h5py.File(path, "a", track_order=True) as file:
+        stored = file["network/projections/0/format"]
+        del stored.attrs["exponent"]
+        file.copy("network/inputs/0", stored, name="exponent")
+    with pytest.raises(NmcError, match=r"SynapseFormat\.exponent is a group"):
+        load_program(path, backend("loihi").neurons)
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "class", "format"])
 def test_a_damaged_program_is_refused(program, tmp_path, damage):
     path = tmp_path / "a.h5"

@@ -69,6 +69,37 @@ def test_a_weight_changed_in_lavas_arrays_is_found_and_named(tmp_path):
     assert (best["place"]["source"], best["place"]["found"] - best["place"]["compiled"]) == (77, 40)
 
 
+def test_a_script_changed_in_a_build_is_refused_and_does_not_run(tmp_path):
+    chip = program(telling(1))
+    emit(chip, tmp_path)
+    path, mark = tmp_path / "lava_model.py", tmp_path / "ran"
+    path.write_text(f"open({str(mark)!r}, 'w').close()\n" + path.read_text())
+    with pytest.raises(NmcError) as error:
+        LavaDevice().load(chip, tmp_path)
+    assert str(error.value) == (f"{path}: is not the script of this program, and is not run. "
+                                "Compile the model again.")
+    assert not mark.exists()
+
+
+@lava
+def test_what_runs_is_what_was_loaded_whatever_becomes_of_the_folder(tmp_path):
+    net = telling(1)
+    chip = program(net)
+    emit(chip, tmp_path)
+    device = LavaDevice()
+    device.open(Place())
+    device.load(chip, tmp_path)
+    for file in tmp_path.iterdir():
+        file.write_text("raise SystemExit('of another script')")
+    sent = payloads(net, 12, np.random.default_rng(1), samples=1)
+    wanted = {p.name: ("spikes",) for p in chip.network.populations}
+    found = device.run(sent, wanted, lambda steps: None).variables
+    device.close()
+    ours = simulate(chip, sent, record=wanted).records
+    for name in wanted:
+        np.testing.assert_array_equal(found[name]["spikes"], ours[name]["spikes"])
+
+
 @lava
 @pytest.mark.parametrize(("made", "seed"), [(telling, 1), (adapting, 0), (resonating, 3)])
 def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed):
@@ -81,6 +112,7 @@ def test_lavas_other_neurons_give_the_states_that_they_keep(tmp_path, made, seed
     device.load(chip, tmp_path)
     wanted = device.readable()
     found = device.run(sent, wanted, lambda steps: None).variables
+    device.close()
     ours = simulate(chip, sent, record=wanted).records
     for name, variables in wanted.items():
         for variable in variables:

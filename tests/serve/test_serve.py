@@ -2,16 +2,22 @@
 
 import contextlib
 import json
+import math
 import os
+import re
+import shutil
 import signal
 import socket
 import ssl
+import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc as command
+from helpers.models_xylo import counted_spikes, rockpool_net
 from helpers.networks import conv_network, small_target, spikes
 from helpers.serving import BEGUN, CLOSED, GO, remote, serving, until
 from hypothesis import given, settings
@@ -19,21 +25,37 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+import nmcompile as nmc
 from nmcompile import __version__, wire
+from nmcompile.api import DataFile
 from nmcompile.build import write_build
 from nmcompile.device import DeviceLostError, Place
 from nmcompile.devices import remote as remote_module
 from nmcompile.devices.remote import RemoteDevice
+from nmcompile.devices.sim import SimDevice
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run as run_network
 from nmcompile.pipeline import compile_stage
+from nmcompile.serve import Offer
+from nmcompile.serve import server as server_module
+from nmcompile.serve.session import refusal
 from nmcompile.simulator import simulate
 
 HELLO = {"say": "hello", "protocol": 1, "nmcompile": __version__, "who": "a test"}
 SAMPLES, STEPS = 3, 12
 CROWD = 1500  # connections
 SOON_S = 10.0
+say = RemoteDevice._say
+
+
+def needs(tool, variable):
+    """A mark for tests that need a vendor's tool in an interpreter of its own."""
+    missing = pytest.mark.skipif(variable not in os.environ, reason=f"{variable} names no Python")
+    return lambda test: getattr(pytest.mark, tool)(missing(test))
+
+
+lava, xylo = needs("lava", "NMC_LAVA_PYTHON"), needs("xylo", "NMC_XYLO_PYTHON")
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +179,7 @@ def test_a_remote_device_that_does_not_run_step_by_step_says_so(build, sent, exp
         same(device.run(sent, device.readable(), lambda steps: None), expected)
 
 
-@pytest.mark.lava
-@pytest.mark.skipif("NMC_LAVA_PYTHON" not in os.environ,
-                    reason="NMC_LAVA_PYTHON names no Python with lava-nc")
+@lava
 def test_a_vendors_simulator_behind_a_server_gives_every_spike_and_state(
     build, sent, expected, tmp_path
 ):
@@ -172,29 +192,109 @@ def test_a_vendors_simulator_behind_a_server_gives_every_spike_and_state(
             np.testing.assert_array_equal(values, expected[population][name])
 
 
+@xylo
+def test_xylosim_behind_a_server_gives_every_spike_and_state(tmp_path):
+    model, given = rockpool_net(1, True), counted_spikes(2)
+    build = nmc.write_build(nmc.compile(model, target="xylo_a3", sample=given), tmp_path / "b", {})
+    with serving(tmp_path, "xylosim") as server:
+        told = nmc.validate(build, DataFile(x=given, y=None), "remote", place=server.place)
+    assert told["divergence"] is None
+    assert all(row["spikes_device"] > 0 and set(row["states"]) == {"u", "v"}
+               for row in told["populations"])
+
+
+@lava
+def test_code_in_a_clients_build_does_not_run_on_the_server(build, sent, expected, tmp_path):
+    config, mark = tmp_path / "config", tmp_path / "ran"
+    shutil.copytree(build.folder / "config", config)
+    script = config / "lava_model.py"
+    script.write_text(f"open({str(mark)!r}, 'w').close()\n" + script.read_text())
+    with serving(tmp_path, "lava") as server, remote(server) as device:
+        device.load(build.program, config)
+        found = device.run(sent, {"rec": ("spikes",)}, lambda steps: None)
+    np.testing.assert_array_equal(found.variables["rec"]["spikes"], expected["rec"]["spikes"])
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64])
 def test_samples_are_sent_in_as_many_orders_as_they_take(
-    server, build, sent, expected, monkeypatch
+    server, build, sent, expected, monkeypatch, kind
 ):
-    monkeypatch.setattr(remote_module, "MOST_INPUTS",
-                        sum(values[:1].nbytes for values in sent.values()))
-    same(served(server, build, sent)[0], expected)
+    most = sum(values[:1].nbytes for values in sent.values())
+    monkeypatch.setattr(remote_module, "MOST_INPUTS", most)
+    said = []
+    monkeypatch.setattr(RemoteDevice, "_say", lambda device, message: (
+        said.append(message), say(device, message)))
+    narrow = {name: values.astype(kind) for name, values in sent.items()}
+    same(served(server, build, narrow)[0], expected)
+    orders = [message for message in said if message.say == "run"]
+    assert [sum(4 * math.prod(head.shape) for head in order.inputs) for order in orders] == (
+        [most] * SAMPLES)
+
+
+RUNS = {
+    "no samples": (lambda sent: {k: v[:0] for k, v in sent.items()}, {}, "at least one sample"),
+    "no steps": (lambda sent: {k: v[:, :0] for k, v in sent.items()}, {}, "of one step"),
+    "another input": (lambda sent: {"other": sent["input"]}, {}, "was given inputs {'other'"),
+    "an unknown population": (lambda sent: sent, {"nope": ("spikes",)},
+                              "cannot read spikes of 'nope'"),
+    "64 bits": (lambda sent: {k: v.astype(np.int64) + 2**40 for k, v in sent.items()}, {},
+                "input: holds payloads of int64 that are no integers of 32 bits"),
+    "fractions": (lambda sent: {k: v + 0.5 for k, v in sent.items()}, {}, "payloads of float64"),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_that_cannot_be_is_refused_ahead_and_the_next_one_runs(
+    server, build, sent, expected, run
+):
+    change, wanted, told = RUNS[run]
+    with remote(server) as device:
+        device.load(build.program, build.folder / "config")
+        with pytest.raises(NmcError, match=re.escape(told)):
+            device.run(change(sent), wanted, lambda steps: None)
+        same(device.run(sent, device.readable(), lambda steps: None), expected)
+
+
+def test_names_as_long_as_a_network_may_have_them_are_sent(server):
+    network = conv_network()
+    names = {p.name: p.name.ljust(500, "x") for p in network.populations}
+    network = replace(
+        network,
+        populations=tuple(replace(p, name=names[p.name]) for p in network.populations),
+        projections=tuple(replace(p, source=names.get(p.source, p.source), target=names[p.target])
+                          for p in network.projections),
+        outputs=tuple(replace(o, population=names[o.population]) for o in network.outputs))
+    given = spikes(network)
+    program = compile_stage(Traced(network=network, inputs=given, expected=run_network(
+        network, given).records), small_target(neurons=40)).program
+    payloads = {p.name: np.ones((1, STEPS, *p.shape), np.int32) for p in program.network.inputs}
+    with remote(server) as device:
+        device.load(program, Path())
+        found = device.run(payloads, device.readable(), lambda steps: None)
+    same(found, simulate(program, payloads, record=("*:*",)).records)
+
+
+def test_a_program_beyond_what_is_sent_is_refused_with_its_size(server, build, monkeypatch):
+    monkeypatch.setattr(remote_module, "MOST_PROGRAM", 1000)
+    with remote(server) as device, pytest.raises(NmcError, match="at most 1,000 are sent"):
+        device.load(build.program, build.folder / "config")
+
+
+def test_a_refusal_of_any_length_is_said():
+    error = DeviceLostError("d" * 20_000, "x" * 20_000, "h" * 20_000)
+    assert wire.parse_answer(wire.said(refusal("lost", error)), "server").what == "x" * 10_000
+
+
+def test_a_message_beyond_what_is_taken_is_not_sent():
+    with pytest.raises(NmcError, match="characters is not sent"):
+        wire.said(wire.Loaded(readable={str(i).ljust(500, "x"): ("spikes",) for i in range(2100)}))
 
 
 def test_a_sample_beyond_an_order_is_refused_with_its_size(server, build, sent, monkeypatch):
     monkeypatch.setattr(remote_module, "MOST_RESULT", 1000)
     with pytest.raises(NmcError, match="a sample of 12 steps sends 5,376 bytes and answers"):
         served(server, build, sent)
-
-
-def test_files_that_are_too_many_to_send_are_refused(server, build, tmp_path):
-    for number in range(wire.MOST_FILES + 1):
-        (tmp_path / str(number)).touch()
-    with remote(server) as device, pytest.raises(NmcError, match="these files are not sent"):
-        device.load(build.program, tmp_path)
-
-
-def test_narrow_payloads_arrive_as_wide_ones_do(server, build, sent, expected):
-    same(served(server, build, {name: v.astype(np.int8) for name, v in sent.items()})[0], expected)
 
 
 def test_a_device_has_its_name_and_place(server):
@@ -249,12 +349,10 @@ ORDERS = {
     "a run before a load": (json.dumps({
         "say": "run", "inputs": [{"name": "input", "dtype": "<i4", "shape": [1, 1]}],
         "wanted": {}}), "gave another order before there was a program"),
-    "a file elsewhere": (json.dumps({"say": "load", "files": [
-        {"name": "program.h5", "size": 1}, {"name": "config/../../x", "size": 1}]}),
-        "names a file 'config/../../x', which is not taken"),
-    "too many bytes": (json.dumps({"say": "load", "files": [
-        {"name": "program.h5", "size": 2 << 30}, {"name": "config/x", "size": 1}]}),
-        "announces 2,147,483,649 bytes of files, at most 2,147,483,648 are taken"),
+    "too many bytes": (json.dumps({"say": "load", "size": (2 << 30) + 1}),
+                       "load.size: Input should be less than or equal to 2147483648"),
+    "a file of code": (json.dumps({"say": "load", "size": 1, "files": ["config/lava_model.py"]}),
+                       "load.files: Extra inputs are not permitted"),
 }
 
 
@@ -290,8 +388,7 @@ def test_wrong_spikes_end_the_connection_and_a_good_client_is_served(
     with greeted(server) as link:
         link.recv(SOON_S)
         program = (build.folder / "program.h5").read_bytes()
-        link.send(json.dumps({"say": "load", "files": [{"name": "program.h5",
-                                                        "size": len(program)}]}))
+        link.send(json.dumps({"say": "load", "size": len(program)}))
         link.send(program)
         assert json.loads(link.recv(SOON_S))["say"] == "loaded"
         link.send(json.dumps({"say": "run", "wanted": {}, "inputs": [
@@ -308,8 +405,7 @@ def test_a_damaged_program_is_refused_and_the_client_may_send_a_better_one(
     with greeted(server) as link:
         link.recv(SOON_S)
         for program in (b"no program", (build.folder / "program.h5").read_bytes()):
-            link.send(json.dumps({"say": "load", "files": [{"name": "program.h5",
-                                                            "size": len(program)}]}))
+            link.send(json.dumps({"say": "load", "size": len(program)}))
             link.send(program)
             answer = json.loads(link.recv(SOON_S))
             assert (answer["say"], answer.get("kind")) == (
@@ -361,7 +457,7 @@ def test_a_client_that_goes_in_the_midst_of_a_run_leaves_the_device_to_the_next(
 def order(link, build, sent):
     """Order a load and a run."""
     program = (build.folder / "program.h5").read_bytes()
-    link.send(json.dumps({"say": "load", "files": [{"name": "program.h5", "size": len(program)}]}))
+    link.send(json.dumps({"say": "load", "size": len(program)}))
     link.send(program)
     assert json.loads(link.recv(SOON_S))["say"] == "loaded"
     (name, values), = sent.items()
@@ -438,7 +534,7 @@ def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path, nu
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:", ":1", "host:x", "a@host:1", "host:1/x",
-                                     "host:99999"])
+                                     "host:99999", "host:0", "a..b:7140", "a" * 64 + ":7140"])
 def test_an_address_is_a_host_and_a_port(address, server):
     with pytest.raises(NmcError) as error:
         RemoteDevice().open(Place(address=address, options=server.place.options))
@@ -458,13 +554,14 @@ def test_a_port_where_nobody_listens_is_told(server):
 
 def test_nmc_serve_makes_keys_and_refuses_what_it_cannot_serve(capsys, monkeypatch, tmp_path):
     monkeypatch.delenv("NMC_KEY_FILE", raising=False)
-    run = partial(nmc, capsys, monkeypatch, "serve")
+    run = partial(command, capsys, monkeypatch, "serve")
     key = tmp_path / "key"
     assert run("--new-key", key).out == f"key       {key}\n"
     assert run("sim").err.startswith("nmc: error: key: none was given, and NMC_KEY_FILE names none")
     assert run("--key-file", key).err == "nmc: error: DEVICE: is missing. Name a device, such as sim.\n"
     assert "'chip' is not known" in run("chip", "--key-file", key).err
     assert "sim" in run("sim:here", "--key-file", key).err
+    assert "cannot listen on a..b port 7140" in run("sim", "--key-file", key, "--host", "a..b").err
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = run("sim", "--key-file", key, "--port", port)
@@ -472,10 +569,21 @@ def test_nmc_serve_makes_keys_and_refuses_what_it_cannot_serve(capsys, monkeypat
     assert f"cannot listen on 127.0.0.1 port {port}" in result.err
 
 
+def test_a_network_that_does_not_start_is_told_and_leaves_no_thread(tmp_path, monkeypatch):
+    async def network(desk, listener, context, started):
+        raise ValueError("no network")
+
+    monkeypatch.setattr(server_module, "_network", network)
+    offer = Offer(make=SimDevice, key=tmp_path / "key")
+    with pytest.raises(ValueError, match="no network"), server_module._listening(None, offer, None):
+        pass
+    assert "network" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsys, monkeypatch,
                                                       tmp_path):
     np.savez(tmp_path / "data.npz", x=sent["input"])
-    result = nmc(capsys, monkeypatch, "validate", build.folder, "--device",
+    result = command(capsys, monkeypatch, "validate", build.folder, "--device",
                  f"remote:127.0.0.1:{server.port}", "--device-option", f"key={server.key}",
                  "--input", tmp_path / "data.npz", "--fail-above", "spikes=0,states=0", "--json")
     assert result.code == 0, result.err

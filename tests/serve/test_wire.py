@@ -16,15 +16,12 @@ from nmcompile.errors import NmcError
 from nmcompile.serve.upload import Upload
 
 KINDS = ["|b1", "|i1", "|u1", "<i2", ">u2", "<i4", ">i4", "<u4", "<i8", "<u8", "<f4", ">f8"]
-HOSTILE_NAMES = ["../key", "/etc/passwd", "config/../../x", "config/.ssh", "config//x", "config/",
-                 "", ".", "config/a\\b", "config/a\0b", "config/\n", "config/" + "a/" * 9 + "a",
-                 "config/é", "manifest.json", "config/-" + "x" * 100, "config/a b"]
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
                     lambda inner: st.lists(inner, max_size=3)
                     | st.dictionaries(st.text(max_size=9), inner, max_size=3), max_leaves=5)
 SAYINGS = st.fixed_dictionaries(
     {"say": st.sampled_from(["load", "run", "hello", "welcome"])},
-    optional={name: JSON for name in ("files", "inputs", "wanted", "protocol", "nmcompile", "who")})
+    optional={name: JSON for name in ("size", "inputs", "wanted", "protocol", "nmcompile", "who")})
 
 
 def cut(data, sizes):
@@ -97,45 +94,41 @@ def test_whatever_is_no_message_is_refused_as_such(text):
     {"say": "run", "inputs": [{"name": "x", "dtype": "<i4", "shape": [1.0]}], "wanted": {}},
     {"say": "run", "inputs": [{"name": "x", "dtype": "<i4", "shape": [1] * 17}], "wanted": {}},
     {"say": "run", "inputs": [], "wanted": {}},
-    {"say": "load", "files": [{"name": "program.h5", "size": -1}]},
-    {"say": "load", "files": [{"name": "program.h5", "size": True}]},
-    {"say": "load", "files": [], "more": 1},
-    {"say": "load", "files": [{"name": "config/x", "size": 0}] * 4098},
+    {"say": "load"},
+    {"say": "load", "size": -1},
+    {"say": "load", "size": True},
+    {"say": "load", "size": (2 << 30) + 1},
+    {"say": "load", "size": 1, "more": 1},
 ])
 def test_an_order_of_wrong_types_or_ranges_is_refused(message):
     with pytest.raises(wire.WireError, match="sent a message that is none"):
         wire.parse_order(json.dumps(message), "client")
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_file_lies_in_its_folder_or_nowhere(name, tmp_path):
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    files = [wire.File(name="program.h5", size=0), wire.File.model_construct(name=name, size=0)]
-    with pytest.raises(wire.WireError):
-        Upload(folder, tuple(files), "client")
-    assert [p for p in tmp_path.rglob("*") if p != folder] == []
-
-
-@pytest.mark.parametrize("names", [["config/a", "program.h5"], ["program.h5", "program.h5"],
-                                   ["program.h5", "config/a", "config/a/b"],
-                                   ["program.h5", "config"]])
-def test_files_that_are_none_of_a_build_are_refused(names, tmp_path):
-    with pytest.raises(wire.WireError):
-        Upload(tmp_path, tuple(wire.File(name=name, size=1) for name in names), "client")
-
-
-@given(st.lists(st.binary(max_size=20), max_size=4), st.lists(st.integers(1, 7), min_size=1))
-def test_files_arrive_as_they_were_sent(tmp_path_factory, contents, sizes):
-    folder = tmp_path_factory.mktemp("upload")
-    sent = {"program.h5": b"program", **{f"config/d/{i}": data for i, data in enumerate(contents)}}
-    upload = Upload(folder, tuple(wire.File(name=n, size=len(d)) for n, d in sent.items()), "client")
-    for data in sent.values():
-        for part in cut(data, sizes):
-            upload.take(part)
+@given(st.binary(min_size=1, max_size=60), st.lists(st.integers(1, 7), min_size=1))
+def test_a_program_arrives_as_it_was_sent(tmp_path_factory, data, sizes):
+    path = tmp_path_factory.mktemp("upload") / "program.h5"
+    upload = Upload(path, len(data), "client")
+    for part in cut(data, sizes):
+        assert not upload.is_whole
+        upload.take(part)
+    upload.close()
     assert upload.is_whole
-    assert {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file()} == sent
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize(("message", "told"), [
+    ("{}", "client: sent a message where bytes were due."),
+    (b"", "client: sent a message where bytes were due."),
+    (bytes(4), "client: sent 1 bytes more of the program than it announced."),
+])
+def test_an_upload_takes_no_more_than_was_announced(tmp_path, message, told):
+    upload = Upload(tmp_path / "program.h5", 3, "client")
+    with pytest.raises(wire.WireError) as error:
+        upload.take(message)
+    upload.close()
+    assert str(error.value) == told
+    assert (tmp_path / "program.h5").read_bytes() == b""
 
 
 def test_a_new_key_is_its_owners_and_replaces_nothing(tmp_path):

@@ -173,6 +173,19 @@ def test_a_connection_that_breaks_is_made_again_and_nothing_is_run_twice(build, 
         np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_a_device_is_given_payloads_of_32_bits(build, data):
+    given = []
+
+    class Listening(SimDevice):
+        def run(self, inputs, wanted, ran):
+            given.extend(values.dtype for values in inputs.values())
+            return super().run(inputs, wanted, ran)
+
+    nmc.validate(build, data, Listening(), asked=asked())
+    assert given
+    assert set(given) == {np.dtype(np.int32)}
+
+
 def test_a_device_that_stays_lost_ends_the_run_which_resumes_with_equal_results(build, data):
     plain = nmc.validate(build, data, "sim", asked=asked())
     device = Flaky(breaks=range(2, 2 + TRIES))

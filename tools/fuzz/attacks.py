@@ -224,8 +224,7 @@ def wrong_words(site: Site, rng: random.Random) -> None:
 
 def load(site: Site) -> dict[str, Any]:
     """An order to load the program."""
-    return {"say": "load", "files": [{"name": "program.h5", "size": len(site.program)},
-                                     {"name": "config/a/b.json", "size": 3}]}
+    return {"say": "load", "size": len(site.program)}
 
 
 def run() -> dict[str, Any]:
@@ -286,7 +285,7 @@ def broken_run(site: Site, rng: random.Random) -> None:
 
 def upload(link: Link, data: bytes) -> None:
     """Order a load and send the program, in parts."""
-    link.say({"say": "load", "files": [{"name": "program.h5", "size": len(data)}]})
+    link.say({"say": "load", "size": len(data)})
     for first in range(0, len(data), 1 << 19):
         link.send(link.frame(data[first : first + (1 << 19)]))
 

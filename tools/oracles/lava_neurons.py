@@ -18,11 +18,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lava_step
 import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
 
-MODELS: dict[str, dict[type, type]] = {}  # by tag, what `lava_step` found
+sys.path.insert(0, str(Path(__file__).parents[2] / "backends" / "loihi"))
+
+import lava_runner
+
+MODELS: dict[str, dict[type, type]] = {}  # by tag, what `lava_runner` found
 
 
 class Fed:
@@ -67,9 +70,9 @@ def run(case: dict[str, Any], rows: dict[str, np.ndarray]) -> dict[str, np.ndarr
     process = getattr(importlib.import_module(module), name)(**arguments)
     for variable, value in case["variables"].items():
         getattr(process, variable).init = value
-    lava_step.CONFIGURATION = Loihi2SimCfg(select_tag=case["tag"])
-    lava_step.MODELS = MODELS.setdefault(case["tag"], {})
-    model, out = lava_step.built(process), Kept()
+    lava_runner.CONFIGURATION = Loihi2SimCfg(select_tag=case["tag"])
+    lava_runner.MODELS = MODELS.setdefault(case["tag"], {})
+    model, out = lava_runner.built(process), Kept()
     for port, values in rows.items():
         setattr(model, port, Fed(values))
     model.s_out = out

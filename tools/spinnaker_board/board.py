@@ -268,7 +268,8 @@ class Board:
                     chip.set_state(number, IDLE)
             chip.free(app)
             chip.clear_routes(app)
-        self.simulation = None
+        if self.simulation is not None and self.simulation.app == app:
+            self.simulation = None
 
     def _synchronise(self, app: int, parity: int) -> None:
         """Let the cores run that wait for this signal; what else comes of it is `simulation`."""
@@ -281,7 +282,7 @@ class Board:
             chip.cores[number].parity = 1 - parity
             chip.set_state(number, RUNNING)
         try:
-            self.simulation = Simulation(self, ready)
+            self.simulation = Simulation(self, app, ready)
         except (ValueError, NmcError) as error:  # an ImageError, or memory that is not there
             print(f"cores do not start: {error}", flush=True)
             for chip, number in ready:

@@ -18,6 +18,7 @@ TABLE_COPY = SYSTEM_SDRAM + 0x100000
 ENTRIES, ENTRY = 1024, struct.Struct("<2xBxIII")
 LOADED = struct.Struct("<H2xIII")
 UNUSED = 0xFF000000
+FREE = (0, UNUSED, 0, 0)  # app, route, key, mask of an entry that nobody has claimed
 P2P, P2P_NONE = ROUTER + 0x10000, 6
 LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
 RETRY_TAG = 4  # spinnman/messages/scp/impl/sdram_alloc.py
@@ -53,7 +54,7 @@ class Chip:
     cores: list[Core] = field(default_factory=lambda: [Core() for _ in range(CORES)])
     heap: list[Block] = field(default_factory=list)
     routes: list[tuple[int, int, int, int]] = field(
-        default_factory=lambda: [(0, UNUSED, 0, 0)] * ENTRIES)  # app, route, key, mask
+        default_factory=lambda: [FREE] * ENTRIES)  # app, route, key, mask
 
     def start(self, size: tuple[int, int], ethernet: tuple[int, int, int, int]) -> None:
         """Write the system variables; `ethernet` is this chip's address or zeros."""
@@ -117,7 +118,7 @@ class Chip:
         """The first of `n` neighbouring unused entries, 0 if there are none; 0 is reserved."""
         run = 0
         for i in range(1, ENTRIES):
-            run = run + 1 if self.routes[i] == (0, UNUSED, 0, 0) else 0
+            run = run + 1 if self.routes[i] == FREE else 0
             if run == n:
                 first = i - n + 1
                 self.routes[first : i + 1] = [(app, UNUSED, 0, 0)] * n
@@ -136,10 +137,12 @@ class Chip:
 
     def clear_routes(self, app: int | None = None) -> None:
         """Forget the entries of `app`, or all."""
-        for i, route in enumerate(self.routes):
-            if app is None or route[0] == app:
-                self.routes[i] = (0, UNUSED, 0, 0)
-        self._copy_routes(range(ENTRIES))
+        own = [i for i, route in enumerate(self.routes)
+               if route != FREE and (app is None or route[0] == app)]
+        for i in own:
+            self.routes[i] = FREE
+        if own:
+            self._copy_routes(range(own[0], own[-1] + 1))
 
     def _copy_routes(self, numbers: range) -> None:
         self.memory.write(TABLE_COPY + numbers.start * ENTRY.size,

@@ -85,7 +85,9 @@ class NeuronCore:
         self.neuron = self._cells(program)
         self.entries = list(self._entries())
         self._rows: dict[int, tuple[np.ndarray, ...]] = {}
-        self.recorded: list[bytes] = []
+        self.recorded, self.is_full = bytearray(), False
+        self.record = self.regions[15] + 4 + 12 * SPIKES  # where the room for spikes is told
+        self.room = memory.word(self.record)
         # Sums only grow until they are taken, where they saturate as those of 16 bits would have.
         self.ring = np.zeros((self.slots, 2, self.n), np.int64)
         self.state = self.neuron.initial_state((1, self.n))
@@ -99,7 +101,9 @@ class NeuronCore:
         bits = np.packbits(fired[0].astype(np.uint8), bitorder="little")
         size = 4 * -(-self.n // 32)
         if bits.any():
-            self.recorded.append(step.to_bytes(4, "little") + bits.tobytes().ljust(size, b"\0"))
+            self.is_full |= len(self.recorded) + 4 + size > self.room
+            if not self.is_full:
+                self.recorded += step.to_bytes(4, "little") + bits.tobytes().ljust(size, b"\0")
         return self.keys[np.flatnonzero(fired[0])].tolist() if self.sends else []
 
     def keep(self) -> None:

@@ -10,8 +10,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import packets
-from chip import LINKS, PAUSED, UNUSED, Chip
-from images import CELLS, SPIKES, ImageError, NeuronCore, regions_of, words
+from chip import LINKS, PAUSED, RUN_TIME_ERROR, UNUSED, Chip
+from images import CELLS, ImageError, NeuronCore, regions_of, words
+from memory import AddressError
 
 if TYPE_CHECKING:
     from board import Board
@@ -90,10 +91,10 @@ class Gatherer:
 
 
 class Simulation:
-    """All cores that wait for one signal, from time 0 to the run time that the host gave them."""
+    """All cores of `app` that wait for one signal, from time 0 to the run time that they got."""
 
-    def __init__(self, board: Board, cores: list[tuple[Chip, int]]) -> None:
-        self._board, self.step = board, 0
+    def __init__(self, board: Board, app: int, cores: list[tuple[Chip, int]]) -> None:
+        self._board, self.app, self.step = board, app, 0
         self.until = max(chip.cores[number].run_until for chip, number in cores)
         self.neurons: dict[tuple, NeuronCore] = {}
         self.sources: dict[tuple, Source] = {}
@@ -135,37 +136,38 @@ class Simulation:
         return told
 
     def finish(self) -> None:
-        """Write recordings and counts where the host reads them, and pause all cores."""
-        for place, core in self.neurons.items():
+        """Write recordings and counts where the host reads them, and pause all cores.
+
+        One with nowhere to write them ends with an error.
+        """
+        for place, core in (self.neurons | self.sources | self.gatherers).items():
+            try:
+                self._leave(core)
+                state = PAUSED
+            except (AddressError, KeyError) as error:
+                print(f"core {place} ends: {error}", flush=True)
+                state = RUN_TIME_ERROR
+            self._board.chips[place[:2]].set_state(place[2], state)
+
+    def _leave(self, core: NeuronCore | Source | Gatherer) -> None:
+        if isinstance(core, NeuronCore):
             core.keep()
             self._record(core)
-            self._pause(place)
-        for place, source in self.sources.items():
-            self._count(source.chip, source.regions[4], source.received, source.sent, 0, 0, 0)
-            self._pause(place)
-        for place, gatherer in self.gatherers.items():
-            self._count(gatherer.chip, gatherer.regions[2], 0, 0, gatherer.events,
-                        gatherer.messages)
-            self._pause(place)
+        elif isinstance(core, Source):
+            self._count(core.chip, core.regions[4], core.received, core.sent, 0, 0, 0)
+        else:
+            self._count(core.chip, core.regions[2], 0, 0, core.events, core.messages)
 
     def _record(self, core: NeuronCore) -> None:
         """Spikes into a block of the heap, its place and size into the recording region."""
-        memory, at = core.chip.memory, core.regions[15] + 4 + 12 * SPIKES
-        room, data = memory.word(at), b"".join(core.recorded)
-        kept = data[:room]
-        address = 0
-        if room:
-            app = core.chip.cores[core.number].app
-            address = core.chip.allocate(app, room, 128 + core.number, True)
-            memory.write(address, kept)
-        size = len(kept) | (len(kept) < len(data)) << 31
-        memory.put(at, room, size, address)
+        memory, address = core.chip.memory, 0
+        if core.room:
+            address = core.chip.allocate(self.app, core.room, 128 + core.number, True)
+            memory.write(address, core.recorded)  # an address of 0 is none
+        memory.put(core.record, core.room, len(core.recorded) | core.is_full << 31, address)
 
     def _count(self, chip: Chip, region: int, *counts: int) -> None:
         chip.memory.put(region + SYSTEM_PROVENANCE, *counts)
-
-    def _pause(self, place: tuple) -> None:
-        self._board.chips[place[:2]].set_state(place[2], PAUSED)
 
     def _way(self, origin: tuple[int, int], key: int) -> list[tuple]:
         """The cores that a packet of `key` from chip `origin` comes to."""
