@@ -15,7 +15,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.command("validate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--device", required=True, metavar="NAME[:ADDRESS]",
-              help="What runs the build: sim, lava, xylosim, spinnaker:BOARD, file:RECORDING, "
+              help="What runs the build: sim, lava, xylosim, spinnaker:HOST, file:RECORDING, "
               "remote:HOST:PORT, or one of a package.")
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")

@@ -45,7 +45,7 @@ def judged(limits: dict[str, float], values: dict[str, float | None]) -> list[di
         value = values[name]
         if value is None:
             raise NmcError(f"{WHERE} {name}", "cannot be told of this run: the device, the "
-                           "reference or the data do not say what it needs, of an output for one",
-                           f"It is the {NAMES[name]}.")
+                           "reference or the data lack what it needs (for spikes, those of an "
+                           "output)", f"It is the {NAMES[name]}.")
         found.append({"name": name, "value": value, "limit": limit, "exceeded": not value <= limit})
     return found

@@ -158,9 +158,9 @@ class _Player:
         """What the inputs send, from what `encode` gives."""
         ports = {port.name: port for port in self._program.network.inputs}
         if not isinstance(values, Mapping) or set(values) != set(ports):
-            given = (", ".join(map(str, values)) or "nothing" if isinstance(values, Mapping)
+            names = (", ".join(map(str, values)) or "nothing" if isinstance(values, Mapping)
                      else f"a {type(values).__name__}, no dict")
-            raise NmcError("encode", f"gives {given}; the network's inputs are "
+            raise NmcError("encode", f"gives {names}; the network's inputs are "
                            f"{', '.join(ports)}")
         with _their("encode"):
             arrays = {name: np.asarray(values[name]) for name in ports}

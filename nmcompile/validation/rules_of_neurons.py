@@ -128,7 +128,7 @@ def unsent(case: Case) -> Iterator[Explanation]:
 
 def _variants(
     population: Population,
-) -> Iterator[tuple[str, str, Any, str, dict[str, int | str]]]:
+) -> Iterator[tuple[str, str, Any, str, dict[str, Any]]]:
     """Register, rule, another value, words for it, and its offset or value as plain data.
 
     For each register that the neuron's rules name.

@@ -19,6 +19,7 @@ from nmcompile.validation.explanations import Case, Explanation
 from nmcompile.validation.replay import replay
 
 MOST_VALUES = 512  # of a weight that are tried where what is seen does not choose among them
+MOST_ALIKE = 1 << 16  # that give all that is seen and are kept: the values of one weight
 MOST_FITTING = 20_000  # alternatives that are held against the whole recording
 MOST_NEURONS = 8  # that differ and are asked which of the alternatives they agree with
 NOWHERE = -1
@@ -188,6 +189,9 @@ def _narrowed(case: Case, changes: Changes) -> Changes:
         if len(whole) == 0:
             break
         changes = whole
+    else:
+        if len(changes) <= MOST_ALIKE:
+            return changes
     synapse = np.stack([changes.link, changes.current, changes.number])
     begin = np.flatnonzero((np.diff(synapse, prepend=-1) != 0).any(axis=0))
     return changes[np.concatenate([

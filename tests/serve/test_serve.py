@@ -590,3 +590,11 @@ def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsy
     told = json.loads(result.out)
     assert told["device"] == "remote"
     assert told["divergence"] is None
+
+
+def test_a_client_without_an_entry_in_passwd_goes_by_its_number(monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(remote_module.getpass, "getuser", nobody)
+    assert remote_module._who().startswith(f"{os.getuid()}@")

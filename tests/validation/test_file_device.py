@@ -1,6 +1,7 @@
 """Recordings of any laboratory: what they say is compared, what is wrong with them is said."""
 
 import csv
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -250,3 +251,26 @@ def test_payloads_that_sum_beyond_32_bits_are_refused(build, tmp_path):
     stored = read_events(path, arrays, build.program.network)
     with pytest.raises(NmcError, match="leave 32 bits"):
         stored.recording(0, 1, 1, {"lif1": ("spikes",)})
+
+
+@pytest.mark.parametrize("text", [
+    "\ufeff" + table("0,1,lif3,1"), table("0,1,lif3,1") + "\n", table("0,1,lif3,1") + "\r\n\r\n"])
+def test_a_mark_in_front_of_a_table_and_blank_lines_behind_it_do_no_harm(build, tmp_path, text):
+    (tmp_path / "saved.csv").write_text(text, "utf-8", newline="")
+    assert read_csv(tmp_path / "saved.csv", build.program.network).neuron.tolist() == [1]
+
+
+def test_columns_that_the_head_does_not_name_are_refused(build, tmp_path):
+    (tmp_path / "wide.csv").write_text(table("0,1,lif3,1", "0,1,lif3,1,9"))
+    with pytest.raises(NmcError, match="line 3 has 5 columns, the head has 4"):
+        read_csv(tmp_path / "wide.csv", build.program.network)
+
+
+def test_of_a_line_without_an_end_no_more_is_read_than_a_line_may_have(build, tmp_path):
+    with (tmp_path / "endless.csv").open("wb") as file:
+        file.truncate(1 << 31)  # a hole on the disk
+    tracemalloc.start()
+    with pytest.raises(NmcError, match="longer than 4,096 characters"):
+        read_csv(tmp_path / "endless.csv", build.program.network)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from helpers.command import nmc
 from nmcompile_examples.blimp import (
     PERIOD_S,
@@ -149,6 +150,16 @@ class _Env(gymnasium.Env):
         raise ValueError("no such step")
 
 
+class _Telling(_Env):
+    """Ends at once, with something to say."""
+
+    def __init__(self, info):
+        self.info = info
+
+    def step(self, action):
+        return np.zeros(2), 1.0, True, False, self.info
+
+
 REFUSED = {
     "wrong steps": (broken(steps=0), "--loop: has steps 0 and period_s 0.05, expected a whole"),
     "wrong period": (broken(period_s=-1.0), "--loop: has steps 10 and period_s -1.0, expected"),
@@ -158,6 +169,18 @@ REFUSED = {
                     "expected finite numbers (10, 2)."),
     "no numbers": (broken(encode=lambda o: {"input": np.full((10, 2), np.nan)}),
                    "encode: gives 'input' of shape (10, 2), expected finite numbers (10, 2)."),
+    "steps of text": (broken(steps="10"), "--loop: has steps '10' and period_s 0.05, expected"),
+    "period of text": (broken(period_s="0.05"), "--loop: has steps 10 and period_s '0.05', expecte"),
+    "endless period": (broken(period_s=float("inf")), "--loop: has steps 10 and period_s inf, exp"),
+    "an array": (broken(encode=lambda o: np.zeros((10, 2))), "encode: gives a ndarray, no dict; the "
+                 "network's inputs are input."),
+    "text": (broken(encode=lambda o: {"input": np.full((10, 2), "1")}),
+             "encode: gives 'input' of <U1, expected numbers."),
+    "a ragged list": (broken(encode=lambda o: {"input": [[1], [1, 2]]}),
+                      "--loop: encode fails: ValueError: "),
+    "a tensor that learns": (broken(encode=lambda o: {"input": torch.zeros(10, 2).requires_grad_()}),
+                             "--loop: encode fails: RuntimeError: "),
+    "no info": (broken(env=_Telling(None)), "--loop: env.step fails: TypeError: "),
     "failing encode": (broken(encode=fails), "--loop: encode fails: ValueError: no such thing ("),
     "failing decode": (broken(decode=fails), "--loop: decode fails: ValueError: no such thing ("),
     "failing step": (broken(env=_Env()), "--loop: env.step fails: ValueError: no such step ("),
@@ -172,6 +195,15 @@ def test_what_is_wrong_with_the_users_code_is_told_in_one_line(build, device, ki
         run_episode(build, device, loop, seed=0)
     assert str(error.value).startswith(told)
     assert str(error.value).isprintable()
+
+
+def test_of_what_an_environment_tells_only_numbers_are_kept(build, device):
+    info = {"ragged": [[1], [1, 2]], "text": "x", "height": np.float32(2), "far": np.inf, "up": True}
+    loop = broken(env=_Telling(info), steps=np.int64(10))
+    episode = run_episode(build, device, loop, seed=0)
+    assert episode.info == {"height": 2.0, "up": 1.0}
+    told = loop_figures(build, device, loop, [episode])
+    assert json.loads(json.dumps(told))["steps_per_period"] == 10
 
 
 def test_a_device_that_does_not_run_step_by_step_is_refused(build):
@@ -196,9 +228,17 @@ def test_the_command_prints_deadlines_outputs_and_episodes(build, capsys, monkey
     told = json.loads(run("sim", "--json").out)
     assert told["outputs"]["differing"] == 0
     assert [e["periods"] for e in told["episodes"]] == [30, 30]
+    assert lines[4].startswith("episode 0 30 periods, cut off, reward ")
     assert run("sim:x").code == 2
     assert run("sim", "--steps", 3).err == (
         "nmc: error: --steps: is of no use with --loop. Leave it out.\n")
+
+
+@pytest.mark.parametrize("option", ["--episodes", "--periods"])
+def test_options_of_a_loop_are_refused_without_one(build, capsys, monkeypatch, option):
+    result = nmc(capsys, monkeypatch, "validate", build.folder, "--device", "sim", option, 2)
+    assert (result.code, result.err) == (
+        2, f"nmc: error: {option}: is of use only with --loop. Leave it out.\n")
 
 
 def test_the_controller_that_the_network_learnt_pushes_against_error_and_speed():

@@ -270,7 +270,7 @@ def test_exit_code_1_says_that_a_limit_is_exceeded(
     (("--device", "sim:1.2.3.4"), "has no address"),
     (("--device", "sim", "--device-option", "speed"), "is no NAME=VALUE"),
     (("--device", "sim", "--device-option", "speed=1"), "'speed' is not known"),
-    (("--device", "sim", "--tau", "0"), "expected above 0"),
+    (("--device", "sim", "--tau", "0"), "expected finite numbers above 0"),
     (("--device", "sim", "-o", "run.h5"), "expected .npz"),
     (("--device", "file"), "names no file"),
     (("--device", "file:nowhere.npz"), "No such file"),
