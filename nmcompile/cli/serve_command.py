@@ -33,7 +33,7 @@ def command(
     """
     from nmcompile import registry, wire
     from nmcompile.cli._options import device_options
-    from nmcompile.device import Place
+    from nmcompile.device import Place, Recorded
 
     if new_key is not None:
         wire.new_key(new_key)
@@ -46,7 +46,9 @@ def command(
     except ModuleNotFoundError as error:
         raise NmcError("nmc serve", f"needs {error.name}", wire.INSTALL) from error
     name, _, address = device.partition(":")
-    registry.device(name)
+    if isinstance(registry.device(name), Recorded):
+        raise NmcError(f"device {name}", "reads what ran before, which needs no server",
+                       f"Bring the file to the other machine: --device {name}:FILE.")
     offer = Offer(make=lambda: registry.device(name),
                   place=Place(address=address, options=device_options(options)),
                   key=wire.key_file(key), host=host, port=port, idle_s=60.0 * idle_minutes)

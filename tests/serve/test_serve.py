@@ -561,6 +561,7 @@ def test_nmc_serve_makes_keys_and_refuses_what_it_cannot_serve(capsys, monkeypat
     assert run("--key-file", key).err == "nmc: error: DEVICE: is missing. Name a device, such as sim.\n"
     assert "'chip' is not known" in run("chip", "--key-file", key).err
     assert "sim" in run("sim:here", "--key-file", key).err
+    assert "which needs no server" in run("file:r.npz", "--key-file", key).err
     assert "cannot listen on a..b port 7140" in run("sim", "--key-file", key, "--host", "a..b").err
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
