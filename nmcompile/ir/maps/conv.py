@@ -98,8 +98,11 @@ class Conv:
     def _apply(self, x: Array) -> Array:
         unfolded = self.windows(x).transpose(0, 4, 5, 1, 2, 3)
         kernels = self.weight.reshape(self.groups, len(self.weight) // self.groups, -1)
-        sums = kernels @ unfolded.reshape(self.groups, kernels.shape[2], -1)
-        return np.ascontiguousarray(sums.reshape(-1, len(x)).T)
+        columns = unfolded.reshape(self.groups, kernels.shape[2], -1)
+        sums = columns.transpose(0, 2, 1) @ kernels.transpose(0, 2, 1)
+        return np.ascontiguousarray(
+            sums.reshape(self.groups, -1, len(x), kernels.shape[1]).transpose(2, 0, 3, 1)
+        ).reshape(len(x), -1)
 
     def _extent(self, axis: int) -> int:
         kernel = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
