@@ -44,8 +44,8 @@ class Reference(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Simulated:
-    """The compiled program in the simulator."""
+class _Compiled:
+    """What a build holds in the chip's integers."""
 
     build: Build
     exact: bool = True
@@ -58,6 +58,10 @@ class Simulated:
     def tells(self, population: str) -> bool:
         """See `Reference`."""
         return self.network.population(population).neuron.spiking
+
+
+class Simulated(_Compiled):
+    """The compiled program in the simulator."""
 
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """See `Reference`."""
@@ -65,21 +69,8 @@ class Simulated:
         return flat(simulate(self.build.program, payloads, record=every).records)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Integer:
+class Integer(_Compiled):
     """The compiled network in the readable reference, `nmcompile.ir.run`."""
-
-    build: Build
-    exact: bool = True
-
-    @property
-    def network(self) -> Network:
-        """The compiled network."""
-        return self.build.program.network
-
-    def tells(self, population: str) -> bool:
-        """See `Reference`."""
-        return self.network.population(population).neuron.spiking
 
     def records(self, payloads: dict[str, Array], samples: slice) -> Records:
         """See `Reference`."""
