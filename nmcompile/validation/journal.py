@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from nmcompile.device import Recording, Wanted
 from nmcompile.errors import Interrupted, NmcError, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
-RUN = "run.json"
+RUN, LOCK = "run.json", "lock"
 MEASURED = ("step_s", "sample_s", "energy_j")
 BOUNDARY = "boundary"
 
@@ -32,10 +33,8 @@ class Journal:
     run: dict[str, Any]
 
     def begin(self, resume: bool) -> None:
-        """Make the folder, or go on in it. Raises NmcError where it holds another run."""
-        if not self.folder.exists() or self._is_empty():
-            with writing(self.folder):
-                self.folder.mkdir(exist_ok=True)
+        """Begin in the folder, or go on. Raises NmcError where it holds another run."""
+        if self._is_empty():
             write_json(self.folder / RUN, self.run)
             return
         if not (self.folder / RUN).is_file():
@@ -57,9 +56,35 @@ class Journal:
 
         firsts  the first sample of each batch
 
-        Raises Interrupted on Ctrl-C in the block.
+        Raises NmcError where the folder is in use or of another run, Interrupted on Ctrl-C in the
+        block.
         """
-        self.begin(resume)
+        with self.locked():
+            self.begin(resume)
+            with self._left_whole(firsts):
+                yield
+            self.remove()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep others out of it. Raises NmcError where one is in it."""
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+            lock = FileLock(self.folder / LOCK)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout as error:
+                raise NmcError(
+                    str(self.folder), "is in use: another run of this build on this device has not "
+                    "ended", "Wait for it, or compile to another folder.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _left_whole(self, firsts: range) -> Iterator[None]:
+        """Keep the batches that are done where the block does not end."""
         try:
             yield
         except KeyboardInterrupt as error:
@@ -71,7 +96,6 @@ class Journal:
         except BaseException:
             self.leave()
             raise
-        self.remove()
 
     def leave(self) -> None:
         """Remove the folder where no batch is done."""
@@ -79,8 +103,8 @@ class Journal:
             self.remove()
 
     def _is_empty(self) -> bool:
-        """Whether there is nothing but `run.json`."""
-        return self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= {RUN}
+        """Whether no batch is there, nor anything else."""
+        return {path.name for path in self.folder.iterdir()} <= {RUN, LOCK}
 
     def has(self, first: int) -> bool:
         """Whether the batch that begins with sample `first` is there."""
@@ -114,6 +138,11 @@ class Journal:
 
 class Unkept(Journal):
     """Of a recording nothing is kept: it is read again."""
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """There is no folder."""
+        yield
 
     def begin(self, resume: bool) -> None:
         """Raises NmcError where there would be something to go on with."""

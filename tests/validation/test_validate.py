@@ -193,7 +193,7 @@ def test_a_device_that_stays_lost_ends_the_run_which_resumes_with_equal_results(
         nmc.validate(build, data, device, asked=asked())
     assert device.closed == device.opened
     assert [p.name for p in sorted((build.folder / "validate-flaky").iterdir())] == [
-        "000000000.npz", "run.json"]
+        "000000000.npz", "lock", "run.json"]
     with pytest.raises(NmcError, match="did not end"):
         nmc.validate(build, data, Flaky(), asked=asked())
     again = Flaky()
@@ -233,6 +233,24 @@ def test_a_damaged_journal_is_told_of_and_can_be_run_again(build, data):
         nmc.validate(build, data, Flaky(), asked=asked(resume=True))
     batch.unlink()
     assert nmc.validate(build, data, Flaky(), asked=asked(resume=True))["divergence"] is None
+
+
+def test_a_second_run_of_a_build_on_a_device_is_refused_while_the_first_goes_on(build, data):
+    class Twice(SimDevice):
+        name = "twice"
+
+        def run(self, inputs, wanted, ran):
+            for resume in (False, True):
+                with pytest.raises(NmcError, match="validate-twice: is in use"):
+                    nmc.validate(build, data, Second(), asked=asked(resume=resume))
+            return super().run(inputs, wanted, ran)
+
+    class Second(SimDevice):
+        name = "twice"
+
+    assert nmc.validate(build, data, Twice(), asked=asked())["divergence"] is None
+    assert nmc.validate(build, data, Second(), asked=asked())["divergence"] is None
+    assert not (build.folder / "validate-twice").exists()
 
 
 def test_a_device_that_gives_another_shape_is_refused(build, data):
