@@ -21,7 +21,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, Timing
 from nmcompile.passes.quantize import payloads
 from nmcompile.registry import backend
-from nmcompile.report import Figures, Timeline, run_figures
+from nmcompile.report import Figures, Timeline, look_figures, run_figures
 from nmcompile.run_file import require_run_file, run_file
 from nmcompile.simulator import (
     TIMINGS,
@@ -102,7 +102,8 @@ def simulate(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
         run = run_program(program, sent, timing=model, record=record, modes=modes,
                           progress=lambda frames: progress(frames, total))
-        figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run))
+        figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
+                              look_figures(program, sent, model, modes))
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)

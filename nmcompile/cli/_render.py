@@ -8,8 +8,6 @@ import click
 
 from nmcompile.report import Figures
 
-PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
-
 
 def print_json(figures: Figures) -> None:
     """One JSON object on stdout."""
@@ -20,11 +18,3 @@ def print_checks(figures: Figures) -> None:
     """The chain of checks, one line for each arrow."""
     for check in figures["checks"]:
         click.echo(f"  {check['arrow']:9} {check['text']}")
-
-
-def si(value: float, unit: str) -> str:
-    """`value` with three digits and a prefix."""
-    for factor, prefix in PREFIXES:
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"

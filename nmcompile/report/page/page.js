@@ -1,0 +1,87 @@
+const specs = JSON.parse(document.getElementById("specs").textContent);
+const root = document.documentElement;
+const wide = window.matchMedia("(prefers-color-scheme: dark)");
+
+function config() {
+  const style = getComputedStyle(root);
+  const [ink, soft, line] = ["--ink", "--soft", "--line"].map(name => style.getPropertyValue(name).trim());
+  const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
+  return {
+    background: null, font: "system-ui, sans-serif", view: { stroke: null },
+    axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
+    legend: { ...text, orient: "bottom", columns: 4, labelLimit: 220 },
+  };
+}
+
+async function draw(place) {
+  const name = place.dataset.chart;
+  place.dataset.drawn = "yes";
+  const made = await vegaEmbed(place, specs[name], {
+    renderer: "svg", actions: false, config: config(), tooltip: { theme: root.dataset.theme },
+  });
+  place.view = made.view;
+  const svg = place.querySelector("svg");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", specs[name].description);
+}
+
+const places = [...document.querySelectorAll("[data-chart]")];
+const seen = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
+  }
+}, { rootMargin: "300px" });
+
+function drawAll() { return Promise.all(places.filter(place => !place.dataset.drawn).map(draw)); }
+
+function theme(name) {
+  root.dataset.theme = name;
+  document.getElementById("theme").textContent = name === "dark" ? "Light" : "Dark";
+  return Promise.all(places.filter(place => place.dataset.drawn).map(draw));
+}
+
+document.getElementById("theme").addEventListener("click", () =>
+  theme(root.dataset.theme === "dark" ? "light" : "dark"));
+wide.addEventListener("change", event => theme(event.matches ? "dark" : "light"));
+window.addEventListener("beforeprint", () => { drawAll(); });
+
+function value(row, column) {
+  const cell = row.cells[column];
+  const raw = cell.dataset.value;
+  return raw === undefined ? cell.textContent.trim() : Number(raw);
+}
+
+for (const table of document.querySelectorAll("table.sorted")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    const falling = head.getAttribute("aria-sort") !== "descending";
+    heads.forEach(each => each.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+    const rows = [...table.tBodies[0].rows].sort((a, b) => {
+      const [x, y] = [value(a, column), value(b, column)];
+      const order = typeof x === "number" ? x - y : x.localeCompare(y);
+      return falling ? -order : order;
+    });
+    table.tBodies[0].append(...rows);
+  }));
+}
+
+function csv(table) {
+  const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const cell = each => quoted(each.dataset.value ?? each.textContent.trim());
+  return [...table.rows].map(row => [...row.cells].map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+for (const button of document.querySelectorAll("button[data-csv]")) {
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv(document.getElementById(button.dataset.csv))],
+      { type: "text/csv" }));
+    link.download = `${button.dataset.csv}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
+theme(wide.matches ? "dark" : "light");
+places.forEach(place => seen.observe(place));
