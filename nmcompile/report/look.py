@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from nmcompile.errors import Interrupted
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array, level_of
 from nmcompile.mapping import Costs, Program, Timing
-from nmcompile.report.floor import floor_figures
+from nmcompile.report.floor import link_figures
 from nmcompile.simulator import Modes, Samples, each_step, simulate
 from nmcompile.simulator.records import SPIKES, Ends, Wanted
 
@@ -83,7 +86,7 @@ class _Layer:
 
     def __init__(self, population: Population, samples: int, steps: int) -> None:
         self._population, self._frames = population, samples * steps
-        self._counts = np.zeros((samples, population.size), np.int64)
+        self._counts, self._adding = np.zeros(population.size, np.int64), Lock()
         self._rows = np.unique(np.linspace(0, population.size - 1, ROWS).astype(np.int64))
         self.shown = np.zeros((steps, len(self._rows)), bool)
         self._stride = max(1, population.size * self._frames // KEPT)
@@ -94,7 +97,9 @@ class _Layer:
         """Keep (k, samples, n) of the steps from `step` and the samples from `sample` on."""
         spikes = values[SPIKES]
         samples = slice(sample, sample + spikes.shape[1])
-        self._counts[samples] += np.count_nonzero(spikes, axis=0)
+        sent = np.count_nonzero(spikes, axis=(0, 1))
+        with self._adding:
+            self._counts += sent
         if sample == 0:
             self.shown[step : step + len(spikes)] = spikes[:, 0, self._rows] != 0
         if MEMBRANE in values:
@@ -103,7 +108,7 @@ class _Layer:
 
     def rates(self) -> Array:
         """(n,) spikes of each neuron in a step."""
-        return self._counts.sum(axis=0) / self._frames
+        return self._counts / self._frames
 
     def figures(self, thin: int) -> dict[str, Any]:
         """Plain values; of the neurons that are shown every `thin`-th."""
@@ -178,18 +183,31 @@ def look_figures(
 ) -> dict[str, Any]:
     """What the first samples of a run show, run once more.
 
-    samples  how many were looked at; `steps` and rasters are of the first alone
-    floor    with the packets of these samples
+    samples  how many were looked at, each to its last step; `steps` and rasters are of the first
+             alone, and `steps` end where that sample stopped
+    links    with the packets of these samples
+
+    Raises Interrupted on Ctrl-C.
     """
     samples, steps = next(iter(sent.values())).shape[:2]
-    count, look = looked_at(program.network, samples, steps), Look()
+    count, look, each = looked_at(program.network, samples, steps), Look(), Steps(program)
     first = {name: values[:count] for name, values in sent.items()}
-    simulate(program, first, timing=timing, record=variables(program.network),
-             modes=replace(modes, records=look))
-    each = Steps(program)
-    each_step(program, first, each.add, timing=timing, modes=modes)
+    with _told(samples):
+        simulate(program, first, timing=timing, record=variables(program.network),
+                 modes=replace(modes, exit_at=None, records=look))
+        each_step(program, first, each.add, timing=timing, modes=modes)
     found = {name: np.count_nonzero(values, axis=(0, 1)).reshape(-1) / values.shape[0] / steps
              for name, values in first.items()} | look.rates()
     rates = np.concatenate([found[node.name] for node in program.network.nodes])
     return {"samples": count, "layers": look.figures(), "steps": each.figures(),
-            "floor": floor_figures(program, rates)}
+            "links": link_figures(program, rates)}
+
+
+@contextmanager
+def _told(samples: int) -> Iterator[None]:
+    """Say of an interruption that it was not the run itself."""
+    try:
+        yield
+    except Interrupted:
+        raise Interrupted("interrupted in a closer look at the first samples for the report; all "
+                          f"{samples:,} samples were done") from None

@@ -15,6 +15,7 @@ function config() {
 
 async function draw(place) {
   const name = place.dataset.chart;
+  if (place.view) place.view.finalize();
   place.dataset.drawn = "yes";
   const made = await vegaEmbed(place, specs[name], {
     renderer: "svg", actions: false, config: config(), tooltip: { theme: root.dataset.theme },
@@ -34,16 +35,69 @@ const seen = new IntersectionObserver(entries => {
 
 function drawAll() { return Promise.all(places.filter(place => !place.dataset.drawn).map(draw)); }
 
+// Charts that nobody has come to are drawn while the page is idle, so that all are there to print.
+async function drawNext() {
+  const next = places.find(place => !place.dataset.drawn);
+  if (!next) { root.dataset.drawn = "all"; return; }
+  await draw(next);
+  idle(drawNext);
+}
+
+function idle(task) {
+  if (window.requestIdleCallback) requestIdleCallback(task); else setTimeout(task, 20);
+}
+
 function theme(name) {
   root.dataset.theme = name;
-  document.getElementById("theme").textContent = name === "dark" ? "Light" : "Dark";
+  document.getElementById("theme").textContent = name === "dark" ? "Light colours" : "Dark colours";
   return Promise.all(places.filter(place => place.dataset.drawn).map(draw));
 }
 
 document.getElementById("theme").addEventListener("click", () =>
   theme(root.dataset.theme === "dark" ? "light" : "dark"));
 wide.addEventListener("change", event => theme(event.matches ? "dark" : "light"));
-window.addEventListener("beforeprint", () => { drawAll(); });
+let shown = null;
+window.addEventListener("beforeprint", () => { shown = root.dataset.theme; theme("light"); drawAll(); });
+window.addEventListener("afterprint", () => { if (shown === "dark") theme(shown); });
+
+// A chart's data as a table, made when it is asked for.
+const MOST_ROWS = 1000;
+
+function dataOf(spec) { return spec.data ?? spec.layer[0].data; }
+
+function fill(details) {
+  const name = details.dataset.table;
+  const { values, format } = dataOf(specs[name]);
+  const rows = vega.read(values, format);
+  const heads = values.slice(0, values.indexOf("\n")).split(",");
+  const table = document.createElement("table");
+  const head = table.createTHead().insertRow();
+  for (const text of heads) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = text;
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const row of rows.slice(0, MOST_ROWS)) {
+    const line = body.insertRow();
+    for (const text of heads) line.insertCell().textContent = row[text] ?? "";
+  }
+  if (rows.length > MOST_ROWS) {
+    table.createCaption().textContent = `The first ${MOST_ROWS} of ${rows.length} rows`;
+  }
+  const place = document.createElement("div");
+  place.className = "scroll";
+  place.tabIndex = 0;
+  place.setAttribute("role", "region");
+  place.setAttribute("aria-label", specs[name].description);
+  place.append(table);
+  details.append(place);
+}
+
+for (const details of document.querySelectorAll("details[data-table]")) {
+  details.addEventListener("toggle", () => fill(details), { once: true });
+}
 
 function value(row, column) {
   const cell = row.cells[column];
@@ -85,3 +139,4 @@ for (const button of document.querySelectorAll("button[data-csv]")) {
 
 theme(wide.matches ? "dark" : "light");
 places.forEach(place => seen.observe(place));
+idle(drawNext);
