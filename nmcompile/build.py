@@ -55,7 +55,7 @@ class Build:
         return one_line(str(self.manifest.get("model") or self.folder.resolve().name))
 
     def require_apart(self, places: dict[str, Path | None]) -> None:
-        """Refuse places for files that are the build's own; `places` as of `files.require_apart`."""
+        """Refuse places of the build's own files; `places` as of `files.require_apart`."""
         own = {f"the build's {name}": self.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
         require_apart({**own, **places})
 

@@ -11,6 +11,7 @@ from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
+from nmcompile.registry import backend
 from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
 from nmcompile.report.exits import exit_figures
 from nmcompile.report.floor import core_figures, floor_figures
@@ -49,11 +50,18 @@ def compiled_figures(
         "layers": _layers(program, needs),
         "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
         "estimated": list(program.target.estimates()),
-        "mapping": {name: mapped[name] for name in MAPPED},
+        "mapping": {"searchable": _searchable(program), **{name: mapped[name] for name in MAPPED}},
         "cores_used": core_figures(program, needs),
         "floor": floor_figures(program),
         "overflows": overflows or {},
     }
+
+
+def _searchable(program: Program) -> bool:
+    """Whether `nmc map --search` takes the target."""
+    target, chip = program.target, backend(program.target.family)
+    return (target.router is None and chip.shares_cores
+            and not chip.suited_cores(program.network, target))
 
 
 def run_figures(

@@ -98,12 +98,13 @@ def _summary(figures: Figures) -> str:
 def _layers(figures: Figures) -> str:
     heads = ["layer", "neurons", "cores", "spikes", "synaptic events", "packets", "busy a step",
              "energy", *KINDS]
-    rows = []
+    kinds, rows = ("total", *KINDS), []
     for row in figures["layers"]:
-        joules = row["energy_j"] or dict.fromkeys(("total", *KINDS))
-        rows.append([row["name"], *(_count(row[name]) for name in (
-            "neurons", "cores", "spikes", "synaptic_events", "packets")),
-            _unit(row["latency_s"], "s"), *(_unit(joules[kind], "J") for kind in ("total", *KINDS))])
+        joules = row["energy_j"] or dict.fromkeys(kinds)
+        counts = [_count(row[name]) for name in (
+            "neurons", "cores", "spikes", "synaptic_events", "packets")]
+        rows.append([row["name"], *counts, _unit(row["latency_s"], "s"),
+                     *(_unit(joules[kind], "J") for kind in kinds)])
     return _table(heads, rows, right=True)
 
 

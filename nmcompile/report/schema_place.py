@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -42,8 +41,9 @@ class MappedLayer(Table):
 
 
 class Mapped(Table):
-    """What the cores have, and what the network needs of them."""
+    """What cores have, and what the network needs of them; whether --search takes the target."""
 
+    searchable: bool
     cores: int
     cores_of: int
     chips: int

@@ -110,7 +110,7 @@ def spikes(look: Figures, order: list[str]) -> Spec:
             "x": {"field": "step", "type": "quantitative", "title": "step",
                   "axis": {"tickMinStep": 1}},
             "y": {"field": "spikes", "type": "quantitative", "title": "spikes"},
-            "color": layer_colour(set(told), order),
+            "color": layer_colour(set(told), ["inputs", *order[1:]]),
             "tooltip": tooltip}})
 
 

@@ -19,6 +19,7 @@ from nmcompile.report.page.spec import (
 
 MOST_CORES = 64  # that have a column of their own
 BINS = 20
+TRAFFIC = ["#8794a8", "#a8662f", "#e0301e"]  # little to much, seen on white and on black
 TILE = 0.7  # of the way to the next one
 ROUTED = {"east": (1, 0), "west": (-1, 0), "northeast": (1, 1), "southwest": (-1, -1),
           "north": (0, 1), "south": (0, -1)}  # SpiNNaker's y rises to the north
@@ -93,10 +94,11 @@ def floor(figures: Figures, order: list[str]) -> Spec:
         layers.append(_links(_roads(links, ROUTED if routed else WAYS), place, side))
     if not routed and (right + 1) // told["chip"][0] > left // told["chip"][0]:
         layers.insert(0, _chips(told["chip"][0], left, right, x))
+    rows, shape = bottom - top + 1, 620 * (bottom - top + 1) / side
     return {
         "$schema": SCHEMA, "description": "Cores by layer, links by packets of a step",
         "width": "container", "autosize": FIT,
-        "height": int(min(560, max(140, 620 * (bottom - top + 1) / side))),
+        "height": int(min(560, 240 * rows, max(140, shape))),
         "layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
@@ -131,7 +133,7 @@ def _links(rows: Rows, place: Spec, side: int) -> Spec:
         "encoding": {
             **place,
             "color": {"field": "packets", "type": "quantitative", "title": "packets a step",
-                      "scale": {"scheme": "inferno", "domainMin": 0}},
+                      "scale": {"range": TRAFFIC, "domainMin": 0}},
             "tooltip": [tip("from"), tip("direction"),
                         tip("packets", ".3~s", "packets a step")]}}
 

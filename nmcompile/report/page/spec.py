@@ -14,6 +14,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999"]
 GREY = COLOURS[-1]
 MANY = len(COLOURS) - 1  # layers, from which colours only tell how deep a layer lies
+MOST_NAMED = 16  # layers in a legend
 RAINBOW = {"name": "rainbow", "extent": [0.05, 0.9]}
 FIT = {"type": "fit-x", "contains": "padding"}
 RATE = "spikes a step"
@@ -51,11 +52,11 @@ def layer_colour(
     Few layers have colours that are told apart; many a rainbow from the first to the last.
     """
     known = [name for name in order if name in names]
-    scale: Spec = {"domain": known, "range": [COLOURS[order.index(name)] for name in known]}
-    if len(order) > MANY:
-        scale = {"domain": order, "scheme": RAINBOW}
+    scale: Spec = {"domain": order, "scheme": RAINBOW}
+    if len(order) <= MANY:
+        scale = {"domain": known, "range": [COLOURS[order.index(name)] for name in known]}
     found = {"field": field, "type": "nominal", "title": title, "scale": scale,
-             "legend": {"symbolLimit": 3 * MANY}}
+             "legend": {"values": known[:: -(-len(known) // MOST_NAMED)] if known else []}}
     others = sorted(names - set(known))
     if others:
         found["condition"] = {"test": {"field": field, "oneOf": others}, "value": GREY}
