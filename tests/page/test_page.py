@@ -122,7 +122,7 @@ def test_the_page_says_the_totals_of_the_report(browser, made):
         told = [float(cell.get_attribute("data-value")) for cell in cells]
         assert told == [row["energy_j"]["total"] for row in figures["layers"]]
         drawn = page.evaluate("""document.querySelector('[data-chart=energy]').view
-            .data('source_0').reduce((sum, row) => sum + row.joules, 0)""")
+            .data('rows').reduce((sum, row) => sum + Number(row.joules), 0)""")
         assert drawn == pytest.approx(figures["energy_per_sample_j"])
         text = page.inner_text("main")
         assert f"{100 * figures['accuracy']:.2f} %" in text
@@ -137,12 +137,11 @@ def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
     with opened(browser, path) as page:
         page.locator("[data-chart=spikes] .mark-symbol path").first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
-        told = dict(row.split("\t") for row in
-                    page.inner_text("#vg-tooltip-element").strip().splitlines())
-        spikes = figures["look"]["steps"]["spikes"][told["layer:"] if "layer:" in told
-                                                    else told["layer"]]
-        step, count = (told.get(f"{name}:", told.get(name)) for name in ("step", "spikes"))
-        assert int(count.replace(",", "")) == spikes[int(step)]
+        names, values = (page.locator(f"#vg-tooltip-element td.{kind}").all_inner_texts()
+                         for kind in ("key", "value"))
+        assert names == ["layer", "step", "spikes"]
+        spikes = figures["look"]["steps"]["spikes"][values[0]]
+        assert int(values[2].replace(",", "")) == spikes[int(values[1])]
 
 
 def test_a_click_on_a_head_sorts_and_again_the_other_way(browser, made):

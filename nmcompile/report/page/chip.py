@@ -121,14 +121,14 @@ def _tiles(rows: Rows, order: list[str], place: Spec) -> Spec:
     if "joules" in rows[0]:
         told.append(tip("joules", ".3~s", "J a sample"))
     return {
-        "data": data(rows), "mark": {"type": "rect"},
+        "data": data(rows, "cores"), "mark": {"type": "rect"},
         "encoding": {**place, "tooltip": told, "color": layer_colour(
             {row["layers"] for row in rows}, order, field="layers")}}
 
 
 def _links(rows: Rows, place: Spec, side: int) -> Spec:
     return {
-        "data": data(rows),
+        "data": data(rows, "links"),
         "mark": {"type": "rule", "strokeWidth": max(1.5, min(5, 60 / side)), "strokeCap": "round"},
         "encoding": {
             **place,

@@ -7,6 +7,7 @@ function config() {
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map(name => style.getPropertyValue(name).trim());
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
+    aria: false,  // a chart is one picture with a name, and a table below it
     background: null, font: "system-ui, sans-serif", view: { stroke: null },
     axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
     legend: { ...text, orient: "bottom", columns: 4, labelLimit: 220 },
@@ -63,13 +64,18 @@ window.addEventListener("afterprint", () => { if (shown === "dark") theme(shown)
 // A chart's data as a table, made when it is asked for.
 const MOST_ROWS = 1000;
 
-function dataOf(spec) { return spec.data ?? spec.layer[0].data; }
-
 function fill(details) {
   const name = details.dataset.table;
-  const { values, format } = dataOf(specs[name]);
-  const rows = vega.read(values, format);
-  const heads = values.slice(0, values.indexOf("\n")).split(",");
+  const spec = specs[name];
+  const { view } = places.find(place => place.dataset.chart === name);
+  for (const { data } of [spec, ...(spec.layer ?? [])]) {
+    if (data?.name) details.append(framed(tableOf(view.data(data.name), heads(data)), spec));
+  }
+}
+
+function heads(data) { return data.values.slice(0, data.values.indexOf("\n")).split(","); }
+
+function tableOf(rows, heads) {
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
   for (const text of heads) {
@@ -86,13 +92,17 @@ function fill(details) {
   if (rows.length > MOST_ROWS) {
     table.createCaption().textContent = `The first ${MOST_ROWS} of ${rows.length} rows`;
   }
+  return table;
+}
+
+function framed(table, spec) {
   const place = document.createElement("div");
   place.className = "scroll";
   place.tabIndex = 0;
-  place.setAttribute("role", "region");
-  place.setAttribute("aria-label", specs[name].description);
+  place.setAttribute("role", "group");
+  place.setAttribute("aria-label", `${spec.description}: data`);
   place.append(table);
-  details.append(place);
+  return place;
 }
 
 for (const details of document.querySelectorAll("details[data-table]")) {

@@ -23,7 +23,7 @@ from nmcompile.report.units import si
 Figures = dict[str, Any]
 VEGA_LITE = "6.4"  # of spec.SCHEMA
 # Vega, Vega-Lite and vega-embed, which vl-convert holds
-BUNDLE = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+BUNDLE = "window.vegaEmbed = vegaEmbed;"
 
 
 def page(figures: Figures, name: str) -> str:

@@ -23,18 +23,21 @@ RATE = "spikes a step"
 def chart(title: str, rows: Rows, rest: Spec) -> Spec:
     """A chart as wide as its place, of `rows`."""
     return {"$schema": SCHEMA, "description": title, "width": "container", "autosize": FIT,
-            "data": data(rows), **rest}
+            "data": data(rows, "rows"), **rest}
 
 
-def data(rows: Rows) -> Spec:
-    """Rows of like fields as the text of a CSV file, which is a third of their JSON."""
+def data(rows: Rows, name: str | None = None) -> Spec:
+    """Rows of like fields as the text of a CSV file, which is a third of their JSON.
+
+    name  under which the page shows them as a table; None: it does not
+    """
     text, first = io.StringIO(), rows[0] if rows else {}
     table = csv.writer(text, lineterminator="\n")
     table.writerow(first)
     table.writerows(row.values() for row in rows)
     numbers = {name for row in rows for name, value in row.items()
                if isinstance(value, int | float)}
-    return {"values": text.getvalue(), "format": {"type": "csv", "parse": {
+    return {**({"name": name} if name else {}), "values": text.getvalue(), "format": {"type": "csv", "parse": {
         name: "number" if name in numbers else "string" for name in first}}}
 
 
