@@ -23,15 +23,17 @@ MOST_SAMPLES, SHARE = 32, 8  # of the samples, and of each so many one at most
 KEPT = 1 << 18  # membranes of a layer that a histogram is of
 BINS, RATE_BINS = 48, 24
 POINTS, ROWS = 12_000, 64  # spikes that are shown, and neurons of a layer at most
+FEWEST_STEPS = 8  # of a sample of a large network
 MOST_STEPS = 400  # steps that are shown by themselves
 TAILS = 0.005, 0.995  # quantiles of membranes between which a histogram stands
 MEMBRANE = "v"
 
 
-def looked_at(network: Network, samples: int, steps: int) -> int:
-    """How many of a run's samples are looked at."""
+def looked_at(network: Network, samples: int, steps: int) -> tuple[int, int]:
+    """How many of a run's samples and of their steps are looked at, so that it costs little."""
     neurons = sum(p.size for p in network.populations)
-    return int(np.clip(min(VALUES // (neurons * steps), samples // SHARE), 1, MOST_SAMPLES))
+    count = min(VALUES // (neurons * steps), samples // SHARE)
+    return int(np.clip(count, 1, MOST_SAMPLES)), min(steps, max(VALUES // neurons, FEWEST_STEPS))
 
 
 def variables(network: Network) -> Wanted:
@@ -183,15 +185,16 @@ def look_figures(
 ) -> dict[str, Any]:
     """What the first samples of a run show, run once more.
 
-    samples  how many were looked at, each to its last step; `steps` and rasters are of the first
-             alone, and `steps` end where that sample stopped
+    samples  how many were looked at, each to its last step but for those of a large network;
+             `steps` and rasters are of the first alone, and `steps` end where that sample stopped
     links    with the packets of these samples
 
     Raises Interrupted on Ctrl-C.
     """
     samples, steps = next(iter(sent.values())).shape[:2]
-    count, look, each = looked_at(program.network, samples, steps), Look(), Steps(program)
-    first = {name: values[:count] for name, values in sent.items()}
+    count, steps = looked_at(program.network, samples, steps)
+    first = {name: values[:count][:, :steps] for name, values in sent.items()}
+    look, each = Look(), Steps(program)
     with _told(samples):
         simulate(program, first, timing=timing, record=variables(program.network),
                  modes=replace(modes, exit_at=None, records=look))

@@ -31,9 +31,9 @@ def without_costs(figures):
     told = deepcopy(figures)
     told |= dict.fromkeys(("timing", "latency_s", "energy_j", "energy_range_j",
                            "energy_per_sample_j", "energy_by_core", "energy_by_constant"))
-    told["outside"] = {"boundary": None, "energy_j": {}, "energy_range_j": {}, "host_sample": None}
+    told["outside"] |= {"boundary": None, "energy_j": {}, "energy_range_j": {}}
     for layer in told["layers"]:
-        layer |= dict.fromkeys(("energy_j", "energy_range_j", "latency_s"))
+        layer.update(dict.fromkeys(("energy_j", "energy_range_j", "latency_s")))
     return told
 
 

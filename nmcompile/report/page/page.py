@@ -14,7 +14,6 @@ from scipy.stats import binomtest
 
 from nmcompile.report.advice import advice
 from nmcompile.report.certainty import OF_TIME, certainty, estimates, guessed_share
-from nmcompile.report.look import MOST_STEPS
 from nmcompile.report.page.charts import charts
 from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.schema import KINDS
@@ -43,7 +42,7 @@ def page(figures: Figures, name: str) -> str:
         titles={key: spec["description"] for key, spec in specs.items()},
         interval=_interval(figures), certainty=certainty(figures),
         guessed=guessed_share(figures), guessed_times=estimates(figures, *OF_TIME),
-        most_cores=MOST_CORES, most_steps=MOST_STEPS, shared=_shared(figures),
+        most_cores=MOST_CORES, shared=_shared(figures),
         specs=_script(specs), library=_library(), style=Markup(_part("page.css")),
         script=Markup(_part("page.js")))
 

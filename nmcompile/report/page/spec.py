@@ -35,10 +35,11 @@ def data(rows: Rows, name: str | None = None) -> Spec:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(first)
     table.writerows(row.values() for row in rows)
-    numbers = {name for row in rows for name, value in row.items()
+    numbers = {field for row in rows for field, value in row.items()
                if isinstance(value, int | float)}
-    return {**({"name": name} if name else {}), "values": text.getvalue(), "format": {"type": "csv", "parse": {
-        name: "number" if name in numbers else "string" for name in first}}}
+    parse = {field: "number" if field in numbers else "string" for field in first}
+    return {**({"name": name} if name else {}), "values": text.getvalue(),
+            "format": {"type": "csv", "parse": parse}}
 
 
 def tip(field: str, how: str | None = None, title: str | None = None) -> Spec:
