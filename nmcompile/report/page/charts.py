@@ -42,9 +42,9 @@ def charts(figures: Figures) -> dict[str, Spec]:
 
 def energy(figures: Figures) -> Spec:
     """Joules of a sample by layer and kind, stacked; the legend shows a kind alone."""
-    rows = [{"layer": row["name"], "kind": kind,
+    rows = [{"layer": row["name"], "kind": kind, "rank": rank,
              "joules": row["energy_j"][kind] / figures["samples"]}
-            for row in figures["layers"] for kind in KINDS]
+            for row in figures["layers"] for rank, kind in enumerate(KINDS)]
     names = [row["name"] for row in figures["layers"]]
     return chart(
         "Energy of a sample by layer and kind", rows,
@@ -59,7 +59,7 @@ def energy(figures: Figures) -> Spec:
                    "axis": {"format": "~s"}},
              "color": {"field": "kind", "type": "nominal",
                        "scale": {"domain": list(KINDS), "range": COLOURS[:len(KINDS)]}},
-             "order": {"field": "kind", "sort": list(KINDS)},
+             "order": {"field": "rank", "type": "quantitative"},
              "tooltip": [tip("layer"), tip("kind"), tip("joules", ".3~s", "J a sample")]}})
 
 

@@ -2,15 +2,17 @@ const specs = JSON.parse(document.getElementById("specs").textContent);
 const root = document.documentElement;
 const wide = window.matchMedia("(prefers-color-scheme: dark)");
 
-function config() {
+function config(width) {
   const style = getComputedStyle(root);
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map(name => style.getPropertyValue(name).trim());
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
-    aria: false,  // a chart is one picture with a name, and a table below it
     background: null, font: "system-ui, sans-serif", view: { stroke: null },
     axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
-    legend: { ...text, orient: "bottom", columns: 4, labelLimit: 220 },
+    legend: {
+      ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,
+      layout: { bottom: { anchor: "start", direction: width < 500 ? "vertical" : "horizontal" } },
+    },
   };
 }
 
@@ -19,12 +21,10 @@ async function draw(place) {
   if (place.view) place.view.finalize();
   place.dataset.drawn = "yes";
   const made = await vegaEmbed(place, specs[name], {
-    renderer: "svg", actions: false, config: config(), tooltip: { theme: root.dataset.theme },
+    renderer: "svg", actions: false, config: config(place.clientWidth), tooltip: { theme: root.dataset.theme },
   });
   place.view = made.view;
-  const svg = place.querySelector("svg");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", specs[name].description);
+  place.querySelector("svg").setAttribute("aria-hidden", "true");  // its place has the name
 }
 
 const places = [...document.querySelectorAll("[data-chart]")];
