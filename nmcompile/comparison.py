@@ -119,7 +119,7 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     if len(builds) < 2:
         raise NmcError("compare", "takes two builds or more")
     first = builds[0].figures
-    rows = []
+    rows: list[Figures] = []
     for metric, (unit, words, found) in METRICS.items():
         values = [found(build.figures) for build in builds]
         rows.append({"metric": metric, "words": words, "unit": unit, "values": values,

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from helpers.command import nmc
+from nmcompile_examples import __file__ as examples
 
 import nmcompile as api
 from nmcompile.comparison import METRICS, parse_gate
 from nmcompile.errors import NmcError
-from nmcompile_examples import __file__ as examples
 
 TEST = examples.replace("__init__.py", "digits_test.npz")
 MODEL = examples.replace("__init__.py", "digits.pt")
