@@ -55,7 +55,7 @@ class Estimate(_Table):
     """Joules of a sample by published costs of operations, beside an ANN of the same layers."""
 
     of: Literal["float", "chip"]
-    estimate: Literal["45nm_float32", "45nm_int8", "step_arithmetic", "step_with_states"]
+    estimate: Literal["45nm_float32", "45nm_int8", "bit_serial", "bit_serial_states"]
     spiking_j: Number
     ann_j: Number
     even_at: Number | None

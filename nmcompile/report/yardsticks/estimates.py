@@ -9,7 +9,7 @@ from nmcompile.report.yardsticks.neurobench import Counts
 PICO = 1e-12
 ANN_BITS = 8  # of the weights and activations of the network that is compared with
 STATE_BITS = 32  # of a membrane in real numbers
-STEP_MEMORY = 3.12  # pJ a bit
+MEMORY_BIT = 3.12  # pJ to read or write a bit; STEP (Shen et al. 2025, arXiv 2505.11151), table 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,27 +33,29 @@ def spiking_energy(macs: float, acs: float, energies: Energies = FLOAT32) -> flo
     return (macs * energies.mac + acs * energies.ac) * PICO
 
 
-def estimates(of: str, counts: Counts) -> list[Counts]:
+def estimates(of: str, counts: Counts, layers: Counts) -> list[Counts]:
     """Rows of joules a sample, by `counts` of a run: the network's, and a quantised ANN's.
 
-    The ANN has the same layers and runs them once, every weight and value counted. docs/
-    yardsticks.md has the equations.
+    The equations are in docs/yardsticks.md.
+
+    of      whose counts they are, "float" or "chip"
+    layers  counts with the layers of the ANN: it runs them once, with every weight and value
 
     spiking_j  of the network
     ann_j      of the ANN; where it works bit by bit, with every bit of its values set
     even_at    share of its bits that may be set for both to cost the same; None where it does not
-               work bit by bit. Below 0, it costs more whatever they are
+               work bit by bit. From 1 on it costs less whatever they are, below 0 more
     """
-    macs, acs, dense = counts["effective_macs"], counts["effective_acs"], counts["connections"]
+    macs, acs, dense = counts["effective_macs"], counts["effective_acs"], layers["connections"]
     real = spiking_energy(macs, acs)
     serial = ANN_BITS * dense * FLOAT32.ac * PICO
-    states = 2 * STATE_BITS * counts["states"] * counts["steps"] * STEP_MEMORY * PICO
-    values = 2 * ANN_BITS * counts["neurons"] * STEP_MEMORY * PICO
+    states = 2 * STATE_BITS * counts["states"] * counts["steps"] * MEMORY_BIT * PICO
+    values = 2 * ANN_BITS * layers["neurons"] * MEMORY_BIT * PICO
     return [
         _row(of, "45nm_float32", real, spiking_energy(dense, 0)),
         _row(of, "45nm_int8", spiking_energy(macs, acs, INT8), spiking_energy(dense, 0, INT8)),
-        _row(of, "step_arithmetic", real, serial, _even(real, serial)),
-        _row(of, "step_with_states", real + states, serial + values,
+        _row(of, "bit_serial", real, serial, _even(real, serial)),
+        _row(of, "bit_serial_states", real + states, serial + values,
              _even(real + states - values, serial)),
     ]
 

@@ -16,11 +16,12 @@ def compiled_yardsticks(program: Program, needs: Demand, real: Counts | None) ->
     real  `real_counts` of the model on the sample that it was traced on; None where it is unknown
     """
     return {"float": real, "chip": compiled_counts(program, needs),
-            "estimates": [] if real is None else estimates("float", real)}
+            "estimates": [] if real is None else estimates("float", real, real)}
 
 
 def run_yardsticks(compiled: Counts, program: Program, run: Run) -> Counts:
-    """`compiled` with the counts of a run of the chip."""
+    """`compiled` with the counts of a run of the chip, beside an ANN of the model's layers."""
     chip = run_counts(compiled["chip"], program, run)
     kept = [row for row in compiled["estimates"] if row["of"] == "float"]
-    return {**compiled, "chip": chip, "estimates": [*kept, *estimates("chip", chip)]}
+    layers = compiled["float"] or chip
+    return {**compiled, "chip": chip, "estimates": [*kept, *estimates("chip", chip, layers)]}
