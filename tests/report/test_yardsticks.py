@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 import pytest
+from helpers.accepted import all_networks, drawn, of_map
 from helpers.loihi_programs import payloads, program, relayed, telling
 from helpers.networks import conv_network, spikes
 from hypothesis import given, settings
@@ -95,8 +96,8 @@ def walked(net: Network, inputs: dict[str, np.ndarray], name: str) -> tuple[int,
             if step >= p.delay:
                 now = sent[:, step - p.delay].reshape(samples, -1).astype(float)
             for link in p.map.maps if isinstance(p.map, Chain) else (p.map,):
-                depthwise = isinstance(link, Conv) and link.groups > 1
-                if not isinstance(link, Scale) and not depthwise:
+                pooling = isinstance(link, Conv) and np.ptp(link.weight) == 0
+                if not isinstance(link, Scale) and not pooling:
                     reached = matrix(link, (link.weights() != 0).astype(float))
                     done = int(((now != 0) @ reached).sum())
                     found[int(set(np.unique(now)) <= {-1.0, 0.0, 1.0})] += done
@@ -120,11 +121,32 @@ def test_operations_are_those_of_a_walk_over_all_synapses(seed: int, values: boo
     assert counts["dense"] == sum(layer["dense"] for layer in counts["layers"]) > 0
 
 
-def test_pooling_is_no_layer_and_a_depthwise_convolution_is_one() -> None:
-    averaged = pool((3, 4, 4), (2, 2), (2, 2), (0, 0), average=True)
-    kernel = averaged.with_weights(np.arange(12, dtype=np.float32) + 1)
+@pytest.mark.parametrize("name", sorted(all_networks("loihi2")))
+def test_networks_of_every_neuron_and_map_are_counted(name: str) -> None:
+    net = all_networks("loihi2")[name]
+    inputs = drawn(net, 3)
+    counts = real_counts(net, inputs)
+    assert counts["dense"] > counts["effective_acs"] > 0
+    for layer in counts["layers"]:
+        assert (3 * layer["effective_macs"], 3 * layer["effective_acs"], 3 * layer["dense"]) == (
+            pytest.approx(walked(net, inputs, layer["name"])))
+
+
+def test_spikes_that_arrive_after_the_last_step_are_not_counted() -> None:
+    net = of_map("loihi2", "delay")
+    inputs = {name: values[:, :2] for name, values in drawn(net, 3).items()}
+    assert max(p.delay for p in net.projections) > 2
+    last = real_counts(net, inputs)["layers"][-1]
+    assert 3 * last["effective_acs"] == walked(net, inputs, "out")[1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pooling_is_no_layer_and_a_depthwise_convolution_is_one(channels: int) -> None:
+    averaged = pool((channels, 4, 4), (2, 2), (2, 2), (0, 0), average=True)
+    kernel = averaged.with_weights(np.arange(4 * channels, dtype=np.float32) + 1)
     assert connections(averaged) == 0
-    assert connections(kernel) == 3 * 4 * 4
+    assert connections(kernel) == channels * 4 * 4
+    assert connections(Conv(weight=np.ones((1, 1, 1, 1), np.float32), in_shape=(1, 4, 4))) == 16
 
 
 @pytest.mark.parametrize("net", [relayed(1), telling(2)], ids=["relayed", "telling"])

@@ -139,7 +139,7 @@ def _sent(projection: Projection, inputs: dict[str, Array], trace: Trace) -> Arr
     flat = source.reshape(samples, steps, -1)
     taken = projection.taken(flat.reshape(samples * steps, -1)).reshape(samples, steps, -1)
     late = np.zeros_like(taken)
-    late[:, projection.delay:] = taken[:, : steps - projection.delay]
+    late[:, projection.delay:] = taken[:, : max(0, steps - projection.delay)]
     return late
 
 
@@ -192,7 +192,8 @@ def is_layer(link: LinearMap) -> bool:
 
 def is_pool(link: LinearMap) -> bool:
     """Whether a link adds up each channel by itself with one weight for all, as pooling does."""
-    return (isinstance(link, Conv) and link.groups == link.in_shape[0] == len(link.weight) > 1
+    return (isinstance(link, Conv) and link.groups == link.in_shape[0] == len(link.weight)
+            and prod(link.weight.shape[2:]) > 1
             and bool(np.all(link.weight == link.weight.flat[0])))
 
 
