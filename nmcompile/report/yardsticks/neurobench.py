@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from nmcompile.ir import Network, Population, Projection, Trace, run
-from nmcompile.ir.maps import Chain, Conv, LinearMap, Scale
+from nmcompile.ir.maps import Conv, LinearMap, Scale
 from nmcompile.ir.neurons import Activation
 from nmcompile.ir.neurons.base import Array
+from nmcompile.report.structure import links
 
 PARAMETER_BYTES = 4  # float32, as torch stores what it trains
 Counts = dict[str, Any]
@@ -138,6 +139,8 @@ def _sent(projection: Projection, inputs: dict[str, Array], trace: Trace) -> Arr
     samples, steps = source.shape[:2]
     flat = source.reshape(samples, steps, -1)
     taken = projection.taken(flat.reshape(samples * steps, -1)).reshape(samples, steps, -1)
+    if projection.delay == 0:
+        return taken
     late = np.zeros_like(taken)
     late[:, projection.delay:] = taken[:, : max(0, steps - projection.delay)]
     return late
@@ -146,11 +149,11 @@ def _sent(projection: Projection, inputs: dict[str, Array], trace: Trace) -> Arr
 def operations(projection: Projection, values: Array) -> Operations:
     """What the layers of a projection do with `values` (samples, steps, n)."""
     samples, steps = values.shape[:2]
-    links, found = links_of(projection.map), Operations()
-    for place, link in enumerate(links):
+    chain, found = links(projection.map), Operations()
+    for place, link in enumerate(chain):
         if is_layer(link):
             found += _of_link(link, values)
-        if any(map(is_layer, links[place + 1 :])):
+        if any(map(is_layer, chain[place + 1 :])):
             values = link.apply(values.reshape(samples * steps, -1)).reshape(samples, steps, -1)
     return found
 
@@ -175,14 +178,9 @@ def _connections(link: LinearMap) -> int:
     return int(ones.apply(np.ones((1, prod(link.in_shape)))).sum())
 
 
-def links_of(linear: LinearMap) -> tuple[LinearMap, ...]:
-    """The maps of a chain, or the one map."""
-    return linear.maps if isinstance(linear, Chain) else (linear,)
-
-
 def layers_of(linear: LinearMap) -> Iterator[LinearMap]:
     """The links of a map that NeuroBench counts: not the factors of norms, nor pooling."""
-    return (link for link in links_of(linear) if is_layer(link))
+    return (link for link in links(linear) if is_layer(link))
 
 
 def is_layer(link: LinearMap) -> bool:
@@ -198,7 +196,7 @@ def is_pool(link: LinearMap) -> bool:
 
 
 def _pooled(linear: LinearMap) -> int:
-    return sum(link.weights().size for link in links_of(linear) if is_pool(link))
+    return sum(link.weights().size for link in links(linear) if is_pool(link))
 
 
 def _biases(population: Population) -> int:
