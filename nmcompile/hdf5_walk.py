@@ -77,8 +77,9 @@ class Walk:
 
     def _require_sane(self, depth: int) -> None:
         if self._bytes > MAX_BYTES or self._entries > MAX_ENTRIES or depth > MAX_DEPTH:
-            raise FaultError(f"holds {self._bytes:,} bytes in {self._entries:,} entries, {depth} groups "
-                        f"deep; {MAX_BYTES >> 30} GiB, {MAX_ENTRIES:,} and {MAX_DEPTH} are read")
+            raise FaultError(
+                f"holds {self._bytes:,} bytes in {self._entries:,} entries, {depth} groups deep; "
+                f"{MAX_BYTES >> 30} GiB, {MAX_ENTRIES:,} and {MAX_DEPTH} are read")
         if self._own and self._bytes > self._size:
             raise FaultError(f"claims {self._bytes:,} bytes or more, in a file of {self._size:,}")
 
