@@ -28,7 +28,8 @@ AGAIN = "Remove it: the batch is run again."  # what to do about a batch that ca
 class Journal:
     """A folder with `run.json`, which says what ran, and an .npz for each batch that is done.
 
-    run  what must be equal for a run to go on: program, input, seed, steps, device, batches
+    run  what must be equal for a run to go on: program, configuration, input, seed, steps, batches,
+         and the device by the name that it has once it is open
     """
 
     folder: Path

@@ -294,7 +294,7 @@ def _identity(
     build: Build, data: DataFile, device: tuple[str, Place], asked: Asked,
     runs: tuple[tuple[int, int], int],
 ) -> dict[str, Any]:
-    """What must be equal for a run to go on; a device's name is the one that it has once open."""
+    """What must be equal for a run to go on."""
     x = np.ascontiguousarray(data.x)
     head = f"{x.dtype.str} {x.shape}".encode()
     (name, place), (shape, batch) = device, runs

@@ -134,6 +134,22 @@ def test_measured_seconds_and_joules_are_taken_from_the_file(build, data, run_fi
     assert told["boundary"] == "as recorded in lab.npz"
 
 
+@pytest.mark.parametrize(("width", "measured"), [(19, None), (20, 0.2), (23, 0.23)])
+def test_a_recording_has_seconds_of_each_step_and_perhaps_of_more_that_the_chip_ran(
+    build, data, run_file, tmp_path, width, measured
+):
+    arrays = dict(np.load(run_file))
+    del arrays["decision"]
+    arrays["step_s"] = np.full((SAMPLES, width), 0.01)
+    np.savez(tmp_path / "lab.npz", **arrays)
+    if measured is None:
+        with pytest.raises(NmcError, match=r"gave step_s of shape \(3, 19\) .* \(3, 20\)"):
+            told_of(build, data, tmp_path / "lab.npz", batch=3)
+        return
+    told = told_of(build, data, tmp_path / "lab.npz", batch=3)
+    assert told["latency_s"]["measured"] == pytest.approx(measured)
+
+
 def test_aedat4_events_are_spikes_of_the_steps_that_they_fall_in(build):
     device = loaded(AEDAT4, build, **{"step-us": "1000", "start-us": "1000000"})
     assert device.readable() == {"lif3": ("spikes",)}
