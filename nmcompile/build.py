@@ -82,7 +82,8 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
     }
     overflows = {e.population: {state: count for state, count in e.overflows.items() if count}
                  for e in compiled.layer_errors}
-    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, overflows)
+    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, compiled.counts,
+                               overflows)
     return _write(folder, compiled.program, figures, told, compiled.real)
 
 
@@ -95,7 +96,9 @@ def write_remapped(
     needs, check, notes  of the new mapping, in place of the earlier one's
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
-    figures = compiled_figures(program, needs, (*checks, check), build.figures["overflows"])
+    counts = (build.figures["yardsticks"] or {}).get("float")
+    figures = compiled_figures(
+        program, needs, (*checks, check), counts, build.figures["overflows"])
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
     kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
     told["notes"] = [*kept, *notes]
@@ -153,6 +156,16 @@ def read_build(folder: Path) -> Build:
     if names != [node.name for node in program.network.nodes]:
         raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def config_digest(build: Build) -> str:
+    """SHA-256 of all that lies in the build's `config/` now: names and contents."""
+    folder, found = build.folder / CONFIG, hashlib.sha256()
+    with reading(str(folder), "cannot be read", "Compile the model again."):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                found.update(f"{path.relative_to(folder)}\0{_hash(path)}\0".encode())
+    return found.hexdigest()
 
 
 def real_network(build: Build) -> Network | None:

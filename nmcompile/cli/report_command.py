@@ -56,8 +56,10 @@ def _asked(how: str | None, show: bool, as_json: bool) -> str | None:
 def _print(figures: dict[str, Any], folder: Path) -> None:
     from nmcompile.cli._render import print_checks
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._yardstick_tables import print_yardsticks
 
     print_checks(figures)
     print_summary(figures)
+    print_yardsticks(figures["yardsticks"])
     if figures["samples"] is None:
         click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")

@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from nmcompile.report.schema_base import Number, Share, Some, Table, Text
 from nmcompile.report.schema_place import Floor, Look, Mapped
+from nmcompile.report.yardstick_schema import YardstickFile
 
 FORMAT = 1  # of report.json: raised where a field changes its meaning or goes
 KINDS = ("synapse", "neuron", "router", "link", "static")
@@ -174,6 +175,7 @@ class ReportFile(Table):
     late: dict[Text, int] | None
     exit: ExitFigures | None
     perturbed: Perturbed | None
+    yardsticks: YardstickFile | None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
     estimated: list[Text]
