@@ -16,9 +16,10 @@ from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
+from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.map_check import check_map, check_split
-from nmcompile.mapper import Cut, cut, lay, map_network
+from nmcompile.mapper import Cut, Recorded, cut, lay, map_network, record_of
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
@@ -104,9 +105,8 @@ def compile_stage(
     if options.constraints:
         asked = read_constraints(options.constraints, stage.network, target)
     if isinstance(stage, IntegerStage):
-        spikes = sent_in(stage) if options.search else None
-        found = cut(stage.network, target, backend, stage.rates, asked, spikes,
-                    options.partitioner)
+        found = cut(stage.network, target, backend, stage.rates, asked,
+                    recorded(stage, target, options.search), options.partitioner)
         if found.slices.orders:
             stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = cut_stage(stage, found)
@@ -117,8 +117,9 @@ def compile_stage(
                 origin=np.arange(n))
     program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
+    late = told_of_late(program, backend.timing(program), sent_to(stage.network, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=(*integer.notes, *told_of_sharing(whole.together)), real=real)
+                    notes=(*integer.notes, *told_of_sharing(whole.together), *late), real=real)
 
 
 def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
@@ -202,13 +203,20 @@ def integer_stage(found: Quantized) -> IntegerStage:
         checks=found.checks, errors=found.errors, notes=found.notes)
 
 
-def sent_in(stage: IntegerStage) -> dict[str, Array]:
-    """(steps, n) what each input and population sends in the steps of the sample."""
-    network = stage.network
-    sent = {p.name: payloads(p, stage.sample.inputs[p.name]) for p in network.inputs}
+def sent_to(network: Network, sample: Data) -> dict[str, Array]:
+    """(samples, steps, *shape) payloads of each input in `sample`."""
+    return {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
+
+
+def recorded(stage: IntegerStage, target: Target, search: bool) -> Recorded:
+    """What is sent in the steps of the sample, as far as cutting the network asks for it."""
+    network, hurried = stage.network, backend_of(target.family).tick_work(target) is not None
+    if not search and not hurried:
+        return Recorded()
+    sent = sent_to(network, stage.sample)
     trace = run_aligned(network, stage.latency, sent)
     sent |= {name: record["spikes"] for name, record in trace.records.items()}
-    return {node.name: sent[node.name].reshape(-1, node.size) for node in network.nodes}
+    return record_of(network, sent, search, hurried)
 
 
 def map_stage(
@@ -218,7 +226,8 @@ def map_stage(
     backend = backend_of(target.family)
     stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    return map_network(stage.network, target, backend, stage.rates, asked)
+    return map_network(
+        stage.network, target, backend, stage.rates, asked, recorded(stage, target, search=False))
 
 
 def _require_weights(real: Network, integer: Network, target: Target) -> None:
