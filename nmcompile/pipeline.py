@@ -19,7 +19,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.map_check import check_map, check_split
-from nmcompile.mapper import Cut, Recorded, cut, lay, map_network, record_of
+from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
@@ -32,6 +32,7 @@ from nmcompile.passes.quantize import (
     payloads,
     quantize,
 )
+from nmcompile.recorded import recorded, sent_to
 from nmcompile.registry import backend as backend_of
 from nmcompile.stages import (
     Compiled,
@@ -201,22 +202,6 @@ def integer_stage(found: Quantized) -> IntegerStage:
     return IntegerStage(
         network=network, latency=seen.latency, sample=found.sample, rates=np.concatenate(rates),
         checks=found.checks, errors=found.errors, notes=found.notes)
-
-
-def sent_to(network: Network, sample: Data) -> dict[str, Array]:
-    """(samples, steps, *shape) payloads of each input in `sample`."""
-    return {port.name: payloads(port, sample.inputs[port.name]) for port in network.inputs}
-
-
-def recorded(stage: IntegerStage, target: Target, search: bool) -> Recorded:
-    """What is sent in the steps of the sample, as far as cutting the network asks for it."""
-    network, hurried = stage.network, backend_of(target.family).tick_work(target) is not None
-    if not search and not hurried:
-        return Recorded()
-    sent = sent_to(network, stage.sample)
-    trace = run_aligned(network, stage.latency, sent)
-    sent |= {name: record["spikes"] for name, record in trace.records.items()}
-    return record_of(network, sent, search, hurried)
 
 
 def map_stage(

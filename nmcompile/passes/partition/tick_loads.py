@@ -114,7 +114,7 @@ class TickLoads:
         fired = self._sums[name].over(*boxes)
         return Busy(
             rows={source: rows[source] + found[:, None] * packets
-                  for source, packets in heard.items()},
+                  + work.burst * np.minimum(packets, 1) for source, packets in heard.items()},
             updates=work.timer + work.update * sizes + work.spike * fired,
             heard=heard, fired=fired, sources=n)
 
