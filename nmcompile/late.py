@@ -47,5 +47,5 @@ def _note(program: Program, run: Run) -> tuple[str, ...]:
               for i in np.unique(program.mapping.slices.population[late])]
     told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
     return (f"{LATE}{overran:,} of {run.frames:,} ticks of the sample overrun on cores of "
-            f"{', '.join(layers)} ({told}); what comes late or is lost changes spikes. What helps: "
-            f"{WAYS}",)
+            f"{', '.join(layers)} ({told}); what comes late or is lost changes spikes. What may "
+            f"help: {WAYS}",)

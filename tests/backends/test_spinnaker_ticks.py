@@ -5,10 +5,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from helpers.compiled_networks import EXAMPLES, compiled
 from helpers.networks import conv, dense, scalar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmcompile.frontends.data_file import read_data
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Input, Network, Output, Population, Projection, run, verify
 from nmcompile.ir.neurons import LIF
@@ -18,6 +20,7 @@ from nmcompile.mapping.ticks import tick_seconds
 from nmcompile.passes.partition.tick_loads import TickLoads
 from nmcompile.pipeline import Options, compile_stage
 from nmcompile.registry import backend
+from nmcompile.report.figures import decisions
 from nmcompile.report.mapped import TICK, mapping_figures
 from nmcompile.simulator import simulate
 from nmcompile.target import installed, load_target
@@ -199,3 +202,21 @@ def test_the_time_of_a_mean_tick_is_told_among_the_limits():
     np.testing.assert_allclose(needs.tick_ns, told[0] * 1e9, atol=1)
     rows = {row["limit"]: row for row in mapping_figures(program, needs)["limits"]}
     assert (rows[TICK]["need"], rows[TICK]["have"]) == (needs.tick_ns.max(), 1_000_000)
+
+
+def test_the_digits_are_in_time_and_decided_as_where_nothing_is_late():
+    program, _ = compiled("digits on spinnaker1")
+    test = read_data(EXAMPLES / "digits_test.npz")
+    sent = encoded(test.x[:20], 20)
+    late = simulate(program, sent, timing=BACKEND.timing(program))
+    assert np.count_nonzero(late.overran) == 0
+    assert not any(counts.any() for counts in late.late.values())
+    assert np.array_equal(decisions(late), decisions(simulate(program, sent)))
+    assert (decisions(late) == test.y[:20]).mean() >= 0.95
+
+
+def encoded(pictures, steps):
+    """Pixels of pictures as spikes of that rate."""
+    pixels = pictures.reshape(-1, 1, 1, 8, 8)
+    spikes = np.random.default_rng(2).random((len(pixels), steps, 1, 8, 8)) < pixels
+    return {"input": spikes.astype(np.int32)}
