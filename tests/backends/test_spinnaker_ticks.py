@@ -220,3 +220,11 @@ def encoded(pictures, steps):
     pixels = pictures.reshape(-1, 1, 1, 8, 8)
     spikes = np.random.default_rng(2).random((len(pixels), steps, 1, 8, 8)) < pixels
     return {"input": spikes.astype(np.int32)}
+
+
+def test_layers_that_are_to_share_a_chip_are_not_cut_for_the_tick(tmp_path):
+    file = tmp_path / "together.toml"
+    file.write_text('together = [["hidden", "out"]]\n', "utf-8")
+    built = compiled_on(load_target("spinnaker1"), busy_network(), 1.0, Options(constraints=file))
+    assert len(built.program.mapping.slices) == 2
+    assert any(note.startswith(LATE) for note in built.notes)
