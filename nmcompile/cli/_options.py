@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def model_options(verb: Verb) -> Verb:
         click.option("--legalise", is_flag=True,
                      help="Take the nearest value where the chip cannot hold the model's."),
         click.option("--sample", type=click.Path(path_type=Path),
-                     help="Data to trace the model on (.npz with x, .npy, .pt)."),
+                     help="Data to trace the model on (.npz with x, .npy, .pt, or recordings)."),
         click.option("--calibrate", type=click.Path(path_type=Path),
                      help="Data to choose integer scales by; with labels y also the accuracy."),
         click.option("--code", metavar="FILE:CLASS",
@@ -33,6 +35,79 @@ def model_options(verb: Verb) -> Verb:
     )):
         verb = option(verb)
     return verb
+
+
+class _Numbers(click.ParamType):
+    """Whole numbers with something between them."""
+
+    def __init__(self, name: str, between: str, count: int) -> None:
+        self.name, self._count = name, count
+        self._form = re.compile(between.join([r"([0-9]{1,6})"] * count), re.ASCII)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """`value` as numbers, which it may be already."""
+        if isinstance(value, tuple):
+            return value
+        found = self._form.fullmatch(value.strip())
+        if found is None:
+            self.fail(f"'{value}' is not {self.name}", param, ctx)
+        return tuple(map(int, found.groups()))
+
+
+EVENTS = (
+    click.option("--bin", metavar="TIME|Nev",
+                 help="Of recordings of events: length of a step, 1ms or 500us, or 1000ev for so "
+                      "many events."),
+    click.option("--bins", type=int, metavar="N",
+                 help="In place of --bin: steps of a sample, whatever it lasts."),
+    click.option("--window", metavar="TIME",
+                 help="Cut each recording into samples of this length.  [default: it is one]"),
+    click.option("--crop", type=_Numbers("X,Y,WIDTH,HEIGHT", ",", 4), metavar="X,Y,WIDTH,HEIGHT",
+                 help="Pixels that are used."),
+    click.option("--downsample", type=int, default=1, metavar="N",
+                 help="N x N pixels become one, after --crop."),
+    click.option("--polarity", default="both", show_default=True,
+                 help="both (off and on are channels 0 and 1), merge, on or off."),
+    click.option("--binary/--count", default=False,
+                 help="Whether a payload says if there was an event, or how many.  "
+                      "[default: count]"),
+    click.option("--sensor", type=_Numbers("WIDTHxHEIGHT", "x", 2), metavar="WIDTHxHEIGHT",
+                 help="Pixels, where the recording does not say."),
+    click.option("--stream", metavar="NAME",
+                 help="Which list of events of an HDF5 or AEDAT4 file."),
+    click.option("--labels", type=click.Path(path_type=Path),
+                 help="Table (.csv) of file and label of a folder's recordings."),
+)
+OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary", "sensor",
+             "stream", "labels")
+
+
+def event_options(verb: Verb) -> Verb:
+    """The options of a verb that reads recordings; it is given them together as `events`."""
+    @wraps(verb)
+    def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.frontends.events import EventOptions
+
+        events = EventOptions(**{name: options.pop(name) for name in OF_EVENTS})
+        return verb(*args, events=events, **options)
+
+    for option in reversed(EVENTS):
+        given = option(given)
+    return given
+
+
+def read_sample(path: Path | None, events: Any) -> Any:
+    """The values of --sample, as an array."""
+    from nmcompile import api
+
+    return None if path is None else api.read_data(path, events).held().x
+
+
+def read_calibration(path: Path | None, events: Any) -> Any:
+    """The data of --calibrate."""
+    from nmcompile import api
+
+    return None if path is None else api.read_data(path, events)
 
 
 def device_options(given: tuple[str, ...]) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""Read the user's data: .npz with x and y, .npy, .pt tensors, judged by content."""
+"""Read the user's data, judged by content: .npz with x and y, .npy, .pt, recordings of events."""
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -11,39 +13,75 @@ from typing import IO
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.files import require_file
+from nmcompile.frontends.events.binning import Frames
+from nmcompile.frontends.events.options import EventOptions
+from nmcompile.frontends.events.read import holds_events, read_recordings
 from nmcompile.ir.neurons.base import Array
 
 MAX_BYTES = 4 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
+HELD_BYTES = 1 << 30  # of binned events that are held at once
 MOST = 2**31 - 1  # classes
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DataFile:
-    """x (samples, ...) as stored, and labels y (samples,) or None."""
+    """x (samples, ...) as stored or as binned events, and labels y (samples,) or None."""
 
-    x: Array
+    x: Array | Frames
     y: Array | None
 
+    def held(self) -> DataFile:
+        """The same in arrays; of binned events the first samples, of HELD_BYTES at most."""
+        if isinstance(self.x, np.ndarray):
+            return self
+        few = self.first(max(1, HELD_BYTES // (4 * prod(self.x.shape[1:]))))
+        return DataFile(x=few.x[:], y=few.y)
 
-def read_data(path: Path) -> DataFile:
-    """The data in `path`; nothing in the file is executed."""
-    with require_file(path).open("rb") as file:
+    def first(self, samples: int) -> DataFile:
+        """The first samples."""
+        x = self.x[:samples] if isinstance(self.x, np.ndarray) else self.x.first(samples)
+        return DataFile(x=x, y=None if self.y is None else self.y[:samples])
+
+    def digest(self) -> str:
+        """SHA-256 of x."""
+        if not isinstance(self.x, np.ndarray):
+            return self.x.digest()
+        x = np.ascontiguousarray(self.x)
+        return hashlib.sha256(f"{x.dtype.str} {x.shape}".encode() + x.tobytes()).hexdigest()
+
+
+def read_data(
+    path: Path, events: EventOptions | None = None,
+    progress: Callable[[int], None] = lambda events: None,
+) -> DataFile:
+    """The data in `path`; nothing in a file is executed.
+
+    path      a file; a folder of recordings; or a data set, "tonic:NAME:FOLDER" or "FILE.py:NAME",
+              whose code is
+    events    how recordings of events become steps
+    progress  told how many further events are read
+    """
+    path = Path(path)
+    if holds_events(path):
+        frames, y = read_recordings(path, events or EventOptions(), progress)
+        return DataFile(x=frames, y=y)
+    if events is not None and events.asked:
+        raise NmcError(events.asked[0], f"is for recordings of events, {path} is none",
+                       "Leave it out.")
+    with path.open("rb") as file:
         head = file.read(8)
     with reading(str(path)):
-        data = _parse(path, head)
-    if data.x.ndim == 0:
+        x, y = _parse(path, head)
+    if x.ndim == 0:
         raise NmcError(str(path), "x is a single number, expected (samples, ...)")
-    return DataFile(x=data.x, y=None if data.y is None else _labels(path, data))
+    return DataFile(x=x, y=None if y is None else _labels(path, len(x), y))
 
 
-def _labels(path: Path, data: DataFile) -> Array:
+def _labels(path: Path, samples: int, y: Array) -> Array:
     """The labels as class numbers (samples,) int64."""
-    y = data.y
-    assert y is not None
-    if y.shape != (len(data.x),):
-        raise NmcError(str(path), f"y has shape {y.shape}, x has {len(data.x)} samples")
+    if y.shape != (samples,):
+        raise NmcError(str(path), f"y has shape {y.shape}, x has {samples} samples")
     if y.dtype.kind not in "iubf" or np.any(y != np.floor(y)) or np.any(y < 0) or np.any(y > MOST):
         raise NmcError(
             str(path),
@@ -53,16 +91,17 @@ def _labels(path: Path, data: DataFile) -> Array:
     return y.astype(np.int64)
 
 
-def _parse(path: Path, head: bytes) -> DataFile:
+def _parse(path: Path, head: bytes) -> tuple[Array, Array | None]:
+    """What is stored as x and y."""
     if head.startswith(NPY):
         with path.open("rb") as file:
             _require_size(file, path)
-        return DataFile(x=np.load(path, allow_pickle=False), y=None)
+        return np.load(path, allow_pickle=False), None
     if not head.startswith(ZIP):
         raise NmcError(
             str(path),
-            "is neither .npz, .npy nor a .pt tensor",
-            "Save it with numpy.savez(path, x=data, y=labels).",
+            "is neither .npz, .npy, a .pt tensor nor a recording of events that is known",
+            "Save it with numpy.savez(path, x=data, y=labels); docs/data.md lists recordings.",
         )
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -80,7 +119,7 @@ def _parse(path: Path, head: bytes) -> DataFile:
             "Save it with numpy.savez(path, x=data, y=labels).",
         )
     with np.load(path, allow_pickle=False) as arrays:
-        return DataFile(x=arrays["x"], y=arrays["y"] if "y" in arrays else None)
+        return arrays["x"], arrays["y"] if "y" in arrays else None
 
 
 def _require_size(file: IO[bytes], path: Path) -> None:
@@ -100,7 +139,7 @@ def _require_size(file: IO[bytes], path: Path) -> None:
         )
 
 
-def _torch_tensors(path: Path) -> DataFile:
+def _torch_tensors(path: Path) -> tuple[Array, Array | None]:
     import torch
 
     from nmcompile.frontends.loading.archive import open_archive
@@ -114,4 +153,4 @@ def _torch_tensors(path: Path) -> DataFile:
     if "x" not in tensors:
         raise NmcError(str(path), "holds no tensor x", "Save torch.save(tensor, path).")
     plain = {k: v.float() if v.dtype is torch.bfloat16 else v for k, v in tensors.items()}
-    return DataFile(x=plain["x"].numpy(), y=plain["y"].numpy() if "y" in plain else None)
+    return plain["x"].numpy(), plain["y"].numpy() if "y" in plain else None
