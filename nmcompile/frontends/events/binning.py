@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import IO
 
 import numpy as np
 
@@ -62,6 +62,25 @@ class Frame:
         return kept, cell
 
 
+class Marks:
+    """Marks (k,) MARK one after the other, in memory or a file that goes when nobody reads it."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)
+        weakref.finalize(self, self._file.close)
+
+    def add(self, marks: Array) -> None:
+        """Write marks behind those that are there."""
+        self._file.write(marks.tobytes())
+
+    def between(self, begin: int, end: int) -> Iterator[Array]:
+        """The marks from one number to another, in pieces."""
+        for at in range(begin, end, PIECE):
+            self._file.seek(at * MARK.itemsize)
+            count = min(PIECE, end - at)
+            yield np.frombuffer(self._file.read(count * MARK.itemsize), MARK)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frames:
     """Samples of binned events: an array of (samples, steps, ...) that is made as it is asked for.
@@ -75,7 +94,7 @@ class Frames:
     told    what the recordings are, in words
     """
 
-    marks: IO[bytes]
+    marks: Marks
     begins: Array
     spans: Array
     shape: tuple[int, ...]
@@ -133,12 +152,7 @@ class Frames:
         return found.hexdigest()
 
     def _marks(self, sample: int) -> Iterator[Array]:
-        at, end = int(self.begins[sample]), int(self.begins[sample + 1])
-        while at < end:
-            self.marks.seek(at * MARK.itemsize)
-            count = min(PIECE, end - at)
-            yield np.frombuffer(self.marks.read(count * MARK.itemsize), MARK)
-            at += count
+        return self.marks.between(int(self.begins[sample]), int(self.begins[sample + 1]))
 
     def _steps(self, ticks: Array, span: int) -> Array:
         """Steps (k,) int64 of ticks since the begin of a sample."""
@@ -157,8 +171,8 @@ def binned(
 
     Raises NmcError for events outside of the sensor and for times that run backwards.
     """
-    marks = tempfile.SpooledTemporaryFile(IN_MEMORY)
-    counts, spans, frame = [np.zeros(1, np.int64)], [], None
+    marks, frame = Marks(), None
+    counts, spans = [np.zeros(1, np.int64)], []
     for recording in recordings:
         mine = _frame(recording, options)
         if frame is not None and mine.shape != frame.shape:
@@ -174,7 +188,6 @@ def binned(
     if frame is None:
         raise NmcError(where, "holds no recording")
     begins, lasting = np.cumsum(np.concatenate(counts)), np.concatenate(spans)
-    marks.flush()
     return Frames(marks=marks, begins=begins, spans=lasting, options=options,
                   windows=np.array([len(those) for those in spans]),
                   shape=(len(lasting), _steps(lasting, options), *frame.shape),
@@ -208,7 +221,7 @@ class _Writer:
     """
 
     def __init__(
-        self, recording: Recording, frame: Frame, marks: IO[bytes], progress: Progress
+        self, recording: Recording, frame: Frame, marks: Marks, progress: Progress
     ) -> None:
         self._where, self._frame, self._marks = recording.where, frame, marks
         self._options = frame.options
@@ -247,7 +260,7 @@ class _Writer:
         self._used += len(cell)
         made = np.empty(len(cell), MARK)
         made["tick"], made["cell"] = ticks, cell
-        self._marks.write(made.tobytes())
+        self._marks.add(made)
 
     def _reach(self, samples: int) -> None:
         """Make room for so many samples."""

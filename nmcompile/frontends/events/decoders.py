@@ -70,8 +70,8 @@ def whole(name: str, values: Any) -> Any:
 def _faery(file: File) -> Decoded:
     import faery
 
-    kinds = {content.AEDAT4: "aedat", content.DAT: "dat", content.ES: "es", content.EVT: "evt"}
-    if file.format in (content.DAT, content.EVT):
+    kinds = {content.AEDAT4: "aedat", content.ES: "es", content.EVT: "evt"}
+    if file.format == content.EVT:
         _require_whole(file)
     track = None
     if file.stream is not None:
@@ -80,13 +80,28 @@ def _faery(file: File) -> Decoded:
         track = int(file.stream)
     stream = faery.events_stream_from_file(
         file.path, track_id=track, dimensions_fallback=UNSAID, file_type=kinds[file.format])
-    size = stream.dimensions()
+    return _said(stream.dimensions(), file), (
+        events(part["t"], part["x"], part["y"], part["on"]) for part in stream)
+
+
+def _dat(file: File) -> Decoded:
+    from faery import dat
+
+    _require_whole(file)
+    decoder = dat.Decoder(file.path, dimensions_fallback=UNSAID, version_fallback="dat2")
+    if decoder.event_type not in ("cd", "2d"):
+        raise UnreadableError(f"holds events of the type {decoder.event_type}, none of pixels")
+    return _said(decoder.dimensions, file), (
+        events(part["t"], part["x"], part["y"], part["payload"] > 0) for part in decoder)
+
+
+def _said(size: tuple[int, int], file: File) -> tuple[int, int]:
+    """The size that the file says, or the user in its place."""
     if tuple(size) == UNSAID:
         if file.sensor is None:
             raise UnreadableError(NO_SENSOR)
         size = file.sensor
-    return (int(size[0]), int(size[1])), (
-        events(part["t"], part["x"], part["y"], part["on"]) for part in stream)
+    return int(size[0]), int(size[1])
 
 
 def _require_whole(file: File) -> None:
@@ -207,5 +222,5 @@ def _hdf5(file: File) -> Decoded:
 
 
 DECODERS: dict[str, Callable[[File], Decoded]] = {
-    content.AEDAT2: _aedat2, content.AEDAT4: _faery, content.DAT: _faery, content.ES: _faery,
+    content.AEDAT2: _aedat2, content.AEDAT4: _faery, content.DAT: _dat, content.ES: _faery,
     content.EVT: _faery, content.HDF5: _hdf5, content.NMNIST: _nmnist}
