@@ -144,6 +144,7 @@ def encoded(
         values = values.reshape(*values.shape[:2], *port.shape)
         return {port.name: Encoded(values=values, steps=steps or values.shape[1], encoding=None,
                                    seed=seed)}
+    assert isinstance(values, np.ndarray)
     steps = steps or network.steps
     if steps is None:
         raise NmcError(

@@ -37,21 +37,17 @@ def model_options(verb: Verb) -> Verb:
     return verb
 
 
-class _Numbers(click.ParamType):
-    """Whole numbers with something between them."""
+def _numbers(form: str, between: str, count: int) -> Callable[..., tuple[int, ...] | None]:
+    """Reads whole numbers with something between them, for an option."""
+    pattern = re.compile(between.join([r"([0-9]{1,6})"] * count), re.ASCII)
 
-    def __init__(self, name: str, between: str, count: int) -> None:
-        self.name, self._count = name, count
-        self._form = re.compile(between.join([r"([0-9]{1,6})"] * count), re.ASCII)
+    def read(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+        found = None if value is None else pattern.fullmatch(value.strip())
+        if value is not None and found is None:
+            raise click.BadParameter(f"'{value}' is no {form}.", context, option)
+        return None if found is None else tuple(map(int, found.groups()))
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """`value` as numbers, which it may be already."""
-        if isinstance(value, tuple):
-            return value
-        found = self._form.fullmatch(value.strip())
-        if found is None:
-            self.fail(f"'{value}' is not {self.name}", param, ctx)
-        return tuple(map(int, found.groups()))
+    return read
 
 
 EVENTS = (
@@ -62,8 +58,8 @@ EVENTS = (
                  help="In place of --bin: steps of a sample, whatever it lasts."),
     click.option("--window", metavar="TIME",
                  help="Cut each recording into samples of this length.  [default: it is one]"),
-    click.option("--crop", type=_Numbers("X,Y,WIDTH,HEIGHT", ",", 4), metavar="X,Y,WIDTH,HEIGHT",
-                 help="Pixels that are used."),
+    click.option("--crop", metavar="X,Y,WIDTH,HEIGHT",
+                 callback=_numbers("X,Y,WIDTH,HEIGHT", ",", 4), help="Pixels that are used."),
     click.option("--downsample", type=int, default=1, metavar="N",
                  help="N x N pixels become one, after --crop."),
     click.option("--polarity", default="both", show_default=True,
@@ -71,7 +67,7 @@ EVENTS = (
     click.option("--binary/--count", default=False,
                  help="Whether a payload says if there was an event, or how many.  "
                       "[default: count]"),
-    click.option("--sensor", type=_Numbers("WIDTHxHEIGHT", "x", 2), metavar="WIDTHxHEIGHT",
+    click.option("--sensor", metavar="WIDTHxHEIGHT", callback=_numbers("WIDTHxHEIGHT", "x", 2),
                  help="Pixels, where the recording does not say."),
     click.option("--stream", metavar="NAME",
                  help="Which list of events of an HDF5 or AEDAT4 file."),

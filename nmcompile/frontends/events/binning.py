@@ -126,7 +126,7 @@ class Frames:
         shape = (end - first, steps, *self.shape[2:])
         if 4 * prod(shape) > MAX_BYTES:
             raise NmcError(
-                self.told, f"makes {end - first:,} samples of {steps:,} steps of {cells:,} values, "
+                self.told, f"makes {end - first:,} x {steps:,} steps of {cells:,} values at once, "
                 f"{4 * prod(shape) / 2**30:,.1f} GiB",
                 "Cut recordings into samples with --window, or take longer bins, fewer --steps, "
                 "--crop or --downsample.")
@@ -172,7 +172,8 @@ def binned(
     Raises NmcError for events outside of the sensor and for times that run backwards.
     """
     marks, frame = Marks(), None
-    counts, spans = [np.zeros(1, np.int64)], []
+    counts: list[Array] = [np.zeros(1, np.int64)]
+    spans: list[Array] = []
     for recording in recordings:
         mine = _frame(recording, options)
         if frame is not None and mine.shape != frame.shape:
@@ -191,7 +192,7 @@ def binned(
     return Frames(marks=marks, begins=begins, spans=lasting, options=options,
                   windows=np.array([len(those) for those in spans]),
                   shape=(len(lasting), _steps(lasting, options), *frame.shape),
-                  told=f"{where}, of {_pixels(frame.size)} pixels,")
+                  told=f"{where} ({_pixels(frame.size)} pixels)")
 
 
 def _pixels(size: tuple[int, int]) -> str:
