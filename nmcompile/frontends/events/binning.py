@@ -183,9 +183,9 @@ def binned(
         if options.bin is None and options.bins is None:
             raise NmcError(recording.where, f"is a recording of {_pixels(mine.size)} pixels, and "
                            "nobody says how long a step is", "Add --bin 1ms, say, or --bins 100.")
-        of_it = _Writer(recording, frame, marks, progress)
-        counts.append(of_it.counts)
-        spans.append(of_it.spans)
+        written = _Writer(recording, frame, marks, progress)
+        counts.append(written.counts)
+        spans.append(written.spans)
     if frame is None:
         raise NmcError(where, "holds no recording")
     begins, lasting = np.cumsum(np.concatenate(counts)), np.concatenate(spans)
@@ -228,7 +228,7 @@ class _Writer:
         self._options = frame.options
         self._begin: int | None = None
         self._last = self._used = 0
-        self.counts = np.zeros(0, np.int64)
+        self.counts: Array = np.zeros(0, np.int64)
         for events in recording.pieces:
             self._add(events)
             progress(len(events))
@@ -239,7 +239,7 @@ class _Writer:
         if window is None:
             ticks = self._used if self._options.bin_events else lasted
             self.counts = np.array([self._used])
-            self.spans = np.array([ticks])
+            self.spans: Array = np.array([ticks])
         else:
             self._reach(-(-lasted // window))
             self.spans = np.full(len(self.counts), window)

@@ -148,7 +148,7 @@ def test_more_than_memory_should_hold_is_refused_before_it_is_made():
 def test_recordings_of_other_sizes_need_a_crop():
     pair = [Recording(where=f"r{s}", size=s, pieces=iter([r.some_events(size=(8, 8))]))
             for s in ((8, 8), (9, 9))]
-    with pytest.raises(NmcError, match="is of 9 x 9 pixels, those before it of 8 x 8. Give --crop"):
+    with pytest.raises(NmcError, match="is of 9 x 9 pixels, those before it of 8 x 8"):
         binned(pair, EventOptions(bin="1ms"), "DATA")
     assert "goes to pixel 40, 28" in refusal(r.some_events(), bin="1ms", crop=(6, 0, 34, 28))
 
