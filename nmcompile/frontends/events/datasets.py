@@ -41,7 +41,8 @@ def dataset(text: str) -> Any:
     else:
         made = _tonic(found[1], found[2] == "/train", found[3])
     if not hasattr(made, "__iter__") and not hasattr(made, "__getitem__"):
-        raise NmcError(text, f"is a {type(made).__name__}, expected a data set of (events, label)")
+        raise NmcError(text, f"is of the type {type(made).__name__}, expected a data set of "
+                       "(events, label)")
     return made
 
 
@@ -71,7 +72,8 @@ def recordings_of(
     for number, item in enumerate(_items(made)):
         where = f"{text}, sample {number}"
         if not isinstance(item, tuple) or len(item) != 2:
-            raise NmcError(where, f"is a {type(item).__name__}, expected (events, label)")
+            raise NmcError(where, f"is of the type {type(item).__name__}, expected (events, "
+                           "label)")
         if size is None:
             raise NmcError(where, "does not say how many pixels its sensor has",
                            "Give --sensor WIDTHxHEIGHT, or the data set an attribute sensor_size.")
@@ -92,7 +94,7 @@ def _events(given: Any, where: str) -> Array:
     found = {name: next((f for f in known if f in (fields or ())), None)
              for name, known in NAMES.items()}
     if found["t"] is None or found["x"] is None or not len(given):
-        raise NmcError(where, f"is a {type(given).__name__} with the fields {fields}, expected a "
+        raise NmcError(where, f"is of the type {type(given).__name__} with the fields {fields}, expected a "
                        "numpy array with the fields t, x, y and p")
     none = np.zeros(len(given), EVENT["x"])
     try:
