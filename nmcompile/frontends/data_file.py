@@ -100,8 +100,8 @@ def _parse(path: Path, head: bytes) -> tuple[Array, Array | None]:
     if not head.startswith(ZIP):
         raise NmcError(
             str(path),
-            "is neither .npz, .npy, a .pt tensor nor a recording of events that is known",
-            "Save it with numpy.savez(path, x=data, y=labels); docs/data.md lists recordings.",
+            "is neither .npz, .npy, a .pt tensor nor a known recording of events",
+            "Save it with numpy.savez(path, x=data, y=labels).",
         )
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()

@@ -61,7 +61,7 @@ def test_a_header_that_claims_petabytes_is_refused_before_memory_is_taken(tmp_pa
 def test_text_a_missing_file_and_a_truncated_file_are_refused(tmp_path, x):
     (tmp_path / "a.npz").write_text("hello")
     assert refusal(tmp_path / "a.npz") == (
-        "FILE: is neither .npz, .npy nor a .pt tensor. "
+        "FILE: is neither .npz, .npy, a .pt tensor nor a known recording of events. "
         "Save it with numpy.savez(path, x=data, y=labels).")
     assert refusal(tmp_path / "none.npz") == "FILE: No such file or directory."
     np.savez(tmp_path / "whole.npz", x=x)

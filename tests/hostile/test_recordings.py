@@ -32,7 +32,7 @@ def test_a_damaged_recording_is_refused_in_one_line_or_read(tmp_path, kind):
     options = EventOptions(bin="10ms", sensor=SENSOR.get(kind))
     outcomes, decoders = [], [Decoder()]
 
-    @settings(max_examples=40, deadline=None, derandomize=True,
+    @settings(max_examples=25, deadline=None, derandomize=True,
               suppress_health_check=list(HealthCheck))
     @given(st.data())
     def damaged(data):

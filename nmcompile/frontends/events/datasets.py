@@ -94,8 +94,8 @@ def _events(given: Any, where: str) -> Array:
     found = {name: next((f for f in known if f in (fields or ())), None)
              for name, known in NAMES.items()}
     if found["t"] is None or found["x"] is None or not len(given):
-        raise NmcError(where, f"is of the type {type(given).__name__} with the fields {fields}, expected a "
-                       "numpy array with the fields t, x, y and p")
+        raise NmcError(where, f"is of the type {type(given).__name__} with the fields {fields}, "
+                       "expected a numpy array with the fields t, x, y and p")
     none = np.zeros(len(given), EVENT["x"])
     try:
         y, p = (none if f is None else given[f] for f in (found["y"], found["p"]))
