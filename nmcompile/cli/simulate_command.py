@@ -72,7 +72,7 @@ def command(
 ) -> None:
     """Run the build in DIR on the model of its chip: accuracy, latency, energy for each layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._progress import events_bar, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
     from nmcompile.files import require_apart
@@ -80,7 +80,9 @@ def command(
     if record and output is None:
         raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
     require_apart({"--input": data, "-o": output, "--timeline": timeline})
-    build, values = api.read_build(folder), api.read_data(data, events)
+    build = api.read_build(folder)
+    with events_bar() as count:
+        values = api.read_data(data, events, count)
     with steps_bar("simulate") as advance:
         result = api.simulate(
             build,

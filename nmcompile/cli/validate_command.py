@@ -76,7 +76,7 @@ def command(
     """Run the build in DIR on a device and hold it against what was compiled."""
     from nmcompile import api
     from nmcompile.cli._loop import Episodes, print_loop, run_loop
-    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._progress import events_bar, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._validate_tables import print_validation
     from nmcompile.device import Place
@@ -100,7 +100,9 @@ def command(
         seed=seed, against=against, samples=samples, batch=batch,
         metric=Metric(tau=tau, cost=cost), limits=parse_limits(limits), resume=resume,
         output=output)
-    build, values = api.read_build(folder), api.read_data(data, events)
+    build = api.read_build(folder)
+    with events_bar() as count:
+        values = api.read_data(data, events, count)
     with steps_bar("validate") as advance:
         figures = api.validate(build, values, name, place=place, asked=asked, progress=advance,
                                where=str(data))

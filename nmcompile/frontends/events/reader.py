@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -49,10 +50,12 @@ class Decoder(AbstractContextManager["Decoder"]):
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", START.format(path=sys.path)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._late = False
+        self._late, self._since, self._done = False, float("inf"), threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         """End the process, in the middle of a file where it must be."""
+        self._done.set()
         self._process.kill()
         self._process.communicate()
 
@@ -90,22 +93,21 @@ class Decoder(AbstractContextManager["Decoder"]):
 
     def _read(self, path: Path, size: int | None) -> bytes:
         """A line, or `size` bytes."""
-        watch = threading.Timer(SECONDS, self._give_up)
-        watch.daemon = True
-        watch.start()
-        try:
-            stdout = self._process.stdout
-            assert stdout is not None
-            got = stdout.readline() if size is None else stdout.read(size)
-        finally:
-            watch.cancel()
+        stdout = self._process.stdout
+        assert stdout is not None
+        self._since = time.monotonic()
+        got = stdout.readline() if size is None else stdout.read(size)
+        self._since = float("inf")
         if size is not None and len(got) < size:
             raise self._ended(path)
         return got
 
-    def _give_up(self) -> None:
-        self._late = True
-        self._process.kill()
+    def _watch(self) -> None:
+        """End a process that is waited for too long."""
+        while not self._done.wait(SECONDS / 20):
+            if time.monotonic() - self._since > SECONDS:
+                self._late = True
+                self._process.kill()
 
     def _ended(self, path: Path) -> NmcError:
         how = "does not end" if self._late else "ends the decoder"
