@@ -18,7 +18,7 @@ from nmcompile.frontends.events import EventOptions
     "data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Data: .npz with x and labels y, .npy, .pt, or recordings (docs/data.md).",
+    help="Data: .npz with x and labels y, .npy, .pt, images or recordings (docs/data.md).",
 )
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
 @click.option(

@@ -22,7 +22,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")
 @click.option("--input", "data", type=click.Path(path_type=Path),
-              help="Data: .npz with x and labels y, .npy, .pt, or recordings (docs/data.md).")
+              help="Data: .npz with x and labels y, .npy, .pt, images, recordings (docs/data.md).")
 @click.option("--loop", "code", metavar="FILE.py:NAME|MODULE:NAME",
               help="In place of data: your own function that gives an environment with encode and "
               "decode; runs that file.")

@@ -1,4 +1,4 @@
-"""Read the user's data, judged by content: .npz with x and y, .npy, .pt, recordings of events."""
+"""Read the user's data, judged by content: arrays, images, recordings of events."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import numpy as np
 
 from nmcompile.errors import NmcError, reading
 from nmcompile.frontends.events.binning import Frames
+from nmcompile.frontends.events.datasets import is_dataset
 from nmcompile.frontends.events.options import EventOptions
 from nmcompile.frontends.events.read import holds_events, read_recordings
+from nmcompile.frontends.images import holds_images, read_images
 from nmcompile.ir.neurons.base import Array
 
 MAX_BYTES = 4 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
@@ -57,18 +59,20 @@ def read_data(
 ) -> DataFile:
     """The data in `path`; nothing in a file is executed.
 
-    path      a file; a folder of recordings; or a data set, "tonic:NAME:FOLDER" or "FILE.py:NAME",
-              whose code is
+    path      a file; a folder of images or of recordings; or a data set, "tonic:NAME:FOLDER" or
+              "FILE.py:NAME", whose code is
     events    how recordings of events become steps
     progress  told how many further events are read
     """
-    path = Path(path)
+    path, options = Path(path), events or EventOptions()
+    if not is_dataset(str(path)) and holds_images(path, options.labels):
+        _require_unasked(path, options, "--labels" if path.is_dir() else "")
+        images, y = read_images(path, options.labels)
+        return DataFile(x=images, y=y)
     if holds_events(path):
-        frames, y = read_recordings(path, events or EventOptions(), progress)
+        frames, y = read_recordings(path, options, progress)
         return DataFile(x=frames, y=y)
-    if events is not None and events.asked:
-        raise NmcError(events.asked[0], f"is for recordings of events, {path} is none",
-                       "Leave it out.")
+    _require_unasked(path, options)
     with path.open("rb") as file:
         head = file.read(8)
     with reading(str(path)):
@@ -76,6 +80,13 @@ def read_data(
     if x.ndim == 0:
         raise NmcError(str(path), "x is a single number, expected (samples, ...)")
     return DataFile(x=x, y=None if y is None else _labels(path, len(x), y))
+
+
+def _require_unasked(path: Path, options: EventOptions, known: str = "") -> None:
+    """Refuse options of recordings, but for `known`."""
+    for option in options.asked:
+        if option != known:
+            raise NmcError(option, f"is for recordings of events, {path} is none", "Leave it out.")
 
 
 def _labels(path: Path, samples: int, y: Array) -> Array:

@@ -23,7 +23,7 @@ from nmcompile.frontends.events.decoders import EVENT, File
 from nmcompile.frontends.events.options import EventOptions
 from nmcompile.ir.neurons.base import Array
 
-SECONDS = 60  # that the next piece may take
+SECONDS = 30  # that the next piece may take
 START = ("import sys; sys.path[:] = {path!r}; "
          "from nmcompile.frontends.events.worker import main; main()")
 BY_FAERY = (content.AEDAT4, content.DAT, content.ES, content.EVT)
