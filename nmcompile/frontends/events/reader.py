@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from nmcompile.ir.neurons.base import Array
 SECONDS = 30  # that the next piece may take
 START = ("import sys; sys.path[:] = {path!r}; "
          "from nmcompile.frontends.events.worker import main; main()")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # others take address space
 BY_FAERY = (content.AEDAT4, content.DAT, content.ES, content.EVT)
 
 
@@ -49,7 +51,7 @@ class Decoder(AbstractContextManager["Decoder"]):
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", START.format(path=sys.path)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD})
         self._late, self._since, self._done = False, float("inf"), threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 

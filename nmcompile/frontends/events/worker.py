@@ -16,7 +16,7 @@ import numpy as np
 
 from nmcompile.frontends.events.decoders import DECODERS, EVENT, File, UnreadableError
 
-MEMORY = 4 << 30  # bytes of address space
+MEMORY = 2 << 30  # bytes of address space
 ENOUGH = 1 << 16  # events that are handed on together
 
 
