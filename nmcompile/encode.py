@@ -14,15 +14,12 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
 Encoding = Literal["direct", "rate", "latency"]
-PART, PART_VALUES = 256, 1 << 24  # samples that are looked at at a time, and values of them
+PART = 256  # samples that are looked at at a time
 ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency")
 
 
 class Series(Protocol):
-    """(samples, steps, ...) values that are made as they are asked for; finite, and no encodings.
-
-    told  what they come from, in words
-    """
+    """(samples, steps, ...) whole numbers from 0 that are made as they are asked for."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,6 +37,9 @@ class Series(Protocol):
 
     def fitted(self, samples: slice, steps: int) -> Array:
         """Some samples cut to so many steps, or with silence behind."""
+
+    def peak(self, steps: int) -> float:
+        """The largest value in the first steps."""
 
     def reshape(self, *shape: int) -> Series:
         """The same with another shape of a step."""
@@ -87,6 +87,8 @@ class Encoded:
     @property
     def binary(self) -> bool:
         """Whether all that is sent is 0 or 1."""
+        if not isinstance(self.values, np.ndarray):
+            return self.peak <= 1
         return self.encoding in ("rate", "latency") or all(
             ((part == 0) | (part == 1)).all() for part in self._parts())
 
@@ -95,15 +97,16 @@ class Encoded:
         """The largest magnitude that is sent."""
         if self.encoding in ("rate", "latency"):
             return 1.0
+        if not isinstance(self.values, np.ndarray):
+            return self.values.peak(self.steps)
         return max(float(np.abs(part).max()) for part in self._parts())
 
     def _parts(self) -> Iterator[Array]:
         """What is sent, without repetition, some samples at a time."""
-        part = max(1, min(PART, PART_VALUES // max(1, prod(self.shape[1:]))))
-        for first in range(0, len(self.values), part):
-            chosen = slice(first, first + part)
-            yield (self._series(chosen) if self.encoding is None
-                   else self.values[chosen].astype(np.float32))
+        assert isinstance(self.values, np.ndarray)
+        for first in range(0, len(self.values), PART):
+            part = self.values[first : first + PART]
+            yield (part[:, : self.steps] if self.encoding is None else part).astype(np.float32)
 
     def _series(self, samples: slice) -> Array:
         """Samples (k, steps, ...) float32 of a series."""

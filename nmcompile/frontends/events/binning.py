@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.errors import NmcError
+from nmcompile.files import why
 from nmcompile.frontends.events.options import LONGEST_US, EventOptions
 from nmcompile.frontends.events.reader import Recording
 from nmcompile.ir.neurons.base import Array
@@ -71,7 +72,11 @@ class Marks:
 
     def add(self, marks: Array) -> None:
         """Write marks behind those that are there."""
-        self._file.write(marks.tobytes())
+        try:
+            self._file.write(marks.tobytes())
+        except OSError as error:
+            raise NmcError("the folder for temporary files", f"cannot be written: {why(error)}",
+                           "Set TMPDIR to a folder with 12 bytes for each event.") from error
 
     def between(self, begin: int, end: int) -> Iterator[Array]:
         """The marks from one number to another, in pieces."""
@@ -141,6 +146,26 @@ class Frames:
                 else:
                     np.add.at(filled, place, np.float32(1))
         return filled.reshape(shape)
+
+    def peak(self, steps: int) -> float:
+        """The largest value in the first steps."""
+        largest = max((self._largest(sample, steps) for sample in range(len(self))), default=0)
+        return float(min(largest, 1) if self.options.binary else largest)
+
+    def _largest(self, sample: int, steps: int) -> int:
+        """Most events of a cell in one of the first steps of a sample."""
+        cells, largest = prod(self.shape[2:]), 0
+        place, count = np.zeros(0, np.int64), np.zeros(0, np.int64)  # of the last step so far
+        for part in self._marks(sample):
+            step = self._steps(part["tick"], int(self.spans[sample]))
+            place = np.concatenate([place, step * cells + part["cell"]])
+            count = np.concatenate([count, np.ones(len(part), np.int64)])
+            place, inverse = np.unique(place, return_inverse=True)
+            count = np.bincount(inverse, count).astype(np.int64)
+            largest = max(largest, int(count[place < steps * cells].max(initial=0)))
+            more = place >= step[-1] * cells
+            place, count = place[more], count[more]
+        return largest
 
     def digest(self) -> str:
         """SHA-256 of what the samples are made of."""

@@ -61,6 +61,8 @@ def test_steps_are_those_of_a_plain_reading_event_by_event(options, steps, seed,
     wanted = plain(events, EventOptions(**options, **steps))
     assert found.shape == wanted.shape
     np.testing.assert_array_equal(found[:], wanted)
+    for cut in (1, 5, wanted.shape[1]):
+        assert found.peak(cut) == wanted[:, :cut].max()
 
 
 def test_recordings_are_samples_and_short_ones_end_with_silence():
@@ -95,6 +97,16 @@ def test_marks_that_go_to_a_file_are_those_of_memory(monkeypatch):
     found = frames(events, **wishes)
     np.testing.assert_array_equal(found[:], wanted[:])
     assert found.digest() == wanted.digest()
+    assert found.peak(8) == wanted[:].max()
+
+
+def test_a_full_disk_is_told(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
+    assert refusal(r.some_events(), bin="1ms").startswith(
+        "the folder for temporary files: cannot be written: No space left on device. Set TMPDIR")
 
 
 def test_the_digest_is_of_what_the_samples_hold():
