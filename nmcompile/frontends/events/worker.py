@@ -8,6 +8,7 @@ and last a piece of none; or a line with what is wrong. See `reader`.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ ENOUGH = 1 << 16  # events that are handed on together
 
 def main() -> None:
     """Decode what stdin names until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that reads from here
     _limit_memory()
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
