@@ -13,6 +13,7 @@ import click
 from nmcompile.errors import NmcError
 
 Verb = Callable[..., Any]
+TRACED = 16  # samples of recordings that a model is traced on
 
 
 def model_options(verb: Verb) -> Verb:
@@ -93,10 +94,10 @@ def event_options(verb: Verb) -> Verb:
 
 
 def read_sample(path: Path | None, events: Any) -> Any:
-    """The values of --sample, as an array."""
+    """The values of --sample, as an array; of recordings a few."""
     from nmcompile import api
 
-    return None if path is None else api.read_data(path, events).held().x
+    return None if path is None else api.read_data(path, events).held(TRACED).x
 
 
 def read_calibration(path: Path | None, events: Any) -> Any:

@@ -33,17 +33,25 @@ class DataFile:
     x: Array | Frames
     y: Array | None
 
-    def held(self) -> DataFile:
-        """The same in arrays; of binned events the first samples, of HELD_BYTES at most."""
+    def held(self, most: int | None = None) -> DataFile:
+        """The same in arrays; of binned events a random choice of `most` samples, or HELD_BYTES.
+
+        The choice is always the same, in an order of its own: folders hold class after class.
+        """
         if isinstance(self.x, np.ndarray):
             return self
-        few = self.first(max(1, HELD_BYTES // (4 * prod(self.x.shape[1:]))))
+        fitting = max(1, HELD_BYTES // (4 * prod(self.x.shape[1:])))
+        order = np.random.default_rng(0).permutation(len(self.x))
+        few = self._of(order[: min(fitting, most or fitting)])
         return DataFile(x=few.x[:], y=few.y)
 
     def first(self, samples: int) -> DataFile:
         """The first samples."""
-        x = self.x[:samples] if isinstance(self.x, np.ndarray) else self.x.first(samples)
-        return DataFile(x=x, y=None if self.y is None else self.y[:samples])
+        return self._of(np.arange(min(samples, len(self.x))))
+
+    def _of(self, samples: Array) -> DataFile:
+        x = self.x[samples] if isinstance(self.x, np.ndarray) else self.x.of(samples)
+        return DataFile(x=x, y=None if self.y is None else self.y[samples])
 
     def digest(self) -> str:
         """SHA-256 of x."""

@@ -1,5 +1,7 @@
 """Damaged recordings are refused in one line, or read as far as their format says; never a crash."""
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -129,6 +131,12 @@ def test_tables_of_labels_are_looked_over(tmp_path):
         assert said in refusal(tmp_path)
     (tmp_path / "labels.csv").write_text("file,label\na.es,7\n")
     assert nmc.read_data(tmp_path, EventOptions(bin="1ms")).y.tolist() == [7]
+
+
+def test_tonic_is_asked_for_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tonic", None)
+    assert refusal("tonic:NMNIST:data") == (
+        "tonic:NMNIST: is read by the package tonic, which is not installed. pip install tonic.")
 
 
 def test_data_sets_that_are_none_are_refused(tmp_path):

@@ -91,7 +91,8 @@ class Frames:
     """Samples of binned events: an array of (samples, steps, ...) that is made as it is asked for.
 
     marks   the events that are used, sample after sample: tick, and cell of a step
-    begins  (samples + 1,) number of each sample's first mark
+    begins  (samples,) number of each sample's first mark
+    counts  (samples,) marks of each
     spans   (samples,) ticks that each lasts
     shape   (samples, steps, *unit); unit is (channels, height, width) or another shape of that
             size
@@ -101,6 +102,7 @@ class Frames:
 
     marks: Marks
     begins: Array
+    counts: Array
     spans: Array
     shape: tuple[int, ...]
     options: EventOptions
@@ -118,11 +120,10 @@ class Frames:
         """The same with another shape of a step."""
         return replace(self, shape=shape)
 
-    def first(self, samples: int) -> Frames:
-        """The first samples."""
-        count = min(samples, len(self))
-        return replace(self, begins=self.begins[: count + 1], spans=self.spans[:count],
-                       shape=(count, *self.shape[1:]))
+    def of(self, samples: Array) -> Frames:
+        """The samples with these numbers."""
+        return replace(self, begins=self.begins[samples], counts=self.counts[samples],
+                       spans=self.spans[samples], shape=(len(samples), *self.shape[1:]))
 
     def fitted(self, samples: slice, steps: int) -> Array:
         """(k, steps, ...) float32: samples cut to so many steps, or with silence behind."""
@@ -170,14 +171,15 @@ class Frames:
     def digest(self) -> str:
         """SHA-256 of what the samples are made of."""
         found = hashlib.sha256(f"{self.shape} {self.options} {self.spans.tolist()} "
-                               f"{self.begins.tolist()}".encode())
+                               f"{self.counts.tolist()}".encode())
         for sample in range(len(self)):
             for part in self._marks(sample):
                 found.update(part.tobytes())
         return found.hexdigest()
 
     def _marks(self, sample: int) -> Iterator[Array]:
-        return self.marks.between(int(self.begins[sample]), int(self.begins[sample + 1]))
+        begin = int(self.begins[sample])
+        return self.marks.between(begin, begin + int(self.counts[sample]))
 
     def _steps(self, ticks: Array, span: int) -> Array:
         """Steps (k,) int64 of ticks since the begin of a sample."""
@@ -197,7 +199,7 @@ def binned(
     Raises NmcError for events outside of the sensor and for times that run backwards.
     """
     marks, frame = Marks(), None
-    counts: list[Array] = [np.zeros(1, np.int64)]
+    counts: list[Array] = []
     spans: list[Array] = []
     for recording in recordings:
         mine = _frame(recording, options)
@@ -213,9 +215,9 @@ def binned(
         spans.append(written.spans)
     if frame is None:
         raise NmcError(where, "holds no recording")
-    begins, lasting = np.cumsum(np.concatenate(counts)), np.concatenate(spans)
-    return Frames(marks=marks, begins=begins, spans=lasting, options=options,
-                  windows=np.array([len(those) for those in spans]),
+    used, lasting = np.concatenate(counts), np.concatenate(spans)
+    return Frames(marks=marks, begins=np.cumsum(used) - used, counts=used, spans=lasting,
+                  options=options, windows=np.array([len(those) for those in spans]),
                   shape=(len(lasting), _steps(lasting, options), *frame.shape),
                   told=f"{where} ({_pixels(frame.size)} pixels)")
 

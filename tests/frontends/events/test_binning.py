@@ -85,7 +85,7 @@ def test_samples_and_steps_are_made_as_they_are_asked_for():
     np.testing.assert_array_equal(longer[:, :steps], whole)
     assert steps < 80
     assert not longer[:, steps:].any()
-    np.testing.assert_array_equal(found.first(3)[:], whole[:3])
+    np.testing.assert_array_equal(found.of(np.array([3, 0]))[:], whole[[3, 0]])
     np.testing.assert_array_equal(found.reshape(5, steps, 1904)[:], whole.reshape(5, steps, -1))
 
 
@@ -115,7 +115,7 @@ def test_the_digest_is_of_what_the_samples_hold():
     other["x"][200] ^= 1
     digests = {frames(events, bin="1ms").digest(), frames(other, bin="1ms").digest(),
                frames(events, bin="1ms", binary=True).digest(),
-               frames(events, bin="2ms").digest(), frames(events, bin="1ms").first(1).digest()}
+               frames(events, bin="2ms").digest(), frames(events, bin="1ms").of(np.arange(1)).digest()}
     assert len(digests) == 4
 
 

@@ -104,6 +104,18 @@ def test_layouts_of_hdf5_are_known(tmp_path, layout):
         np.testing.assert_array_equal(np.concatenate(list(found.pieces)), r.some_events())
 
 
+def test_a_list_that_is_packed_as_dsec_packs_it_is_read(tmp_path):
+    import hdf5plugin
+
+    path, events = tmp_path / "a.h5", r.some_events()
+    with h5py.File(path, "w") as file:
+        for name in "xytp":
+            file.create_dataset(f"events/{name}", data=events[name], chunks=(100,),
+                                **hdf5plugin.Blosc(cname="zstd"))
+    found, _ = read(path, r.SIZE, "DAT")
+    np.testing.assert_array_equal(found, events)
+
+
 def test_one_of_several_lists_has_to_be_named(tmp_path):
     path = tmp_path / "a.h5"
     lists(path, r.some_events(), "MVSEC")
