@@ -35,7 +35,8 @@ def main() -> None:
             _say(out, {"error": str(error)})
         except BaseException as error:  # a panic of a Rust library is no Exception
             text = (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
-            _say(out, {"error": f"is damaged ({text or type(error).__name__})"})
+            _say(out, {"error": "is damaged, or of a kind that is not read "
+                                f"({text or type(error).__name__})"})
 
 
 def _limit_memory() -> None:
