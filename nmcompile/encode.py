@@ -166,8 +166,8 @@ def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bo
     if not isinstance(values, np.ndarray):
         if prod(values.shape[2:]) != size:
             given, taken = (" x ".join(map(str, s)) for s in (values.shape[2:], shape))
-            raise NmcError(values.told, f"gives {given} (channels, height, width), the network "
-                           f"takes {taken}", "Add --crop, --downsample or --polarity.")
+            raise NmcError(values.told, f"gives {given} values a step, the network takes {taken}",
+                           "Add --crop, --downsample or --polarity.")
         return True
     if values.dtype.kind not in "fiub":
         raise NmcError(where, f"holds {values.dtype}, expected numbers")

@@ -68,6 +68,8 @@ EVENTS = (
     click.option("--binary/--count", default=False,
                  help="Whether a payload says if there was an event, or how many.  "
                       "[default: count]"),
+    click.option("--flatten", is_flag=True,
+                 help="One axis for channels, rows and columns."),
     click.option("--sensor", metavar="WIDTHxHEIGHT", callback=_numbers("WIDTHxHEIGHT", "x", 2),
                  help="Pixels, where the recording does not say."),
     click.option("--stream", metavar="NAME",
@@ -75,8 +77,8 @@ EVENTS = (
     click.option("--labels", type=click.Path(path_type=Path),
                  help="Table (.csv) of file and label of a folder's recordings."),
 )
-OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary", "sensor",
-             "stream", "labels")
+OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary",
+             "flatten", "sensor", "stream", "labels")
 
 
 def event_options(verb: Verb) -> Verb:

@@ -160,8 +160,8 @@ def refusal(run, build, *arguments):
 def test_what_does_not_fit_is_refused_with_what_to_do(run, build, recordings, tmp_path):
     one, same = recordings / "by_class" / "0" / "0.es", recordings / "same.npz"
     assert refusal(run, build, one, "--bin", "5ms") == (
-        f"nmc: error: {one} (34 x 28 pixels): gives 2 x 28 x 34 (channels, height, width), the "
-        "network takes 2 x 14 x 17. Add --crop, --downsample or --polarity.\n")
+        f"nmc: error: {one} (34 x 28 pixels): gives 2 x 28 x 34 values a step, the network "
+        "takes 2 x 14 x 17. Add --crop, --downsample or --polarity.\n")
     assert "nobody says how long a step is" in refusal(run, build, one)
     assert refusal(run, build, same, "--bin", "5ms") == (
         f"nmc: error: --bin: is for recordings of events, {same} is none. Leave it out.\n")

@@ -215,10 +215,11 @@ def binned(
         spans.append(written.spans)
     if frame is None:
         raise NmcError(where, "holds no recording")
+    step = (prod(frame.shape),) if options.flatten else frame.shape
     used, lasting = np.concatenate(counts), np.concatenate(spans)
     return Frames(marks=marks, begins=np.cumsum(used) - used, counts=used, spans=lasting,
                   options=options, windows=np.array([len(those) for those in spans]),
-                  shape=(len(lasting), _steps(lasting, options), *frame.shape),
+                  shape=(len(lasting), _steps(lasting, options), *step),
                   told=f"{where} ({_pixels(frame.size)} pixels)")
 
 

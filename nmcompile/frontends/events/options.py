@@ -27,6 +27,7 @@ class EventOptions:
     polarity    "both": off and on are channels 0 and 1; "merge": one channel; "on", "off": only
                 those
     binary      whether a payload says if there was an event, or how many there were
+    flatten     one axis for channels, rows and columns, for models whose first layer takes that
     sensor      (width, height) in pixels, for files that do not say it
     stream      group of an HDF5 file or number of an AEDAT4 stream, where a file has several
     labels      table of files and their classes, for a folder of recordings
@@ -41,6 +42,7 @@ class EventOptions:
     downsample: int = 1
     polarity: str = "both"
     binary: bool = False
+    flatten: bool = False
     sensor: tuple[int, int] | None = None
     stream: str | None = None
     labels: Path | None = None

@@ -61,6 +61,8 @@ def test_steps_are_those_of_a_plain_reading_event_by_event(options, steps, seed,
     wanted = plain(events, EventOptions(**options, **steps))
     assert found.shape == wanted.shape
     np.testing.assert_array_equal(found[:], wanted)
+    flat = frames(events, pieces=pieces, flatten=True, **options, **steps)
+    np.testing.assert_array_equal(flat[:], wanted.reshape(*wanted.shape[:2], -1))
     for cut in (1, 5, wanted.shape[1]):
         assert found.peak(cut) == wanted[:, :cut].max()
 
