@@ -22,10 +22,10 @@ from nmcompile.frontends.events.decoders import (
     microseconds,
     whole,
 )
-from nmcompile.hdf5 import MAX_DEPTH, MAX_ENTRIES
 
 NAMES = (("t", "x", "y", "p"), ("ts", "xs", "ys", "ps"))
 MVSEC = re.compile(r"davis/[^/]+/events")
+MAX_DEPTH, MAX_ENTRIES = 24, 100_000  # of groups and arrays
 DENSEST = 10_000  # bytes that one byte in a file may stand for
 Columns = tuple[Any, Any, Any, Any]  # t in us, x, y, on
 
