@@ -15,6 +15,7 @@ from nmcompile.errors import NmcError
 from nmcompile.files import require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
+from nmcompile.frontends.events import EventOptions
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
 from nmcompile.late import told_of_late
@@ -275,6 +276,7 @@ __all__ = [
     "Build",
     "Compiled",
     "DataFile",
+    "EventOptions",
     "Fit",
     "QuantizeResult",
     "Result",
