@@ -18,6 +18,7 @@ from nmcompile.report.page.charts import charts
 from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.schema import KINDS
 from nmcompile.report.units import si
+from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 Figures = dict[str, Any]
 VEGA_LITE = "6.4"  # of spec.SCHEMA
@@ -42,9 +43,16 @@ def page(figures: Figures, name: str) -> str:
         titles={key: spec["description"] for key, spec in specs.items()},
         interval=_interval(figures), certainty=certainty(figures),
         guessed=guessed_share(figures), guessed_times=estimates(figures, *OF_TIME),
-        most_cores=MOST_CORES, shared=_shared(figures),
+        yardsticks=_yardsticks(figures["yardsticks"]), most_cores=MOST_CORES,
+        shared=_shared(figures),
         specs=_script(specs), library=_library(), style=Markup(_part("page.css")),
         script=Markup(_part("page.js")))
+
+
+def _yardsticks(told: Figures | None) -> Figures | None:
+    """What the page shows of the common yardsticks."""
+    return told and {"whose": whose(told), "counted": counted(told), "estimated": estimated(told),
+                     "not_measured": NOT_MEASURED, "note": NOTE}
 
 
 def _shared(figures: Figures) -> bool:
