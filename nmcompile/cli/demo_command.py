@@ -41,4 +41,5 @@ def command(context: click.Context, output: Path, target: str) -> None:
         )
         click.echo(f"\n$ nmc simulate {output} --input {test}")
         context.invoke(simulate_command, folder=output, data=test)
-    click.echo(f"\nThe configuration lies in {output / 'config'}.")
+    click.echo(f"\nThe configuration lies in {output / 'config'}. A page with charts: nmc report "
+               f"{output} --open")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nmcompile.report.certainty import guessed_share
-from nmcompile.report.units import si
+from nmcompile.report.units import percent, si
 
 Figures = dict[str, Any]
 Advice = Iterator[tuple[str, str, str]]
@@ -58,8 +58,8 @@ def _energy(figures: Figures) -> Advice:
         return
     share = total["static"] / total["total"]
     if share >= MUCH:
-        yield ("energy", f"{100 * share:.0f} % of the energy is static power, which is paid for "
-               "time whatever the network does.",
+        yield ("energy", f"Static power takes {percent(share)} of the energy, paid for time "
+               "whatever the network does.",
                "Shorter steps, or fewer of them, save most.")
     dynamic = {row["name"]: {kind: row["energy_j"][kind] for kind in WORDS}
                for row in figures["layers"]}
@@ -68,8 +68,8 @@ def _energy(figures: Figures) -> Advice:
         return
     most = max(sums, key=lambda name: sums[name])
     cause = max(dynamic[most], key=lambda kind: dynamic[most][kind])
-    yield ("energy", f"{most} takes {100 * sums[most] / sum(sums.values()):.0f} % of the energy of "
-           f"events, {100 * dynamic[most][cause] / sums[most]:.0f} % of it for {WORDS[cause]}.",
+    yield ("energy", f"{most} takes {percent(sums[most] / sum(sums.values()))} of the energy of "
+           f"events, {percent(dynamic[most][cause] / sums[most])} of it for {WORDS[cause]}.",
            RELIEF[cause])
 
 
@@ -88,7 +88,7 @@ def _latency(figures: Figures) -> Advice:
     where = f"core {min(cores)}" if len(cores) == 1 else f"one of {len(cores)} cores"
     share = min(1.0, busy / seconds) if seconds else 0.0
     text = (f"In {len(mine)} of the {len(layers)} steps of the first sample in which cores work, "
-            f"{last} is the last to be done, on {where}; its work is {100 * share:.0f} % of the "
+            f"{last} is the last to be done, on {where}; its work is {percent(share)} of the "
             f"time of these steps ({si(seconds / len(mine), 's')} each).{_next(figures, last)}")
     yield "latency", text, _relief(figures, share)
 
@@ -100,12 +100,13 @@ def _next(figures: Figures, last: str) -> str:
     if not others:
         return ""
     name = max(others, key=lambda each: others[each])
-    return f" Next comes {name}, whose busiest core works {si(others[name], 's')} a step."
+    return f" Next comes {name}, whose busiest part works {si(others[name], 's')} a step."
 
 
 def _relief(figures: Figures, share: float) -> str:
     if share >= MUCH:
-        more = figures["mapping"]["searchable"]
+        mapped = figures["mapping"]
+        more = mapped["searchable"] and mapped["cores"] < mapped["cores_of"]
         return f"{FEWER} shorten it{'; nmc map DIR --search spreads it over more cores' * more}."
     if figures["latency_s"]["overruns"] is not None:
         return "Its cores wait for the next tick most of the time: a shorter step would do."
@@ -127,7 +128,7 @@ def _room(figures: Figures) -> Advice:
                    f"{limit['have']:,}; this limit is {_known(limit['kind'])}).",
                    f"More of these {name} take more cores, of which {used:,} of {there:,} are in "
                    "use.")
-    if used >= NEARLY * there:
+    if used >= NEARLY * there and there > 1:
         yield ("room", f"{used:,} of {there:,} cores are in use.",
                "--chips takes a larger board, --bits narrower weights.")
 
@@ -139,6 +140,6 @@ def _known(kind: str) -> str:
 def _estimates(figures: Figures) -> Advice:
     share = guessed_share(figures)
     if share:
-        yield ("certainty", f"{100 * share:.0f} % of the energy stands on constants that are "
-               "estimates.", "The table of constants names their sources; measure on a board "
+        yield ("certainty", f"Constants that are estimates carry {percent(share)} of the energy.",
+               "The table of constants names their sources; measure on a board "
                "with nmc validate.")

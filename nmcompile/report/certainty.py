@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nmcompile.report.units import percent
+
 Figures = dict[str, Any]
-OF_TIME = "time_s", "network", "cycle_formula", "event_pipeline", "timer_loop"
-OF_ENERGY = "energy_j", "power_w"
-OUTSIDE = "io",
+OF_TIME = {  # the tables of a target that a model of time takes
+    "fast": ("time_s",), "cycle": ("time_s", "network"), "timer loop": ("time_s", "timer_loop"),
+    "cycle formula": ("cycle_formula",), "event pipeline (no steps)": ("event_pipeline",)}
+OF_CORES = ("core", "board", "router")
 
 
 def guessed_share(figures: Figures) -> float | None:
@@ -18,9 +21,14 @@ def guessed_share(figures: Figures) -> float | None:
     return sum(row["energy_j"] for row in rows if row["known_as"] == "estimate") / total["total"]
 
 
-def estimates(figures: Figures, *groups: str) -> list[str]:
-    """The target's estimated constants of `groups`, as "core" or "time_s"."""
-    return [name for name in figures["estimated"] if name.partition(".")[0] in groups]
+def guessed_times(figures: Figures) -> list[str]:
+    """The target's estimates that enter the times of a run, by the model of time."""
+    known = OF_TIME.get(figures["timing"], ("time_s",))
+    return _estimates(figures, *known)
+
+
+def _estimates(figures: Figures, *tables: str) -> list[str]:
+    return [name for name in figures["estimated"] if name.partition(".")[0] in tables]
 
 
 def certainty(figures: Figures) -> list[tuple[str, str, list[str]]]:
@@ -33,15 +41,13 @@ def certainty(figures: Figures) -> list[tuple[str, str, list[str]]]:
                      f"counted in a run of the chip's arithmetic{late}", []))
     if figures["latency_s"] is not None:
         rows.append(("time", f"{figures['timing']} timing, from counts and the target's constants",
-                     estimates(figures, *OF_TIME)))
-    if figures["energy_j"] is not None:
-        share = guessed_share(figures)
-        text = "counts times the target's constants, and static power times time"
-        if share is not None:
-            text += f"; {100 * share:.0f} % of it on estimates"
-        rows.append(("energy", text, estimates(figures, *OF_ENERGY)))
-    others = [name for name in figures["estimated"]
-              if name.partition(".")[0] not in (*OF_TIME, *OF_ENERGY, *OUTSIDE)]
+                     guessed_times(figures)))
+    share = guessed_share(figures)
+    if share is not None:
+        rows.append(("energy", "counts times the target's constants, and static power times time; "
+                     f"{percent(share)} of it on estimates",
+                     [row["constant"] for row in figures["energy_by_constant"]
+                      if row["known_as"] == "estimate" and row["energy_j"]]))
     rows.append(("cores in use", "the network laid on the chip within the limits of its cores",
-                 others))
+                 _estimates(figures, *OF_CORES)))
     return rows

@@ -14,6 +14,7 @@ from nmcompile.report import rendered
 from nmcompile.report.advice import advice
 from nmcompile.report.certainty import certainty
 from nmcompile.report.schema import KINDS
+from nmcompile.report.units import percent
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +90,8 @@ def test_advice_names_the_costliest_layer_its_cause_and_what_comes_next(figures)
     kinds = [kind for kind in KINDS if kind != "static"]
     cost = {row["name"]: sum(row["energy_j"][kind] for kind in kinds) for row in figures["layers"]}
     costliest = max(cost, key=cost.get)
-    share = 100 * cost[costliest] / sum(cost.values())
-    assert f"{costliest} takes {share:.0f} % of the energy of events" in said
+    share = percent(cost[costliest] / sum(cost.values()))
+    assert f"{costliest} takes {share} of the energy of events" in said
     ends = [name for name in figures["look"]["steps"]["layer"] if name]
     last = max(sorted(set(ends)), key=ends.count)
     assert f"{last} is the last to be done" in said
@@ -100,7 +101,27 @@ def test_advice_names_the_costliest_layer_its_cause_and_what_comes_next(figures)
 
 def test_estimates_are_named_by_the_figure_that_they_enter(figures):
     rows = {figure: guesses for figure, _, guesses in certainty(figures)}
-    assert {name for guesses in rows.values() for name in guesses} == {
-        name for name in figures["estimated"] if not name.startswith("io.")}
-    assert all(name.startswith(("energy_j.", "power_w.")) for name in rows["energy"])
+    assert {name for guesses in rows.values() for name in guesses} <= set(figures["estimated"])
+    assert rows["accuracy, spikes, membranes, packets"] == []
+    assert "time_s.synaptic_event" in rows["time"]
+    assert "core.input_axons" in rows["cores in use"]
+    spent = {row["constant"]: row["energy_j"] for row in figures["energy_by_constant"]
+             if row["known_as"] == "estimate"}
+    assert {name: spent[name] for name in rows["energy"]} == {k: v for k, v in spent.items() if v}
     assert "energy" not in {figure for figure, *_ in certainty(without_costs(figures))}
+
+
+@pytest.mark.parametrize(("share", "said"), [
+    (0.0, "0 %"), (0.001, "less than 1 %"), (0.006, "1 %"), (0.37, "37 %"), (0.994, "99 %"),
+    (0.999, "more than 99 %"), (1.0, "100 %")])
+def test_a_share_is_nothing_or_all_only_where_it_is(share, said):
+    assert percent(share) == said
+
+
+def test_a_chip_of_one_core_is_not_said_to_have_others():
+    said = " ".join(row["what"] + row["relief"] for row in advice(PAGES["xylo"]()))
+    assert "--search" not in said
+    assert "--chips" not in said
+    assert "Static power takes 100 % of the energy" in said
+    rows = {figure: guesses for figure, _, guesses in certainty(PAGES["xylo"]())}
+    assert not [name for name in rows["time"] if not name.startswith("cycle_formula.")]

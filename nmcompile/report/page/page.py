@@ -13,11 +13,11 @@ from markupsafe import Markup
 from scipy.stats import binomtest
 
 from nmcompile.report.advice import advice
-from nmcompile.report.certainty import OF_TIME, certainty, estimates, guessed_share
+from nmcompile.report.certainty import certainty, guessed_share, guessed_times
 from nmcompile.report.page.charts import charts
 from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.schema import KINDS
-from nmcompile.report.units import si
+from nmcompile.report.units import percent, si
 from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 Figures = dict[str, Any]
@@ -34,15 +34,15 @@ def page(figures: Figures, name: str) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)
     environment.filters |= {
-        "si": si, "percent": _percent, "number": "{:,}".format, "sentence": _sentence,
-        "words": lambda text: text.replace("_", " "), "kind_head": "{}, J".format}
+        "si": si, "percent": _percent, "share": percent, "number": "{:,}".format,
+        "sentence": _sentence, "words": lambda text: text.replace("_", " "), "kind_head": "{}, J".format}
     specs = charts(figures)
     template = environment.from_string(_part("page.html.j2"))
     return template.render(
         figures=figures, name=name, kinds=KINDS, advice=advice(figures), charts=sorted(specs),
         titles={key: spec["description"] for key, spec in specs.items()},
         interval=_interval(figures), certainty=certainty(figures),
-        guessed=guessed_share(figures), guessed_times=estimates(figures, *OF_TIME),
+        guessed=guessed_share(figures), guessed_times=guessed_times(figures),
         yardsticks=_yardsticks(figures["yardsticks"]), most_cores=MOST_CORES,
         shared=_shared(figures),
         specs=_script(specs), library=_library(), style=Markup(_part("page.css")),
