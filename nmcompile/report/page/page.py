@@ -35,7 +35,8 @@ def page(figures: Figures, name: str) -> str:
                               lstrip_blocks=True)
     environment.filters |= {
         "si": si, "percent": _percent, "share": percent, "number": "{:,}".format,
-        "sentence": _sentence, "words": lambda text: text.replace("_", " "), "kind_head": "{}, J".format}
+        "sentence": _sentence, "kind_head": "{}, J".format,
+        "words": lambda text: text.replace("_", " ")}
     specs = charts(figures)
     template = environment.from_string(_part("page.html.j2"))
     return template.render(
