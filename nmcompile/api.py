@@ -16,6 +16,7 @@ from nmcompile.files import require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.interface import Request, Traced
+from nmcompile.interactive import CompiledNetwork, Page, Simulated, compiled_network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.lowering import Legalisation
 from nmcompile.map_check import check_remapped, random_run
@@ -104,7 +105,7 @@ def compile(
     seed: int = 0,
     dump_to: Path | None = None,
     progress: Callable[[str], None] = lambda stage: None,
-) -> Compiled:
+) -> CompiledNetwork:
     """Compile a trained model for a chip.
 
     model        a path, or a Python object (a torch module, a NIR graph); or a file of `dump_to`
@@ -134,7 +135,7 @@ def compile(
     progress("load")
     stage = choices.kept_stage(model, chip) or load(
         choices.request(model, sample, calibration, code, trust_pickle, steps))
-    return compile_stage(
+    compiled = compile_stage(
         stage,
         chip,
         choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
@@ -145,6 +146,7 @@ def compile(
         progress=progress,
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
     )
+    return compiled_network(compiled, model)
 
 
 def quantize(
@@ -261,10 +263,13 @@ __all__ = [
     "Asked",
     "Build",
     "Compiled",
+    "CompiledNetwork",
     "DataFile",
     "Fit",
+    "Page",
     "QuantizeResult",
     "Result",
+    "Simulated",
     "check",
     "compile",
     "explain",
