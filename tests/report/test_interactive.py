@@ -43,7 +43,7 @@ def test_tensors_and_lists_are_data_as_well(program, run, data):
     tensor = torch.tensor(data[0], requires_grad=data[0].dtype.kind == "f")
     assert program.simulate(tensor, data[1].tolist()).figures == run.figures
     for wrong in (["a", "b"], np.float64(3.0), np.array([1 + 2j])):
-        with pytest.raises(NmcError, match="x: holds .*, expected numbers"):
+        with pytest.raises(NmcError, match=r"x: holds .*, expected numbers"):
             program.simulate(wrong)
 
 
