@@ -14,9 +14,10 @@ from typing import Any
 
 from nmcompile import __version__
 from nmcompile.checks import Check
-from nmcompile.errors import NmcError, reading
-from nmcompile.files import read_json, why, write_json
+from nmcompile.errors import NmcError, one_line, reading
+from nmcompile.files import read_json, require_apart, why, write_json
 from nmcompile.ir import Network
+from nmcompile.late import LATE
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import (
@@ -33,6 +34,7 @@ from nmcompile.stages import Compiled
 
 ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
+PAGE = "report.html"  # which nmc report makes of the figures
 REAL = "float.h5"  # the network before it was quantized, which validations may go by
 REAL_BYTES = 256 << 20  # of weights that are kept of it
 NOT_WRITTEN = "not written: "  # so does a backend begin why a file is not there
@@ -47,6 +49,16 @@ class Build:
     program: Program
     figures: Figures
     manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's name, or the folder's where the manifest tells of no model."""
+        return one_line(str(self.manifest.get("model") or self.folder.resolve().name))
+
+    def require_apart(self, places: dict[str, Path | None]) -> None:
+        """Refuse places of the build's own files; `places` as of `files.require_apart`."""
+        own = {f"the build's {name}": self.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
+        require_apart({**own, **places})
 
 
 def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Build:
@@ -77,7 +89,8 @@ def unwritten(compiled: Compiled, origin: dict[str, Any]) -> Build:
     }
     overflows = {e.population: {state: count for state, count in e.overflows.items() if count}
                  for e in compiled.layer_errors}
-    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, overflows)
+    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, compiled.counts,
+                               overflows)
     return Build(folder=Path(), program=compiled.program, figures=figures, manifest=told)
 
 
@@ -90,9 +103,12 @@ def write_remapped(
     needs, check, notes  of the new mapping, in place of the earlier one's
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
-    figures = compiled_figures(program, needs, (*checks, check), build.figures["overflows"])
+    counts = (build.figures["yardsticks"] or {}).get("float")
+    figures = compiled_figures(
+        program, needs, (*checks, check), counts, build.figures["overflows"])
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
-    kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
+    kept = [note for note in told.get("notes", ())
+            if not str(note).startswith((TOLD, SHARED, LATE))]
     told["notes"] = [*kept, *notes]
     return _write(folder, program, figures, told, real_network(build))
 
@@ -148,6 +164,16 @@ def read_build(folder: Path) -> Build:
     if names != [node.name for node in program.network.nodes]:
         raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def config_digest(build: Build) -> str:
+    """SHA-256 of all that lies in the build's `config/` now: names and contents."""
+    folder, found = build.folder / CONFIG, hashlib.sha256()
+    with reading(str(folder), "cannot be read", "Compile the model again."):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                found.update(f"{path.relative_to(folder)}\0{_hash(path)}\0".encode())
+    return found.hexdigest()
 
 
 def real_network(build: Build) -> Network | None:
@@ -209,7 +235,7 @@ def _swap(fresh: Path, folder: Path) -> None:
     folder.replace(old)
     fresh.replace(folder)
     for kept in sorted(old.iterdir()):
-        if kept.name not in (PROGRAM, MANIFEST, REPORT, CONFIG, REAL):
+        if kept.name not in (PROGRAM, MANIFEST, REPORT, PAGE, CONFIG, REAL):
             kept.replace(folder / kept.name)
     shutil.rmtree(old.parent)
 

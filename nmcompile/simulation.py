@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from nmcompile import choices
-from nmcompile.build import MANIFEST, PROGRAM, REPORT, Build
+from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
 from nmcompile.errors import NmcError, unknown_name
-from nmcompile.files import json_text, replaced_file, require_apart, require_place, writing
+from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
@@ -133,8 +133,7 @@ def _require_files(
     for path in (output, timeline):
         if path is not None:
             require_place(path)
-    own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
-    require_apart({**own, "-o": output, "--timeline": timeline})
+    build.require_apart({"-o": output, "--timeline": timeline})
     if output is not None:
         require_run_file(output, build.program.network, record)
 

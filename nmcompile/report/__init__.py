@@ -7,6 +7,7 @@ from nmcompile.report.figures import (
     decisions,
     run_figures,
 )
+from nmcompile.report.formats import format_of, rendered
 from nmcompile.report.graph import to_svg
 from nmcompile.report.look import look_figures
 from nmcompile.report.mapped import mapping_figures
@@ -15,5 +16,5 @@ from nmcompile.report.structure import structure
 from nmcompile.report.trace_events import Timeline
 
 __all__ = ["Figures", "ReportFile", "Timeline", "accuracy", "compiled_figures", "decisions",
-           "look_figures", "mapping_figures", "run_figures",
+           "format_of", "look_figures", "mapping_figures", "rendered", "run_figures",
            "structure", "to_svg"]

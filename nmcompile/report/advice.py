@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nmcompile.report.certainty import guessed_share
 from nmcompile.report.units import si
 
 Figures = dict[str, Any]
+Advice = Iterator[tuple[str, str, str]]
 NEARLY = 0.8  # of a limit, from which a core is nearly full
 MUCH = 0.5  # of steps or joules, from which one cause stands for the whole
+FEWER = "Fewer spikes into it (training with a penalty on rates) or fewer weights (pruning)"
+WORDS = {"synapse": "synaptic events", "neuron": "updates and spikes of neurons",
+         "router": "packets and hops on the chip", "link": "packets between chips"}
+RELIEF = {
+    "synapse": f"{FEWER} lower it in proportion.",
+    "neuron": "Fewer neurons or fewer steps lower it; it does not depend on spikes alone.",
+    "router": "Fewer of its spikes, or fewer cores that they go to, lower it; nmc map DIR "
+              "--explain shows the traffic.",
+    "link": "A mapping on fewer chips; nmc map DIR --explain shows who sends across.",
+}
 
 
 def advice(figures: Figures) -> list[dict[str, str]]:
     """What a reader should know first: {"about", "what", "relief"}, most telling first."""
-    found = [*_accuracy(figures)]
-    if figures["energy_j"] is not None:
-        found += [*_late(figures), *_energy(figures), *_latency(figures)]
-    return [{"about": about, "what": what, "relief": relief}
-            for about, what, relief in (*found, *_room(figures), *_estimates(figures))]
-
-
-Advice = Iterator[tuple[str, str, str]]
+    found = [*_accuracy(figures), *_late(figures), *_energy(figures), *_latency(figures),
+             *_room(figures), *_estimates(figures)]
+    return [{"about": about, "what": what, "relief": relief} for about, what, relief in found]
 
 
 def _accuracy(figures: Figures) -> Advice:
@@ -38,26 +45,24 @@ def _accuracy(figures: Figures) -> Advice:
 
 
 def _late(figures: Figures) -> Advice:
-    overruns = figures["latency_s"]["overruns"]
-    if overruns:
-        yield ("time", f"{overruns:,} steps are not done when the next is due, so that spikes come "
-               "late.", "Fewer neurons a core (--constraints), fewer spikes, or a longer step.")
+    latency = figures["latency_s"]
+    if latency is not None and latency["overruns"]:
+        late = ", so that spikes come late or are lost" if any(figures["late"].values()) else ""
+        yield ("time", f"{latency['overruns']:,} steps are not done when the next is due{late}.",
+               "Fewer spikes, fewer neurons a core, or a longer step.")
 
 
 def _energy(figures: Figures) -> Advice:
     total = figures["energy_j"]
-    if not total["total"]:
+    if total is None or not total["total"]:
         return
-    kinds = {kind: joules for kind, joules in total.items() if kind != "total"}
-    kind = max(kinds, key=lambda name: kinds[name])
-    share = kinds[kind] / total["total"]
-    if kind == "static" and share >= MUCH:
+    share = total["static"] / total["total"]
+    if share >= MUCH:
         yield ("energy", f"{100 * share:.0f} % of the energy is static power, which is paid for "
                "time whatever the network does.",
-               "Shorter samples or fewer steps save most; --search spreads layers for the least "
-               "energy times delay.")
-    dynamic = {row["name"]: {kind: joules for kind, joules in row["energy_j"].items()
-                             if kind not in ("total", "static")} for row in figures["layers"]}
+               "Shorter steps, or fewer of them, save most.")
+    dynamic = {row["name"]: {kind: row["energy_j"][kind] for kind in WORDS}
+               for row in figures["layers"]}
     sums = {name: sum(own.values()) for name, own in dynamic.items()}
     if not sum(sums.values()):
         return
@@ -68,20 +73,9 @@ def _energy(figures: Figures) -> Advice:
            RELIEF[cause])
 
 
-WORDS = {"synapse": "synaptic events", "neuron": "updates and spikes of neurons",
-         "router": "packets and hops on the chip", "link": "packets between chips"}
-RELIEF = {
-    "synapse": "Fewer spikes into it (training with a penalty on rates) or fewer weights (pruning) "
-               "lower it in proportion.",
-    "neuron": "Fewer neurons or fewer steps lower it; it does not depend on spikes alone.",
-    "router": "nmc map BUILD --search, or layers nearer to each other (--constraints).",
-    "link": "A mapping on fewer chips: nmc map BUILD --explain shows who sends across.",
-}
-
-
 def _latency(figures: Figures) -> Advice:
-    look = figures["look"]
-    if look is None:
+    look, latency = figures["look"], figures["latency_s"]
+    if look is None or latency is None:
         return
     steps = look["steps"]
     layers = [layer for layer in steps["layer"] if layer is not None]
@@ -91,36 +85,60 @@ def _latency(figures: Figures) -> Advice:
     mine = [k for k, layer in enumerate(steps["layer"]) if layer == last]
     seconds, busy = (sum(steps[name][k] for k in mine) for name in ("seconds", "busy_s"))
     cores = {steps["core"][k] for k in mine}
-    where = f"core {min(cores)}" if len(cores) == 1 else f"{len(cores)} cores"
-    text = (f"In {len(mine)} of {len(layers)} steps of the first sample {last} is the last to be "
-            f"done, on {where}; its work is {100 * min(1.0, busy / seconds):.0f} % of these steps "
-            f"({si(seconds / len(mine), 's')} each).")
-    relief = ("Spread it over more cores (nmc compile --search, or --constraints)."
-              if busy >= MUCH * seconds else "The rest is packets under way and the barrier: put "
-              "layers nearer to each other, or on fewer cores.")
-    yield "latency", text, relief
+    where = f"core {min(cores)}" if len(cores) == 1 else f"one of {len(cores)} cores"
+    share = min(1.0, busy / seconds) if seconds else 0.0
+    text = (f"In {len(mine)} of the {len(layers)} steps of the first sample in which cores work, "
+            f"{last} is the last to be done, on {where}; its work is {100 * share:.0f} % of the "
+            f"time of these steps ({si(seconds / len(mine), 's')} each).{_next(figures, last)}")
+    yield "latency", text, _relief(figures, share)
+
+
+def _next(figures: Figures, last: str) -> str:
+    """The layer that would be the next to hold steps up."""
+    others = {row["name"]: row["latency_s"] for row in figures["layers"]
+              if row["name"] != last and row["latency_s"]}
+    if not others:
+        return ""
+    name = max(others, key=lambda each: others[each])
+    return f" Next comes {name}, whose busiest core works {si(others[name], 's')} a step."
+
+
+def _relief(figures: Figures, share: float) -> str:
+    if share >= MUCH:
+        more = figures["mapping"]["searchable"]
+        return f"{FEWER} shorten it{'; nmc map DIR --search spreads it over more cores' * more}."
+    if figures["latency_s"]["overruns"] is not None:
+        return "Its cores wait for the next tick most of the time: a shorter step would do."
+    return "The rest is packets under way, other cores and the barrier between steps."
 
 
 def _room(figures: Figures) -> Advice:
-    for limit in figures["mapping"]["limits"]:
-        share = limit["need"] / limit["have"] if limit["have"] else 0.0
-        if share >= NEARLY:
-            yield ("room", f"The fullest core uses {100 * share:.0f} % of its "
-                   f"{limit['limit'].replace('_', ' ')} ({limit['need']:,} of "
-                   f"{limit['have']:,}).", "It decides how many cores the layers take: "
-                   "nmc map BUILD --explain says which layer.")
-    used, there = figures["mapping"]["cores"], figures["mapping"]["cores_of"]
+    mapped = figures["mapping"]
+    used, there = mapped["cores"], mapped["cores_of"]
+    for limit in mapped["limits"]:
+        full = [row for row in mapped["layers"]
+                if row["limit"] == limit["limit"] and row["used"] >= NEARLY]
+        if full and limit["have"] > 1:
+            most = max(full, key=lambda row: row["used"])
+            others = f" and {len(full) - 1} other layers" if len(full) > 1 else ""
+            name = limit["limit"].replace("_", " ")
+            yield ("room", f"{most['name']}{others} fill their cores: up to "
+                   f"{100 * most['used']:.0f} % of the {name} ({most['need']:,} of "
+                   f"{limit['have']:,}; this limit is {_known(limit['kind'])}).",
+                   f"More of these {name} take more cores, of which {used:,} of {there:,} are in "
+                   "use.")
     if used >= NEARLY * there:
-        yield ("room", f"{used:,} of {there:,} cores are in use.", "--chips takes a larger board, "
-               "--bits narrower weights.")
+        yield ("room", f"{used:,} of {there:,} cores are in use.",
+               "--chips takes a larger board, --bits narrower weights.")
+
+
+def _known(kind: str) -> str:
+    return "an estimate" if kind == "estimate" else kind
 
 
 def _estimates(figures: Figures) -> Advice:
-    rows = figures["energy_by_constant"]
-    if rows and figures["energy_j"]["total"]:
-        guessed = sum(row["energy_j"] for row in rows if row["known_as"] == "estimate")
-        share = guessed / figures["energy_j"]["total"]
-        if share > 0:
-            yield ("certainty", f"{100 * share:.0f} % of the energy stands on constants that are "
-                   "estimates.", "The table of constants names their sources; measure on a board "
-                   "with nmc validate.")
+    share = guessed_share(figures)
+    if share:
+        yield ("certainty", f"{100 * share:.0f} % of the energy stands on constants that are "
+               "estimates.", "The table of constants names their sources; measure on a board "
+               "with nmc validate.")

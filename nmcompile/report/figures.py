@@ -11,11 +11,13 @@ from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
+from nmcompile.registry import backend
 from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
 from nmcompile.report.exits import exit_figures
 from nmcompile.report.floor import core_figures, floor_figures
 from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import FORMAT
+from nmcompile.report.yardsticks import compiled_yardsticks, run_yardsticks
 from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
@@ -27,11 +29,12 @@ MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
 
 def compiled_figures(
-    program: Program, needs: Demand, checks: tuple[Check, ...],
+    program: Program, needs: Demand, checks: tuple[Check, ...], counts: Figures | None = None,
     overflows: dict[str, dict[str, int]] | None = None,
 ) -> Figures:
     """The figures that a compilation knows; what only a run can tell is None.
 
+    counts     `yardsticks.real_counts` of the model; None where it is not known any more
     overflows  population -> state -> how often it left its register on the calibration data
     """
     core, mapped = program.mapping.slices.core, mapping_figures(program, needs)
@@ -47,13 +50,21 @@ def compiled_figures(
         "steps": program.network.steps,
         **dict.fromkeys(RUN_ONLY),
         "layers": _layers(program, needs),
+        "yardsticks": compiled_yardsticks(program, needs, counts),
         "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
         "estimated": list(program.target.estimates()),
-        "mapping": {name: mapped[name] for name in MAPPED},
+        "mapping": {"searchable": _searchable(program), **{name: mapped[name] for name in MAPPED}},
         "cores_used": core_figures(program, needs),
         "floor": floor_figures(program),
         "overflows": overflows or {},
     }
+
+
+def _searchable(program: Program) -> bool:
+    """Whether `nmc map --search` takes the target."""
+    target, chip = program.target, backend(program.target.family)
+    return (target.router is None and chip.shares_cores
+            and not chip.suited_cores(program.network, target))
 
 
 def run_figures(
@@ -70,7 +81,7 @@ def run_figures(
     perturbed  what was made to go wrong
     look       what `look_figures` gives
     """
-    book = ledger(program, run)
+    book, yardsticks = ledger(program, run), compiled.get("yardsticks")
     total = energies(book, slice(None))
     return {
         **compiled,
@@ -88,6 +99,7 @@ def run_figures(
         "exit": exit_figures(run, labels),
         "perturbed": perturbed,
         "look": look,
+        "yardsticks": yardsticks and run_yardsticks(yardsticks, program, run),
         "layers": [
             {**layer, **_run_of_layer(layer["name"], program, run, book)}
             for layer in compiled["layers"]

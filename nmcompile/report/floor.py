@@ -17,35 +17,36 @@ from nmcompile.target.topology import board_width, directions, tile_position
 NAMED = 3  # layers that a core with many of them is said to hold
 
 
-def floor_figures(program: Program, rates: Array | None = None) -> dict[str, Any]:
+def floor_figures(program: Program) -> dict[str, Any]:
     """The part of the board that is used, as columns.
 
-    rates  (n,) spikes of each input line and neuron in a step; None: those that the mapping was
-           made for, of the calibration data
-
-    chip      columns and rows of tiles of a chip; None where each tile is a chip with a router
-    first, last  column and row of the corners of the used part
-    cores     number, column, row and layers of each core that is used
-    links     column, row, direction and packets a step of each link that is used
+    chip   columns and rows of tiles of a chip; None where each tile is a chip with a router
+    cores  number, column, row and layers of each core that is used
+    links  what `link_figures` gives at the rates that the mapping was made for
     """
-    mapping, target = program.mapping, program.target
-    if rates is not None:
-        program = replace(program, mapping=replace(mapping, rates=rates.astype(np.float32)))
-    cores, place = np.unique(mapping.slices.core, return_inverse=True)
+    target = program.target
+    cores, place = np.unique(program.mapping.slices.core, return_inverse=True)
     column, row = tile_position(target, cores).T
-    links = _links(target, expected_traffic(program).loads)
-    columns = np.concatenate([column, links["column"]])
-    rows = np.concatenate([row, links["row"]])
     board = target.board
     return {
         "chip": None if target.router else [board.mesh_width.value, board.mesh_height.value],
-        "first": [int(columns.min()), int(rows.min())],
-        "last": [int(columns.max()), int(rows.max())],
-        "rates": "calibration" if rates is None else "samples",
         "cores": {"core": cores.tolist(), "column": column.tolist(), "row": row.tolist(),
                   "layers": _layers(program, place)},
-        "links": {name: values.tolist() for name, values in links.items()},
+        "links": link_figures(program),
     }
+
+
+def link_figures(program: Program, rates: Array | None = None) -> dict[str, Any]:
+    """Column, row, direction and packets a step of each link that is used.
+
+    rates  (n,) spikes of each input line and neuron in a step; None: those that the mapping was
+           made for, of the calibration data
+    """
+    if rates is not None:
+        program = replace(program, mapping=replace(
+            program.mapping, rates=rates.astype(np.float32)))
+    found = _links(program.target, expected_traffic(program).loads)
+    return {name: values.tolist() for name, values in found.items()}
 
 
 def core_figures(program: Program, needs: Demand) -> dict[str, Any]:

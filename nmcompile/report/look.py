@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from nmcompile.errors import Interrupted
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array, level_of
 from nmcompile.mapping import Costs, Program, Timing
-from nmcompile.report.floor import floor_figures
+from nmcompile.report.floor import link_figures
 from nmcompile.simulator import Modes, Samples, each_step, simulate
 from nmcompile.simulator.records import SPIKES, Ends, Wanted
 
@@ -20,15 +23,17 @@ MOST_SAMPLES, SHARE = 32, 8  # of the samples, and of each so many one at most
 KEPT = 1 << 18  # membranes of a layer that a histogram is of
 BINS, RATE_BINS = 48, 24
 POINTS, ROWS = 12_000, 64  # spikes that are shown, and neurons of a layer at most
+FEWEST_STEPS = 8  # of a sample of a large network
 MOST_STEPS = 400  # steps that are shown by themselves
 TAILS = 0.005, 0.995  # quantiles of membranes between which a histogram stands
 MEMBRANE = "v"
 
 
-def looked_at(network: Network, samples: int, steps: int) -> int:
-    """How many of a run's samples are looked at."""
+def looked_at(network: Network, samples: int, steps: int) -> tuple[int, int]:
+    """How many of a run's samples and of their steps are looked at, so that it costs little."""
     neurons = sum(p.size for p in network.populations)
-    return int(np.clip(min(VALUES // (neurons * steps), samples // SHARE), 1, MOST_SAMPLES))
+    count = min(VALUES // (neurons * steps), samples // SHARE)
+    return int(np.clip(count, 1, MOST_SAMPLES)), min(steps, max(VALUES // neurons, FEWEST_STEPS))
 
 
 def variables(network: Network) -> Wanted:
@@ -83,7 +88,7 @@ class _Layer:
 
     def __init__(self, population: Population, samples: int, steps: int) -> None:
         self._population, self._frames = population, samples * steps
-        self._counts = np.zeros((samples, population.size), np.int64)
+        self._counts, self._adding = np.zeros(population.size, np.int64), Lock()
         self._rows = np.unique(np.linspace(0, population.size - 1, ROWS).astype(np.int64))
         self.shown = np.zeros((steps, len(self._rows)), bool)
         self._stride = max(1, population.size * self._frames // KEPT)
@@ -94,7 +99,9 @@ class _Layer:
         """Keep (k, samples, n) of the steps from `step` and the samples from `sample` on."""
         spikes = values[SPIKES]
         samples = slice(sample, sample + spikes.shape[1])
-        self._counts[samples] += np.count_nonzero(spikes, axis=0)
+        sent = np.count_nonzero(spikes, axis=(0, 1))
+        with self._adding:
+            self._counts += sent
         if sample == 0:
             self.shown[step : step + len(spikes)] = spikes[:, 0, self._rows] != 0
         if MEMBRANE in values:
@@ -103,7 +110,7 @@ class _Layer:
 
     def rates(self) -> Array:
         """(n,) spikes of each neuron in a step."""
-        return self._counts.sum(axis=0) / self._frames
+        return self._counts / self._frames
 
     def figures(self, thin: int) -> dict[str, Any]:
         """Plain values; of the neurons that are shown every `thin`-th."""
@@ -178,18 +185,32 @@ def look_figures(
 ) -> dict[str, Any]:
     """What the first samples of a run show, run once more.
 
-    samples  how many were looked at; `steps` and rasters are of the first alone
-    floor    with the packets of these samples
+    samples  how many were looked at, each to its last step but for those of a large network;
+             `steps` and rasters are of the first alone, and `steps` end where that sample stopped
+    links    with the packets of these samples
+
+    Raises Interrupted on Ctrl-C.
     """
     samples, steps = next(iter(sent.values())).shape[:2]
-    count, look = looked_at(program.network, samples, steps), Look()
-    first = {name: values[:count] for name, values in sent.items()}
-    simulate(program, first, timing=timing, record=variables(program.network),
-             modes=replace(modes, records=look))
-    each = Steps(program)
-    each_step(program, first, each.add, timing=timing, modes=modes)
+    count, steps = looked_at(program.network, samples, steps)
+    first = {name: values[:count][:, :steps] for name, values in sent.items()}
+    look, each = Look(), Steps(program)
+    with _told(samples):
+        simulate(program, first, timing=timing, record=variables(program.network),
+                 modes=replace(modes, exit_at=None, records=look))
+        each_step(program, first, each.add, timing=timing, modes=modes)
     found = {name: np.count_nonzero(values, axis=(0, 1)).reshape(-1) / values.shape[0] / steps
              for name, values in first.items()} | look.rates()
     rates = np.concatenate([found[node.name] for node in program.network.nodes])
     return {"samples": count, "layers": look.figures(), "steps": each.figures(),
-            "floor": floor_figures(program, rates)}
+            "links": link_figures(program, rates)}
+
+
+@contextmanager
+def _told(samples: int) -> Iterator[None]:
+    """Say of an interruption that it was not the run itself."""
+    try:
+        yield
+    except Interrupted:
+        raise Interrupted("interrupted in a closer look at the first samples for the report; all "
+                          f"{samples:,} samples were done") from None

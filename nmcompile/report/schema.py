@@ -7,12 +7,11 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from nmcompile.report.schema_base import Number, Table, Text
+from nmcompile.report.schema_base import Number, Share, Some, Table, Text
 from nmcompile.report.schema_place import Floor, Look, Mapped
+from nmcompile.report.yardstick_schema import YardstickFile
 
 FORMAT = 1  # of report.json: raised where a field changes its meaning or goes
-
-
 KINDS = ("synapse", "neuron", "router", "link", "static")
 
 
@@ -162,9 +161,9 @@ class ReportFile(Table):
     title: Text
     chips: int
     cores: int
-    samples: int | None
-    accuracy: Number | None
-    steps: int | None
+    samples: Some | None
+    accuracy: Share | None
+    steps: Some | None
     timing: Text | None
     latency_s: Latency | None
     energy_j: Energy | None
@@ -176,6 +175,7 @@ class ReportFile(Table):
     late: dict[Text, int] | None
     exit: ExitFigures | None
     perturbed: Perturbed | None
+    yardsticks: YardstickFile | None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
     estimated: list[Text]
@@ -196,6 +196,13 @@ class ReportFile(Table):
                        layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]
         if len({figure is None for figure in of_run}) != 1:
             raise ValueError("some figures of its run are missing")
+        return self
+
+    @model_validator(mode="after")
+    def _cores_are_those_of_the_floor(self) -> ReportFile:
+        for limit, shares in self.cores_used.items():
+            if len(shares) != len(self.floor.cores.core):
+                raise ValueError(f"{limit} is told of {len(shares)} cores")
         return self
 
     @model_validator(mode="after")

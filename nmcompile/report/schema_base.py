@@ -14,6 +14,9 @@ def _printable(text: str) -> str:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
+Some = Annotated[int, Field(ge=1)]
+Place = Annotated[int, Field(ge=0, le=1 << 16)]  # column or row of a tile
 Text = Annotated[str, AfterValidator(_printable)]
 
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from collections.abc import Sized
+from typing import Annotated, Literal
 
-from nmcompile.report.schema_base import Number, Table, Text
+from pydantic import Field, model_validator
+
+from nmcompile.report.schema_base import Number, Place, Some, Table, Text
+
+Direction = Literal["east", "west", "north", "south", "northeast", "southwest"]
+Edges = Annotated[list[Number], Field(min_length=2)]
+
+
+def _require_alike(*columns: Sized) -> None:
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError("its columns differ in length")
 
 
 class Limit(Table):
@@ -30,8 +41,9 @@ class MappedLayer(Table):
 
 
 class Mapped(Table):
-    """What the cores have, and what the network needs of them."""
+    """What cores have, and what the network needs of them; whether --search takes the target."""
 
+    searchable: bool
     cores: int
     cores_of: int
     chips: int
@@ -43,32 +55,39 @@ class Mapped(Table):
 class Cores(Table):
     """Cores that hold something, as columns."""
 
-    core: list[int]
-    column: list[int]
-    row: list[int]
+    core: Annotated[list[int], Field(min_length=1)]
+    column: list[Place]
+    row: list[Place]
     layers: list[Text]
+
+    @model_validator(mode="after")
+    def _columns_are_alike(self) -> Cores:
+        _require_alike(self.core, self.column, self.row, self.layers)
+        return self
 
 
 class Links(Table):
     """Links that packets take, as columns; packets of a step."""
 
-    column: list[int]
-    row: list[int]
-    direction: list[Text]
+    column: list[Place]
+    row: list[Place]
+    direction: list[Direction]
     packets: list[Number]
+
+    @model_validator(mode="after")
+    def _columns_are_alike(self) -> Links:
+        _require_alike(self.column, self.row, self.direction, self.packets)
+        return self
 
 
 class Floor(Table):
     """The part of the board that is used.
 
     chip    tiles of a chip, columns and rows; None where each tile is a chip with a router
-    rates   whose spikes the packets are of: "calibration", or "samples" that were looked at
+    links   at the rates of the calibration data
     """
 
-    chip: list[int] | None
-    first: list[int]
-    last: list[int]
-    rates: Text
+    chip: Annotated[list[Some], Field(min_length=2, max_length=2)] | None
     cores: Cores
     links: Links
 
@@ -76,8 +95,13 @@ class Floor(Table):
 class Rates(Table):
     """How many neurons send how many spikes in a step; edges are one more than neurons."""
 
-    edges: list[Number]
+    edges: Edges
     neurons: list[int]
+
+    @model_validator(mode="after")
+    def _has_an_edge_more(self) -> Rates:
+        _require_alike(self.edges[1:], self.neurons)
+        return self
 
 
 class Raster(Table):
@@ -87,15 +111,25 @@ class Raster(Table):
     neuron: list[int]
     of: int
 
+    @model_validator(mode="after")
+    def _columns_are_alike(self) -> Raster:
+        _require_alike(self.step, self.neuron)
+        return self
+
 
 class Membrane(Table):
     """How often v is where after a step; `level` is the least and largest v that fires."""
 
-    edges: list[Number]
+    edges: Edges
     counts: list[int]
     below: int
     above: int
-    level: list[Number] | None
+    level: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+
+    @model_validator(mode="after")
+    def _has_an_edge_more(self) -> Membrane:
+        _require_alike(self.edges[1:], self.counts)
+        return self
 
 
 class LookedLayer(Table):
@@ -119,16 +153,14 @@ class Steps(Table):
 
     @model_validator(mode="after")
     def _columns_are_alike(self) -> Steps:
-        columns = [self.seconds, self.busy_s, self.core, self.layer, *self.spikes.values()]
-        if len({len(column) for column in columns}) != 1:
-            raise ValueError("its columns differ in length")
+        _require_alike(self.seconds, self.busy_s, self.core, self.layer, *self.spikes.values())
         return self
 
 
 class Look(Table):
     """A closer look at the first samples of a run."""
 
-    samples: int
+    samples: Some
     layers: list[LookedLayer]
     steps: Steps
-    floor: Floor
+    links: Links

@@ -13,13 +13,17 @@ from markupsafe import Markup
 from scipy.stats import binomtest
 
 from nmcompile.report.advice import advice
+from nmcompile.report.certainty import OF_TIME, certainty, estimates, guessed_share
 from nmcompile.report.page.charts import charts
+from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.schema import KINDS
 from nmcompile.report.units import si
+from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 Figures = dict[str, Any]
-VEGA_LITE = "6.4"  # of charts.SCHEMA
-BUNDLE = "window.vegaEmbed = vegaEmbed;"  # Vega, Vega-Lite and vega-embed, which vl-convert holds
+VEGA_LITE = "6.4"  # of spec.SCHEMA
+# Vega, Vega-Lite and vega-embed, which vl-convert holds
+BUNDLE = "window.vegaEmbed = vegaEmbed;"
 
 
 def page(figures: Figures, name: str) -> str:
@@ -29,15 +33,32 @@ def page(figures: Figures, name: str) -> str:
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)
-    environment.filters |= {"si": si, "percent": _percent, "number": "{:,}".format,
-                            "words": lambda text: text.replace("_", " ")}
+    environment.filters |= {
+        "si": si, "percent": _percent, "number": "{:,}".format, "sentence": _sentence,
+        "words": lambda text: text.replace("_", " "), "kind_head": "{}, J".format}
     specs = charts(figures)
     template = environment.from_string(_part("page.html.j2"))
     return template.render(
         figures=figures, name=name, kinds=KINDS, advice=advice(figures), charts=sorted(specs),
         titles={key: spec["description"] for key, spec in specs.items()},
-        interval=_interval(figures), specs=_script(specs), library=_library(),
-        style=Markup(_part("page.css")), script=Markup(_part("page.js")))
+        interval=_interval(figures), certainty=certainty(figures),
+        guessed=guessed_share(figures), guessed_times=estimates(figures, *OF_TIME),
+        yardsticks=_yardsticks(figures["yardsticks"]), most_cores=MOST_CORES,
+        shared=_shared(figures),
+        specs=_script(specs), library=_library(), style=Markup(_part("page.css")),
+        script=Markup(_part("page.js")))
+
+
+def _yardsticks(told: Figures | None) -> Figures | None:
+    """What the page shows of the common yardsticks."""
+    return told and {"whose": whose(told), "counted": counted(told), "estimated": estimated(told),
+                     "not_measured": NOT_MEASURED, "note": NOTE}
+
+
+def _shared(figures: Figures) -> bool:
+    """Whether several layers share a core."""
+    names = {row["name"] for row in figures["layers"]}
+    return not names.issuperset(figures["floor"]["cores"]["layers"])
 
 
 def _script(value: Any) -> Markup:
@@ -58,6 +79,11 @@ def _part(name: str) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
+
+
+def _sentence(text: str) -> str:
+    """`text` with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _interval(figures: Figures) -> tuple[float, float] | None:
