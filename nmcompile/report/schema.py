@@ -191,18 +191,13 @@ class ReportFile(Table):
         of_run = [self.samples, self.timing, self.latency_s, self.energy_j, self.energy_range_j,
                   self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant,
                   self.outside, self.late, self.look]
+        if self.samples is not None and self.steps is None:
+            raise ValueError("the steps of its run are missing")
         for layer in self.layers:
             of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
                        layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]
         if len({figure is None for figure in of_run}) != 1:
             raise ValueError("some figures of its run are missing")
-        return self
-
-    @model_validator(mode="after")
-    def _cores_are_those_of_the_floor(self) -> ReportFile:
-        for limit, shares in self.cores_used.items():
-            if len(shares) != len(self.floor.cores.core):
-                raise ValueError(f"{limit} is told of {len(shares)} cores")
         return self
 
     @model_validator(mode="after")
@@ -223,4 +218,19 @@ class ReportFile(Table):
             wanted = total[name.rpartition(", ")[2]] if ", " in name else total["total"]
             if not isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-300):
                 raise ValueError(f"energies of {name} add up to {found!r} J, not to {wanted!r} J")
+        return self
+
+    @model_validator(mode="after")
+    def _cores_are_those_of_the_floor(self) -> ReportFile:
+        """Columns by core are of the cores in use; those of a run end with what inputs cause."""
+        cores = self.floor.cores.core
+        for limit, shares in self.cores_used.items():
+            if len(shares) != len(cores):
+                raise ValueError(f"{limit} is told of {len(shares)} cores, {len(cores)} are in use")
+        if self.energy_by_core is not None:
+            columns = self.energy_by_core.model_dump()
+            if columns["core"] != [*cores, None]:
+                raise ValueError("the energy by core is not that of the cores in use")
+            if any(len(column) != len(cores) + 1 for column in columns.values()):
+                raise ValueError("the columns of the energy by core differ in length")
         return self

@@ -117,6 +117,11 @@ def graded() -> Figures:
 
 def relays() -> Figures:
     """Layers that share cores, on several chips."""
+    return deepcopy(_relays())
+
+
+@cache
+def _relays() -> Figures:
     made = program(relayed(2), cut=2)
     return figures_of(made, payloads(made.network, 20, np.random.default_rng(0), samples=9))
 

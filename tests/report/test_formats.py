@@ -7,10 +7,13 @@ from copy import deepcopy
 
 import pytest
 from helpers.pages import HOSTILE, PAGES, deep
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from pydantic import ValidationError
 
 from nmcompile.errors import NmcError
-from nmcompile.report import rendered
+from nmcompile.report import ReportFile, rendered
 from nmcompile.report.advice import advice
 from nmcompile.report.certainty import certainty
 from nmcompile.report.schema import KINDS
@@ -125,3 +128,32 @@ def test_a_chip_of_one_core_is_not_said_to_have_others():
     assert "Static power takes 100 % of the energy" in said
     rows = {figure: guesses for figure, _, guesses in certainty(PAGES["xylo"]())}
     assert not [name for name in rows["time"] if not name.startswith("cycle_formula.")]
+
+
+def leaves(value, path=()):
+    """Paths to the numbers, texts and holes of plain values, of a list's first three entries."""
+    inner = value.items() if isinstance(value, dict) else (
+        enumerate(value[:3]) if isinstance(value, list) else None)
+    if inner is None:
+        yield path
+    else:
+        for key, part in inner:
+            yield from leaves(part, (*path, key))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_report_with_any_value_is_refused_or_shown(data):
+    told = PAGES["relays"]()
+    path = data.draw(st.sampled_from(list(leaves(told))))
+    within = told
+    for key in path[:-1]:
+        within = within[key]
+    within[path[-1]] = data.draw(st.sampled_from(
+        [0, -1, 1, 0.5, 1e308, 5e-324, 10**40, None, "", "x"]))
+    try:
+        known = ReportFile.model_validate(told).model_dump()
+    except ValidationError:
+        return
+    for how in ("html", "md", "csv"):
+        assert rendered(known, "net", how)
