@@ -13,7 +13,7 @@ import numpy as np
 from nmcompile.errors import Interrupted
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array, level_of
-from nmcompile.mapping import Costs, Program, Timing
+from nmcompile.mapping import Costs, Coupled, Program, Timing
 from nmcompile.report.floor import link_figures
 from nmcompile.simulator import Modes, Samples, each_step, simulate
 from nmcompile.simulator.records import SPIKES, Ends, Wanted
@@ -196,7 +196,8 @@ def look_figures(
     first = {name: values[:count][:, :steps] for name, values in sent.items()}
     look, each = Look(), Steps(program)
     with _told(samples):
-        simulate(program, first, timing=timing, record=variables(program.network),
+        simulate(program, first, timing=timing if isinstance(timing, Coupled) else None,
+                 record=variables(program.network),
                  modes=replace(modes, exit_at=None, records=look))
         each_step(program, first, each.add, timing=timing, modes=modes)
     found = {name: np.count_nonzero(values, axis=(0, 1)).reshape(-1) / values.shape[0] / steps
