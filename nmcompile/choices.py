@@ -117,6 +117,9 @@ def require_payload(port: Input, sent: Encoded, target: Target, where: str) -> N
 def require_reach(port: Input, sent: Encoded, where: str) -> None:
     """Refuse values far beyond those that an input was compiled for."""
     reach, peak = port.format.limit * port.format.scale, sent.peak
+    if port.format.unsigned and sent.lowest < 0:
+        raise NmcError(where, f"values reach down to {sent.lowest:g}, input '{port.name}' takes "
+                       "them from 0 on", "Give data like those that the model was compiled with.")
     if port.format.payload_bits and peak > reach * 1.002:
         raise NmcError(
             where,

@@ -70,6 +70,13 @@ class Encoded:
             return 1.0
         return max(float(np.abs(part).max()) for part in self._parts())
 
+    @property
+    def lowest(self) -> float:
+        """The least that is sent."""
+        if self.encoding in ("rate", "latency"):
+            return 0.0
+        return min(float(part.min()) for part in self._parts())
+
     def _parts(self) -> Iterator[Array]:
         """What is sent, without repetition, some samples at a time."""
         for first in range(0, len(self.values), PART):

@@ -22,7 +22,13 @@ from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
-from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
+from nmcompile.passes.convert import (
+    Conversion,
+    convert,
+    convert_to_changes,
+    is_artificial,
+    to_levels,
+)
 from nmcompile.passes.partition import OWN, told_of, told_of_sharing
 from nmcompile.passes.quantize import (
     Calibration,
@@ -150,11 +156,16 @@ def lower_traced(
     options = options or Options()
     checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
     progress("lower")
-    lowered = lower(
-        source, target, backend_of(target.family), sample.inputs, options.legalisation)
+    backend = backend_of(target.family)
+    lowered = lower(source, target, backend, sample.inputs, options.legalisation)
+    network, checks = lowered.network, [*checks, *lowered.checks]
+    if backend.activation_bits:
+        progress("levels")
+        network, check = _in_levels(network, lowered.latency, data, backend.activation_bits)
+        checks.append(check)
     return RealStage(
-        network=lowered.network, latency=lowered.latency, sample=sample, data=data,
-        checks=(*checks, *lowered.checks), notes=(*notes, *lowered.notes))
+        network=network, latency=lowered.latency, sample=sample, data=data,
+        checks=tuple(checks), notes=(*notes, *lowered.notes))
 
 
 def quantize_traced(
@@ -244,7 +255,7 @@ def _spiking(
     progress("trace")
     checks = [_check_trace(traced)]
     source = traced.network
-    if is_artificial(source):
+    if is_artificial(source) and not backend_of(target.family).activation_bits:
         wanted = options.conversion
         way = _convert if wanted.code == "rate" else _convert_to_changes
         source, check = way(source, data, wanted, progress)
@@ -290,16 +301,31 @@ def _convert_to_changes(
     return found.network, _with_accuracy(text, figures, data, found.before, found.after)
 
 
+def _in_levels(
+    network: Network, latency: dict[str, int], data: Data, bits: int
+) -> tuple[Network, Check]:
+    """`network` whose activations are in levels of `bits`: a stated loss, as for quantize."""
+    found = to_levels(network, latency, _few(network, data.inputs), bits)
+    same = float((found.before == found.after).mean())
+    trained = sum(getattr(p.neuron, "levels", 0) > 0 for p in network.populations)
+    kept = f", {trained} as trained" if trained else ""
+    text = (f"{100 * same:.2f} % of {len(found.after)} decisions equal with activations of {bits} "
+            f"bits in {len(found.tops)} layers{kept}")
+    figures: Figures = {"decisions_equal": same, "samples": len(found.after), "bits": bits}
+    return found.network, _with_accuracy(
+        text, figures, data, found.before, found.after, arrow="levels")
+
+
 def _with_accuracy(
-    text: str, figures: Figures, data: Data, before: Array, after: Array
+    text: str, figures: Figures, data: Data, before: Array, after: Array, arrow: str = "convert"
 ) -> Check:
     """The check of a conversion; where the data have labels, with both accuracies."""
     if data.labels is None:
-        return Check(arrow="convert", text=text, figures=figures)
+        return Check(arrow=arrow, text=text, figures=figures)
     known = data.labels[: len(after)]
     right = [float((decided == known).mean()) for decided in (before, after)]
     return Check(
-        arrow="convert", text=f"{text}; accuracy {100 * right[0]:.2f} % -> {100 * right[1]:.2f} %",
+        arrow=arrow, text=f"{text}; accuracy {100 * right[0]:.2f} % -> {100 * right[1]:.2f} %",
         figures={**figures, "accuracy_before": right[0], "accuracy_after": right[1]})
 
 

@@ -22,5 +22,5 @@ def command(folder: Path, as_json: bool) -> None:
         return
     print_checks(figures)
     print_summary(figures)
-    if figures["energy_j"] is None:
+    if figures["samples"] is None:
         click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")
