@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nmcompile.artificial import Figures, Progress, in_levels, to_changes, to_rates
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
 from nmcompile.errors import NmcError
@@ -22,13 +23,7 @@ from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
-from nmcompile.passes.convert import (
-    Conversion,
-    convert,
-    convert_to_changes,
-    is_artificial,
-    to_levels,
-)
+from nmcompile.passes.convert import Conversion, is_artificial
 from nmcompile.passes.partition import OWN, told_of, told_of_sharing
 from nmcompile.passes.quantize import (
     Calibration,
@@ -50,9 +45,7 @@ from nmcompile.stages import (
 from nmcompile.target import Target
 
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
-Progress = Callable[[str], None]
 Keep = Callable[[str, Stage], None]
-Figures = dict[str, float | int | str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +154,8 @@ def lower_traced(
     network, checks = lowered.network, [*checks, *lowered.checks]
     if backend.activation_bits:
         progress("levels")
-        network, check = _in_levels(network, lowered.latency, data, backend.activation_bits)
+        few = replace(data, inputs=_few(network, data.inputs))
+        network, check = in_levels(network, lowered.latency, few, backend.activation_bits)
         checks.append(check)
     return RealStage(
         network=network, latency=lowered.latency, sample=sample, data=data,
@@ -257,76 +251,13 @@ def _spiking(
     source = traced.network
     if is_artificial(source) and not backend_of(target.family).activation_bits:
         wanted = options.conversion
-        way = _convert if wanted.code == "rate" else _convert_to_changes
+        way = to_rates if wanted.code == "rate" else to_changes
         source, check = way(source, data, wanted, progress)
         checks.append(check)
         sample, data = (_repeated(part, source) for part in (sample, data))
     binary = target.formats.payload_bits.value == 0
     sample, data, notes = _for_spikes(sample, data, source.notes, options.seed, binary)
     return checks, source, sample, data, notes
-
-
-def _convert(
-    network: Network, data: Data, conversion: Conversion, progress: Progress
-) -> tuple[Network, Check]:
-    found = convert(network, data.inputs, conversion, lambda name: progress(f"convert {name}"))
-    best, *others = found.trials
-    figures: Figures = {
-        "decisions_equal": best.decisions_equal, "samples": len(found.after),
-        "steps": conversion.steps, "balance": best.balance, "output_error": best.error,
-    }
-    rest = ", ".join(f"{t.balance} {100 * t.decisions_equal:.2f} %" for t in others)
-    text = (
-        f"{100 * best.decisions_equal:.2f} % of {len(found.after)} decisions equal after "
-        f"{conversion.steps} steps, thresholds {best.balance}{f' ({rest})' if rest else ''}"
-    )
-    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
-
-
-def _convert_to_changes(
-    network: Network, data: Data, conversion: Conversion, progress: Progress
-) -> tuple[Network, Check]:
-    progress("convert")
-    found = convert_to_changes(network, data.inputs, conversion.tolerance)
-    trial = found.trial
-    figures: Figures = {
-        "decisions_equal": trial.decisions_equal, "samples": len(found.after),
-        "tolerance": trial.tolerance, "sent": trial.sent, "output_error": trial.error,
-    }
-    text = (
-        f"{100 * trial.decisions_equal:.2f} % of {len(found.after)} decisions equal in a stream of "
-        f"them, changes of {trial.tolerance:g} of what a layer sends or more are sent: "
-        f"{100 * trial.sent:.1f} % of all values"
-    )
-    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
-
-
-def _in_levels(
-    network: Network, latency: dict[str, int], data: Data, bits: int
-) -> tuple[Network, Check]:
-    """`network` whose activations are in levels of `bits`: a stated loss, as for quantize."""
-    found = to_levels(network, latency, _few(network, data.inputs), bits)
-    same = float((found.before == found.after).mean())
-    trained = sum(getattr(p.neuron, "levels", 0) > 0 for p in network.populations)
-    kept = f", {trained} as trained" if trained else ""
-    text = (f"{100 * same:.2f} % of {len(found.after)} decisions equal with activations of {bits} "
-            f"bits in {len(found.tops)} layers{kept}")
-    figures: Figures = {"decisions_equal": same, "samples": len(found.after), "bits": bits}
-    return found.network, _with_accuracy(
-        text, figures, data, found.before, found.after, arrow="levels")
-
-
-def _with_accuracy(
-    text: str, figures: Figures, data: Data, before: Array, after: Array, arrow: str = "convert"
-) -> Check:
-    """The check of a conversion; where the data have labels, with both accuracies."""
-    if data.labels is None:
-        return Check(arrow=arrow, text=text, figures=figures)
-    known = data.labels[: len(after)]
-    right = [float((decided == known).mean()) for decided in (before, after)]
-    return Check(
-        arrow=arrow, text=f"{text}; accuracy {100 * right[0]:.2f} % -> {100 * right[1]:.2f} %",
-        figures={**figures, "accuracy_before": right[0], "accuracy_after": right[1]})
 
 
 def _repeated(data: Data, network: Network) -> Data:

@@ -87,8 +87,9 @@ def simulate(
     is written.
     """
     _require_files(build, output, timeline, record)
-    if timeline is not None and not build.program.target.costs_known:
-        raise NmcError("--timeline", f"shows times, and none are known of {build.program.target.name}",
+    target = build.program.target
+    if timeline is not None and not target.costs_known:
+        raise NmcError("--timeline", f"shows times, and none are known of {target.name}",
                        "Leave it out.")
     sent = sent_by(build.program, inputs_of(
         build.program, data, where, steps=steps, encoding=encoding, seed=seed))

@@ -79,8 +79,8 @@ def _layer(network: Network, group: list[Population], in_shape: Shape) -> AkidaL
     neuron = replace(
         neuron, pool=1 if pool is None else pool.pool,
         adds=isinstance(main, Dense) or (pool is not None and pool.adds),
-        **{name: _by_filter(getattr(neuron, name), parts[-1], last)
-           for name in ("threshold", "act_step")})
+        threshold=_by_filter(neuron.threshold, parts[-1], last),
+        act_step=_by_filter(neuron.act_step, parts[-1], last))
     layer = AkidaLayer(name=last.name, kind=Kind.FULLY_CONNECTED, in_shape=in_shape,
                        weight=main.weights(), weight_bits=form.bits, neuron=neuron)
     if isinstance(main, Dense):

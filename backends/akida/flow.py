@@ -31,9 +31,9 @@ def stages(network: Network, chip: str) -> tuple[Stage, ...]:
     Raises NmcError naming a population with a memory or with values below 0, and for a network
     that has several inputs or outputs, or steps.
     """
-    _require_values(network, chip)
     for population in network.populations:
         _require_memoryless(population, network, chip)
+    _require_values(network, chip)
     found, source = list[Stage](), network.inputs[0].name
     last = network.outputs[0].population
     while source != last:
@@ -51,9 +51,11 @@ def links(linear: LinearMap) -> tuple[LinearMap, ...]:
 
 
 def _require_values(network: Network, chip: str) -> None:
-    for many, what in ((network.inputs, "inputs"), (network.outputs, "outputs")):
-        if len(many) != 1:
-            raise NmcError("network", f"it has {len(many)} {what}, {chip} takes one")
+    if len(network.inputs) > 1:
+        raise NmcError(network.inputs[1].name, f"it is a second input, {chip} takes one")
+    if len(network.outputs) > 1:
+        raise NmcError(network.outputs[1].population, f"it is a second output, {chip} has one",
+                       "Return what the last layer gives.")
     late = [p.name for p in network.projections if p.delay]
     if network.steps != 1 or not network.static or late:
         raise NmcError(

@@ -53,7 +53,7 @@ def spread(conv: Conv, found: Geometry) -> Array:
                      for axis, (first, (begin, last)) in enumerate(
                          zip(found.ahead, taken, strict=True)))
     inner = tuple(slice(begin, last + 1) for begin, last in taken)
-    whole[:, :, rows, columns] = conv.weight[:, :, *inner]
+    whole[:, :, rows, columns] = conv.weight[(..., *inner)]
     return whole
 
 

@@ -16,7 +16,7 @@ from nmcompile_backends.akida.neuron import AkidaActivation
 
 from nmcompile.errors import NmcError
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat
-from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Scale, Sparse
+from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Scale
 from nmcompile.ir.neurons import Activation
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.legalize.compose import matrix, single
@@ -55,10 +55,10 @@ def legalize(network: Network, target: Target) -> Network:
     layers = list[Found]()
     for stage in flow.stages(network, target.name):
         _add(layers, network, port, stage, pooled(network, stage, target.name))
-    _require_sequence(layers, network)
+    _require_sequence(layers)
     populations, projections, source = list[Population](), list[Projection](), port.name
     for layer in layers:
-        made = _populations(layer, network)
+        made = _populations(layer)
         populations += [population for population, _ in made]
         for population, maps in made:
             projections += [
@@ -101,7 +101,7 @@ def _layer(port: Input, stage: flow.Stage, found: Pooled) -> Found:
     if average is not None:
         maps = (*maps[: average[0]], average[1])
     depthwise, linear = _split(maps)
-    if isinstance(linear, Sparse | Scale):
+    if not isinstance(linear, Conv | Dense):
         linear = _dense(name, linear)
     first = stage.source == port.name
     at_input = first and isinstance(linear, Conv) and depthwise is None and limits.fits_input(
@@ -190,7 +190,7 @@ def _within_limits(layer: Found) -> Found:
         if prod(linear.out_shape[1:]) == 1 and layer.depthwise is None and layer.window is None:
             return _within_limits(replace(layer, linear=_dense(name, linear)))
         raise _unlike(name, kernel, layer.at_input)
-    channels, filters = kernel.in_shape[0], len(linear.weight)
+    filters = len(linear.weight)
     limits.require_filters(name, filters)
     if layer.at_input:
         limits.require_input(name, found.size, kernel.in_shape, filters)
@@ -213,9 +213,10 @@ def _unlike(name: str, conv: Conv, at_input: bool) -> NmcError:
         "ahead of a kernel of 3 without padding.")
 
 
-def _require_sequence(layers: list[Found], network: Network) -> None:
+def _require_sequence(layers: list[Found]) -> None:
     """Refuse pooling that the chip does not have at its place."""
     last = layers[-1]
+    limits.require_layers(sum(isinstance(layer.linear, Dense) for layer in layers))
     if last.window is not None:
         raise NmcError(last.name, "max pooling is the end of the network, which AKD1000 does not "
                        "map", "Put a layer behind it.")
@@ -233,9 +234,7 @@ def _require_sequence(layers: list[Found], network: Network) -> None:
                            "their size alone", "Pool behind another layer.")
 
 
-def _populations(
-    layer: Found, network: Network
-) -> list[tuple[Population, tuple[LinearMap, ...]]]:
+def _populations(layer: Found) -> list[tuple[Population, tuple[LinearMap, ...]]]:
     """The populations of a layer, with the maps into each one's currents."""
     target, made = layer.target, list[tuple[Population, tuple[LinearMap, ...]]]()
     neuron = _neuron(layer)

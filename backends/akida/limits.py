@@ -81,6 +81,11 @@ def require_features(name: str, in_shape: tuple[int, ...]) -> None:
              "Pool ahead of it.")
 
 
+def require_layers(fully_connected: int) -> None:
+    """Raise NmcError where there are more fully connected layers than processors for them."""
+    _require("network", fully_connected, FULLY_CONNECTED, "fully connected layers", "Take fewer.")
+
+
 def _require(name: str, need: int, most: int, what: str, hint: str) -> None:
     if need > most:
         raise NmcError(name, f"{need:,} {what}, AKD1000 has at most {most:,}", hint)

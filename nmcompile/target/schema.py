@@ -272,15 +272,14 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _costs_are_whole(self) -> Target:
-        known = {name: getattr(self, name) is not None for name in ("time_s", "energy_j", "power_w")}
+        costs = ("time_s", "energy_j", "power_w")
         models = (self.network, self.cycle_formula, self.event_pipeline, self.timer_loop)
-        if len({*known.values()}) > 1:
-            missing = ", ".join(name for name, there in known.items() if not there)
-            raise ValueError(f"{missing}: missing, give all of {', '.join(known)}, or none where "
-                             "no costs are known")
-        if not self.costs_known and (self.io is None or any(m is not None for m in models)):
-            raise ValueError("without time_s there is no model of time, and io.boundary must say "
-                             "why no costs are known")
+        missing = [name for name in costs if getattr(self, name) is None]
+        if missing and len(missing) < len(costs):
+            raise ValueError(f"{missing[0]} is missing: give all of {', '.join(costs)}, or none")
+        if missing and (self.io is None or any(models)):
+            raise ValueError("without time_s a target has no model of time, and io.boundary says "
+                             "why its costs are not known")
         return self
 
     @model_validator(mode="after")

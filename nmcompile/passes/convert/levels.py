@@ -30,7 +30,7 @@ class Levelled:
 def to_levels(
     network: Network, latency: dict[str, int], inputs: dict[str, Array], bits: int
 ) -> Levelled:
-    """`network` whose activations send 2**bits - 1 levels above 0; those in levels stay as they are.
+    """`network` whose activations send 2**bits - 1 levels above 0; those in levels stay so.
 
     network  retimed, of neurons with `levels` and `with_levels` beside others
     inputs   name -> (samples, 1, *shape) values that the levels are chosen on
@@ -45,9 +45,8 @@ def to_levels(
             sent = activity.spikes(population.name)[:SAMPLES]
             top = _top(network, population.name, sent.reshape(-1, population.size), 2**bits - 1)
             tops[population.name] = top, float(sent.max(initial=0.0))
-            population = replace(population, neuron=neuron.with_levels(
-                top / (2**bits - 1), 2**bits - 1))
-        populations.append(population)
+            neuron = neuron.with_levels(top / (2**bits - 1), 2**bits - 1)
+        populations.append(replace(population, neuron=neuron))
     levelled = verify(replace(network, populations=tuple(populations)))
     after = run_aligned(levelled, latency, inputs)
     return Levelled(network=levelled, tops=tops, before=decisions(network, activity),
