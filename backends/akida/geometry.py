@@ -77,8 +77,9 @@ def padded(linear: LinearMap) -> tuple[int, int, int, int] | None:
 def behind_padding(
     conv: Conv, in_shape: tuple[int, ...], lines: tuple[int, int, int, int]
 ) -> Conv:
-    """`conv`, without padding of its own, behind lines of zeros around a picture of `in_shape`."""
-    pairs = (lines[:2], lines[2:])
+    """`conv` behind lines of zeros around a picture of `in_shape`."""
+    pairs = [[line + own for line in pair]
+             for pair, own in zip((lines[:2], lines[2:]), conv.padding, strict=True)]
     most = [max(pair) for pair in pairs]
     edges = [(wide - ahead, wide - behind)
              for wide, (ahead, behind) in zip(most, pairs, strict=True)]

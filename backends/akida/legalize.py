@@ -121,7 +121,7 @@ def _without_padding(maps: tuple[LinearMap, ...]) -> tuple[LinearMap, ...]:
     kept = list[LinearMap]()
     for linear in maps:
         lines = padded(kept[-1]) if kept else None
-        if isinstance(linear, Conv) and lines is not None and linear.padding == (0, 0):
+        if isinstance(linear, Conv) and lines is not None:
             kept[-1] = behind_padding(linear, kept[-1].in_shape, lines)
         else:
             kept.append(linear)
