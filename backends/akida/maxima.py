@@ -44,23 +44,28 @@ def pooled(network: Network, stage: Stage, chip: str) -> Pooled:
     inner = [p for p in network.projections
              if p.target in {q.name for q in (*stage.inside, stage.target)}]
     shared = _shared([links(p.map) for p in inner if p.source == stage.source])
-    inputs = shared[-1].out_shape if shared else network.shape_of(stage.source)
-    web = _web(stage, inner, len(shared), inputs)
-    found = _window(web, view(inputs), view(stage.target.shape))
-    if found is None or not _is_largest(web, view(inputs), found, signed=bool(shared)):
-        if _adds_layers(web):
-            raise residual(stage.target.name)
-        raise NmcError(
-            stage.target.name, f"its max pooling is none of {chip}, whose windows are 2 x 2 with a "
-            "stride of 1 or 2 and padding Same", "Pool with MaxPool2d(2) where rows and columns "
-            "are even, or with ceil_mode=True.")
-    return Pooled(maps=shared, window=found)
+    webs = list[Network]()
+    while True:  # what pads a picture for its pooling is part of the pooling
+        inputs = shared[-1].out_shape if shared else network.shape_of(stage.source)
+        webs.append(_web(stage, inner, len(shared), inputs))
+        found = _window(webs[-1], view(inputs), view(stage.target.shape))
+        if found is not None and _is_largest(
+                webs[-1], view(inputs), found, signed=any(map(_has_weights, shared))):
+            return Pooled(maps=shared, window=found)
+        if not shared or _has_weights(shared[-1]):
+            break
+        shared = shared[:-1]
+    if any(_has_weights(link) for p in webs[0].projections for link in links(p.map)):
+        raise residual(stage.target.name)
+    raise NmcError(
+        stage.target.name, f"its max pooling is none of {chip}, whose windows are 2 x 2 with a "
+        "stride of 1 or 2 and padding Same", "Pool with MaxPool2d(2) where rows and columns are "
+        "even, or with ceil_mode=True.")
 
 
-def _adds_layers(web: Network) -> bool:
-    """Whether maps with weights of their own are in the web, and not only differences."""
-    return any(not np.all(np.isin(link.weights(), (-1, 0, 1)))
-               for p in web.projections for link in links(p.map))
+def _has_weights(linear: LinearMap) -> bool:
+    """Whether a map does more than to pick values and to change their signs."""
+    return not np.all(np.isin(linear.weights(), (-1, 0, 1)))
 
 
 def _shared(chains: list[tuple[LinearMap, ...]]) -> tuple[LinearMap, ...]:

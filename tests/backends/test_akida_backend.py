@@ -71,28 +71,27 @@ FIRST = relu(conv(1, 4))
 # model -> the layer that is named, and a part of what is said
 REFUSED: dict[str, tuple[nn.Module, str, str]] = {
     "residual": (Residual(), "relu_2", "adds what several layers send"),
-    "kernel of 4": (Layers(*FIRST, *relu(conv(4, 4, 4)), *end(4 * 81)), "relu_2", "kernel of 4 x 4"),
-    "no padding": (Layers(*FIRST, *relu(conv(4, 4, padding=0)), *end(4 * 36)), "relu_2",
+    "kernel of 4": (Layers(*FIRST, *relu(conv(4, 4, 4)), *end(4 * 81)), "relu_3", "kernel of 4 x 4"),
+    "no padding": (Layers(*FIRST, *relu(conv(4, 4, padding=0)), *end(4 * 36)), "relu_3",
                    "stride 1 and padding 0"),
     "torch's padding with a stride": (
-        Layers(*FIRST, *relu(conv(4, 4, stride=2)), *end(4 * 16)), "relu_2",
+        Layers(*FIRST, *relu(conv(4, 4, stride=2)), *end(4 * 16)), "relu_3",
         "ZeroPad2d((0, 1, 0, 1))"),
-    "a stride of 3": (Layers(*FIRST, *relu(conv(4, 4, stride=3)), *end(4 * 9)), "relu_2", "stride 3"),
+    "a stride of 3": (Layers(*FIRST, *relu(conv(4, 4, stride=3)), *end(4 * 9)), "relu_3", "stride 3"),
     "a window of 3": (Layers(*FIRST, nn.MaxPool2d(3, 2, 1), *relu(conv(4, 4)), *end(4 * 16)),
-                      "pool_5", "windows are 2 x 2"),
-    "two maxima in a row": (Layers(*FIRST, nn.MaxPool2d(2), nn.MaxPool2d(2), *end(16)), "pool_6",
+                      "maxpool2d_2_5", "windows are 2 x 2"),
+    "two maxima in a row": (Layers(*FIRST, nn.MaxPool2d(2), nn.MaxPool2d(2), *end(16)), "maxpool2d_3_3",
                             "it pools what no convolution of its own gives"),
-    "a maximum at the end": (Layers(*FIRST, nn.MaxPool2d(2)), "pool_3", "the end of the network"),
-    "values below 0": (Layers(conv(1, 4), nn.Hardtanh(), *end(256)), "hardtanh", "below 0"),
+    "a maximum at the end": (Layers(*FIRST, nn.MaxPool2d(2)), "maxpool2d_2_3", "the end of the network"),
+    "values below 0": (Layers(conv(1, 4), nn.Hardtanh(), *end(256)), "hardtanh_1", "below 0"),
     "a constant ahead of padding": (Normalised(), "relu", "differs from place to place"),
-    "filters of the input layer": (Layers(*relu(conv(1, 97, 7)), *end(97 * 64)), "relu",
+    "filters of the input layer": (Layers(*relu(conv(1, 97, 7)), *end(97 * 64)), "relu_1",
                                    "97 filters of 7 x 7 in the input layer"),
-    "channels": (Layers(*relu(conv(1, 450)), *relu(conv(450, 3)), *end(3 * 64)), "relu_2",
+    "channels": (Layers(*relu(conv(1, 450)), *relu(conv(450, 3)), *end(3 * 64)), "relu_3",
                  "450 input channels of a kernel of 3 x 3 with weights of 4 bits"),
     "a narrow average": (
         Layers(*FIRST, nn.MaxPool2d(2), *relu(conv(4, 4)), nn.MaxPool2d(2), conv(4, 4),
-               nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_3", "averages 2 columns"),
-    "sums of the input layer": (Layers(conv(1, 3, 3, stride=3)), "conv", "an activation"),
+               nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_8", "averages 2 columns"),
 }
 
 
@@ -108,7 +107,7 @@ def test_what_v1_has_not_is_refused_by_its_layer(name: str) -> None:
     with pytest.raises(NmcError) as error:
         compiled(model)
     assert what in str(error.value)
-    assert error.value.where.endswith(where)
+    assert error.value.where.rpartition(".")[2] == where
 
 
 def test_values_below_0_are_refused_when_compiled_and_when_simulated(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_one_altered_bit_of_the_arrays_sends_other_values_or_is_refused(
         arrays = dict(np.load(folder / "akida_layers.npz"))
         values, steps = (arrays[f"{layer}/{name}"] for name in (kind, "act_step"))
         filter_ = int(whole[layer].std(axis=(0, 2, 3)).argmax())
-        largest = 1 << int(np.log2(steps[filter_]))  # the bit that is worth about a step
+        largest = 1 << max(int(np.log2(steps[filter_])), 0)  # the bit that is worth about a step
         if kind == "weights":
             values[(0, 0, 0, filter_)] ^= 2
         elif kind == "threshold":
