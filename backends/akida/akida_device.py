@@ -1,4 +1,4 @@
-"""BrainChip's akida package as a device, in a Python of its own: its software backend, or a chip."""
+"""BrainChip's akida package as a device, in a Python of its own: its software, or a chip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-INSTALL = "Make one with Python 3.10: python3.10 -m venv akida; akida/bin/pip install akida==2.19.3."
+INSTALL = ("Make one with Python 3.10: python3.10 -m venv akida; akida/bin/pip install "
+           "akida==2.19.3.")
 
 
 def _tool(name: str) -> Tool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from helpers.akida_models import Pooled, made, normed, pictures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.akida import limits
+from nmcompile_backends.akida.akida_device import AkidaSoftware
 from nmcompile_backends.akida.emit import layers_of
 from nmcompile_backends.akida.geometry import geometry, spread
 from nmcompile_backends.akida.layer import convolution
@@ -22,6 +24,7 @@ from nmcompile.errors import NmcError
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.maps import Conv
 from nmcompile.stages import Compiled
+from nmcompile.target import installed, load_target, parse_target
 
 
 class Layers(nn.Module):
@@ -112,10 +115,10 @@ def test_what_v1_has_not_is_refused_by_its_layer(name: str) -> None:
 
 def test_values_below_0_are_refused_when_compiled_and_when_simulated(tmp_path: Path) -> None:
     values = pictures(8)
-    with pytest.raises(NmcError, match="input input: values reach down to -0.5, akd1000 takes"):
+    with pytest.raises(NmcError, match=r"input input: values reach down to -0\.5, akd1000"):
         compiled(made(Pooled), values - 0.5)
     build = nmc.write_build(compiled(made(Pooled), values), tmp_path / "build", {})
-    with pytest.raises(NmcError, match="values reach down to -0.1"):
+    with pytest.raises(NmcError, match=r"values reach down to -0\.1"):
         nmc.simulate(build, DataFile(x=values - 0.1, y=None))
 
 
@@ -204,6 +207,26 @@ def test_an_average_behind_the_activation_goes_into_the_next_layer() -> None:
     assert [(x.kind.value, x.pooling.value) for x in layers][1:] == [
         ("Convolutional", "NoPooling"), ("FullyConnected", "NoPooling")]
     assert layers[-1].weight.shape == (3, 6 * 64)
+
+
+def test_devices_of_akida_take_no_other_program(tmp_path: Path) -> None:
+    program = SimpleNamespace(target=load_target("loihi2"))
+    with pytest.raises(NmcError, match="runs programs for Akida, this one is for loihi2"):
+        AkidaSoftware().load(program, tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(NmcError, match="holds no akida_layers"):
+        AkidaSoftware().load(compiled(made(Pooled), pictures(8)).program, tmp_path)
+
+
+def test_a_target_knows_all_costs_or_none_and_says_why() -> None:
+    text = installed()["akd1000"]
+    watts = '[power_w]\nstatic = { value = 0.9, unit = "W", kind = "estimate", source = "nobody has measured it" }\n'
+    for changed, said in (
+        (f"{text}\n{watts}", "time_s is missing: give all of time_s, energy_j, power_w, or none"),
+        (text.split("[io]")[0], "io.boundary says why its costs are not known"),
+    ):
+        with pytest.raises(NmcError) as error:
+            parse_target(changed, "t.toml")
+        assert said in str(error.value)
 
 
 def test_levels_of_activations_are_a_stated_loss(tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ import brevitas.nn
 import numpy as np
 import pytest
 import torch
-from helpers.accepted import taken
+from helpers.accepted import MAPS_TAKEN, TAKEN, taken
 from helpers.akida_models import MODELS, SHAPE, Channels, made, pictures
 from torch import nn
 
 import nmcompile as nmc
-from nmcompile.frontends.data_file import DataFile
+from nmcompile.api import Asked, DataFile
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, run_aligned, scores
 from nmcompile.passes.quantize import payloads
 from nmcompile.registry import backend
@@ -52,6 +53,8 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
                       for part in sequence.passes for layer in part.layers if layer.mapping}
     (folder / "told.json").write_text(json.dumps(told))
 """
+NAMES = (*(kind.__name__ for kind in MODELS), "two bits", "trained",
+         *sorted(TAKEN["akd1000"] | MAPS_TAKEN["akd1000"]))
 Found = tuple[dict[str, np.ndarray], dict[str, dict[str, int]]]
 
 
@@ -124,6 +127,7 @@ def run_by_akida(folder: Path) -> dict[str, Found]:
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     folder = tmp_path_factory.mktemp("akida")
+    assert set(compiled()) == set(NAMES)
     for name, made_ in compiled().items():
         emitted(made_, folder / name)
     return run_by_akida(folder)
@@ -137,7 +141,7 @@ def ours(made: Compiled) -> dict[str, np.ndarray]:
             for p in net.populations}
 
 
-@pytest.mark.parametrize("name", compiled() if PYTHON else ())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_layer_sends_what_akidas_software_backend_sends(
     theirs: dict[str, Found], name: str
 ) -> None:
@@ -151,7 +155,7 @@ def test_every_layer_sends_what_akidas_software_backend_sends(
     assert all(np.ptp(found[key]) > 0 for key in same)
 
 
-@pytest.mark.parametrize("name", compiled() if PYTHON else ())
+@pytest.mark.parametrize("name", NAMES)
 def test_akida_maps_all_layers_onto_akd1000_on_as_few_processors_as_we_count_or_fewer(
     theirs: dict[str, Found], name: str
 ) -> None:
@@ -229,3 +233,39 @@ def test_scores_are_akidas_sums_and_the_offset_in_units_of_the_model() -> None:
     ours_ = scores(net.outputs[0], trace)
     unit = float((real.numpy() * ours_).sum() / np.square(ours_).sum())
     assert np.sqrt(np.square(unit * ours_ - real.numpy()).mean()) < 0.1 * float(real.std())
+
+
+def test_the_device_akida_software_tells_what_was_compiled(tmp_path: Path) -> None:
+    build = nmc.write_build(compiled()["Pooled"], tmp_path / "build", {})
+    told = nmc.validate(build, DataFile(x=pictures(6), y=None), "akida_software",
+                        asked=Asked(batch=3))
+    assert told["divergence"] is None
+    rows = {row["name"]: row for row in told["populations"]}
+    assert set(rows) == {"pool_3", "relu_2", "relu_3", "fc"}
+    assert rows["relu_3"]["spikes_device"] == rows["relu_3"]["spikes_reference"] > 100
+    assert rows["fc"]["states"]["v"]["differing"] == 0
+    assert told["latency_s"] is told["energy_j"] is None
+
+
+def test_a_weight_that_differs_on_the_device_is_found_and_named(tmp_path: Path) -> None:
+    build = nmc.write_build(compiled()["Pooled"], tmp_path / "build", {})
+    path = build.folder / "config" / "akida_layers.npz"
+    arrays = dict(np.load(path))
+    weights = arrays["fc/weights"]
+    sent = nmc.simulate(build, DataFile(x=pictures(1), y=None), record=("relu_3:spikes",)).run.records
+    source = int(np.flatnonzero(sent["relu_3"]["spikes"].reshape(-1))[0])
+    changed = -1 if weights[0, 0, source, 2] > 0 else 1
+    weights[0, 0, source, 2] += changed
+    np.savez(path, **arrays)
+    told = nmc.validate(build, DataFile(x=pictures(4), y=None), "akida_software")
+    first = told["divergence"]
+    assert (first["population"], first["neuron"], first["variable"]) == ("fc", 2, "v")
+    assert first["explanations"][0]["rule"] == "weight"
+
+
+def test_the_device_akida_refuses_where_no_chip_is(tmp_path: Path) -> None:
+    build = nmc.write_build(compiled()["Dense"], tmp_path / "build", {})
+    with pytest.raises(NmcError) as error:
+        nmc.validate(build, DataFile(x=pictures(4), y=None), "akida")
+    assert str(error.value) == ("--device akida: there is no AKD1000 on this machine. akida's "
+                                "software backend is the device akida_software.")
