@@ -67,7 +67,7 @@ class AkidaSoftware:
         port, python = self._loaded().network.inputs[0], self._python
         assert python is not None
         samples, steps = inputs[port.name].shape[:2]
-        shape = (*port.shape, *(1,) * (3 - len(port.shape)))
+        shape = layers_of(self._loaded().network)[0].in_shape
         pictures = inputs[port.name].reshape(samples * steps, *shape).astype(np.uint8)
         folder = Folder()
         try:

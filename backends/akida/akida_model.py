@@ -2,7 +2,7 @@
 
     python akida_model.py input.npy output.npz [FOLDER [chip]]
 
-input.npy   (samples, channels, height, width) uint8
+input.npy   (samples, channels, height, width) uint8; a height of 1 in one dimension
 output.npz  what each layer sends, by its name, (samples, channels, height, width)
 FOLDER      of akida_layers.json and akida_layers.npz; default: that of this file
 chip        map onto the AKD1000 of this machine, which tells what the last layer sends; default:

@@ -41,7 +41,7 @@ def write(program: Program, folder: Path) -> dict[str, str]:
 def layers_of(network: Network) -> tuple[AkidaLayer, ...]:
     """The layers of a network in integers, in their order, named after what they send."""
     layers = list[AkidaLayer]()
-    shape = _in_three(network.inputs[0].shape)
+    shape = _picture(network)
     for group in _groups(network):
         layer = _layer(network, group, shape)
         pooled = bool(layers) and layers[-1].pooling is Pooling.MAX
@@ -146,6 +146,10 @@ def _pools(network: Network, population: Population) -> bool:
     return not isinstance(network.incoming(population.name)[0].map, Conv | Dense)
 
 
-def _in_three(shape: Shape) -> Shape:
-    """A shape as (channels, rows, columns)."""
-    return (*shape, *(1,) * (3 - len(shape)))
+def _picture(network: Network) -> Shape:
+    """The input as (channels, rows, columns)."""
+    port = network.inputs[0]
+    first = network.outgoing(port.name)[0].map
+    if isinstance(first, Conv):
+        return first.in_shape
+    return (*port.shape, *(1,) * (3 - len(port.shape)))

@@ -198,7 +198,7 @@ def _within_limits(layer: Found) -> Found:
         if prod(linear.out_shape[1:]) > MOST_AVERAGED:
             raise NmcError(name, f"it averages {prod(linear.out_shape[1:]):,} places, "
                            f"{MOST_AVERAGED:,} are the most", "Pool ahead of it.")
-        limits.require_average(name, kernel.in_shape[2], linear.out_shape[2])
+        limits.require_average(name, kernel.in_shape[2], linear.out_shape[1])
     return replace(layer, linear=linear)
 
 

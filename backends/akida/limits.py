@@ -24,10 +24,9 @@ CHANNELS = {(size, bits): 448 if bits == 4 else 896 for size in (1, 3, 5) for bi
 # filters, by kernel and bits
 SEPARABLE_CHANNELS = {(3, 2): 2048, (5, 2): 2048, (7, 2): 1536, (3, 4): 2048, (5, 4): 1432,
                       (7, 4): 896}
-# "the output of the convolution must have at least 3 rows", "input height cannot exceed 32"; the
-# files give akida columns as its rows
-AVERAGED_COLUMNS, AVERAGE_INPUT_COLUMNS = 3, 32
-POOLED = 2  # "Pooling size cannot be greater than input dimensions"
+# "the output of the convolution must have at least 3 rows"; "input height cannot exceed 32" is said
+# of columns, for the files give akida pictures as (columns, rows)
+AVERAGED_ROWS, AVERAGE_INPUT_COLUMNS = 3, 32
 FEATURES = 57334  # "Input dimensions are too large to fit in a FNP. The maximum value is 57334"
 FULLY_CONNECTED = 22  # "Not enough hardware components of type FNP3": 18 FNP3 and 4 FNP2
 
@@ -66,12 +65,12 @@ def require_separable(name: str, kernel: int, channels: int, bits: int) -> None:
              f"input channels of a separable kernel of {kernel} x {kernel}", "Take fewer.")
 
 
-def require_average(name: str, in_columns: int, columns: int) -> None:
-    """Raise NmcError where a layer averages pictures that are too narrow or too wide."""
-    if columns < AVERAGED_COLUMNS or in_columns > AVERAGE_INPUT_COLUMNS:
+def require_average(name: str, in_columns: int, rows: int) -> None:
+    """Raise NmcError where a layer averages pictures that are too low or too wide."""
+    if rows < AVERAGED_ROWS or in_columns > AVERAGE_INPUT_COLUMNS:
         raise NmcError(
-            name, f"it averages {columns} columns, of a layer that takes {in_columns}; AKD1000 "
-            f"averages {AVERAGED_COLUMNS} or more of a layer that takes {AVERAGE_INPUT_COLUMNS} at "
+            name, f"it averages {rows} rows, of a layer that takes {in_columns} columns; AKD1000 "
+            f"averages {AVERAGED_ROWS} or more, of a layer that takes {AVERAGE_INPUT_COLUMNS} at "
             "most", "Average behind the activation, ahead of a fully connected layer.")
 
 

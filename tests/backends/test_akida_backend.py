@@ -94,7 +94,7 @@ REFUSED: dict[str, tuple[nn.Module, str, str]] = {
                  "450 input channels of a kernel of 3 x 3 with weights of 4 bits"),
     "a narrow average": (
         Layers(*FIRST, nn.MaxPool2d(2), *relu(conv(4, 4)), nn.MaxPool2d(2), conv(4, 4),
-               nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_8", "averages 2 columns"),
+               nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_8", "averages 2 rows"),
 }
 
 

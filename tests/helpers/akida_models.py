@@ -98,7 +98,21 @@ class Channels(nn.Module):
         return torch.relu(functional.adaptive_avg_pool2d(self.conv2(x), 1)).flatten(1)
 
 
-MODELS = (Pooled, Separable, Strided, Dense, Channels)
+class Signal(nn.Module):
+    """Convolutions along one axis, and batch normalisation of a fully connected layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv1d(5, 6, 5, padding=2), nn.Conv1d(6, 4, 3, padding=1)
+        self.fc1, self.norm, self.fc2 = nn.Linear(4 * 24, 12), nn.BatchNorm1d(12), nn.Linear(12, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv2(torch.relu(self.conv1(x.reshape(-1, 5, 24)))))
+        return self.fc2(torch.relu(self.norm(self.fc1(x.flatten(1)))))
+
+
+MODELS = (Pooled, Separable, Strided, Dense, Channels, Signal)
+SHAPES = {Channels: (2, 6, 10), Signal: (5, 24)}  # of data; SHAPE of all others
 
 
 def made(kind: type[nn.Module]) -> nn.Module:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import brevitas.nn
 import numpy as np
 import pytest
 import torch
 from helpers.accepted import MAPS_TAKEN, TAKEN, taken
-from helpers.akida_models import MODELS, SHAPE, Channels, made, pictures
+from helpers.akida_models import MODELS, SHAPE, SHAPES, made, pictures
+from nmcompile_backends.akida import limits
+from nmcompile_backends.akida.emit import layers_of
 from torch import nn
 
 import nmcompile as nmc
@@ -88,10 +92,9 @@ def trained() -> nn.Module:
 @cache
 def compiled() -> dict[str, Compiled]:
     """Every kind of layer; what Akida takes of all that is tried on all chips; Brevitas' layers."""
-    shapes = {kind: (2, 6, 10) if kind is Channels else SHAPE for kind in MODELS}
     found = {kind.__name__: nmc.compile(made(kind), target="akd1000",
-                                        sample=pictures(40, shape=shape))
-             for kind, shape in shapes.items()}
+                                        sample=pictures(40, shape=SHAPES.get(kind, SHAPE)))
+             for kind in MODELS}
     found["two bits"] = nmc.compile(made(MODELS[0]), target="akd1000", sample=pictures(40),
                                     bits="2")
     found["trained"] = nmc.compile(trained(), target="akd1000", sample=pictures(40))
@@ -105,14 +108,12 @@ def given(net: Network, seed: int = 5) -> np.ndarray:
     return payloads(port, values[:, None])[:, 0]
 
 
-def as_picture(values: np.ndarray) -> np.ndarray:
-    return values.reshape(*values.shape, *(1,) * (4 - values.ndim)).astype(np.uint8)
-
-
 def emitted(made: Compiled, folder: Path) -> Path:
     folder.mkdir(parents=True)
     backend("akida").emit(made.program, folder)
-    np.save(folder / "input.npy", as_picture(given(made.program.network)))
+    net = made.program.network
+    values = given(net).reshape(-1, *layers_of(net)[0].in_shape)
+    np.save(folder / "input.npy", values.astype(np.uint8))
     return folder
 
 
@@ -166,6 +167,93 @@ def test_akida_maps_all_layers_onto_akd1000_on_as_few_processors_as_we_count_or_
         [key for key in found if not key.endswith(".identity")])
     assert sum(told["least"][key] for key in found if not key.endswith(".identity")) + pooling == (
         len(np.unique(slices.core)))
+
+
+AT_LIMITS = """
+import akida, json, sys
+import numpy
+def maps(layers):
+    model = akida.Model()
+    try:
+        for kind, arguments in layers:
+            enums = {"padding": akida.Padding, "pool_type": akida.PoolType}
+            model.add(getattr(akida, kind)(**{
+                name: getattr(enums[name], value) if name in enums else value
+                for name, value in arguments.items()}))
+        for layer in model.layers:
+            for name in layer.get_variable_names():
+                if name.startswith("weights"):
+                    layer.set_variable(name, numpy.ones_like(layer.get_variable(name)))
+        model.map(akida.AKD1000(), hw_only=True)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+print(json.dumps([maps(layers) for layers in json.load(sys.stdin)]))
+"""
+Layers = list[tuple[str, dict[str, Any]]]
+
+
+def convolution(
+    kind: str = "Convolutional", size: int = 3, filters: int = 4, bits: int = 4, stride: int = 1,
+    **more: Any
+) -> tuple[str, dict[str, Any]]:
+    return kind, {"kernel_size": [size] * 2, "filters": filters, "weights_bits": bits,
+                  "kernel_stride": [stride] * 2, "act_bits": 4, "pool_type": "NoPooling", **more}
+
+
+def behind(
+    channels: int, *layers: tuple[str, dict[str, Any]], columns: int = 8, rows: int = 8
+) -> Layers:
+    return [("InputData", {"input_shape": [columns, rows, channels], "input_bits": 4}), *layers]
+
+
+def picture(size: int, channels: int = 1, filters: int = 4, rows: int = 16, stride: int = 1) -> Layers:
+    return [convolution("InputConvolutional", size, filters, 8, stride,
+                        input_shape=[16, rows, channels])]
+
+
+def fully(units: int = 4) -> tuple[str, dict[str, Any]]:
+    return "FullyConnected", {"units": units, "weights_bits": 4, "act_bits": 4}
+
+
+def test_every_limit_is_the_last_that_akida_maps() -> None:
+    pooled: dict[str, Any] = {
+        "pool_type": "Max", "pool_size": [2, 2], "pool_stride": [2, 2]}
+    averaged: dict[str, Any] = {"pool_type": "Average"}
+    cases: list[tuple[bool, Layers]] = []
+
+    def last(most: int, made: Callable[[int], Layers]) -> None:
+        cases.extend([(True, made(most)), (False, made(most + 1))])
+
+    for (size, channels), filters in limits.INPUT_FILTERS.items():
+        last(filters, lambda n, s=size, c=channels: picture(s, c, n))
+    for (size, bits), channels in limits.CHANNELS.items():
+        last(channels, lambda n, s=size, b=bits: behind(n, convolution(size=s, bits=b)))
+    for (size, bits), channels in limits.SEPARABLE_CHANNELS.items():
+        last(channels, lambda n, s=size, b=bits: behind(n, convolution(
+            "SeparableConvolutional", s, 512, b)))
+    last(limits.FILTERS, lambda n: behind(4, convolution(filters=n)))
+    last(limits.INPUT_ROWS, lambda n: picture(3, rows=n))
+    last(limits.AVERAGE_INPUT_COLUMNS, lambda n: behind(4, convolution(**averaged), columns=n))
+    last(limits.FULLY_CONNECTED, lambda n: behind(4, *[fully()] * n))
+    last(limits.FEATURES, lambda n: [
+        ("InputData", {"input_shape": [1, 1, n], "input_bits": 4}), fully()])
+    cases += [(size in (3, 5, 7), picture(size)) for size in (1, 3, 5, 7, 9)]
+    cases += [((size, stride) in limits.INPUT_WAYS, picture(size, stride=stride))
+              for size in (3, 5, 7) for stride in (1, 2, 3, 4)]
+    cases += [((size, stride) in limits.WAYS, behind(4, convolution(size=size, stride=stride)))
+              for size in (1, 3, 5, 7) for stride in (1, 2, 3)]
+    cases += [(rows >= limits.INPUT_LEAST, picture(3, rows=rows)) for rows in (4, 5)]
+    cases += [(rows >= limits.AVERAGED_ROWS,
+               behind(4, convolution(**averaged), rows=rows)) for rows in (2, 3)]
+    cases += [(True, behind(4, convolution(**pooled), convolution())),
+              (False, behind(4, convolution(**pooled), fully())),
+              (False, behind(4, convolution(**pooled)))]
+    done = subprocess.run([PYTHON, "-c", AT_LIMITS], check=True, timeout=300, text=True,
+                          capture_output=True, input=json.dumps([layers for _, layers in cases]))
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [(layers, maps) for (_, layers), maps in zip(cases, found, strict=True)] == [
+        (layers, wanted) for wanted, layers in cases]
 
 
 def test_a_maximum_ahead_of_a_fully_connected_layer_goes_through_an_identity(
