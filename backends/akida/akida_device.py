@@ -68,7 +68,11 @@ class AkidaSoftware:
         assert python is not None
         samples, steps = inputs[port.name].shape[:2]
         shape = layers_of(self._loaded().network)[0].in_shape
-        pictures = inputs[port.name].reshape(samples * steps, *shape).astype(np.uint8)
+        values, most = inputs[port.name], port.format.limit
+        if values.min(initial=0) < 0 or values.max(initial=0) > most:
+            raise NmcError(f"device {self.name}", f"input {port.name} sends {values.min()} to "
+                           f"{values.max()}, akida takes 0 to {most}")
+        pictures = values.reshape(samples * steps, *shape).astype(np.uint8)
         folder = Folder()
         try:
             given, output = folder.path / "input.npy", folder.path / "output.npz"

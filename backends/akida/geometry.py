@@ -47,13 +47,11 @@ def spread(conv: Conv, found: Geometry) -> Array:
     """The kernel of `conv` (c_out, c_in / groups, size, size) at its place among zeros."""
     c_out, c_in = conv.weight.shape[:2]
     whole = np.zeros((c_out, c_in, found.size, found.size), conv.weight.dtype)
-    taken = [_lines(conv, axis) for axis in (0, 1)]
-    rows, columns = (slice(first, first + conv.dilation[axis] * (last - begin) + 1,
-                           conv.dilation[axis])
-                     for axis, (first, (begin, last)) in enumerate(
-                         zip(found.ahead, taken, strict=True)))
-    inner = tuple(slice(begin, last + 1) for begin, last in taken)
-    whole[:, :, rows, columns] = conv.weight[(..., *inner)]
+    (top, bottom), (left, right) = (_lines(conv, axis) for axis in (0, 1))
+    (down, across), (row, column) = conv.dilation, found.ahead
+    whole[:, :, row : row + down * (bottom - top) + 1 : down,
+          column : column + across * (right - left) + 1 : across] = conv.weight[
+              :, :, top : bottom + 1, left : right + 1]
     return whole
 
 
