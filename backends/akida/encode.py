@@ -58,19 +58,24 @@ def weight_levels(bits: int) -> tuple[int, int, int]:
 
 
 def natural_scale(layer: Layer, target: Target) -> float:
-    """Membrane units per real unit at which the largest weight just fills its bits."""
+    """Membrane units per real unit at which the largest weight fills its bits, or what fits."""
     if _pools(layer):
         return 1 / layer.units[0]
     peak = largest_weight(layer)
-    return _levels(layer)[1] / peak if peak > 0 else 1.0
+    return min(_levels(layer)[1] / peak if peak > 0 else 1.0, _register_limit(layer))
 
 
 def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLayer:
     """`layer` at `scale`, at which weights up to `clip` times the largest saturate."""
     if _pools(layer):
+        if 1 / layer.units[0] > _register_limit(layer):
+            raise NmcError(
+                layer.population.name, "its bias or its levels are too large beside the sums that "
+                f"it averages for Akida's registers, which end at {HALF - 1:,} of their units",
+                "Average behind the activation, ahead of a fully connected layer.")
         return _encoded(layer, 1 / layer.units[0], tuple(
             np.ones(len(p.map.weights()), np.int8) for p in layer.projections), 2)
-    scale = min(scale, natural_scale(layer, target) * clip)
+    scale = min(scale, natural_scale(layer, target) * clip, _register_limit(layer))
     low, high = _levels(layer)
     bits = INPUT_BITS if _activation(layer).at_input else layer.width.bits
     _require_fit(layer, bits)
@@ -99,22 +104,26 @@ def _encoded(
 def _neuron(name: str, real: AkidaActivation, scale: float) -> AkidaNeuron:
     """The registers at `scale` units of v in one of the layer's."""
     size, unit = real.step_size.astype(np.float64), real.unit.astype(np.float64)
-    half, most = (INPUT_HALF, INPUT_STEP_LIMIT) if real.at_input else (HALF, STEP_LIMIT)
     threshold, step, bits = np.zeros(()), np.ones(()), ACT_BITS[-1]
     if real.activation:
         bits = _bits(name, real)
         threshold = np.floor((size / 2 * unit - real.offset.astype(np.float64)) * scale)
         step = np.rint(size * unit * scale * STEP_UNIT / 2 ** (ACT_BITS[-1] - bits))
-        if np.any(threshold < -half) or np.any(threshold > half - 1) or np.any(step > most):
-            raise NmcError(
-                name, f"a threshold of up to {np.abs(threshold).max():,.0f} and a step of up to "
-                f"{step.max() / STEP_UNIT:,.0f} times its weights' unit; Akida's registers end at "
-                f"{half - 1:,} and {most / STEP_UNIT:,.0f}",
-                "Bring its bias and levels nearer to its weights.")
     return AkidaNeuron(
         threshold=threshold.astype(np.int32), act_step=np.maximum(step, 1).astype(np.int32),
         act_bits=bits, pool=real.pool, adds=real.adds,
         activation=real.activation, sends=real.sends, at_input=real.at_input)
+
+
+def _register_limit(layer: Layer) -> float:
+    """The largest scale at which thresholds and steps fit their registers."""
+    real = _activation(layer)
+    if not real.activation:
+        return np.inf
+    half, most = (INPUT_HALF, INPUT_STEP_LIMIT) if real.at_input else (HALF, STEP_LIMIT)
+    size = (real.step_size * real.unit).astype(np.float64)
+    largest = float(np.abs(size / 2 - real.offset).max())
+    return min((half - 1) / max(largest, 1e-300), most / STEP_UNIT / float(size.max()))
 
 
 def _bits(name: str, real: AkidaActivation) -> int:
