@@ -12,7 +12,7 @@ from nmcompile.simulator import Exits, Run
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
-def exit_figures(run: Run, labels: Array | None, *, timed: bool) -> dict[str, Any] | None:
+def exit_figures(run: Run, labels: Array | None, *, timed: bool = True) -> dict[str, Any] | None:
     """When samples stopped, and what lower confidences would have given; None if they could not.
 
     decided     how many samples stopped before their last step
