@@ -12,8 +12,8 @@ from nmcompile_backends.akida.layer import AkidaLayer, Kind, Pooling
 
 from nmcompile.ir.neurons.base import Array
 
-SCRIPT = Path(__file__).with_name("akida_model.py")
-LAYERS, ARRAYS = "akida_layers.json", "akida_layers.npz"
+SCRIPT = Path(__file__).with_name("akida_runner.py")
+MODEL, LAYERS, ARRAYS = "akida_model.py", "akida_layers.json", "akida_layers.npz"
 
 
 def write_akida(layers: tuple[AkidaLayer, ...], input_bits: int, folder: Path) -> None:
@@ -26,7 +26,7 @@ def write_akida(layers: tuple[AkidaLayer, ...], input_bits: int, folder: Path) -
         entries.append({"type": layer.kind.value, "name": layer.name,
                         "arguments": _arguments(layer)})
         arrays |= {f"{layer.name}/{name}": values for name, values in _variables(layer).items()}
-    (folder / SCRIPT.name).write_text(SCRIPT.read_text("utf-8"), "utf-8")
+    (folder / MODEL).write_text(SCRIPT.read_text("utf-8"), "utf-8")
     (folder / LAYERS).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
 
