@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from nmcompile.errors import NmcError
 from nmcompile.files import require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
+from nmcompile.frontends.events import EventOptions
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
+from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation
-from nmcompile.map_check import check_remapped, random_run
-from nmcompile.mapper import map_again
+from nmcompile.map_check import check_remapped, random_inputs, random_run
+from nmcompile.mapper import Recorded, map_again, record_of, with_time
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
@@ -31,9 +33,11 @@ from nmcompile.pipeline import (
     integer_stage,
     map_stage,
     quantize_traced,
+    recordable,
 )
 from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, mapping_figures
+from nmcompile.report.yardsticks import real_counts
 from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
@@ -134,7 +138,7 @@ def compile(
     progress("load")
     stage = choices.kept_stage(model, chip) or load(
         choices.request(model, sample, calibration, code, trust_pickle, steps))
-    return compile_stage(
+    compiled = compile_stage(
         stage,
         chip,
         choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
@@ -145,6 +149,11 @@ def compile(
         progress=progress,
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
     )
+    if not isinstance(stage, Traced):
+        return compiled
+    progress("count")
+    return replace(compiled, counts=real_counts(
+        stage.network, recordable(stage.network, stage.inputs)))
 
 
 def quantize(
@@ -225,8 +234,9 @@ def explain(build: Build) -> Figures:
     """How a build lies on its chip: see `report.mapping_figures`."""
     program = build.program
     chip = backend(program.target.family)
-    return mapping_figures(
-        program, demand(program.network, program.mapping, program.target, chip))
+    network, mapping, target = program.network, program.mapping, program.target
+    needs = with_time(demand(network, mapping, target, chip), network, mapping, target, chip)
+    return mapping_figures(program, needs)
 
 
 def remap(
@@ -242,11 +252,15 @@ def remap(
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
+    chip = backend(target.family)
+    hurried, recorded = chip.tick_work(target) is not None, Recorded()
+    if search or hurried:
+        recorded = record_of(program.network, random_run(program), search, hurried)
     moved, needs = map_again(
-        program, backend(target.family), asked, random_run(program) if search else None,
-        choices.partitioner(partitioner, search))
+        program, chip, asked, recorded, choices.partitioner(partitioner, search))
     notes = told_of(partitioner) if moved.mapping.slices.orders else ()
     notes += told_of_sharing(moved.mapping.slices.core)
+    notes += told_of_late(moved, chip.timing(moved), random_inputs(program))
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 
@@ -262,6 +276,7 @@ __all__ = [
     "Build",
     "Compiled",
     "DataFile",
+    "EventOptions",
     "Fit",
     "QuantizeResult",
     "Result",

@@ -17,6 +17,7 @@ from nmcompile.checks import Check
 from nmcompile.errors import NmcError, reading
 from nmcompile.files import read_json, why, write_json
 from nmcompile.ir import Network
+from nmcompile.late import LATE
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import (
@@ -69,7 +70,8 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
             for e in compiled.layer_errors
         ],
     }
-    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks)
+    figures = compiled_figures(
+        compiled.program, compiled.demand, compiled.checks, compiled.counts)
     return _write(folder, compiled.program, figures, told, compiled.real)
 
 
@@ -82,9 +84,11 @@ def write_remapped(
     needs, check, notes  of the new mapping, in place of the earlier one's
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
-    figures = compiled_figures(program, needs, (*checks, check))
+    counts = (build.figures["yardsticks"] or {}).get("float")
+    figures = compiled_figures(program, needs, (*checks, check), counts)
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
-    kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
+    kept = [note for note in told.get("notes", ())
+            if not str(note).startswith((TOLD, SHARED, LATE))]
     told["notes"] = [*kept, *notes]
     return _write(folder, program, figures, told, real_network(build))
 
@@ -140,6 +144,16 @@ def read_build(folder: Path) -> Build:
     if names != [node.name for node in program.network.nodes]:
         raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
+
+
+def config_digest(build: Build) -> str:
+    """SHA-256 of all that lies in the build's `config/` now: names and contents."""
+    folder, found = build.folder / CONFIG, hashlib.sha256()
+    with reading(str(folder), "cannot be read", "Compile the model again."):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                found.update(f"{path.relative_to(folder)}\0{_hash(path)}\0".encode())
+    return found.hexdigest()
 
 
 def real_network(build: Build) -> Network | None:

@@ -17,6 +17,7 @@ from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
+from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.map_check import check_map, check_split
 from nmcompile.mapper import Cut, cut, lay, map_network
@@ -32,6 +33,7 @@ from nmcompile.passes.quantize import (
     payloads,
     quantize,
 )
+from nmcompile.recorded import recorded, sent_to
 from nmcompile.registry import backend as backend_of
 from nmcompile.stages import (
     Compiled,
@@ -103,9 +105,8 @@ def compile_stage(
     if options.constraints:
         asked = read_constraints(options.constraints, stage.network, target)
     if isinstance(stage, IntegerStage):
-        spikes = sent_in(stage) if options.search else None
-        found = cut(stage.network, target, backend, stage.rates, asked, spikes,
-                    options.partitioner)
+        found = cut(stage.network, target, backend, stage.rates, asked,
+                    recorded(stage, target, options.search), options.partitioner)
         if found.slices.orders:
             stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = cut_stage(stage, found)
@@ -116,8 +117,9 @@ def compile_stage(
                 origin=np.arange(n))
     program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
+    late = told_of_late(program, backend.timing(program), sent_to(stage.network, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=(*integer.notes, *told_of_sharing(whole.together)), real=real)
+                    notes=(*integer.notes, *told_of_sharing(whole.together), *late), real=real)
 
 
 def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
@@ -154,7 +156,7 @@ def lower_traced(
     network, checks = lowered.network, [*checks, *lowered.checks]
     if backend.activation_bits:
         progress("levels")
-        few = replace(data, inputs=_few(network, data.inputs))
+        few = replace(data, inputs=recordable(network, data.inputs))
         network, check = in_levels(network, lowered.latency, few, backend.activation_bits)
         checks.append(check)
     return RealStage(
@@ -180,7 +182,7 @@ def quantize_stage(
     """A lowered network in the integers of `target`."""
     progress("quantize")
     backend, network, latency = backend_of(target.family), stage.network, stage.latency
-    few = _few(network, stage.data.inputs)
+    few = recordable(network, stage.data.inputs)
     trace = run_aligned(network, latency, few)
     seen = Calibration(inputs=few, trace=trace, latency=latency)
     chosen = choose_widths(options.precision, network, target, backend, seen)
@@ -207,15 +209,6 @@ def integer_stage(found: Quantized) -> IntegerStage:
         checks=found.checks, errors=found.errors, notes=found.notes)
 
 
-def sent_in(stage: IntegerStage) -> dict[str, Array]:
-    """(steps, n) what each input and population sends in the steps of the sample."""
-    network = stage.network
-    sent = {p.name: payloads(p, stage.sample.inputs[p.name]) for p in network.inputs}
-    trace = run_aligned(network, stage.latency, sent)
-    sent |= {name: record["spikes"] for name, record in trace.records.items()}
-    return {node.name: sent[node.name].reshape(-1, node.size) for node in network.nodes}
-
-
 def map_stage(
     stage: IntegerStage, target: Target, constraints: Path | None
 ) -> tuple[Program, Demand]:
@@ -223,7 +216,8 @@ def map_stage(
     backend = backend_of(target.family)
     stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    return map_network(stage.network, target, backend, stage.rates, asked)
+    return map_network(
+        stage.network, target, backend, stage.rates, asked, recorded(stage, target, search=False))
 
 
 def _require_weights(real: Network, integer: Network, target: Target) -> None:
@@ -244,7 +238,7 @@ def _spiking(
     traced: Traced, target: Target, calibration: Data | None, options: Options, progress: Progress
 ) -> tuple[list[Check], Network, Data, Data, tuple[str, ...]]:
     """The checked trace as a network of spiking neurons, with sample and data in its form."""
-    sample = Data(inputs=_few(traced.network, traced.inputs))
+    sample = Data(inputs=recordable(traced.network, traced.inputs))
     data = calibration or sample
     progress("trace")
     checks = [_check_trace(traced)]
@@ -265,7 +259,7 @@ def _repeated(data: Data, network: Network) -> Data:
     if network.steps is None:
         return data
     inputs = {name: np.repeat(v, network.steps, axis=1)
-              for name, v in _few(network, data.inputs, network.steps).items()}
+              for name, v in recordable(network, data.inputs, network.steps).items()}
     return replace(data, inputs=inputs)
 
 
@@ -337,7 +331,7 @@ def _check_quantize(
     return Check(arrow="quantize", text=text, figures=figures)
 
 
-def _few(
+def recordable(
     network: Network, inputs: dict[str, Array], steps: int | None = None
 ) -> dict[str, Array]:
     """As many samples as a full record of `network` may keep in memory, at least one.

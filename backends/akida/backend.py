@@ -67,6 +67,9 @@ class AkidaBackend:
         """All processors are taken to be alike; akida's own `map` places layers."""
         return {}
 
+    def tick_work(self, target: Target) -> None:
+        """No timer starts its steps."""
+
     def timing(self, program: Program) -> None:
         """No times are published."""
 

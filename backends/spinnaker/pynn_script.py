@@ -8,6 +8,7 @@ own: its words are then those that we load, whatever the cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,19 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
               "SOURCES": [(n, a, b) for n, a, b in _sources(program)],
               "PARTS": parts, "LINKS": links}
     text = "".join(f"{name} = {_literal(value)}\n" for name, value in tables.items())
-    (folder / SCRIPT).write_bytes(f"{HEAD}TIME_STEP_MS = {TIME_STEP_MS}\n{text}{MAIN}".encode())
+    (folder / SCRIPT).write_bytes(
+        f"{HEAD}TIME_STEP_MS = {TIME_STEP_MS}\nTIME_SCALE = {_time_scale(program)}\n{text}{MAIN}"
+        .encode())
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     return {SCRIPT: "the network as a PyNN script: python pynn_network.py INPUT.npz OUTPUT.npz "
                     "(sPyNNaker 7.4.1)",
             ARRAYS: f"weights and parameters of {SCRIPT}"}
+
+
+def _time_scale(program: Program) -> int:
+    """Milliseconds that a board takes for a step of TIME_STEP_MS, in whole ones."""
+    tick = program.target.times.tick
+    return 1 if tick is None else max(1, ceil(tick.value * 1e3 / TIME_STEP_MS))
 
 
 def _literal(value: Any) -> str:

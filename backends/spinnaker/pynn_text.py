@@ -87,7 +87,7 @@ def main():
     with np.load(arguments.input, allow_pickle=False) as file:
         spikes = {name: file[name].reshape(len(file[name]), -1) for name in INPUTS}
     steps = arguments.steps or max(len(lines) for lines in spikes.values())
-    sim.setup(timestep=TIME_STEP_MS)
+    sim.setup(timestep=TIME_STEP_MS, time_scale_factor=TIME_SCALE)
     populations = parts()
     connect(sources(spikes), populations)
     sim.run(steps * TIME_STEP_MS)

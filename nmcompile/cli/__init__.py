@@ -21,6 +21,7 @@ VERBS = {
     "serve": "Give a device of this machine to nmc validate on another one.",
     "noc": "Replay packets on a mesh of routers, cycle by cycle.",
     "report": "Show the figures of a build.",
+    "compare": "Show builds beside each other, and hold them to bounds.",
     "inspect": "Show the network in a model file or a build.",
     "export": "Write the network in a model file as a NIR graph.",
     "targets": "List, show and check targets.",

@@ -59,6 +59,9 @@ def print_loop(told: dict[str, Any]) -> None:
                    f"({kind}); {times['missed']:,} of {told['periods']:,} deadlines missed")
     click.echo(f"outputs   {outputs['differing']:,} of {outputs['values']:,} numbers differ from "
                "the simulator's for the same inputs")
+    if told["chip"]["overruns"]:
+        click.echo(f"late      {told['chip']['overruns']:,} steps overrun on {told['target']}; "
+                   "what is answered late counts in the step in which it comes")
     for number, episode in enumerate(told["episodes"]):
         info = "".join(f", {name} {value:.4g}" for name, value in episode["info"].items())
         click.echo(f"episode {number} {episode['periods']:,} periods, {episode['ended']}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,32 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from nmcompile.device import Recording, Wanted
 from nmcompile.errors import Interrupted, NmcError, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
-RUN = "run.json"
+RUN, LOCK = "run.json", "lock"
 MEASURED = ("step_s", "sample_s", "energy_j")
 BOUNDARY = "boundary"
+AGAIN = "Remove it: the batch is run again."  # what to do about a batch that cannot be read
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Journal:
     """A folder with `run.json`, which says what ran, and an .npz for each batch that is done.
 
-    run  what must be equal for a run to go on: program, input, seed, steps, device, batches
+    run  what must be equal for a run to go on: program, configuration, input, seed, steps, batches,
+         and the device by the name that it has once it is open
     """
 
     folder: Path
     run: dict[str, Any]
 
     def begin(self, resume: bool) -> None:
-        """Make the folder, or go on in it. Raises NmcError where it holds another run."""
-        if not self.folder.exists() or self._is_empty():
-            with writing(self.folder):
-                self.folder.mkdir(exist_ok=True)
+        """Begin in the folder, or go on. Raises NmcError where it holds another run."""
+        if self._is_empty():
             write_json(self.folder / RUN, self.run)
             return
         if not (self.folder / RUN).is_file():
@@ -57,9 +59,35 @@ class Journal:
 
         firsts  the first sample of each batch
 
-        Raises Interrupted on Ctrl-C in the block.
+        Raises NmcError where the folder is in use or of another run, Interrupted on Ctrl-C in the
+        block.
         """
-        self.begin(resume)
+        with self.locked():
+            self.begin(resume)
+            with self._left_whole(firsts):
+                yield
+            self.remove()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep others out of it. Raises NmcError where one is in it."""
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+            lock = FileLock(self.folder / LOCK)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout as error:
+                raise NmcError(
+                    str(self.folder), "is in use: another run of this build on this device has not "
+                    "ended", "Wait for it, or compile to another folder.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _left_whole(self, firsts: range) -> Iterator[None]:
+        """Keep the batches that are done where the block does not end."""
         try:
             yield
         except KeyboardInterrupt as error:
@@ -71,7 +99,6 @@ class Journal:
         except BaseException:
             self.leave()
             raise
-        self.remove()
 
     def leave(self) -> None:
         """Remove the folder where no batch is done."""
@@ -79,22 +106,22 @@ class Journal:
             self.remove()
 
     def _is_empty(self) -> bool:
-        """Whether there is nothing but `run.json`."""
-        return self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= {RUN}
+        """Whether no batch is there, nor anything else."""
+        return {path.name for path in self.folder.iterdir()} <= {RUN, LOCK}
 
     def has(self, first: int) -> bool:
         """Whether the batch that begins with sample `first` is there."""
-        return self._path(first).is_file()
+        return self.path(first).is_file()
 
     def put(self, first: int, recording: Recording) -> None:
         """Keep a batch: whole or not at all."""
-        with replaced_file(self._path(first)) as fresh, fresh.open("wb") as file:
+        with replaced_file(self.path(first)) as fresh, fresh.open("wb") as file:
             np.savez_compressed(file, **dict(_arrays(recording)))  # type: ignore[arg-type]
 
     def get(self, first: int, wanted: Wanted) -> Recording:
         """A batch that was kept; NmcError where it lacks what is wanted."""
-        path = self._path(first)
-        with reading(str(path), hint="Remove it: the batch is run again."):
+        path = self.path(first)
+        with reading(str(path), hint=AGAIN):
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             variables = {name: {v: arrays[f"{name}/{v}"] for v in variables}
@@ -108,12 +135,18 @@ class Journal:
         with writing(self.folder):
             shutil.rmtree(self.folder)
 
-    def _path(self, first: int) -> Path:
+    def path(self, first: int) -> Path:
+        """The file of the batch that begins with sample `first`."""
         return self.folder / f"{first:09d}.npz"
 
 
 class Unkept(Journal):
     """Of a recording nothing is kept: it is read again."""
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """There is no folder."""
+        yield
 
     def begin(self, resume: bool) -> None:
         """Raises NmcError where there would be something to go on with."""
@@ -136,12 +169,21 @@ class Unkept(Journal):
 
 
 def write_recordings(path: Path, recordings: list[Recording]) -> None:
-    """Write what a device gave as a run file, `<population>/<variable>` (samples, steps, ...)."""
+    """Write what a device gave as a run file, `<population>/<variable>` (samples, steps, ...).
+
+    What it did not measure of all samples is left out, with a warning.
+    """
     parts = [dict(_arrays(recording)) for recording in recordings]
-    arrays = {name: np.concatenate([part[name] for part in parts])
-              for name in parts[0] if name != BOUNDARY}
+    names = [name for name in dict.fromkeys(name for part in parts for name in part)
+             if name != BOUNDARY]
+    kept = [name for name in names if all(name in part for part in parts)]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in kept}
     with replaced_file(path) as fresh, fresh.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    left_out = [name for name in names if name not in kept]
+    if left_out:
+        warnings.warn(f"{path} lacks {', '.join(left_out)}: not measured in all batches",
+                      stacklevel=2)
 
 
 def _arrays(recording: Recording) -> Iterator[tuple[str, Array]]:

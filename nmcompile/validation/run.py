@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from math import inf, prod
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nmcompile import __version__
-from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build
+from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
 from nmcompile.device import Device, Place, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
@@ -80,7 +81,7 @@ def validate(
     until then stays in the journal (`asked.resume`).
     """
     _require(build, asked)
-    data = _first(data, asked.samples)
+    data = data if asked.samples is None else data.first(asked.samples)
     values = inputs_of(build.program, data, where, steps=asked.steps, encoding=asked.encoding,
                        seed=asked.seed)
     against = reference(asked.against, build, values)
@@ -89,7 +90,8 @@ def validate(
     sent = sent_by(build.program, values)
     session = Session(device=made, place=place, program=build.program,
                       config=build.folder / CONFIG, inputs=sent, batch=1)
-    try:
+    with ExitStack() as held:
+        held.callback(session.end)
         wanted = _known(build.program, session.start(), name)
         if isinstance(made, Recorded):
             require_apart({"--device": made.recording, "-o": asked.output})
@@ -98,15 +100,13 @@ def validate(
         session = Session(**{**vars(session), "batch": batch})
         journal = (Unkept if isinstance(made, Recorded) else Journal)(
             folder=build.folder / _folder(name, place),
-            run=_identity(build, data, (name, place), asked, (session.shape, batch)))
+            run=_identity(build, data, (made.name, place), asked, (session.shape, batch)))
         with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
-            made.close()
+            held.close()
             figures = found.figures(build, data, name, asked)
             if asked.output is not None:
                 write_recordings(asked.output, found.recordings)
-    finally:
-        made.close()
     return figures
 
 
@@ -229,12 +229,6 @@ def _require(build: Build, asked: Asked) -> None:
     require_apart({**own, "-o": asked.output})
 
 
-def _first(data: DataFile, samples: int | None) -> DataFile:
-    if samples is None:
-        return data
-    return DataFile(x=data.x[:samples], y=None if data.y is None else data.y[:samples])
-
-
 def _known(program: Program, readable: Wanted, name: str) -> Wanted:
     """What is wanted of a device: all that it can tell of the network's populations."""
     wanted = {p.name: tuple(v for v in (SPIKES, *p.neuron.state_names)
@@ -295,14 +289,13 @@ def _identity(
     runs: tuple[tuple[int, int], int],
 ) -> dict[str, Any]:
     """What must be equal for a run to go on."""
-    x = np.ascontiguousarray(data.x)
-    head = f"{x.dtype.str} {x.shape}".encode()
     (name, place), (shape, batch) = device, runs
     return {
         "nmcompile": __version__, "program": build.manifest["sha256"][PROGRAM],
-        "input": hashlib.sha256(head + x.tobytes()).hexdigest(), "seed": asked.seed,
+        "input": data.digest(), "seed": asked.seed,
         "encoding": asked.encoding, "samples": shape[0], "steps": shape[1], "batch": batch,
         "device": name, "address": place.address, "options": dict(place.options),
+        "config": config_digest(build),
     }
 
 
