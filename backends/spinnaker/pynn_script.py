@@ -68,7 +68,7 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
 
 def _time_scale(program: Program) -> int:
     """Milliseconds that a board takes for a step of TIME_STEP_MS, in whole ones."""
-    tick = program.target.time_s.tick
+    tick = program.target.times.tick
     return 1 if tick is None else max(1, ceil(tick.value * 1e3 / TIME_STEP_MS))
 
 

@@ -23,6 +23,9 @@ def print_summary(figures: Figures) -> None:
         _latency(figures)
         _energy(figures)
         _outside(figures["outside"])
+    elif figures["samples"] is not None:
+        click.echo("latency   not known\nenergy    not known")
+        click.echo(f"boundary  {figures['outside']['boundary']}")
     if figures["exit"] is not None:
         _exit(figures)
     _layers(figures)
@@ -111,7 +114,8 @@ def _exit(figures: Figures) -> None:
     for point in left["curve"]:
         right = "" if point["accuracy"] is None else f"{100 * point['accuracy']:.2f} %"
         table.add_row(f"{point['confidence']:g}", f"{point['steps_mean']:.1f}",
-                      si(point["latency_mean_s"], "s"), right)
+                      "" if point["latency_mean_s"] is None else si(point["latency_mean_s"], "s"),
+                      right)
     Console(width=None if Console().is_terminal else 160).print(table)
 
 
@@ -121,16 +125,16 @@ def _span(ends: Figures | None, unit: str) -> str:
 
 
 def _layers(figures: Figures) -> None:
-    ran = figures["energy_j"] is not None
+    ran, known = figures["samples"] is not None, figures["energy_j"] is not None
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["layer", "neurons", "cores", "used"]
-    columns += ["spikes", "syn. events", "packets", "hops", "busy/step"] if ran else []
-    columns += [kind for kind in figures["energy_j"]] if ran else []
+    columns += ["spikes", "syn. events", "packets", "hops"] if ran else []
+    columns += ["busy/step", *figures["energy_j"]] if known else []
     for column in columns:
         table.add_column(column, justify="left" if column == "layer" else "right")
     for row in figures["layers"]:
         table.add_row(*_cells(row, ran))
-    if ran:
+    if known:
         total = [si(value, "J") for value in figures["energy_j"].values()]
         table.add_row("all", *[""] * 8, *total, style="bold")
     Console(width=None if Console().is_terminal else 160).print(table)
@@ -141,6 +145,7 @@ def _cells(row: Figures, ran: bool) -> list[str]:
     cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
     if ran:
         cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets", "hops")]
+    if row["energy_j"] is not None:
         cells.append(si(row["latency_s"], "s"))
         cells += [si(value, "J") for value in row["energy_j"].values()]
     return cells

@@ -49,12 +49,16 @@ def _measured(figures: Figures) -> None:
     latency, energy = figures["latency_s"], figures["energy_j"]
     if latency is not None:
         click.echo(f"latency   measured {si(latency['measured'], 's')} a sample, predicted "
-                   f"{si(latency['predicted'], 's')}")
+                   f"{_predicted(latency, 's')}")
     if energy is not None:
         click.echo(f"energy    measured {si(energy['measured'], 'J')} a sample, predicted "
-                   f"{si(energy['predicted'], 'J')}")
+                   f"{_predicted(energy, 'J')}")
     if figures["boundary"]:
         click.echo(f"boundary  {figures['boundary']}")
+
+
+def _predicted(figure: Figures, unit: str) -> str:
+    return "nothing" if figure["predicted"] is None else si(figure["predicted"], unit)
 
 
 def _populations(figures: Figures) -> None:
