@@ -189,7 +189,8 @@ class _Found:
                    if p.name not in told and p.name in ours}
         evidence = Evidence(program=program, sent={**sent, **assumed, **told},
                             assumed=frozenset(assumed), seen=given)
-        return diverged(evidence, self.first, ours, self.begins, rules=self.against.exact)
+        return diverged(evidence, self.first, ours, self.begins, rules=self.against.exact,
+                        recorded=isinstance(self.session.device, Recorded))
 
 
 def _run(
