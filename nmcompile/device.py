@@ -114,6 +114,12 @@ class Recorded(Protocol):
     def recording(self) -> Path:
         """The file that is read."""
 
+    def require(self, samples: int, steps: int) -> None:
+        """Raise NmcError where the file does not tell of so many samples of so many steps.
+
+        Warns of what it tells beside them.
+        """
+
 
 def stepping_device(device: Device) -> Stepping:
     """`device`, if it runs step by step. Raises NmcError where it does not."""

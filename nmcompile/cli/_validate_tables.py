@@ -39,9 +39,10 @@ def print_validation(figures: Figures) -> None:
 
 def _decisions(decisions: Figures) -> None:
     labelled = decisions["accuracy_reference"] is not None
+    alike = "of decisions are equal" if labelled else "are equal"
     parts = [f"{100 * decisions[key]:.2f} % {words}" for key, words in (
         ("accuracy_reference", "by the reference"), ("accuracy_device", "on the device"),
-        ("equal", "of decisions are equal" if labelled else "are equal")) if decisions[key] is not None]
+        ("equal", alike)) if decisions[key] is not None]
     if parts:
         click.echo(f"{'accuracy ' if labelled else 'decisions'} {', '.join(parts)}")
 
@@ -136,9 +137,9 @@ def _incoming(found: Figures, against: str) -> None:
 def _explanations(found: Figures, against: str) -> None:
     if found["shifts"] is not None:
         late = ", ".join(f"{name} by {steps}" for name, steps in found["shifts"].items())
-        click.echo(f"shifted   the recording is what was compiled, on another clock: it comes later "
-                   f"than the network's own time by these steps: {late}. Take so many away, and "
-                   "record as many steps more than the input has")
+        click.echo("shifted   the recording is what was compiled, on another clock. It is later "
+                   f"than the network's own time, in steps: {late}. Take so many off, and record "
+                   "as many steps more than the input has")
         return
     if not found["explanations"]:
         click.echo(f"rule      {_no_rule(found, against)}")

@@ -93,6 +93,7 @@ def validate(
         wanted = _known(build.program, session.start(), name)
         if isinstance(made, Recorded):
             require_apart({"--device": made.recording, "-o": asked.output})
+            made.require(*session.shape)
         _require_limits(asked, data, wanted, against)
         batch = _batch(asked, session.shape, build.program, wanted)
         session = Session(**{**vars(session), "batch": batch})
