@@ -16,7 +16,9 @@ Figures = dict[str, Any]
 
 def print_validation(figures: Figures) -> None:
     """What differs by population, decisions, latency, energy, and where it begins and why."""
-    click.echo(f"device    {figures['device']}, against {figures['against']}, target "
+    name, address = figures["device"], figures["address"]
+    name += f":{address}" if address and address not in name else ""
+    click.echo(f"device    {name}, against {figures['against']}, target "
                f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
     _decisions(figures["decisions"])
     _measured(figures)

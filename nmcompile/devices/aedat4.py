@@ -101,7 +101,7 @@ def _events(path: Path, population: Population) -> tuple[Array, Array]:
     """Stamps in us and neurons of all events of the first stream that has some."""
     if importlib.util.find_spec("aedat") is None:
         raise NmcError(str(path), "is read by the package aedat, which is not installed",
-                       "pip install 'nmcompile[aedat4]'.")
+                       "Type pip install '.[aedat4]' in nmcompile's folder.")
     with tempfile.TemporaryDirectory(prefix="nmcompile-") as folder:
         found = Path(folder) / "events.npz"
         _decode(path, found)

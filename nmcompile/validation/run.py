@@ -103,7 +103,7 @@ def validate(
         with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
             made.close()
-            figures = found.figures(build, data, name, asked)
+            figures = found.figures(build, data, (made.name, place), asked)
             if asked.output is not None:
                 write_recordings(asked.output, found.recordings)
     finally:
@@ -157,14 +157,15 @@ class _Found:
                 _cut(ours, chosen), _cut(given, chosen)))
 
     def figures(
-        self, build: Build, data: DataFile, name: str, asked: Asked
+        self, build: Build, data: DataFile, device: tuple[str, Place], asked: Asked
     ) -> dict[str, Any]:
-        """All of it as plain data."""
+        """All of it as plain data; `device` with the name that it has once open."""
         rows = self.comparison.figures()
         ours, theirs = (None if any(x is None for x in side) else np.concatenate(side)
                         for side in zip(*self.decided, strict=True))
         told = {
-            "device": name, "against": asked.against, "target": build.program.target.name,
+            "device": device[0], "address": device[1].address, "against": asked.against,
+            "target": build.program.target.name,
             "samples": self.session.shape[0], "steps": self.session.shape[1],
             "metric": asdict(asked.metric), "populations": rows,
             "not_readable": [p.name for p in build.program.network.populations

@@ -12,7 +12,7 @@ FIRST = {
     "incoming_left_out": 0, "incoming_unknown": [], "differing": 70, "samples": 32,
     "explanations": [], "explanations_left_out": 0, "beside": [], "shifts": None}
 FIGURES = {
-    "device": "sim", "against": "sim", "target": "loihi2", "samples": 40, "steps": 5,
+    "device": "sim", "address": "", "against": "sim", "target": "loihi2", "samples": 40, "steps": 5,
     "decisions": {"accuracy_reference": None, "accuracy_device": None, "equal": 1.0},
     "latency_s": None, "energy_j": None, "boundary": None, "not_readable": [], "not_compared": [],
     "limits": [], "divergence": None, "populations": []}
@@ -28,6 +28,16 @@ def printed(capsys, *, against="sim", **first):
 
 def explanation(left):
     return {"rule": "lost spike", "text": "neuron 2 lost one", "differing": left, "alike": 1}
+
+
+@pytest.mark.parametrize(("name", "address", "said"), [
+    ("sim", "", "device    sim, against sim"),
+    ("file", "monday.npz", "device    file:monday.npz, against sim"),
+    ("xylosim at lab:7140", "lab:7140", "device    xylosim at lab:7140, against sim"),
+])
+def test_what_ran_and_where_is_said(capsys, name, address, said):
+    print_validation({**FIGURES, "device": name, "address": address})
+    assert said in capsys.readouterr().out
 
 
 def test_data_without_labels_have_decisions_and_no_accuracy(capsys):

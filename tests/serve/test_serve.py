@@ -305,7 +305,7 @@ def test_a_device_has_its_name_and_place(server):
 def test_another_key_is_not_let_in(server, tmp_path):
     wire.new_key(tmp_path / "key")
     place = Place(address=server.place.address, options={"key": str(tmp_path / "key")})
-    with pytest.raises(NmcError, match="there is no nmc serve with this key"):
+    with pytest.raises(NmcError, match=r"the nmc serve there has another key\. Give both ends"):
         RemoteDevice().open(place)
 
 

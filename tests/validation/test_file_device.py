@@ -72,7 +72,8 @@ def test_a_run_file_of_the_simulator_is_equal_with_all_states(build, data, run_f
 
 def test_what_validate_writes_validates(build, data, run_file, tmp_path):
     first = told_of(build, data, run_file, output=tmp_path / "again.npz")
-    assert told_of(build, data, tmp_path / "again.npz") == first
+    again = told_of(build, data, tmp_path / "again.npz")
+    assert {**again, "address": first["address"]} == first
 
 
 def test_one_spike_that_was_taken_out_is_found(build, data, run_file, tmp_path):
