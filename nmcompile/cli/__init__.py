@@ -83,7 +83,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")
-        click.echo(f"nmc: {str(cause) or 'interrupted'}; {left}", err=True)
+        click.echo(f"nmc: {'; '.join(filter(None, (str(cause) or 'interrupted', left)))}", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)

@@ -22,6 +22,11 @@ def print_checks(figures: Figures) -> None:
         click.echo(f"  {check['arrow']:9} {check['text']}")
 
 
+def counted(number: int, noun: str) -> str:
+    """`number` with its noun, "1 core" or "2 cores"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def si(value: float, unit: str) -> str:
     """`value` with three digits and a prefix."""
     for factor, prefix in PREFIXES:

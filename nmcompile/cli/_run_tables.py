@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nmcompile.cli._render import si
+from nmcompile.cli._render import counted, si
 from nmcompile.report import Figures
 
 
 def print_summary(figures: Figures) -> None:
     """Accuracy, latency, energy with their ranges, and the table of layers."""
-    cores = f"{figures['cores']} cores on {figures['chips']} chip(s)"
+    cores = f"{counted(figures['cores'], 'core')} on {counted(figures['chips'], 'chip')}"
     click.echo(f"target    {figures['target']}, {cores}")
     if figures["perturbed"] is not None:
         _perturbed(figures["perturbed"])
@@ -27,10 +27,8 @@ def print_summary(figures: Figures) -> None:
         _exit(figures)
     _layers(figures)
     if figures["estimated"]:
-        click.echo(
-            f"estimates {len(figures['estimated'])} constants of the target are estimates: "
-            f"{', '.join(figures['estimated'])}"
-        )
+        click.echo(f"estimates {counted(len(figures['estimated']), 'constant')} of the target, as "
+                   f"nmc targets show {figures['target']} says")
 
 
 def _latency(figures: Figures) -> None:

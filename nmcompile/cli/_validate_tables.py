@@ -103,8 +103,8 @@ def _divergence(found: Figures, against: str) -> None:
     _incoming(found, against)
     _explanations(found, against)
     if found["beside"]:
-        click.echo(f"beside    {', '.join(found['beside'])} do not do what was compiled either, "
-                   "for what was sent to them")
+        click.echo("beside    other populations are not as compiled either, for what was sent to "
+                   f"them: {', '.join(found['beside'])}")
 
 
 def _pair(sides: Figures) -> str:

@@ -76,7 +76,8 @@ def serve(
             listening(name, port)
             bench.work()
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped serving {name} after {desk.served:,} clients") from None
+        clients = f"{desk.served:,} client" + "s" * (desk.served != 1)
+        raise Interrupted(f"stopped serving {name} after {clients}", "") from None
 
 
 class _Desk:

@@ -253,17 +253,23 @@ def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Refer
     """Refuse limits whose values this run cannot tell, before it begins."""
     port = against.network.outputs[0]
     compared = _compared(against, wanted)
-    told: dict[str, float | None] = dict.fromkeys(limits_of.NAMES, 0.0)
+    told: dict[str, float | str] = dict.fromkeys(limits_of.NAMES, 0.0)
     if port.variable not in wanted.get(port.population, ()):
-        told |= {"decisions": None, "accuracy": None}
+        decided = (f"the device does not tell {port.variable} of {port.population}, by which the "
+                   "network decides")
+        told |= {"decisions": decided, "accuracy": decided}
     if data.y is None:
-        told["accuracy"] = None
-    if not against.exact or all(set(v) <= {SPIKES} for v in wanted.values()):
-        told["states"] = None
+        told["accuracy"] = "the data have no labels y"
+    if not against.exact:
+        told["states"] = "the float network has none in the chip's units"
+    elif all(set(v) <= {SPIKES} for v in wanted.values()):
+        told["states"] = "the device tells spikes alone"
     outputs = {o.population for o in against.network.outputs
                if o.variable == SPIKES and against.tells(o.population)}
     if not compared or (outputs and not outputs & set(compared)):
-        told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"))
+        missing = f"of an output ({', '.join(sorted(outputs))})" if outputs else "to compare"
+        told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"),
+                              f"the device tells no spikes {missing}")
     limits_of.judged(asked.limits, told)
     if data.y is not None:
         require_labels(against.network, data, "labels")

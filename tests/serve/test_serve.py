@@ -530,7 +530,7 @@ def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path, nu
         device.close()
         assert server.process.wait(SOON_S) == 130
         assert (tmp_path / CLOSED).exists()
-    assert server.log.read_text().splitlines()[-1] == "stopped serving sim after 1 clients"
+    assert server.log.read_text().splitlines()[-1] == "stopped serving sim after 1 client"
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:", ":1", "host:x", "a@host:1", "host:1/x",
