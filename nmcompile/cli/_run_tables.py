@@ -36,9 +36,9 @@ def _latency(figures: Figures) -> None:
     click.echo(
         f"latency   {si(latency['per_sample_mean'], 's')} a sample"
         f"{_span(latency['per_sample_range'], 's')}, "
-        f"{si(latency['per_step_mean'], 's')} a step on average, "
-        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps, "
-        f"{figures['timing']} timing)"
+        f"{si(latency['per_step_mean'], 's')} a step of the chip on average, "
+        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps and the network's "
+        f"lag, {figures['timing']} timing)"
     )
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "

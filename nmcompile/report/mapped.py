@@ -111,7 +111,7 @@ def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
 def _layers(program: Program, needs: Demand) -> list[dict[str, Any]]:
     network, slices, rows = program.network, program.mapping.slices, []
     need = needs.of_slices()
-    limits = list(need)
+    limits = [name for name in need if getattr(program.target.core, name).value > 1]
     used = np.stack([need[name] / getattr(program.target.core, name).value for name in limits])
     for index, population in enumerate(network.populations):
         mine = np.flatnonzero(slices.population == index)
