@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,11 @@ from nmcompile.pipeline import (
     integer_stage,
     map_stage,
     quantize_traced,
+    recordable,
 )
 from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, mapping_figures
+from nmcompile.report.yardsticks import real_counts
 from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
 from nmcompile.target import Target, load_target
@@ -134,7 +136,7 @@ def compile(
     progress("load")
     stage = choices.kept_stage(model, chip) or load(
         choices.request(model, sample, calibration, code, trust_pickle, steps))
-    return compile_stage(
+    compiled = compile_stage(
         stage,
         chip,
         choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
@@ -145,6 +147,11 @@ def compile(
         progress=progress,
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
     )
+    if not isinstance(stage, Traced):
+        return compiled
+    progress("count")
+    return replace(compiled, counts=real_counts(
+        stage.network, recordable(stage.network, stage.inputs)))
 
 
 def quantize(

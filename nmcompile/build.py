@@ -69,7 +69,8 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
             for e in compiled.layer_errors
         ],
     }
-    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks)
+    figures = compiled_figures(
+        compiled.program, compiled.demand, compiled.checks, compiled.counts)
     return _write(folder, compiled.program, figures, told, compiled.real)
 
 
@@ -82,7 +83,8 @@ def write_remapped(
     needs, check, notes  of the new mapping, in place of the earlier one's
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
-    figures = compiled_figures(program, needs, (*checks, check))
+    counts = (build.figures["yardsticks"] or {}).get("float")
+    figures = compiled_figures(program, needs, (*checks, check), counts)
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
     kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
     told["notes"] = [*kept, *notes]

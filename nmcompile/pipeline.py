@@ -175,7 +175,7 @@ def quantize_stage(
     """A lowered network in the integers of `target`."""
     progress("quantize")
     backend, network, latency = backend_of(target.family), stage.network, stage.latency
-    few = _few(network, stage.data.inputs)
+    few = recordable(network, stage.data.inputs)
     trace = run_aligned(network, latency, few)
     seen = Calibration(inputs=few, trace=trace, latency=latency)
     chosen = choose_widths(options.precision, network, target, backend, seen)
@@ -239,7 +239,7 @@ def _spiking(
     traced: Traced, target: Target, calibration: Data | None, options: Options, progress: Progress
 ) -> tuple[list[Check], Network, Data, Data, tuple[str, ...]]:
     """The checked trace as a network of spiking neurons, with sample and data in its form."""
-    sample = Data(inputs=_few(traced.network, traced.inputs))
+    sample = Data(inputs=recordable(traced.network, traced.inputs))
     data = calibration or sample
     progress("trace")
     checks = [_check_trace(traced)]
@@ -308,7 +308,7 @@ def _repeated(data: Data, network: Network) -> Data:
     if network.steps is None:
         return data
     inputs = {name: np.repeat(v, network.steps, axis=1)
-              for name, v in _few(network, data.inputs, network.steps).items()}
+              for name, v in recordable(network, data.inputs, network.steps).items()}
     return replace(data, inputs=inputs)
 
 
@@ -380,7 +380,7 @@ def _check_quantize(
     return Check(arrow="quantize", text=text, figures=figures)
 
 
-def _few(
+def recordable(
     network: Network, inputs: dict[str, Array], steps: int | None = None
 ) -> dict[str, Array]:
     """As many samples as a full record of `network` may keep in memory, at least one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from nmcompile.checks import Check
 from nmcompile.frontends.interface import Traced
@@ -99,7 +100,8 @@ class CutStage:
 class Compiled:
     """A program with the figures of its making.
 
-    real  the network in real numbers that was quantized; None where it is not known any more
+    real    the network in real numbers that was quantized; None where it is not known any more
+    counts  what the model did on its sample (`report.yardsticks.real_counts`); likewise
     """
 
     program: Program
@@ -108,6 +110,7 @@ class Compiled:
     demand: Demand
     notes: tuple[str, ...]
     real: Network | None = None
+    counts: dict[str, Any] | None = None
 
 
 Stage = Traced | RealStage | IntegerStage | CutStage

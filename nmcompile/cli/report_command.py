@@ -15,6 +15,7 @@ def command(folder: Path, as_json: bool) -> None:
     from nmcompile import api
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._yardstick_tables import print_yardsticks
 
     figures = api.read_build(folder).figures
     if as_json:
@@ -22,5 +23,6 @@ def command(folder: Path, as_json: bool) -> None:
         return
     print_checks(figures)
     print_summary(figures)
+    print_yardsticks(figures["yardsticks"])
     if figures["energy_j"] is None:
         click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")

@@ -12,6 +12,7 @@ from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
 from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
 from nmcompile.report.exits import exit_figures
+from nmcompile.report.yardsticks import compiled_yardsticks, run_yardsticks
 from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
@@ -21,8 +22,13 @@ RUN_ONLY = (  # what only a run can tell
 )
 
 
-def compiled_figures(program: Program, needs: Demand, checks: tuple[Check, ...]) -> Figures:
-    """The figures that a compilation knows; what only a run can tell is None."""
+def compiled_figures(
+    program: Program, needs: Demand, checks: tuple[Check, ...], counts: Figures | None = None
+) -> Figures:
+    """The figures that a compilation knows; what only a run can tell is None.
+
+    counts  `yardsticks.real_counts` of the model; None where it is not known any more
+    """
     core = program.mapping.slices.core
     return {
         "target": program.target.name,
@@ -33,6 +39,7 @@ def compiled_figures(program: Program, needs: Demand, checks: tuple[Check, ...])
         "steps": program.network.steps,
         **dict.fromkeys(RUN_ONLY),
         "layers": _layers(program, needs),
+        "yardsticks": compiled_yardsticks(program, needs, counts),
         "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
         "estimated": list(program.target.estimates()),
     }
@@ -51,7 +58,7 @@ def run_figures(
     late       what came too late on chips that do not wait, {name: how often}
     perturbed  what was made to go wrong
     """
-    book = ledger(program, run)
+    book, yardsticks = ledger(program, run), compiled.get("yardsticks")
     total = energies(book, slice(None))
     return {
         **compiled,
@@ -68,6 +75,7 @@ def run_figures(
         "late": {name: int(counts.sum()) for name, counts in run.late.items()},
         "exit": exit_figures(run, labels),
         "perturbed": perturbed,
+        "yardsticks": yardsticks and run_yardsticks(yardsticks, program, run),
         "layers": [
             {**layer, **_run_of_layer(layer["name"], program, run, book)}
             for layer in compiled["layers"]

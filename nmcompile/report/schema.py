@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from nmcompile.report.yardstick_schema import YardstickFile
+
 
 def _printable(text: str) -> str:
     if not text.isprintable():
@@ -180,6 +182,7 @@ class ReportFile(_Table):
     late: dict[Text, int] | None
     exit: ExitFigures | None
     perturbed: Perturbed | None
+    yardsticks: YardstickFile | None = None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
     estimated: list[Text]

@@ -75,9 +75,12 @@ def test_layers_energies_add_up_to_the_total_and_estimates_are_listed(run, build
 def test_the_report_is_that_of_the_last_simulation(run, build):
     before = json.loads(run("report", build, "--json").out)
     assert before["accuracy"] is None
+    assert before["yardsticks"]["float"]["samples"] == 32
     after = json.loads(run("simulate", build, "--input", TEST, "--json").out)
     assert json.loads(run("report", build, "--json").out) == after
-    assert "accuracy" in run("report", build).out
+    told = run("report", build).out
+    assert "accuracy" in told
+    assert "(float: the model on 32 samples; chip: 599 samples)" in told
 
 
 def test_recorded_variables_have_samples_and_steps_in_front(run, build, tmp_path):

@@ -22,6 +22,9 @@ ORACLES: dict[str, tuple[str, list[str], list[str]]] = {
     "spinnaker": ("3.11", ["sPyNNaker==1!7.4.1", "unicorn==2.1.4"], []),
     "sanafe": ("3.10", ["sanafe==2.2.9", "numpy>=1.26"], []),
     "nengo": ("3.9", ["numpy<1.24", "nengo==3.2.0", "nengo-loihi==1.1.0"], []),
+    # of what NeuroBench asks for, its metrics need neither audio nor data sets
+    "neurobench": (
+        "3.11", ["torch==2.13.0", "snntorch==1.0.0", "numpy>=2.1", "tqdm"], ["neurobench==2.3.0"]),
     "xylo": ("3.11", ["rockpool==3.1.0", "xylosim==0.1.3"], []),
 }
 
