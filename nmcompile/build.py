@@ -144,6 +144,16 @@ def read_build(folder: Path) -> Build:
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
 
 
+def config_digest(build: Build) -> str:
+    """SHA-256 of all that lies in the build's `config/` now: names and contents."""
+    folder, found = build.folder / CONFIG, hashlib.sha256()
+    with reading(str(folder), "cannot be read", "Compile the model again."):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                found.update(f"{path.relative_to(folder)}\0{_hash(path)}\0".encode())
+    return found.hexdigest()
+
+
 def real_network(build: Build) -> Network | None:
     """The network in real numbers that `build` was quantized from; None where it is not kept.
 

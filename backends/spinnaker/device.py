@@ -8,7 +8,9 @@
               while it runs, which are not
     app       number of the application, 16 to 254
     take      no (default): nothing is loaded where cores run under this number. yes: they are ended
-    wait, settle  seconds until a command is repeated, and longer than a packet is under way
+    wait      seconds until a command is repeated the first time, 1 at most; each further time they
+              double, up to 1
+    settle    seconds, longer than a packet is under way
     tick      seconds of a step in real time
 """
 
@@ -37,7 +39,7 @@ from nmcompile_backends.spinnaker.loading import (
 from nmcompile_backends.spinnaker.monitor import PAUSED, SYNC_0, SYNC_1, Monitor
 from nmcompile_backends.spinnaker.population_table import senders_of
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SEND_BUFFER, SPIKES
-from nmcompile_backends.spinnaker.scp import PORT, Link
+from nmcompile_backends.spinnaker.scp import LONGEST_WAIT_S, PORT, Link
 
 from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
 from nmcompile.errors import NmcError, unknown_name
@@ -78,8 +80,8 @@ class SpinnakerDevice:
         self._folders = [Path(text) for text in options["binaries"].split(os.pathsep) if text]
         self._take = options["take"] == "yes"
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")
-        self._link = Link((host, int(port or PORT)), wait_s=_seconds(options, "wait"),
-                          settle_s=_seconds(options, "settle"))
+        self._link = Link((host, int(port or PORT)), settle_s=_seconds(options, "settle"),
+                          wait_s=_seconds(options, "wait", LONGEST_WAIT_S))
         self._monitor = Monitor(self._link, int(options["app"]), self._mark)
         self._monitor.greet()
 
@@ -305,8 +307,9 @@ def _options(place: Place) -> dict[str, str]:
         raise unknown_name("--device-option io", options["io"], ("memory", "live"))
     if options["take"] not in ("no", "yes"):
         raise unknown_name("--device-option take", options["take"], ("no", "yes"))
-    if not options["app"].isdecimal() or not 16 <= int(options["app"]) <= 254:
-        raise NmcError("--device-option app", f"{options['app']!r} is not 16 to 254")
+    app = options["app"]
+    if not (re.fullmatch("[0-9]{2,3}", app) and 16 <= int(app) <= 254):
+        raise NmcError("--device-option app", f"{app[:20]!r} is not 16 to 254")
     return options
 
 
@@ -323,11 +326,12 @@ def _require_programs(folders: str) -> None:
             raise NmcError(where, f"'{folder}' holds no program (.aplx)")
 
 
-def _seconds(options: Mapping[str, str], name: str) -> float:
+def _seconds(options: Mapping[str, str], name: str, most: float = 60.0) -> float:
     try:
         found = float(options[name])
     except ValueError:
         found = -1.0
-    if not 0 < found <= 60:
-        raise NmcError(f"--device-option {name}", f"{options[name]!r} is not 0 to 60 seconds")
+    if not 0 < found <= most:
+        raise NmcError(f"--device-option {name}", f"{options[name][:20]!r} is not 0 to {most:g} "
+                       "seconds")
     return found

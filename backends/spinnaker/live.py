@@ -1,7 +1,8 @@
 """Spikes to and from a running board, step by step, as EIEIO messages over UDP.
 
 Nothing on this way is sent again: what a network loses is lost. Cores count what they received and
-sent, so that a loss is told afterwards; in which step an input came, only the board knows.
+sent, so that a loss is told afterwards; in which step an input came, only the board knows. What
+does not come from the board's address is passed over.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Spikes:
             x, y = min(bare)
             raise NmcError(f"chip {x}, {y}", "has no core left to gather spikes for the host",
                            "Keep one free with --constraints, or use --device-option io=memory.")
-        self._sent, self._found = 0, list[tuple[int, Array]]()
+        self._sent, self._room, self._found = 0, 0, list[tuple[int, Array]]()
+        self._board = monitor.link.board_address()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((socket.inet_ntoa(monitor.link.own_address()), 0))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -56,8 +58,13 @@ class Spikes:
         self._socket.close()
 
     def play(self, keys: Mapping[int, Array], steps: int) -> None:
-        """Send `keys` of each step half a step ahead of it. Call it right behind the signal."""
+        """Send `keys` of each step half a step ahead of it. Call it right behind the signal.
+
+        Raises DeviceLostError where more spikes come than all neurons and `keys` can be.
+        """
         self._sent, self._found, begin = 0, [], time.monotonic()
+        self._room = sum(map(len, keys.values())) + (steps + 1) * sum(
+            len(core.neurons) for core in self._loaded.plan.cores)
         address = (self._monitor.link.address[0], INPUT_UDP_PORT)
         for step in range(steps):
             self._listen(begin + (step - 0.5) * self._tick_s)
@@ -68,7 +75,8 @@ class Spikes:
     def collect(self) -> tuple[Array, Array]:
         """The steps and keys (e,) of all spikes that came, once all cores have paused.
 
-        Raises DeviceLostError where messages were lost, by the cores' own counts.
+        Raises DeviceLostError where messages were lost, by the cores' own counts, or there are more
+        spikes than there can be.
         """
         self._listen(time.monotonic() + QUIET_S)
         times = [np.full(len(part), step) for step, part in self._found]
@@ -89,12 +97,17 @@ class Spikes:
         while (left := until - time.monotonic()) > 0:
             self._socket.settimeout(left)
             try:
-                message = self._socket.recv(2048)
+                message, (host, _) = self._socket.recvfrom(2048)
             except OSError:
                 return
-            told = eieio.heard(message)
-            if told is not None:
-                self._found.append(told)
+            told = eieio.heard(message) if host == self._board else None
+            if told is None:
+                continue
+            self._room -= len(told[1])
+            if self._room < 0:
+                raise DeviceLostError(self._monitor.link.where, "sent more spikes than its neurons "
+                                      "can in this time", "Use --device-option io=memory.")
+            self._found.append(told)
 
     def _count(self, core: PlannedCore, region: int, item: int) -> int:
         at = self._loaded.at(core, region) + 4 * (SYSTEM_PROVENANCE + item)

@@ -27,6 +27,7 @@ FAILED = {0: "dead", 2: "stopped with an error", 3: "hung", 11: "left its progra
 CORE_INFO, CORE_INFO_BYTES, STATE, APP, NAME, USER_0 = 0xE5007000, 128, 46, 47, 72, 112
 TABLE_COPY = 0xF5007FD4  # where the address of the router's copy is
 SDRAM, SDRAM_BYTES = 0x60000000, 1 << 27  # of a chip
+ROUTER_ENTRIES = 1024  # of a chip's router; SC&MP keeps the first (SpiNNMachine: 1,023 are free)
 PROGRAM = 0x67800000  # a program is started from here
 RUNTIME_PORT, NEW_RUNTIME = 3, 7
 COPY = struct.Struct("<2xBxIII")
@@ -113,22 +114,31 @@ class Monitor:
         self.link.settle()
 
     def allocate(self, x: int, y: int, size: int, tag: int) -> int:
-        """The address of a block of SDRAM; repeated, the same block."""
+        """The address of a block of SDRAM; repeated, the same block.
+
+        Raises NmcError where there is none, or the board names one that is not in SDRAM.
+        """
         what = RETRY_TAG << 16 | self.app << 8 | ALLOC_SDRAM
         address = self._allocated(x, y, (what, size, tag))
         if address == 0:
             raise self._full(x, y, f"{size:,} bytes of SDRAM")
+        if not SDRAM <= address <= SDRAM + SDRAM_BYTES - size:
+            raise self._strange(x, y, f"gives {size:,} bytes of SDRAM at {address:#x}")
         return address
 
     def _claim_routes(self, x: int, y: int, n: int) -> int:
         """The first of `n` entries of a router, where the application has no others.
 
         Claims have no tag: one that may have been done twice is undone and made again.
+
+        Raises NmcError where there are none, or the board names some that a router does not have.
         """
         first = 0
         for _ in range(CLAIMS):
             before = self.link.repeated
             first = self._allocated(x, y, (self.app << 8 | ALLOC_ROUTES, n, 0))
+            if first + n > ROUTER_ENTRIES:
+                raise self._strange(x, y, f"gives {n} routing entries from {first:,} on")
             if first and self.link.repeated == before:
                 return first
             self.link.settle()
@@ -147,6 +157,10 @@ class Monitor:
     def _full(self, x: int, y: int, what: str) -> NmcError:
         return NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
                         "Reset the board, or stop what others run on it.")
+
+    def _strange(self, x: int, y: int, what: str) -> NmcError:
+        return NmcError(self.link.where, f"chip {x}, {y} {what}, which it does not have",
+                        "Is it a SpiNNaker board?")
 
     def load_routes(self, x: int, y: int, table: bytes, tag: int) -> None:
         """Load a table as `load_plan.table_bytes` makes it, and read the router's copy of it.

@@ -43,6 +43,7 @@ REFUSED = {0x81: "wrong length", 0x82: "wrong checksum", 0x83: "unknown command"
            0x89: "dead core"}
 WINDOW = 8
 TRIES = 12
+LONGEST_WAIT_S = 1.0  # between two tries
 BUSY_S = 10.0  # that a board may say it is busy with one command
 MOST_LOST, FEWEST = 0.3, 100  # share of tries without answer; tries ahead of which none is told
 
@@ -86,8 +87,8 @@ class Link:
     """A UDP socket to one board. Close it, or use it in a `with`.
 
     address    of the board
-    wait_s     until a command without answer is repeated; twice as long each further time, 1 s at
-               most
+    wait_s     until a command without answer is repeated; twice as long each further time,
+               LONGEST_WAIT_S at most
     settle_s   longer than a packet may be under way
     repeated   commands that were sent again
     is_lost    whether a call was given up
@@ -123,6 +124,10 @@ class Link:
     def own_address(self) -> bytes:
         """The four bytes of this host's address on the way to the board."""
         return socket.inet_aton(self._socket.getsockname()[0])
+
+    def board_address(self) -> str:
+        """The board's IP address: what does not come from it is not the board's."""
+        return str(self._socket.getpeername()[0])
 
     def settle(self) -> None:
         """Wait until no packet that was sent is under way."""
@@ -161,7 +166,11 @@ class Link:
         return answers
 
     def read(self, x: int, y: int, address: int, n_bytes: int) -> bytes:
-        """`n_bytes` of a chip's memory."""
+        """`n_bytes` of a chip's memory.
+
+        Raises DeviceLostError where they lie beyond 32 bits of address, as a board's word may say.
+        """
+        self._require_address(x, y, address, n_bytes)
         calls = [Call(x=x, y=y, command=READ,
                       arguments=(address + at, min(MOST_BYTES, n_bytes - at), 2))
                  for at in range(0, n_bytes, MOST_BYTES)]
@@ -170,8 +179,9 @@ class Link:
     def write(self, x: int, y: int, address: int, data: bytes) -> None:
         """Write to a chip's memory and read it back.
 
-        Raises DeviceLostError where other bytes are there twice.
+        Raises DeviceLostError where other bytes are there twice, or it lies beyond 32 bits.
         """
+        self._require_address(x, y, address, len(data))
         for _ in range(2):
             self.calls([Call(x=x, y=y, command=WRITE,
                              arguments=(address + at, len(data[at : at + MOST_BYTES]), 2),
@@ -182,6 +192,12 @@ class Link:
             self.settle()
         raise DeviceLostError(self.where, f"chip {x}, {y} does not hold what was written to "
                               f"{address:#x}", "Check the board's memory and its network.")
+
+    def _require_address(self, x: int, y: int, address: int, n_bytes: int) -> None:
+        if address + n_bytes > 1 << 32:
+            raise DeviceLostError(
+                self.where, f"chip {x}, {y} tells of {n_bytes:,} bytes at {address:#x}, which is "
+                "no place in its memory", "Reset the board; is it a SpiNNaker board?")
 
     def _send(self, sequence: int, made: _Open) -> None:
         call = made.call
@@ -195,7 +211,7 @@ class Link:
             raise DeviceLostError(
                 self.where, f"{self._lost} of {self._tries} packets had no answer",
                 f"It takes a network that loses fewer than {MOST_LOST:.0%}.")
-        made.due = time.monotonic() + min(1.0, self.wait_s * 2**made.tries)
+        made.due = time.monotonic() + min(LONGEST_WAIT_S, self.wait_s * 2**made.tries)
         made.tries, made.is_put_off, self._tries = made.tries + 1, False, self._tries + 1
         packet = (SDP.pack(REPLY_EXPECTED, ANY_TAG, call.port << 5 | call.core, HOST_PORT,
                            call.y, call.x, 0, 0)
@@ -246,7 +262,7 @@ class Link:
             raise DeviceLostError(
                 self.where, f"chip {call.x}, {call.y} answers command {call.command} with {why!r} "
                 f"for {BUSY_S:.0f} s", "Stop what keeps it busy, or reset it.")
-        made.due = now + min(1.0, self.wait_s / 10 * 2**made.times_put_off)
+        made.due = now + min(LONGEST_WAIT_S, self.wait_s / 10 * 2**made.times_put_off)
         made.times_put_off += 1
         made.is_put_off, made.tries = True, made.tries - 1
 

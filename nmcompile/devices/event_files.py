@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from nmcompile.ir.neurons.base import Array
 
 COLUMNS = ("sample", "step", "population", "neuron")
 PAYLOAD = "payload"
-MOST_EVENTS = 200_000_000
+MOST_EVENTS = 100_000_000  # of 40 bytes each in memory
+MOST_BYTES = 4 << 30  # of a table
 LONGEST_LINE = 4096  # characters
 LIMIT = 2**31 - 1
 SPIKES = "spikes"
@@ -108,6 +110,10 @@ def read_events(path: Path, arrays: dict[str, Array], network: Network) -> Event
 
 def read_csv(path: Path, network: Network) -> Events:
     """Events from a table with a head that names sample, step, population, neuron[, payload]."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise NmcError(str(path), f"holds {size:,} bytes, at most {MOST_BYTES:,} of a table are "
+                       "read", "Give it as .npz.")
     with reading(str(path), "is no readable table"), path.open(
             encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(_lines(path, file), strict=True)
@@ -116,13 +122,13 @@ def read_csv(path: Path, network: Network) -> Events:
             raise NmcError(str(path), f"has the columns {', '.join(head[:8]) or 'none'}, expected "
                            f"{', '.join(COLUMNS)} and perhaps {PAYLOAD}")
         place = {p.name: i for i, p in enumerate(network.populations)}
-        columns: dict[str, list[int]] = {name: [] for name in head}
+        columns = {name: array("q") for name in head}
         for row in filter(None, rows):
             if len(row) > len(head):
                 raise NmcError(str(path), f"line {rows.line_num} has {len(row)} columns, the head "
                                f"has {len(head)}")
             _add(path, rows.line_num, dict(zip(head, row, strict=False)), columns, place)
-    arrays = {name: np.array(values, np.int64) for name, values in columns.items()}
+    arrays = {name: np.asarray(values, np.int64) for name, values in columns.items()}
     arrays.setdefault(PAYLOAD, np.ones(len(arrays["step"]), np.int64))
     return _events(path, network, arrays)
 
@@ -137,7 +143,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _add(
-    path: Path, line: int, row: dict[str, str], columns: dict[str, list[int]],
+    path: Path, line: int, row: dict[str, str], columns: dict[str, array[int]],
     place: dict[str, int],
 ) -> None:
     """Add a row to `columns`."""

@@ -224,13 +224,13 @@ class RemoteDevice:
     ) -> Recording:
         """What arrived. Raises WireError where it is not what was asked for."""
         assert self._program is not None
-        shapes: dict[str, tuple[int, ...]] = {
-            f"{population}/{name}": (*lengths, *self._program.network.population(population).shape)
+        asked: dict[str, tuple[tuple[int, ...], str]] = {
+            f"{population}/{name}": ((*lengths, *self._program.network.population(
+                population).shape), _kinds(name))
             for population, names in wanted.items() for name in names}
-        missing = set(shapes) - set(arrays)
         measured = {"step_s": lengths, "sample_s": lengths[:1], "energy_j": lengths[:1]}
-        expected = {**shapes, **measured}
-        if missing or any(a.shape != expected.get(name) for name, a in arrays.items()):
+        expected = {**asked, **{name: (shape, "iuf") for name, shape in measured.items()}}
+        if not set(asked) <= set(arrays) or not _are(arrays, expected):
             raise WireError(self._where, "answered with other arrays than were asked for")
         return Recording(
             variables={population: {name: arrays[f"{population}/{name}"] for name in names}
@@ -250,8 +250,9 @@ class RemoteDevice:
         self._send_arrays(arrays)
         found = self._arrived(self._answer(Stepped))
         network = self._program.network
-        shapes = {port.name: network.population(port.population).shape for port in network.outputs}
-        if {name: values.shape for name, values in found.items()} != shapes:
+        expected = {port.name: (network.population(port.population).shape, _kinds(port.variable))
+                    for port in network.outputs}
+        if set(found) != set(expected) or not _are(found, expected):
             raise WireError(self._where, "answered with other arrays than the outputs'")
         return found
 
@@ -306,6 +307,17 @@ def _payloads(name: str, values: Array) -> Array:
 def _there(hint: str) -> str:
     """A hint of the server's; options that it names are for the command that runs there."""
     return f"{hint} (of nmc serve, there)" if "--device" in hint else hint
+
+
+def _kinds(variable: str) -> str:
+    """Kinds of numbers that a variable has: spikes are whole, states may be real."""
+    return "iub" if variable == "spikes" else "iubf"
+
+
+def _are(arrays: dict[str, Array], expected: Mapping[str, tuple[tuple[int, ...], str]]) -> bool:
+    """Whether all arrays are of the shape and one of the kinds that are expected by their name."""
+    return all(name in expected and values.shape == expected[name][0]
+               and values.dtype.kind in expected[name][1] for name, values in arrays.items())
 
 
 def _address(text: str) -> tuple[str, int]:

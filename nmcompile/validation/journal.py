@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +21,15 @@ from nmcompile.ir.neurons.base import Array
 RUN, LOCK = "run.json", "lock"
 MEASURED = ("step_s", "sample_s", "energy_j")
 BOUNDARY = "boundary"
+AGAIN = "Remove it: the batch is run again."  # what to do about a batch that cannot be read
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Journal:
     """A folder with `run.json`, which says what ran, and an .npz for each batch that is done.
 
-    run  what must be equal for a run to go on: program, input, seed, steps, device, batches
+    run  what must be equal for a run to go on: program, configuration, input, seed, steps, batches,
+         and the device by the name that it has once it is open
     """
 
     folder: Path
@@ -108,17 +111,17 @@ class Journal:
 
     def has(self, first: int) -> bool:
         """Whether the batch that begins with sample `first` is there."""
-        return self._path(first).is_file()
+        return self.path(first).is_file()
 
     def put(self, first: int, recording: Recording) -> None:
         """Keep a batch: whole or not at all."""
-        with replaced_file(self._path(first)) as fresh, fresh.open("wb") as file:
+        with replaced_file(self.path(first)) as fresh, fresh.open("wb") as file:
             np.savez_compressed(file, **dict(_arrays(recording)))  # type: ignore[arg-type]
 
     def get(self, first: int, wanted: Wanted) -> Recording:
         """A batch that was kept; NmcError where it lacks what is wanted."""
-        path = self._path(first)
-        with reading(str(path), hint="Remove it: the batch is run again."):
+        path = self.path(first)
+        with reading(str(path), hint=AGAIN):
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             variables = {name: {v: arrays[f"{name}/{v}"] for v in variables}
@@ -132,7 +135,8 @@ class Journal:
         with writing(self.folder):
             shutil.rmtree(self.folder)
 
-    def _path(self, first: int) -> Path:
+    def path(self, first: int) -> Path:
+        """The file of the batch that begins with sample `first`."""
         return self.folder / f"{first:09d}.npz"
 
 
@@ -165,12 +169,21 @@ class Unkept(Journal):
 
 
 def write_recordings(path: Path, recordings: list[Recording]) -> None:
-    """Write what a device gave as a run file, `<population>/<variable>` (samples, steps, ...)."""
+    """Write what a device gave as a run file, `<population>/<variable>` (samples, steps, ...).
+
+    What it did not measure of all samples is left out, with a warning.
+    """
     parts = [dict(_arrays(recording)) for recording in recordings]
-    arrays = {name: np.concatenate([part[name] for part in parts])
-              for name in parts[0] if name != BOUNDARY}
+    names = [name for name in dict.fromkeys(name for part in parts for name in part)
+             if name != BOUNDARY]
+    kept = [name for name in names if all(name in part for part in parts)]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in kept}
     with replaced_file(path) as fresh, fresh.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    left_out = [name for name in names if name not in kept]
+    if left_out:
+        warnings.warn(f"{path} lacks {', '.join(left_out)}: not measured in all batches",
+                      stacklevel=2)
 
 
 def _arrays(recording: Recording) -> Iterator[tuple[str, Array]]:

@@ -291,7 +291,7 @@ def _weight(case: Case, change: Changes, left: int, tried: tuple[int, int]) -> E
     link, source = case.links[int(change.link[0])], int(change.source[0])
     projection = case.evidence.network.projections[link.number]
     value = int(projection.map.weights()[int(change.number[0])])
-    sign = -1 if value < 0 and link.projection.format != projection.format else 1
+    sign = -1 if projection.split and link.projection.current == 1 else 1
     new, neuron = value + sign * int(change.delta[0]), link.name_of(source)
     shared = isinstance(projection.map, Conv)
     return Explanation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from math import inf, prod
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nmcompile import __version__
-from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build
+from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
 from nmcompile.device import Device, Place, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
@@ -89,7 +90,8 @@ def validate(
     sent = sent_by(build.program, values)
     session = Session(device=made, place=place, program=build.program,
                       config=build.folder / CONFIG, inputs=sent, batch=1)
-    try:
+    with ExitStack() as held:
+        held.callback(session.end)
         wanted = _known(build.program, session.start(), name)
         if isinstance(made, Recorded):
             require_apart({"--device": made.recording, "-o": asked.output})
@@ -99,15 +101,13 @@ def validate(
         session = Session(**{**vars(session), "batch": batch})
         journal = (Unkept if isinstance(made, Recorded) else Journal)(
             folder=build.folder / _folder(name, place),
-            run=_identity(build, data, (name, place), asked, (session.shape, batch)))
+            run=_identity(build, data, (made.name, place), asked, (session.shape, batch)))
         with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
-            made.close()
+            held.close()
             figures = found.figures(build, data, (made.name, place), asked)
             if asked.output is not None:
                 write_recordings(asked.output, found.recordings)
-    finally:
-        made.close()
     return figures
 
 
@@ -312,6 +312,7 @@ def _identity(
         "input": hashlib.sha256(head + x.tobytes()).hexdigest(), "seed": asked.seed,
         "encoding": asked.encoding, "samples": shape[0], "steps": shape[1], "batch": batch,
         "device": name, "address": place.address, "options": dict(place.options),
+        "config": config_digest(build),
     }
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from nmcompile.device import Device, DeviceLostError, Place, Recording, Wanted
-from nmcompile.errors import NmcError
+from nmcompile.device import Device, DeviceLostError, Place, Recorded, Recording, Wanted
+from nmcompile.errors import NmcError, one_line
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import Samples
-from nmcompile.validation.journal import MEASURED, Journal
+from nmcompile.validation.accepted import Terms
+from nmcompile.validation.journal import AGAIN, Journal
 
 TRIES = 3  # of a batch whose device is lost, in all
 PAUSE_S = 2.0  # between two of them
-SPIKES = "spikes"
-MOST_SPIKES = 2**15 - 1  # of a neuron in a step: counts come from a membrane of 16 bits at most
 ON_GOING = "Run the same command with --resume: batches that are done are kept."
 
 
@@ -51,14 +51,19 @@ class Session:
         return range(0, self.shape[0], self.batch)
 
     def start(self) -> Wanted:
-        """Connect and load; what can be read. The device is closed if it fails."""
+        """Connect and load; what can be read."""
+        self.device.open(self.place)
+        self.device.load(self.program, self.config)
+        return self.device.readable()
+
+    def end(self) -> None:
+        """Close the device; a warning says what it fails with, since all that it gave is here."""
         try:
-            self.device.open(self.place)
-            self.device.load(self.program, self.config)
-            return self.device.readable()
-        except BaseException:
             self.device.close()
-            raise
+        except Exception as error:
+            what = str(error) if isinstance(error, NmcError) else f"{type(error).__name__}: {error}"
+            warnings.warn(one_line(f"device {self.device.name} did not close: {what}"),
+                          stacklevel=2)
 
     def batches(
         self, journal: Journal, wanted: Wanted, ran: Callable[[int], None]
@@ -74,23 +79,26 @@ class Session:
             end = min(first + self.batch, samples)
             inputs = {name: np.asarray(values[first:end], np.int32)
                       for name, values in self.inputs.items()}
+            terms = Terms(network=self.program.network, wanted=wanted,
+                          lengths=(end - first, steps), where=f"device {self.device.name}",
+                          recorded=isinstance(self.device, Recorded))
             if journal.has(first):
-                recording = journal.get(first, wanted)
-                self._require(recording, wanted, end - first)
+                terms = replace(terms, where=str(journal.path(first)), hint=AGAIN)
+                recording = terms.accepted(journal.get(first, wanted))
                 ran((end - first) * steps)
             else:
                 told = _Told(ran, (end - first) * steps)
-                recording = self._run(inputs, wanted, told)
-                self._require(recording, wanted, end - first)
+                recording = terms.accepted(self._run(inputs, wanted, told))
                 journal.put(first, recording)
                 told.rest()
             yield first, inputs, recording
 
     def _run(self, inputs: dict[str, Array], wanted: Wanted, told: _Told) -> Recording:
+        name = self.device.name
         for tries in range(1, TRIES + 1):
             try:
                 if tries > 1:
-                    self._reopen(told)
+                    self._reopen(name, told)
                 return self.device.run(inputs, wanted, told.add)
             except DeviceLostError as error:
                 if tries == TRIES:
@@ -98,45 +106,24 @@ class Session:
                                    ON_GOING) from error
         raise AssertionError
 
-    def _reopen(self, told: _Told) -> None:
-        """Connect and load again, after a while; a device that is not there is lost."""
-        self.device.close()
+    def _reopen(self, name: str, told: _Told) -> None:
+        """Connect and load again, after a while; a device that is not there is lost.
+
+        Raises NmcError where another one than `name` answers there.
+        """
+        self.end()
         time.sleep(PAUSE_S)
         try:
             self.device.open(self.place)
-            self.device.load(self.program, self.config)
+            found = self.device.name
+            if found == name:
+                self.device.load(self.program, self.config)
         except NmcError as error:
             raise DeviceLostError(error.where, error.what, error.hint) from error
+        if found != name:
+            raise NmcError(f"device {name}", f"was lost, and '{found}' answers in its place",
+                           "Batches that are done are kept; bring it back and add --resume.")
         told.again()
-
-    def _require(self, recording: Recording, wanted: Wanted, samples: int) -> None:
-        """Refuse a recording of other shapes than asked for, or of what nothing can send."""
-        _, steps = self.shape
-        for name, variables in wanted.items():
-            full = (samples, steps, *self.program.network.shape_of(name))
-            for variable in variables:
-                values = recording.variables.get(name, {}).get(variable)
-                if values is None or values.shape != full:
-                    got = "nothing" if values is None else f"shape {values.shape}"
-                    raise NmcError(f"device {self.device.name}", f"gave {got} for {name}/"
-                                   f"{variable}, expected {full}")
-                self._require_values(name, variable, values)
-        for variable in MEASURED:
-            values = getattr(recording, variable)
-            if values is not None and not np.isfinite(values).all():
-                raise NmcError(f"device {self.device.name}", f"gave {variable} that is not finite")
-
-    def _require_values(self, name: str, variable: str, values: Array) -> None:
-        """Refuse states that are not finite, and spikes that no neuron sends in a step."""
-        told = f"gave {name}/{variable}"
-        graded = self.program.network.population(name).neuron.graded
-        if variable != SPIKES and not np.isfinite(values).all():
-            raise NmcError(f"device {self.device.name}", f"{told} that are not finite")
-        if variable == SPIKES and not graded and values.size and (
-                values.min() < 0 or values.max() > MOST_SPIKES):
-            raise NmcError(
-                f"device {self.device.name}", f"{told} from {values.min():,} to {values.max():,} "
-                f"in a step, expected numbers of spikes from 0 to {MOST_SPIKES:,}")
 
 
 class _Told:

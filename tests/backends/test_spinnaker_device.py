@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from helpers.spinnaker_board import BAD_NETWORK, HOST, emulated_board, same_programs
 from helpers.spinnaker_compiled import compiled, small_network, spikes_for
+from nmcompile_backends.spinnaker import eieio
 from nmcompile_backends.spinnaker.loading import read_plan
 from nmcompile_backends.spinnaker.monitor import PAUSED, STOP_ALL, Monitor
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SPIKES
@@ -244,6 +245,45 @@ def test_live_spikes_that_are_lost_are_told(build) -> None:
             made.run(spikes_for(program, 3, 10, STEPS), made.readable(), lambda steps: None)
 
 
+@contextmanager
+def also_heard(made, host: str, messages: int) -> Iterator[None]:
+    """Spikes of step 3 with keys that mean nothing come to a live device from `host` too."""
+    collect, told = made._live.collect, eieio.BASE.pack(
+        eieio.TIME_BASE | eieio.TIMED | eieio.KEYS_32 | 60, 3) + bytes(240)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((host, 0))
+
+        def collect_later():
+            for _ in range(messages):
+                other.sendto(told, made._live._socket.getsockname())
+            return collect()
+
+        made._live.collect = collect_later
+        yield
+
+
+@pytest.mark.filterwarnings("ignore:.*io=memory is exact")
+def test_what_a_stranger_sends_is_no_spike_of_the_board(build) -> None:
+    program, config, programs = build
+    sent = spikes_for(program, 3, 1, STEPS)
+    with opened(programs, "--tick", "0.02", io="live", tick="0.02") as (made, _):
+        made.load(program, config)
+        with also_heard(made, "127.0.0.1", 5):
+            found = made.run(sent, made.readable(), lambda steps: None).variables
+        came = made.came[0]["in"].reshape(1, -1, 2, 6).astype(np.int32)
+    wanted = simulate(program, {"in": came}, record=("spikes",)).records
+    np.testing.assert_array_equal(found["second"]["spikes"], wanted["second"]["spikes"][:, :STEPS])
+
+
+def test_more_spikes_than_a_board_can_send_are_told_and_not_kept(build) -> None:
+    program, config, programs = build
+    with opened(programs, "--tick", "0.02", io="live", tick="0.02") as (made, _):
+        made.load(program, config)
+        with also_heard(made, HOST, 500), \
+                pytest.raises(DeviceLostError, match="sent more spikes than its neurons can"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+
+
 @pytest.mark.parametrize(("address", "options", "said"), [
     ("", {}, "has no address"),
     ("127.0.0.1:x", {}, "is no port"),
@@ -256,7 +296,12 @@ def test_live_spikes_that_are_lost_are_told(build) -> None:
     ("127.0.0.1:9", {"speed": "1"}, "'speed' is not known"),
     ("127.0.0.1:9", {"io": "fast"}, "'fast' is not known"),
     ("127.0.0.1:9", {"app": "3"}, "is not 16 to 254"),
-    ("127.0.0.1:9", {"wait": "soon"}, "is not 0 to 60 seconds"),
+    ("127.0.0.1:9", {"app": "1" * 5000}, "is not 16 to 254"),
+    ("127.0.0.1:9", {"app": "\uff13\uff10"}, "is not 16 to 254"),
+    ("127.0.0.1:9", {"wait": "soon"}, "is not 0 to 1 seconds"),
+    ("127.0.0.1:9", {"wait": "1.5"}, "is not 0 to 1 seconds"),
+    ("127.0.0.1:9", {"settle": "61"}, "is not 0 to 60 seconds"),
+    ("127.0.0.1:9", {"tick": "9" * 5000}, "is not 0 to 60 seconds"),
     ("127.0.0.1:9", {"wait": "0.001"}, "did not answer"),
     ("no such host:1", {}, "cannot be reached"),
 ])
@@ -445,6 +490,24 @@ def test_recordings_stop_where_their_room_ends(build) -> None:
         at = made._loaded.at(core, RECORDING) + 4 + 12 * SPIKES
         made._link.write(core.x, core.y, at, (20).to_bytes(4, "little"))
         with pytest.raises(DeviceLostError, match="recorded 16 bytes, not all"):
+            made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
+
+
+def test_a_recording_at_an_address_beyond_32_bits_is_a_lost_device(build) -> None:
+    program, config, programs = build
+    with opened(programs) as (made, _):
+        made.load(program, config)
+        core = made._with_neurons()[0]
+        at = made._loaded.at(core, RECORDING) + 4 + 12 * SPIKES
+        wait = made._monitor.await_states
+
+        def spoil_then(places, wanted, patience_s) -> None:
+            wait(places, wanted, patience_s)
+            if list(wanted) == [PAUSED]:
+                made._link.write(core.x, core.y, at + 8, (0xFFFFFFF0).to_bytes(4, "little"))
+
+        made._monitor.await_states = spoil_then
+        with pytest.raises(DeviceLostError, match="bytes at 0xfffffff0, which is no place"):
             made.run(spikes_for(program, 3, 1, STEPS), made.readable(), lambda steps: None)
 
 

@@ -19,13 +19,13 @@ from nmcompile_backends.spinnaker.scp import Call, Link
 from nmcompile.device import DeviceLostError
 from nmcompile.errors import NmcError
 
-SDRAM = 0x60300000
+SDRAM_BEGINS, SDRAM = 0x60000000, 0x60300000
 BUSY, DONE = 0x8D, 0x80
 
 
 @contextmanager
-def answering(codes, n_bytes: int = 20) -> Iterator[tuple[str, int]]:
-    """A peer that answers each packet with the codes that `codes(number)` gives, and zeros."""
+def answering(codes, body: bytes = bytes(20)) -> Iterator[tuple[str, int]]:
+    """A peer that answers each packet with the codes that `codes(number)` gives, and `body`."""
     over = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind((HOST, 0))
@@ -40,7 +40,7 @@ def answering(codes, n_bytes: int = 20) -> Iterator[tuple[str, int]]:
                     continue
                 for code in codes(number):
                     peer.sendto(bytes([0, 0, 7, 255, 255, 0, 0, 0, 0, 0])
-                                + struct.pack("<H", code) + packet[12:14] + bytes(n_bytes), sender)
+                                + struct.pack("<H", code) + packet[12:14] + body, sender)
                 number += 1
 
         thread = threading.Thread(target=answer)
@@ -166,16 +166,60 @@ def test_routing_entries_are_claimed_once_where_the_first_answer_is_lost() -> No
 
 
 def test_what_is_allocated_is_not_read_from_an_answer_without_an_address() -> None:
-    with answering(lambda _: [DONE], 3) as address, Link(address) as link, \
+    with answering(lambda _: [DONE], bytes(3)) as address, Link(address) as link, \
             pytest.raises(NmcError, match="command 28 of chip 0, 0 with 3 bytes"):
         Monitor(link, 30, bytes(16)).allocate(0, 0, 4, 1)
 
 
 @pytest.mark.parametrize("n_bytes", [0, 3, 29])
 def test_answers_that_are_too_short_are_refused_in_one_line(n_bytes: int) -> None:
-    with answering(lambda _: [DONE], n_bytes) as address, Link(address) as link:
+    with answering(lambda _: [DONE], bytes(n_bytes)) as address, Link(address) as link:
         board = Monitor(link, 30, bytes(16))
         for ask in (board.greet, lambda: board.states(0, 0), lambda: board.cores([(0, 0, 1)])):
             with pytest.raises(NmcError, match=r"with \d+ bytes|not running SC&MP") as error:
                 ask()
             assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", [
+    1, SDRAM_BEGINS - 4, SDRAM_BEGINS + (1 << 27) - 96, 0xFFFFFF00, 0xFFFFFFF8])
+def test_a_block_that_is_not_in_sdram_is_not_written_to(address: int) -> None:
+    with answering(lambda _: [DONE], address.to_bytes(4, "little")) as peer, Link(peer) as link, \
+            pytest.raises(NmcError, match=f"100 bytes of SDRAM at {address:#x}, which it does"):
+        Monitor(link, 30, bytes(16)).allocate(0, 0, 100, 1)
+
+
+def test_a_block_at_either_end_of_sdram_is_taken() -> None:
+    for address in (SDRAM_BEGINS, SDRAM_BEGINS + (1 << 27) - 100):
+        with answering(lambda _: [DONE], address.to_bytes(4, "little")) as peer, \
+                Link(peer) as link:
+            assert Monitor(link, 30, bytes(16)).allocate(0, 0, 100, 1) == address
+
+
+@pytest.mark.parametrize("first", [1024, 925, 0xFFFFFFFF])
+def test_routing_entries_that_no_router_has_are_not_claimed(first: int) -> None:
+    with answering(lambda _: [DONE], first.to_bytes(4, "little")) as peer, Link(peer) as link, \
+            pytest.raises(NmcError, match=f"100 routing entries from {first:,} on"):
+        Monitor(link, 30, bytes(16))._claim_routes(0, 0, 100)
+
+
+def test_the_last_routing_entries_of_a_router_are_taken() -> None:
+    with answering(lambda _: [DONE], (924).to_bytes(4, "little")) as peer, Link(peer) as link:
+        assert Monitor(link, 30, bytes(16))._claim_routes(0, 0, 100) == 924
+
+
+@pytest.mark.parametrize("address", [0xFFFFFF80, 0xFFFFFFFF, 0x1FFFFFFFF])
+def test_memory_beyond_32_bits_is_neither_read_nor_written(address: int) -> None:
+    def asked(number: int) -> list[int]:
+        raise AssertionError(number)
+
+    with answering(asked) as peer, Link(peer) as link:
+        for ask in (lambda: link.read(0, 0, address, 300),
+                    lambda: link.write(0, 0, address, bytes(300))):
+            with pytest.raises(DeviceLostError, match=f"tells of 300 bytes at {address:#x}"):
+                ask()
+
+
+def test_the_last_word_of_memory_is_read() -> None:
+    with answering(lambda _: [DONE], b"last") as peer, Link(peer) as link:
+        assert link.read(0, 0, 0xFFFFFFFC, 4) == b"last"

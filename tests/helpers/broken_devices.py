@@ -142,8 +142,8 @@ def one_weight(program, rng, levels):
     weights = projection.map.weights().copy()
     which = int(rng.integers(len(weights)))
     low, high, step = levels(projection.format)
-    if projection.split:
-        low, high = (0, high) if weights[which] >= 0 else (low, 0)
+    if projection.split and weights[which] != 0:
+        low, high = (0, high) if weights[which] > 0 else (low, 0)
     weights = weights.astype(np.int32)
     while True:
         value = int(rng.choice(np.arange(low, high + 1, step)))

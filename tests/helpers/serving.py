@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.device import DeviceLostError, Place
+from nmcompile.device import DeviceLostError, Place, Recording
 from nmcompile.devices.remote import RemoteDevice
 from nmcompile.devices.sim import SimDevice
 
@@ -68,7 +68,21 @@ class WholeDevice:
             setattr(self, name, getattr(self._device, name))
 
 
-DEVICES = {"whole": WholeDevice, "sim": SimDevice, "waiting": WaitingDevice, "failing": FailingDevice}
+class RealDevice(SimDevice):
+    """Gives spikes as real numbers, which no device does."""
+
+    def run(self, inputs, wanted, ran):
+        found = super().run(inputs, wanted, ran)
+        return Recording(variables={
+            name: {v: values.astype(float) for v, values in variables.items()}
+            for name, variables in found.variables.items()})
+
+    def step(self, inputs):
+        return {name: values.astype(float) for name, values in super().step(inputs).items()}
+
+
+DEVICES = {"whole": WholeDevice, "sim": SimDevice, "waiting": WaitingDevice,
+           "failing": FailingDevice, "real": RealDevice}
 
 
 @dataclass

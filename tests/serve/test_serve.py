@@ -511,6 +511,17 @@ def test_a_device_that_fails_is_lost_and_the_next_client_served(build, sent, exp
     assert "ZeroDivisionError: a fault of the device" in server.log.read_text()
 
 
+def test_spikes_that_are_no_whole_numbers_are_no_answer(build, sent, tmp_path):
+    assert any(port.variable == "spikes" for port in build.program.network.outputs)
+    with serving(tmp_path, "real") as server, remote(server) as device:
+        device.load(build.program, build.folder / "config")
+        with pytest.raises(wire.WireError, match="answered with other arrays than were asked for"):
+            device.run(sent, device.readable(), lambda steps: None)
+        device.begin()
+        with pytest.raises(wire.WireError, match="answered with other arrays than the outputs'"):
+            device.step({name: values[0, 0] for name, values in sent.items()})
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path, number):
     with serving(tmp_path, "waiting", marks=tmp_path) as server:

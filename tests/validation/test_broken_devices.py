@@ -117,6 +117,29 @@ def tally(cases, states):
     return right, wrong, of
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_weight_that_was_compiled_as_0_is_told_with_its_sign_where_signs_are_split(sign):
+    kind = "digits on spinnaker1"
+    program, _ = compiled(kind)
+    number = len(program.network.projections) - 1
+    projection = program.network.projections[number]
+    assert projection.split
+    weights = projection.map.weights().astype(np.int32)
+    sent = clean(kind)[projection.source]["spikes"].sum(axis=(0, 1))
+    zeros = np.flatnonzero(weights == 0)
+    which = int(zeros[np.argmax(sent[zeros % len(sent)])])
+    found = sign * int(np.abs(weights).max())
+    weights[which] = found
+    fault = broken.Fault(rule="weight", place={"population": projection.target,
+                                               "projection": projection.name, "weight": which,
+                                               "found": found},
+                         program=broken.changed_projection(
+                             program, number, map=projection.map.with_weights(weights)))
+    told = examined(fault, kind, states=True)
+    assert is_right(fault, told, states=True), told.explanations
+    assert told.explanations[0].text.endswith(f"is {found}, not 0")
+
+
 @pytest.mark.slow
 def test_faults_are_located_and_named_in_95_of_100_cases_where_states_are_read():
     right, wrong, of = tally(CASES, states=True)

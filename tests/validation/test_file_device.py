@@ -197,6 +197,22 @@ def test_measured_seconds_and_joules_are_taken_from_the_file(build, data, run_fi
     assert told["boundary"] == "as recorded in lab.npz"
 
 
+@pytest.mark.parametrize(("width", "measured"), [(19, None), (20, 0.2), (23, 0.23)])
+def test_a_recording_has_seconds_of_each_step_and_perhaps_of_more_that_the_chip_ran(
+    build, data, run_file, tmp_path, width, measured
+):
+    arrays = dict(np.load(run_file))
+    del arrays["decision"]
+    arrays["step_s"] = np.full((SAMPLES, width), 0.01)
+    np.savez(tmp_path / "lab.npz", **arrays)
+    if measured is None:
+        with pytest.raises(NmcError, match=r"gave step_s of shape \(3, 19\) .* \(3, 20\)"):
+            told_of(build, data, tmp_path / "lab.npz", batch=3)
+        return
+    told = told_of(build, data, tmp_path / "lab.npz", batch=3)
+    assert told["latency_s"]["measured"] == pytest.approx(measured)
+
+
 def test_aedat4_events_are_spikes_of_the_steps_that_they_fall_in(build):
     device = loaded(AEDAT4, build, **{"step-us": "1000", "start-us": "1000000"})
     assert device.readable() == {"lif3": ("spikes",)}
@@ -338,3 +354,30 @@ def test_of_a_line_without_an_end_no_more_is_read_than_a_line_may_have(build, tm
         read_csv(tmp_path / "endless.csv", build.program.network)
     assert tracemalloc.get_traced_memory()[1] < 1 << 22
     tracemalloc.stop()
+
+
+def test_a_table_takes_little_more_memory_than_its_numbers(build, tmp_path):
+    rows = 50_000
+    (tmp_path / "long.csv").write_text(table(*(
+        f"{1000 + i % 900},{i % 997 + 300},lif1,{i % 1024}" for i in range(rows))))
+    tracemalloc.start()
+    found = read_csv(tmp_path / "long.csv", build.program.network)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.step) == rows
+    assert most < 100 * rows  # five numbers of 8 bytes, and what looking them over takes
+
+
+def test_a_table_beyond_what_is_read_is_refused_with_its_size(build, tmp_path):
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.write(table("0,1,lif3,1").encode())
+        file.truncate((4 << 30) + 1)  # a hole on the disk
+    with pytest.raises(NmcError, match="holds 4,294,967,297 bytes, at most 4,294,967,296"):
+        read_csv(tmp_path / "huge.csv", build.program.network)
+
+
+def test_a_table_of_too_many_lines_is_refused_at_the_first_of_them(build, tmp_path, monkeypatch):
+    monkeypatch.setattr("nmcompile.devices.event_files.MOST_EVENTS", 3)
+    (tmp_path / "many.csv").write_text(table(*["0,1,lif3,1"] * 3))
+    with pytest.raises(NmcError, match=r"line 4 is longer than .* or one of more than 3"):
+        read_csv(tmp_path / "many.csv", build.program.network)

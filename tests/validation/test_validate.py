@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,6 +225,48 @@ def test_a_run_of_other_input_seed_or_batches_does_not_go_on(build, data, other)
     assert (build.folder / "validate-flaky" / "000000000.npz").exists()
 
 
+@pytest.mark.parametrize("change", [
+    lambda config: (config / "arrays.npz").write_text("{}"),
+    lambda config: (config / "new.txt").write_text("new"),
+    lambda config: (config / "arrays.npz").unlink(),
+])
+def test_a_run_does_not_go_on_with_another_configuration(build, data, change):
+    with pytest.raises(NmcError):
+        nmc.validate(build, data, Flaky(breaks=range(2, 9)), asked=asked())
+    change(build.folder / "config")
+    with pytest.raises(NmcError, match="is of another run: it differs in config"):
+        nmc.validate(build, data, Flaky(), asked=asked(resume=True))
+
+
+class Named(Flaky):
+    """A device that tells its name once it is open, as one of another machine does."""
+
+    def __init__(self, names, breaks=()):
+        super().__init__(breaks)
+        self.names = list(names)
+
+    def open(self, place):
+        super().open(place)
+        self.name = self.names.pop(0)
+
+
+def test_a_run_does_not_go_on_with_another_device_at_the_address(build, data, monkeypatch):
+    devices = [Named(["lava at lab"] * 3, breaks=range(2, 5)), Named(["sim at lab"]),
+               Named(["lava at lab"])]
+    monkeypatch.setattr("nmcompile.validation.run.device_of", lambda name: devices.pop(0))
+    for said, resume in (("3 times", False), ("another run: it differs in device", True)):
+        with pytest.raises(NmcError, match=said):
+            nmc.validate(build, data, "remote", asked=asked(resume=resume))
+    assert nmc.validate(build, data, "remote", asked=asked(resume=True))["divergence"] is None
+
+
+def test_another_device_that_answers_after_a_loss_is_given_nothing(build, data):
+    device = Named(["lava at lab", "sim at lab", "lava at lab"], breaks={2})
+    with pytest.raises(NmcError, match="device lava at lab: was lost, and 'sim at lab' answers"):
+        nmc.validate(build, data, device, asked=asked())
+    assert device.runs == 2
+
+
 def test_a_damaged_journal_is_told_of_and_can_be_run_again(build, data):
     with pytest.raises(NmcError):
         nmc.validate(build, data, Flaky(breaks=range(2, 9)), asked=asked())
@@ -253,17 +296,101 @@ def test_a_second_run_of_a_build_on_a_device_is_refused_while_the_first_goes_on(
     assert not (build.folder / "validate-twice").exists()
 
 
-def test_a_device_that_gives_another_shape_is_refused(build, data):
-    class Short(SimDevice):
-        name = "short"
+def of(name, change):
+    """A change of one variable, `population/variable`, of what a device gives."""
+    def changed(found):
+        population, variable = name.split("/")
+        values = found.variables[population][variable]
+        return replace(found, variables={**found.variables, population: {
+            **found.variables[population], variable: change(values)}})
+    return changed
+
+
+def put(values, value, kind=np.float64):
+    """`values` of another kind, with one of them changed."""
+    changed = values.astype(kind)
+    changed.flat[0] = value
+    return changed
+
+
+def measured(**arrays):
+    return lambda found: replace(found, **arrays)
+
+
+REFUSED = [
+    (of("lif2/v", lambda v: v[:, 1:]), r"gave shape .* for lif2/v"),
+    (of("lif2/spikes", lambda v: put(v, np.nan)), "gave lif2/spikes of float64, expected whole"),
+    (of("lif2/spikes", lambda v: v * 0.5), "gave lif2/spikes of float64, expected whole"),
+    (of("lif2/spikes", lambda v: v.astype(str)), "gave lif2/spikes of <U11, expected whole"),
+    (of("lif2/spikes", lambda v: put(v, -1, np.int64)), "gave lif2/spikes from -1 to 1 in a step"),
+    (of("lif2/spikes", lambda v: put(v, 2**63, np.uint64)), "gave .* from 0 to 9,223,372,036,854,775,808"),
+    (of("lif2/v", lambda v: put(v, np.nan)), "gave lif2/v that are not finite"),
+    (of("lif2/v", lambda v: put(v, 1j, complex)), "gave lif2/v of complex128, expected real"),
+    (of("lif2/v", lambda v: v.astype("M8[s]")), r"gave lif2/v of datetime64\[s\], expected real"),
+    (measured(sample_s=np.array([-1.0, 1.0])), "gave sample_s that are not all finite .* 0 or more"),
+    (measured(energy_j=np.array([np.nan, 1.0])), "gave energy_j that are not all finite"),
+    (measured(energy_j=np.ones(3)), r"gave energy_j of shape \(3,\) .* expected real numbers \(2,\)"),
+    (measured(sample_s=np.array(["x", "y"])), "gave sample_s of shape .* and <U1"),
+    (measured(step_s=np.zeros((0, 0))), r"gave step_s of shape \(0, 0\)"),
+    (measured(step_s=np.ones((2, 21))), r"gave step_s of .* expected real numbers \(2, 20\)"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED)
+def test_what_no_device_can_give_is_refused_in_one_line_and_not_kept(build, data, change, said):
+    class Strange(Flaky):
+        name = "strange"
 
         def run(self, inputs, wanted, ran):
             found = super().run(inputs, wanted, ran)
-            found.variables["lif2"]["v"] = found.variables["lif2"]["v"][:, 1:]
+            return change(found) if self.runs == 2 else found
+
+    with pytest.raises(NmcError, match="device strange: " + said) as error:
+        nmc.validate(build, data, Strange(), asked=asked())
+    assert "\n" not in str(error.value)
+    assert sorted(p.name for p in (build.folder / "validate-strange").iterdir()) == [
+        "000000000.npz", "lock", "run.json"]
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED[1::3])
+def test_a_batch_that_was_tampered_with_is_named_and_run_again_once_removed(
+    build, data, change, said
+):
+    with pytest.raises(NmcError):
+        nmc.validate(build, data, Flaky(breaks=range(2, 9)), asked=asked())
+    path = build.folder / "validate-flaky" / "000000000.npz"
+    variables = {}
+    with np.load(path) as file:
+        for name in (name for name in file.files if "/" in name):
+            population, variable = name.split("/")
+            variables.setdefault(population, {})[variable] = file[name]
+    changed = change(Recording(variables=variables))
+    arrays = {f"{p}/{v}": values for p, each in changed.variables.items()
+              for v, values in each.items()}
+    arrays |= {name: getattr(changed, name) for name in ("step_s", "sample_s", "energy_j")
+               if getattr(changed, name) is not None}
+    np.savez(path, **arrays, boundary="")
+    with pytest.raises(NmcError, match=f"000000000.npz: {said}.*Remove it"):
+        nmc.validate(build, data, Flaky(), asked=asked(resume=True))
+    path.unlink()
+    assert nmc.validate(build, data, Flaky(), asked=asked(resume=True))["divergence"] is None
+
+
+def test_spikes_of_any_kind_of_whole_numbers_are_taken(build, data):
+    class Wide(SimDevice):
+        name = "wide"
+
+        def run(self, inputs, wanted, ran):
+            found = super().run(inputs, wanted, ran)
+            for change in (of("lif1/spikes", lambda v: v.astype(bool)),
+                           of("lif2/spikes", lambda v: v.astype(np.uint64))):
+                found = change(found)
             return found
 
-    with pytest.raises(NmcError, match=r"device short: gave shape .* for lif2/v"):
-        nmc.validate(build, data, Short(), asked=asked())
+    told = nmc.validate(build, data, Wide(), asked=asked(output=build.folder / "wide.npz"))
+    assert told["divergence"] is None
+    with np.load(build.folder / "wide.npz") as file:
+        assert {file[f"{name}/spikes"].dtype for name in ("lif1", "lif2")} == {np.dtype(np.int32)}
 
 
 @pytest.mark.parametrize(("limits", "code"), [
@@ -320,6 +447,60 @@ def test_the_vendors_pythons_are_never_replaced_by_another_device(
                      digits[1], "--samples", 2)
     assert result.code == 2
     assert "needs a Python with lava-nc 0.10" in result.err
+
+
+def test_what_only_some_batches_measured_is_left_out_of_the_run_file_and_named(build, data):
+    class Once(Measuring):
+        runs = 0
+
+        def run(self, inputs, wanted, ran):
+            self.runs += 1
+            found = super().run(inputs, wanted, ran)
+            return replace(found, **({"step_s": None} if self.runs == 2 else {}),
+                           sample_s=None if self.runs < 3 else np.ones(2))
+
+    path = build.folder / "run.npz"
+    with pytest.warns(UserWarning, match=r"run.npz lacks .*: not measured in all batches") as said:
+        told = nmc.validate(build, data, Once(), asked=asked(output=path))
+    assert {name for name in ("step_s", "sample_s", "energy_j") if name in str(said[0].message)} == {
+        "step_s", "sample_s"}
+    assert told["latency_s"] is None
+    with np.load(path) as file:
+        assert sorted(file) == ["energy_j", "lif1/spikes", "lif3/spikes"]
+        assert len(file["energy_j"]) == len(file["lif3/spikes"]) == SAMPLES
+
+
+class Clinging(Flaky):
+    """A device that cannot be let go of."""
+
+    name = "clinging"
+
+    def close(self):
+        super().close()
+        raise self.fault
+
+
+@pytest.mark.parametrize(("fault", "said"), [
+    (NmcError("board", "refuses command 20"), "did not close: board: refuses command 20."),
+    (OSError("no route"), "did not close: OSError: no route"),
+])
+def test_a_device_that_does_not_close_costs_no_result(build, data, fault, said):
+    device, path = Clinging(breaks={2}), build.folder / "run.npz"
+    device.fault = fault
+    with pytest.warns(UserWarning, match=f"device clinging {said}"):
+        told = nmc.validate(build, data, device, asked=asked(output=path))
+    assert told["divergence"] is None
+    assert path.is_file()
+    assert device.closed == device.opened == 2
+    assert not (build.folder / "validate-clinging").exists()
+
+
+def test_what_ends_a_run_is_told_though_the_device_does_not_close_either(build, data):
+    device = Clinging(breaks=range(2, 9))
+    device.fault = OSError("no route")
+    with pytest.warns(UserWarning, match="did not close"), \
+            pytest.raises(NmcError, match="does not answer, 3 times"):
+        nmc.validate(build, data, device, asked=asked())
 
 
 def test_json_is_one_object_and_places_are_printed(digits, build, capsys, monkeypatch):
