@@ -121,6 +121,15 @@ class Recorded(Protocol):
         """
 
 
+@runtime_checkable
+class Reached(Protocol):
+    """What a device has besides that has options which change nothing of what it gives."""
+
+    @property
+    def reached_by(self) -> frozenset[str]:
+        """Their names: a run that did not end goes on with other values of them."""
+
+
 def stepping_device(device: Device) -> Stepping:
     """`device`, if it runs step by step. Raises NmcError where it does not."""
     if not isinstance(device, Stepping):

@@ -57,6 +57,7 @@ class SpinnakerDevice:
     """See `nmcompile.device.Device`."""
 
     name = "spinnaker"
+    reached_by = frozenset({"app", "take", "wait", "settle"})
 
     def __init__(self) -> None:
         self._link: Link | None = None

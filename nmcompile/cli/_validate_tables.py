@@ -20,6 +20,8 @@ def print_validation(figures: Figures) -> None:
     name += f":{address}" if address and address not in name else ""
     click.echo(f"device    {name}, against {figures['against']}, target "
                f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
+    for loss in figures["lost"]:
+        click.echo(f"lost      the device, {loss}; it was opened again")
     _decisions(figures["decisions"])
     _measured(figures)
     _populations(figures)

@@ -86,6 +86,8 @@ class RemoteDevice:
         self._program: Program | None = None
         self._readable: Wanted = {}
 
+    reached_by = frozenset({"key"})
+
     def open(self, place: Place) -> None:
         """See `Device`. Raises NmcError where nobody is there, has the key, or is free."""
         for name in place.options:

@@ -15,7 +15,7 @@ import numpy as np
 from nmcompile import __version__
 from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
-from nmcompile.device import Device, Place, Recorded, Recording, Wanted
+from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.files import require_apart, require_place
@@ -101,7 +101,8 @@ def validate(
         session = Session(**{**vars(session), "batch": batch})
         journal = (Unkept if isinstance(made, Recorded) else Journal)(
             folder=build.folder / _folder(name, place),
-            run=_identity(build, data, (made.name, place), asked, (session.shape, batch)))
+            run=_identity(build, data, (made.name, _identifying(made, place)), asked,
+                          (session.shape, batch)))
         with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
             held.close()
@@ -170,6 +171,7 @@ class _Found:
             "metric": asdict(asked.metric), "populations": rows,
             "not_readable": [p.name for p in build.program.network.populations
                              if SPIKES not in self.wanted.get(p.name, ())],
+            "lost": list(self.session.losses),
             "not_compared": [name for name, v in self.wanted.items() if SPIKES in v
                              and name not in _compared(self.against, self.wanted)],
             "decisions": _decision_figures(ours, theirs, data.y),
@@ -297,6 +299,13 @@ def _folder(name: str, place: Place) -> str:
     if not place.address:
         return f"validate-{name}"
     return f"validate-{name}-{hashlib.sha256(place.address.encode()).hexdigest()[:8]}"
+
+
+def _identifying(device: Device, place: Place) -> Place:
+    """`place` without the options that only say how the device is reached."""
+    how = device.reached_by if isinstance(device, Reached) else frozenset()
+    return Place(address=place.address,
+                 options={k: v for k, v in place.options.items() if k not in how})
 
 
 def _identity(

@@ -12,7 +12,7 @@ FIRST = {
     "incoming_left_out": 0, "incoming_unknown": [], "differing": 70, "samples": 32,
     "explanations": [], "explanations_left_out": 0, "beside": [], "shifts": None}
 FIGURES = {
-    "device": "sim", "address": "", "against": "sim", "target": "loihi2", "samples": 40, "steps": 5,
+    "device": "sim", "address": "", "lost": [], "against": "sim", "target": "loihi2", "samples": 40, "steps": 5,
     "decisions": {"accuracy_reference": None, "accuracy_device": None, "equal": 1.0},
     "latency_s": None, "energy_j": None, "boundary": None, "not_readable": [], "not_compared": [],
     "limits": [], "divergence": None, "populations": []}
@@ -38,6 +38,12 @@ def explanation(left):
 def test_what_ran_and_where_is_said(capsys, name, address, said):
     print_validation({**FIGURES, "device": name, "address": address})
     assert said in capsys.readouterr().out
+
+
+def test_a_device_that_was_lost_is_part_of_the_result(capsys):
+    print_validation({**FIGURES, "lost": ["from sample 64 on: device lava: was ended"]})
+    assert ("lost      the device, from sample 64 on: device lava: was ended; it was opened again"
+            in capsys.readouterr().out)
 
 
 def test_data_without_labels_have_decisions_and_no_accuracy(capsys):
