@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from nmcompile.cli._render import counted
-from nmcompile.device import Place
+from nmcompile.device import Place, stepping_device
 from nmcompile.errors import NmcError
 from nmcompile.files import require_place
 
@@ -44,6 +44,7 @@ def run_loop(
     loop = make(load_code(code, "--loop")[1], code, "--loop", "the loop")
     name, place = device
     runner, done = registry.device(name), []
+    stepping_device(runner)
     total = episodes.number * episodes.periods
     try:
         runner.open(place)
