@@ -90,6 +90,6 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
 
 
-def _warn(message: Warning | str, *_: object) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Tell a warning in a line of its own, without the place in our code that gives it."""
     click.echo(f"nmc: warning: {one_line(str(message))}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.command import nmc as run_nmc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,6 +153,17 @@ def test_arrays_of_no_population_are_told_and_left_out(build, data, run_file, tm
                                            "lif3/w": [1]})
     with pytest.warns(UserWarning, match="lif9/spikes, lif3/w is not looked at"):
         assert told_of(build, data, tmp_path / "more.npz")["divergence"] is None
+
+
+@pytest.mark.filterwarnings("default:.*is not looked at")
+def test_on_the_terminal_a_warning_is_one_line(digits, run_file, tmp_path, capsys, monkeypatch):
+    with np.load(run_file) as file:
+        np.savez(tmp_path / "more.npz", **{"lif3/spikes": file["lif3/spikes"], "lif9/v": [1]})
+    result = run_nmc(capsys, monkeypatch, "validate", digits[0], "--device",
+                     f"file:{tmp_path / 'more.npz'}", "--input", digits[1], "--samples", SAMPLES)
+    assert result.err == (f"nmc: warning: {tmp_path / 'more.npz'}: lif9/v is not looked at: this "
+                          "network has no such population or variable\n")
+    assert f"device    file:{tmp_path / 'more.npz'}, against sim" in result.out
 
 
 def test_a_recording_that_ends_early_is_refused_before_anything_runs(

@@ -74,7 +74,7 @@ def endless(variables):
 @pytest.mark.parametrize(("change", "said"), [
     (not_a_number, "gave lif2/v that are not finite"),
     (too_many, "gave lif1/spikes from 0 to 2,147,483,647 in a step, expected numbers of spikes"),
-    (endless, "gave energy_j that is not finite"),
+    (endless, "gave energy_j that are not all finite numbers"),
 ])
 def test_what_no_device_measures_or_sends_is_refused_and_not_kept(build, data, change, said):
     with pytest.raises(NmcError, match=said):
