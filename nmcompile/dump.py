@@ -14,7 +14,7 @@ from nmcompile.checks import Check
 from nmcompile.errors import NmcError, reading
 from nmcompile.files import replaced_file, require_file
 from nmcompile.frontends.interface import Traced
-from nmcompile.hdf5 import is_hdf5, require_plain
+from nmcompile.hdf5 import is_hdf5, names_in, require_sound
 from nmcompile.ir import Network, verify
 from nmcompile.ir.maps import Chain
 from nmcompile.ir.text import to_text
@@ -51,6 +51,7 @@ def is_stage(path: Path) -> bool:
     """Whether `path` is a file of `dump`."""
     if not is_hdf5(require_file(path)):
         return False
+    names_in(path)  # raises where the file would take this process down
     with reading(str(path), *OTHER), h5py.File(path, "r") as file:
         return bool(file.attrs.get("format") == FORMAT)
 
@@ -64,8 +65,8 @@ def load_stage(path: Path, target: Target) -> Stage:
     if not is_stage(path):
         raise NmcError(str(path), *OTHER)
     classes = {cls.__name__: cls for cls in (*CLASSES, *backend(target.family).neurons)}
+    require_sound(path)
     with reading(str(path), *OTHER), h5py.File(path, "r") as file:
-        require_plain(path, file)
         made_for = Target.model_validate_json(file.attrs["target"])
         if made_for.family != target.family and not _is_traced(file):
             raise NmcError(str(path), f"was made for {made_for.name}, not for {target.name}",

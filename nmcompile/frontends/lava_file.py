@@ -10,7 +10,7 @@ from nmcompile.hdf5 import is_hdf5, names_in
 
 def claims(path: Path) -> bool:
     """True for an HDF5 file that holds numbered layers."""
-    return is_hdf5(path) and "layer" in (names_in(path) or ())
+    return is_hdf5(path) and "layer" in names_in(path)
 
 
 def load(request: Request) -> Traced:

@@ -12,11 +12,8 @@ from nmcompile.hdf5 import is_hdf5, names_in
 
 
 def claims(path: Path) -> bool:
-    """True for an HDF5 file that holds a NIR graph, or is too damaged to tell."""
-    if not is_hdf5(path):
-        return False
-    names = names_in(path)
-    return names is None or "node" in names
+    """True for an HDF5 file that holds a NIR graph."""
+    return is_hdf5(path) and "node" in names_in(path)
 
 
 def accepts(model: object) -> bool:

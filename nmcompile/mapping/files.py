@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import require_plain
+from nmcompile.hdf5 import require_sound
 from nmcompile.ir import (
     Input,
     Network,
@@ -72,8 +74,7 @@ def save_network(network: Network, path: Path) -> None:
 def load_network(path: Path) -> Network:
     """The network in real numbers in `path`."""
     classes = {cls.__name__: cls for cls in VALUES}
-    with reading(str(path), *OTHER), h5py.File(path, "r") as file:
-        require_plain(path, file)
+    with _opened(path) as file:
         if file.attrs.get("format") != NETWORK:
             raise NmcError(str(path), f"is not a {NETWORK} file", OTHER[1])
         network: Network = verify(read_value(file["network"], classes))
@@ -83,26 +84,33 @@ def load_network(path: Path) -> Network:
 def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
     """The program in `path`; `neurons` are the integer neuron classes of its chip's backend."""
     classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
-    try:
-        with reading(str(path), *OTHER), h5py.File(path, "r") as file:
-            require_plain(path, file)
-            target = read_target_name(file, path)
-            program = Program(
-                network=read_value(file["network"], classes),
-                mapping=read_value(file["mapping"], classes),
-                target=target,
-                latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
-            )
-            return verify_program(program)
-    except NmcError as error:
-        place = error.where if error.where == str(path) else f"{path}: {error.where}"
-        raise NmcError(place, error.what, OTHER[1]) from error
+    with _opened(path) as file:
+        program = Program(
+            network=read_value(file["network"], classes),
+            mapping=read_value(file["mapping"], classes),
+            target=read_target_name(file, path),
+            latency={str(k): int(v) for k, v in json.loads(file.attrs["latency"]).items()},
+        )
+        return verify_program(program)
 
 
 def program_family(path: Path) -> str:
     """The chip family of the program in `path`, without reading the rest of it."""
-    with reading(str(path), *OTHER), h5py.File(path, "r") as file:
+    with _opened(path) as file:
         return read_target_name(file, path).family
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """The file at `path`, once another process has read all of it; faults are named with it."""
+    try:
+        with reading(str(path), *OTHER):
+            require_sound(path)
+            with h5py.File(path, "r") as file:
+                yield file
+    except NmcError as error:
+        place = error.where if error.where == str(path) else f"{path}: {error.where}"
+        raise NmcError(place, error.what, OTHER[1]) from error
 
 
 def read_target_name(file: h5py.File, path: Path) -> Target:

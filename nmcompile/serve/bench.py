@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import queue
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from nmcompile.device import (
@@ -49,8 +49,9 @@ class Bench:
         """Make an empty bench; `told` is given the tracebacks of devices that fail."""
         self._make, self._place, self._told = make, place, told
         self._device: Device | None = None
-        self._asked: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
-        self._ended, self._collect = False, _nothing
+        self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._owed: set[Future[Any]] = set()
+        self._interrupted, self._ended, self._collect = False, False, _nothing
         self.program: Program | None = None
         self.readable: Wanted = {}
 
@@ -60,19 +61,37 @@ class Bench:
         The answer is cancelled where `work` has ended.
         """
         answer: Future[Any] = Future()
-        self._asked.put((answer, lambda: call(*arguments)))
+        self._owed.add(answer)
+        answer.add_done_callback(self._owed.discard)
+        self._asked.put(lambda: self._answer(answer, lambda: call(*arguments)))
         if self._ended:
             self._cancel_all()
         return answer
 
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal: end `work` where the device is between two steps, or answered.
+
+        Nothing is raised in the midst of it, where a library may drop it or an answer be lost. The
+        second one does not wait: it raises KeyboardInterrupt at once.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+        self._asked.put(self._require_uninterrupted)
+
+    def _require_uninterrupted(self) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+
     def work(self) -> None:
-        """Do what is asked for until a Ctrl-C; then the device is closed."""
+        """Do what is asked for until `interrupt`; close the device and raise KeyboardInterrupt."""
         try:
             with _own_garbage() as self._collect:
                 while True:
+                    self._require_uninterrupted()
                     self._collect()
                     with suppress(queue.Empty):
-                        self._answer(*self._asked.get(timeout=COLLECT_S))
+                        self._asked.get(timeout=COLLECT_S)()
         finally:
             self._ended = True
             self._cancel_all()
@@ -90,18 +109,14 @@ class Bench:
             self._told(traceback.format_exc())
             fault = DeviceLostError("device", f"failed: {type(error).__name__}: {error}",
                                     "The server's log has more.")
-        except BaseException:
-            answer.cancel()
-            raise
         if fault is None:
             answer.set_result(result)
         else:
             answer.set_exception(fault)
 
     def _cancel_all(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._asked.get_nowait()[0].cancel()
+        for answer in tuple(self._owed):
+            answer.cancel()
 
     def open(self) -> str:
         """Open a device; its name."""
@@ -129,6 +144,7 @@ class Bench:
         assert self._device is not None
 
         def ran_so_far(steps: int) -> None:
+            self._require_uninterrupted()
             self._collect()
             ran(steps)
 
@@ -170,8 +186,7 @@ def _own_garbage() -> Iterator[Callable[[], None]]:
     def collect() -> None:
         nonlocal last
         if time.monotonic() > last + COLLECT_S:
-            with _interrupts_later():
-                gc.collect()
+            gc.collect()
             last = time.monotonic()
 
     try:
@@ -179,18 +194,3 @@ def _own_garbage() -> Iterator[Callable[[], None]]:
     finally:
         gc.enable()
         gc.unfreeze()
-
-
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """A Ctrl-C or SIGTERM in this block is heard at its end: Python drops one while it frees."""
-    pressed: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: pressed.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if pressed:
-        raise KeyboardInterrupt

@@ -57,6 +57,8 @@ def serve(
 ) -> None:
     """Serve until a Ctrl-C or SIGTERM, which closes the device and raises Interrupted.
 
+    A second one does not wait for what the device does.
+
     Called by the first thread of a program.
 
     told       is given lines for the log
@@ -73,12 +75,24 @@ def serve(
         bench.close()
     desk = _Desk(bench, Terms(idle_s=offer.idle_s, told=told))
     try:
-        with _listening(desk, offer, context) as port:
+        with _signals_to(bench), _listening(desk, offer, context) as port:
             listening(name, port)
             bench.work()
     except KeyboardInterrupt:
         clients = f"{desk.served:,} client" + "s" * (desk.served != 1)
         raise Interrupted(f"stopped serving {name} after {clients}", "") from None
+
+
+@contextmanager
+def _signals_to(bench: Bench) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are the bench's in this block."""
+    before = {number: signal.signal(number, bench.interrupt)
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Desk:
@@ -177,7 +191,7 @@ def _listening(desk: _Desk, offer: Offer, context: ssl.SSLContext) -> Iterator[i
                 raise
             started.set_exception(error)
 
-    thread = threading.Thread(target=run, name="network")
+    thread = threading.Thread(target=run, name="network", daemon=True)
     thread.start()
     try:
         started.result()

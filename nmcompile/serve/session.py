@@ -261,7 +261,9 @@ def _require_run(order: RunOrder, program: Program, readable: Wanted, where: str
     """Refuse inputs that are not those of `program`, and answers that would be too large."""
     samples, steps = _require_inputs(order.inputs, program, 2, where)
     for population, kept in order.wanted.items():
-        if len(set(kept)) != len(kept) or not set(kept) <= set(readable.get(population, ())):
+        if population not in readable:
+            raise WireError(where, f"wants '{population}', which cannot be read")
+        if len(set(kept)) != len(kept) or not set(kept) <= set(readable[population]):
             raise WireError(where, f"wants more of '{population}' than can be read")
     size = result_bytes(program.network, dict(order.wanted), samples, steps)
     if size > MOST_RESULT:

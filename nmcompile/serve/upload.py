@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nmcompile.hdf5 import names_in
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, program_family
 from nmcompile.registry import backend
@@ -44,5 +43,4 @@ def uploaded_program(path: Path) -> Program:
 
     Raises NmcError where it is none, or would bring the HDF5 library down.
     """
-    names_in(path)
     return load_program(path, backend(program_family(path)).neurons)

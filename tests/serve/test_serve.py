@@ -1,6 +1,7 @@
 """`nmc serve` and the device `remote`: what behaves is served, whatever else tries."""
 
 import contextlib
+import gzip
 import json
 import math
 import os
@@ -46,6 +47,7 @@ HELLO = {"say": "hello", "protocol": 1, "nmcompile": __version__, "who": "a test
 SAMPLES, STEPS = 3, 12
 CROWD = 1500  # connections
 SOON_S = 10.0
+GOLDENS = Path(__file__).parents[1] / "goldens" / "hostile"
 say = RemoteDevice._say
 
 
@@ -412,6 +414,32 @@ def test_a_damaged_program_is_refused_and_the_client_may_send_a_better_one(
                 ("refusal", "refused") if len(program) < 100 else ("loaded", None))
 
 
+def test_a_run_that_wants_nothing_of_a_population_that_is_not_there_is_refused(
+    server, build, sent
+):
+    with greeted(server) as link:
+        link.recv(SOON_S)
+        order(link, build, sent, wanted={"nosuch": []})
+        said, code = answers(link)
+    assert (said[-1]["kind"], code) == ("closed", 1008)
+    assert said[-1]["what"] == "wants 'nosuch', which cannot be read"
+
+
+def test_a_program_that_hdf5_never_finishes_to_read_is_refused_and_the_next_one_runs(
+    server, build, sent, expected
+):
+    """Takes as long as a program may take, `nmcompile.hdf5.SECONDS` of a processor."""
+    program = gzip.decompress((GOLDENS / "endless.h5.gz").read_bytes())
+    with greeted(server) as link:
+        link.recv(SOON_S)
+        link.send(json.dumps({"say": "load", "size": len(program)}))
+        link.send(program)
+        answer = json.loads(link.recv(60))
+    assert answer["kind"] == "refused"
+    assert answer["what"] == "is a damaged HDF5 file: reading it does not end"
+    same(served(server, build, sent)[0], expected)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.binary(min_size=1, max_size=3000), st.sampled_from(["tcp", "tls", "hello"]))
 def test_noise_of_any_kind_does_no_harm(server, data, behind):
@@ -454,14 +482,14 @@ def test_a_client_that_goes_in_the_midst_of_a_run_leaves_the_device_to_the_next(
         same(served(server, build, sent)[0], expected)
 
 
-def order(link, build, sent):
+def order(link, build, sent, wanted=()):
     """Order a load and a run."""
     program = (build.folder / "program.h5").read_bytes()
     link.send(json.dumps({"say": "load", "size": len(program)}))
     link.send(program)
     assert json.loads(link.recv(SOON_S))["say"] == "loaded"
     (name, values), = sent.items()
-    link.send(json.dumps({"say": "run", "wanted": {}, "inputs": [
+    link.send(json.dumps({"say": "run", "wanted": dict(wanted), "inputs": [
         {"name": name, "dtype": "<i4", "shape": values.shape}]}))
     link.send(values.tobytes())
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from damage import NAMES, of_bytes, of_hdf5
+from damage import NAMES, of_bytes, of_hdf5, of_heap, of_sizes
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
@@ -233,6 +233,11 @@ def run() -> dict[str, Any]:
             "wanted": {"lif1": ["spikes"], "lif3": ["spikes", "v"]}}
 
 
+def of_nothing(rng: random.Random) -> dict[str, Any]:
+    """An order to run them, for nothing of populations that may not be there."""
+    return {**run(), "wanted": {rng.choice(("lif1", *NAMES)): [] for _ in range(2)}}
+
+
 def step() -> dict[str, Any]:
     """An order to run a step of a sample."""
     return {"say": "step", "inputs": [{"name": "input", "dtype": "<i4", "shape": [1, 8, 8]}]}
@@ -259,7 +264,8 @@ def damaged_message(message: Any, rng: random.Random) -> Any:
 @quiet
 def broken_program(site: Site, rng: random.Random) -> None:
     """A damaged program, and then a run of it where it was taken."""
-    data = (of_hdf5 if rng.random() < 0.7 else of_bytes)(site.program, rng)
+    damage, = rng.choices((of_hdf5, of_bytes, of_heap, of_sizes), (5, 2, 2, 1))
+    data = damage(site.program, rng)
     with holder(site) as link:
         upload(link, data)
         if "loaded" in link.hear(30, until="}"):
@@ -275,7 +281,7 @@ def broken_run(site: Site, rng: random.Random) -> None:
             raise AssertionError("a good program was refused")
         for _ in range(3):
             if rng.random() < 0.3:
-                link.say(damaged_message(run(), rng))
+                link.say(damaged_message(run(), rng) if rng.random() < 0.7 else of_nothing(rng))
                 link.hear(0.05)
             if rng.random() < 0.5:
                 spikes(link, rng)

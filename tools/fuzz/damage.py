@@ -6,6 +6,7 @@ import io
 import json
 import pickletools
 import random
+import re
 import struct
 import tempfile
 import warnings
@@ -220,6 +221,65 @@ def of_hdf5(data: bytes, rng: random.Random) -> bytes:
                     _change_hdf5(file, rng)
         except (OSError, RuntimeError, ValueError, KeyError):
             return of_bytes(data, rng)
+        return path.read_bytes()
+
+
+def of_heap(data: bytes, rng: random.Random) -> bytes:
+    """An HDF5 file with sizes, numbers and places changed in its global heaps, which hold texts.
+
+    See the HDF5 File Format Specification, III.E: Disk Format: Level 1E - Global Heap.
+    """
+    heaps = [found.start() for found in re.finditer(b"GCOL", data)]
+    damage = bytearray(data)
+    for _ in range(rng.randint(1, 3) if heaps else 0):
+        heap = rng.choice(heaps)
+        item = rng.choice(_heap_items(data, heap))
+        named = [found.start() for found in re.finditer(
+            re.escape(struct.pack("<Q", heap)), data)]  # behind a length, ahead of a number
+        size = rng.choice((*EDGES, -16, -8, 8, 16, 4096, rng.getrandbits(16)))
+        kind = rng.randrange(6)
+        if kind < 3:
+            struct.pack_into("<Q", damage, item + 8, size % 2**64)
+        elif kind == 3:
+            struct.pack_into("<Q", damage, heap + 8, size % 2**64)
+        elif kind == 4 or not named:
+            struct.pack_into("<H", damage, item, rng.getrandbits(16))
+        else:
+            at = rng.choice(named) + rng.choice((-4, 0, 8))
+            struct.pack_into("<I", damage, at, size % 2**32)
+    return bytes(damage)
+
+
+def _heap_items(data: bytes, heap: int) -> list[int]:
+    """Where the items of a global heap begin."""
+    size, = struct.unpack_from("<Q", data, heap + 8)
+    items, at, end = [], heap + 16, min(heap + size, len(data))
+    while at + 16 <= end:
+        items.append(at)
+        number, length = struct.unpack_from("<H6xQ", data, at)
+        if not number:
+            break
+        at += 16 + (length + 7) // 8 * 8
+    return items
+
+
+def of_sizes(data: bytes, rng: random.Random) -> bytes:
+    """An HDF5 file with a small data set that claims to be large, or cannot be read, put in."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m"
+        path.write_bytes(data)
+        with h5py.File(path, "r+") as file:
+            name = rng.choice(("aaa", "network/aaa", "zzz"))
+            if rng.random() < 0.3:
+                junk = file.create_dataset(name, (4,), "i4", chunks=(4,), compression="gzip")
+                junk.id.write_direct_chunk((0,), rng.randbytes(16))
+            elif rng.random() < 0.5:
+                texts = ["x" * rng.randint(1, 10_000)] * rng.randint(1, 100)
+                file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+            else:
+                size = rng.choice((1 << 20, 1 << 27, (1 << 28) - 1, 1 << 28, 1 << 40))
+                file.create_dataset(name, (size,), "f8", chunks=(1 << 16,), compression="gzip")
+                file[name][:8] = 1
         return path.read_bytes()
 
 

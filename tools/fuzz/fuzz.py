@@ -164,7 +164,7 @@ def _audit(faults: list[str], own_code: str, event: str, arguments: tuple[Any, .
 
 
 def _is_walk(arguments: tuple[Any, ...]) -> bool:
-    return len(arguments) > 1 and list(arguments[1])[1:4] == ["-I", "-c", hdf5.WALK]
+    return len(arguments) > 1 and list(arguments[1])[1:4] == ["-I", "-S", str(hdf5.WALK)]
 
 
 if __name__ == "__main__":

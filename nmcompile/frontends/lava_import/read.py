@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import names_in, require_plain
+from nmcompile.hdf5 import names_in
 from nmcompile.ir.neurons.base import Array
 
 MAX_LAYERS = 1000
@@ -19,9 +19,8 @@ Layer = dict[str, Any]  # name -> array, bytes as str; "neuron" holds another on
 
 def read_layers(path: Path) -> list[Layer]:
     """The layers of `path` in their order; NmcError where it is damaged or holds no numbers."""
-    names_in(path)  # raises where the file crashes the library that reads it
+    names_in(path)  # raises where the file would take this process down
     with reading(str(path), "is no readable .net file"), h5py.File(path, "r") as file:
-        require_plain(path, file)
         group = file["layer"]
         if not 0 < len(group) <= MAX_LAYERS:
             raise NmcError(str(path), f"holds {len(group)} layers; 1 to {MAX_LAYERS} are read")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import nir
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.hdf5 import names_in, require_plain
+from nmcompile.hdf5 import names_in
 
 LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
 WORDED = ("padding", "metadata", "input_type", "output_type")  # fields that may hold texts
@@ -17,10 +16,8 @@ WORDED = ("padding", "metadata", "input_type", "output_type")  # fields that may
 
 def read_graph(path: Path) -> nir.NIRGraph:
     """The graph in `path`; NmcError where it is damaged, too large or points outside itself."""
-    names_in(path)  # raises where the file crashes the library that reads it
+    names_in(path)  # raises where the file would take this process down
     with reading(str(path), "is no readable NIR graph"):
-        with h5py.File(path, "r") as file:
-            require_plain(path, file)
         with np.errstate(all="ignore"):  # nir computes shapes; what comes of it is looked at below
             graph = nir.read(path, type_check=False)  # 1.0.8 refuses grouped and oblong kernels
     if not isinstance(graph, nir.NIRGraph):
