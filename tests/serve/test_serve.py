@@ -628,7 +628,7 @@ def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsy
                  "--input", tmp_path / "data.npz", "--fail-above", "spikes=0,states=0", "--json")
     assert result.code == 0, result.err
     told = json.loads(result.out)
-    assert told["device"] == "remote"
+    assert told["device"] == f"sim at 127.0.0.1:{server.port}"
     assert told["divergence"] is None
 
 
