@@ -632,6 +632,14 @@ def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsy
     assert told["divergence"] is None
 
 
+@pytest.mark.parametrize(("hint", "told"), [
+    ("Give --device-option take=yes.", "Give --device-option take=yes. (of nmc serve, there)"),
+    ("Use shorter samples.", "Use shorter samples."),
+])
+def test_options_of_the_device_are_those_of_the_server(hint, told):
+    assert remote_module._there(hint) == told
+
+
 def test_a_client_without_an_entry_in_passwd_goes_by_its_number(monkeypatch):
     def nobody():
         raise KeyError("getpwuid(): uid not found: 12345")
