@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 EVERY_S, LINE_EVERY_S = 0.1, 60.0  # between updates of a bar, and between lines
-STAGE_S = 5.0  # between stages of which a line is told
+STAGE_S = 20.0  # between stages of which a line is told
 Advance = Callable[[int, int], None]
 
 
