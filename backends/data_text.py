@@ -129,7 +129,10 @@ def main():
     given = asked()
     if given.output.suffix != ".npz" or not given.output.absolute().parent.is_dir():
         refuse(f"{given.output}: is no place for a .npz file")
-    np.savez_compressed(given.output, **collected(run, given))
+    found, part = collected(run, given), given.output.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **found)
+    part.replace(given.output)
 
 
 if __name__ == "__main__":
