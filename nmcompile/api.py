@@ -15,11 +15,13 @@ from nmcompile.errors import NmcError
 from nmcompile.files import require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
+from nmcompile.frontends.events import EventOptions
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir.neurons.base import Array
+from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation
-from nmcompile.map_check import check_remapped, random_run
-from nmcompile.mapper import map_again
+from nmcompile.map_check import check_remapped, random_inputs, random_run
+from nmcompile.mapper import Recorded, map_again, record_of, with_time
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
 from nmcompile.number_formats import FormatRow, compare_formats
@@ -232,8 +234,9 @@ def explain(build: Build) -> Figures:
     """How a build lies on its chip: see `report.mapping_figures`."""
     program = build.program
     chip = backend(program.target.family)
-    return mapping_figures(
-        program, demand(program.network, program.mapping, program.target, chip))
+    network, mapping, target = program.network, program.mapping, program.target
+    needs = with_time(demand(network, mapping, target, chip), network, mapping, target, chip)
+    return mapping_figures(program, needs)
 
 
 def remap(
@@ -249,11 +252,15 @@ def remap(
     """
     program, target = build.program, build.program.target
     asked = read_constraints(constraints, program.network, target) if constraints else None
+    chip = backend(target.family)
+    hurried, recorded = chip.tick_work(target) is not None, Recorded()
+    if search or hurried:
+        recorded = record_of(program.network, random_run(program), search, hurried)
     moved, needs = map_again(
-        program, backend(target.family), asked, random_run(program) if search else None,
-        choices.partitioner(partitioner, search))
+        program, chip, asked, recorded, choices.partitioner(partitioner, search))
     notes = told_of(partitioner) if moved.mapping.slices.orders else ()
     notes += told_of_sharing(moved.mapping.slices.core)
+    notes += told_of_late(moved, chip.timing(moved), random_inputs(program))
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 
@@ -269,6 +276,7 @@ __all__ = [
     "Build",
     "Compiled",
     "DataFile",
+    "EventOptions",
     "Fit",
     "QuantizeResult",
     "Result",

@@ -18,7 +18,7 @@ from nmcompile.ir import (
 )
 from nmcompile.ir.neurons import Neuron
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program, Timing
+from nmcompile.mapping import Program, TickWork, Timing
 from nmcompile.target import Target
 
 
@@ -147,6 +147,12 @@ class Backend(Protocol):
         network  in the chip's integers
 
         Raises NmcError naming a layer that no core holds. Layers without an entry fit all cores.
+        """
+
+    def tick_work(self, target: Target) -> TickWork | None:
+        """What a core has to do within a tick; None where nothing hurries it, or little is known.
+
+        Layers are cut so that cores are done within it, where there are cores enough.
         """
 
     def timing(self, program: Program) -> Timing | None:

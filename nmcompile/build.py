@@ -17,6 +17,7 @@ from nmcompile.checks import Check
 from nmcompile.errors import NmcError, reading
 from nmcompile.files import read_json, why, write_json
 from nmcompile.ir import Network
+from nmcompile.late import LATE
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.files import (
@@ -86,7 +87,8 @@ def write_remapped(
     counts = (build.figures["yardsticks"] or {}).get("float")
     figures = compiled_figures(program, needs, (*checks, check), counts)
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
-    kept = [note for note in told.get("notes", ()) if not str(note).startswith((TOLD, SHARED))]
+    kept = [note for note in told.get("notes", ())
+            if not str(note).startswith((TOLD, SHARED, LATE))]
     told["notes"] = [*kept, *notes]
     return _write(folder, program, figures, told, real_network(build))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from nmcompile.dump import is_stage, load_stage
 from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import NmcError
@@ -79,6 +81,7 @@ def calibration_data(traced: Traced, data: DataFile | None, seed: int) -> Data |
     if data is None:
         return None
     require_labels(traced.network, data, "calibration data")
+    data = data.held()
     sent = encoded(
         data.x,
         traced.network,
@@ -110,14 +113,17 @@ def require_payload(port: Input, sent: Encoded, target: Target, where: str) -> N
             where,
             f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
             f"binary on {target.name}",
-            "Add --encode rate, or give spikes.",
+            "Add --encode rate, or give spikes." if isinstance(sent.values, np.ndarray)
+            else "Add --binary.",
         )
 
 
 def require_reach(port: Input, sent: Encoded, where: str) -> None:
     """Refuse values far beyond those that an input was compiled for."""
+    if port.format.payload_bits == 0:
+        return
     reach, peak = port.format.limit * port.format.scale, sent.peak
-    if port.format.payload_bits and peak > reach * 1.002:
+    if peak > reach * 1.002:
         raise NmcError(
             where,
             f"values reach a magnitude of {peak:g}, input '{port.name}' was compiled for up to "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -18,6 +18,33 @@ PART = 256  # samples that are looked at at a time
 ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency")
 
 
+class Series(Protocol):
+    """(samples, steps, ...) whole numbers from 0 that are made as they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all samples."""
+
+    @property
+    def told(self) -> str:
+        """What they come from, in words."""
+
+    def __len__(self) -> int:
+        """Samples."""
+
+    def __getitem__(self, samples: slice, /) -> Array:
+        """Some samples after each other."""
+
+    def fitted(self, samples: slice, steps: int) -> Array:
+        """Some samples cut to so many steps, or with silence behind."""
+
+    def peak(self, steps: int) -> float:
+        """The largest value in the first steps."""
+
+    def reshape(self, *shape: int) -> Series:
+        """The same with another shape of a step."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
     """What an input sends, made as it is asked for: `encoded[first:end]` are samples of it.
@@ -28,7 +55,7 @@ class Encoded:
     seed      of the spikes of "rate", which do not depend on how samples are asked for
     """
 
-    values: Array
+    values: Array | Series
     steps: int
     encoding: Encoding | None
     seed: int
@@ -44,9 +71,9 @@ class Encoded:
     def __getitem__(self, samples: slice) -> Array:
         """(k, steps, *shape) float32 of samples after each other."""
         first, end, _ = samples.indices(len(self.values))
-        values = self.values[first:end]
         if self.encoding is None:
-            return _fitted(values, self.steps).astype(np.float32)
+            return self._series(slice(first, end))
+        values = self.values[first:end]
         values = values[:, None].astype(np.float32)
         if self.encoding == "direct":
             return np.repeat(values, self.steps, axis=1)
@@ -60,6 +87,8 @@ class Encoded:
     @property
     def binary(self) -> bool:
         """Whether all that is sent is 0 or 1."""
+        if not isinstance(self.values, np.ndarray):
+            return self.peak <= 1
         return self.encoding in ("rate", "latency") or all(
             ((part == 0) | (part == 1)).all() for part in self._parts())
 
@@ -68,17 +97,26 @@ class Encoded:
         """The largest magnitude that is sent."""
         if self.encoding in ("rate", "latency"):
             return 1.0
+        if not isinstance(self.values, np.ndarray):
+            return self.values.peak(self.steps)
         return max(float(np.abs(part).max()) for part in self._parts())
 
     def _parts(self) -> Iterator[Array]:
         """What is sent, without repetition, some samples at a time."""
+        assert isinstance(self.values, np.ndarray)
         for first in range(0, len(self.values), PART):
             part = self.values[first : first + PART]
             yield (part[:, : self.steps] if self.encoding is None else part).astype(np.float32)
 
+    def _series(self, samples: slice) -> Array:
+        """Samples (k, steps, ...) float32 of a series."""
+        if not isinstance(self.values, np.ndarray):
+            return self.values.fitted(samples, self.steps)
+        return _fitted(self.values[samples], self.steps).astype(np.float32)
+
 
 def encoded(
-    values: Array,
+    values: Array | Series,
     network: Network,
     *,
     steps: int | None = None,
@@ -109,6 +147,7 @@ def encoded(
         values = values.reshape(*values.shape[:2], *port.shape)
         return {port.name: Encoded(values=values, steps=steps or values.shape[1], encoding=None,
                                    seed=seed)}
+    assert isinstance(values, np.ndarray)
     steps = steps or network.steps
     if steps is None:
         raise NmcError(
@@ -122,8 +161,14 @@ def encoded(
                                encoding=encoding or "direct", seed=seed)}
 
 
-def _is_series(values: Array, shape: tuple[int, ...], where: str) -> bool:
+def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bool:
     size = prod(shape)
+    if not isinstance(values, np.ndarray):
+        if prod(values.shape[2:]) != size:
+            given, taken = (" x ".join(map(str, s)) for s in (values.shape[2:], shape))
+            raise NmcError(values.told, f"gives {given} values a step, the network takes {taken}",
+                           "Add --crop, --downsample or --polarity.")
+        return True
     if values.dtype.kind not in "fiub":
         raise NmcError(where, f"holds {values.dtype}, expected numbers")
     if values.ndim < 2 or 0 in values.shape:
@@ -178,5 +223,5 @@ def _require_unit_range(values: Array, encoding: str, where: str) -> None:
         raise NmcError(
             where,
             f"values span {values.min():g} to {values.max():g}; '{encoding}' takes 0 to 1",
-            "Scale the data.",
+            "Scale the data, or add --binary for events.",
         )

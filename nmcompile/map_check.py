@@ -46,20 +46,23 @@ def check_split(stage: IntegerStage, network: Network) -> Check:
 
 def check_remapped(program: Program, moved: Program) -> Check:
     """`moved` does what `program` did, on random spikes at the rates of its inputs."""
-    sent = _random_inputs(program)
+    sent = random_inputs(program)
     records = simulate(program, sent, record=_variables(program.network)).records
     return _same_as(records, moved, sent)
 
 
 def random_run(program: Program) -> dict[str, Array]:
-    """(steps, n) what each input and population sends for random spikes at the inputs' rates."""
-    sent = _random_inputs(program)
+    """(samples, steps, *shape) what each input and population sends for random inputs.
+
+    Inputs have the rates of the program's.
+    """
+    sent = random_inputs(program)
     records = simulate(program, sent, record=("spikes",)).records
-    fired = {**sent, **{name: record["spikes"] for name, record in records.items()}}
-    return {node.name: fired[node.name].reshape(-1, node.size) for node in program.network.nodes}
+    return {**sent, **{name: record["spikes"] for name, record in records.items()}}
 
 
-def _random_inputs(program: Program) -> dict[str, Array]:
+def random_inputs(program: Program) -> dict[str, Array]:
+    """(samples, steps, *shape) spikes of each input, random at its rates."""
     rng, rates = np.random.default_rng(0), rates_by_name(program.network, program.mapping.rates)
     return {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
                         < rates[port.name].reshape(port.shape)).astype(np.int32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from nmcompile.mapping import Axons, Mapping, Program, Slices, rates_by_name
 from nmcompile.mapping.capacity import CapacityError, Demand, demand, require_fit
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.mapping.faults import cut_off
+from nmcompile.mapping.ticks import tick_seconds
 from nmcompile.mapping.traffic import packets_between, ways_around
 from nmcompile.passes.partition import (
     OWN,
+    TickLoads,
     cutter,
+    grids_of,
+    in_time,
     may_split,
     pack,
     partition,
@@ -26,11 +31,45 @@ from nmcompile.passes.partition import (
     suggestions,
     with_splitters,
 )
+from nmcompile.passes.partition.sizes import Grid
 from nmcompile.passes.place import allowed, place
 from nmcompile.passes.route import multicast, route
 from nmcompile.target import Target
 
 Spikes = dict[str, Array]
+Grids = dict[str, Grid]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recorded:
+    """What each input and population sends, name -> (steps, n).
+
+    typical  in typical steps; where it is given, cuts and cores are chosen for the least energy
+             times delay
+    ticks    in steps of the chip, each what is sent in it; where it is given, and the chip's cores
+             have to be done within a tick, layers are cut for that
+    """
+
+    typical: Spikes | None = None
+    ticks: Spikes | None = None
+
+
+def record_of(network: Network, sent: Spikes, search: bool, hurried: bool) -> Recorded:
+    """What a search, or a cut for ticks, goes by.
+
+    sent  name -> (samples, steps, *shape), all in the network's own time
+    """
+    flat = {node.name: sent[node.name].reshape(*sent[node.name].shape[:2], node.size)
+            for node in network.nodes}
+    typical = {name: values.reshape(-1, values.shape[2]) for name, values in flat.items()}
+    lags = network.lags
+    last = max(lags.values())
+    ticks = {name: np.pad(values != 0, ((0, 0), (lags[name], last - lags[name]), (0, 0)))
+             for name, values in flat.items()} if hurried else {}
+    return Recorded(
+        typical=typical if search else None,
+        ticks={name: values.reshape(-1, values.shape[2]) for name, values in ticks.items()}
+        if hurried else None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,22 +99,20 @@ def map_network(
     backend: Backend,
     rates: Array,
     constraints: Constraints | None = None,
-    spikes: Spikes | None = None,
+    recorded: Recorded | None = None,
 ) -> tuple[Program, Demand]:
     """A program of `network` that no core of `target` is too small for, and what its slices need.
 
-    rates   (n,) float32 as in `Mapping`
-    spikes  name of input or population -> (steps, n) what each sends in typical steps; where they
-            are given, cuts and cores are chosen for the least energy times delay
+    rates  (n,) float32 as in `Mapping`
 
     Raises NmcError where there is none: which layer, which limit, need and allowance.
     """
-    found = cut(network, target, backend, rates, constraints, spikes)
+    found = cut(network, target, backend, rates, constraints, recorded)
     return lay(found, target, backend, rates[found.origin], constraints)
 
 
 def map_again(
-    program: Program, backend: Backend, constraints: Constraints | None, spikes: Spikes | None,
+    program: Program, backend: Backend, constraints: Constraints | None, recorded: Recorded,
     partitioner: str = "own",
 ) -> tuple[Program, Demand]:
     """`program` mapped anew; parameters as of `map_network` and `cut`.
@@ -85,12 +122,12 @@ def map_again(
     """
     network, mapping = program.network, program.mapping
     if not any(is_splitter(p.neuron) for p in network.populations):
-        found = cut(network, program.target, backend, mapping.rates, constraints, spikes,
+        found = cut(network, program.target, backend, mapping.rates, constraints, recorded,
                     partitioner)
         return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
-    if spikes is not None or partitioner != OWN:
-        raise NmcError("--partitioner" if spikes is None else "--search", "cuts layers anew, and "
-                       "the splitters of this build belong to its slices",
+    if recorded.typical is not None or partitioner != OWN:
+        raise NmcError("--partitioner" if recorded.typical is None else "--search",
+                       "cuts layers anew, and the splitters of this build belong to its slices",
                        "Leave it out, or compile the model with it.")
     slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
     together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
@@ -104,7 +141,7 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
     backend: Backend,
     rates: Array,
     constraints: Constraints | None = None,
-    spikes: Spikes | None = None,
+    recorded: Recorded | None = None,
     partitioner: str = "own",
 ) -> Cut:
     """Slices of `network`, or CapacityError with what would make it fit.
@@ -114,7 +151,8 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
 
     Where there are more slices than cores, some share one, if the chip's cores are alike.
     """
-    constraints = constraints or Constraints()
+    constraints, recorded = constraints or Constraints(), recorded or Recorded()
+    spikes = recorded.typical
     if spikes is not None and target.router is not None:
         raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
                        f"of {target.name} do", "Leave it out.")
@@ -123,10 +161,13 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
         found = _searched(network, target, backend, spikes, constraints)
         return _on_cores(found, target, backend, constraints)
     try:
+        coarse = grids_of(network, target, backend)
+        grids = _in_time(network, target, backend, coarse, constraints, recorded.ticks)
         slices = regroup(
-            network, partition(network, target, backend), target,
+            network, partition(network, target, backend, grids), target,
             lambda part, found, index: _fills(part, found, index, target, backend),
-            cutter(partitioner), rates_by_name(network, rates))
+            cutter(partitioner), rates_by_name(network, rates),
+            frozenset(name for name in grids if grids[name] != coarse[name]))
         return _on_cores(_split(network, slices, target), target, backend, constraints)
     except CapacityError as error:
         ways = ". ".join(suggestions(
@@ -135,6 +176,26 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
         hint = f"{ways}." if ways else "No narrower weights, split, stride or chips make it fit."
         lost = _told_cut_off(constraints, target) if error.limit == "cores" else ""
         raise error.with_hint(lost + hint) from error
+
+
+def _in_time(
+    network: Network, target: Target, backend: Backend, grids: Grids, constraints: Constraints,
+    ticks: Spikes | None,
+) -> Grids:
+    """`grids`, or finer ones whose cores are done within the tick, where there is one that matters.
+
+    Layers that a user wants on one chip, or no two on one, are not cut further.
+    """
+    work = backend.tick_work(target)
+    if work is None or ticks is None:
+        return grids
+    most = {name: int(np.count_nonzero(cores)) for name, cores in constraints.on.items()}
+    for name, cores in constraints.most_cores.items():
+        most[name] = min(cores, most.get(name, cores))
+    for group in (*constraints.together, *constraints.apart):
+        most |= {name: prod(grids[name]) for name in group}
+    free = int(np.count_nonzero(constraints.free(target)))
+    return in_time(TickLoads(network, target, work, ticks), grids, most, free)
 
 
 def _searched(
@@ -284,9 +345,22 @@ def lay(
     except CapacityError as error:
         raise error.with_hint("Go on from quantize.h5, or give it fewer bits (--bits) or more "
                               "chips (--chips).") from error
+    needs = with_time(needs, network, mapping, target, backend)
     if target.router is not None:
         mapping = replace(mapping, routing=multicast.routing(network, mapping, target))
     return Program(network=network, mapping=mapping, target=target, latency=network.lags), needs
+
+
+def with_time(
+    needs: Demand, network: Network, mapping: Mapping, target: Target, backend: Backend
+) -> Demand:
+    """`needs` with the time that slices take of a tick at the mapping's rates, if that matters."""
+    work = backend.tick_work(target)
+    if work is None:
+        return needs
+    busy = tick_seconds(
+        network, mapping.slices, mapping.axons, target, work, mapping.rates[None].astype(float))
+    return replace(needs, tick_ns=np.rint(busy[0] * 1e9).astype(np.int64))
 
 
 def _told_cut_off(constraints: Constraints, target: Target) -> str:

@@ -16,6 +16,7 @@ from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
 from nmcompile.ir.neurons.base import Array
+from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation, lower
 from nmcompile.map_check import check_map, check_split
 from nmcompile.mapper import Cut, cut, lay, map_network
@@ -31,6 +32,7 @@ from nmcompile.passes.quantize import (
     payloads,
     quantize,
 )
+from nmcompile.recorded import recorded, sent_to
 from nmcompile.registry import backend as backend_of
 from nmcompile.stages import (
     Compiled,
@@ -104,9 +106,8 @@ def compile_stage(
     if options.constraints:
         asked = read_constraints(options.constraints, stage.network, target)
     if isinstance(stage, IntegerStage):
-        spikes = sent_in(stage) if options.search else None
-        found = cut(stage.network, target, backend, stage.rates, asked, spikes,
-                    options.partitioner)
+        found = cut(stage.network, target, backend, stage.rates, asked,
+                    recorded(stage, target, options.search), options.partitioner)
         if found.slices.orders:
             stage = replace(stage, notes=(*stage.notes, *told_of(options.partitioner)))
         stage = cut_stage(stage, found)
@@ -117,8 +118,9 @@ def compile_stage(
                 origin=np.arange(n))
     program, needs = lay(whole, target, backend, integer.rates, asked)
     checks = (*integer.checks, check_map(program, integer.sample))
+    late = told_of_late(program, backend.timing(program), sent_to(stage.network, integer.sample))
     return Compiled(program=program, checks=checks, layer_errors=integer.errors, demand=needs,
-                    notes=(*integer.notes, *told_of_sharing(whole.together)), real=real)
+                    notes=(*integer.notes, *told_of_sharing(whole.together), *late), real=real)
 
 
 def cut_stage(stage: IntegerStage, found: Cut) -> CutStage:
@@ -202,15 +204,6 @@ def integer_stage(found: Quantized) -> IntegerStage:
         checks=found.checks, errors=found.errors, notes=found.notes)
 
 
-def sent_in(stage: IntegerStage) -> dict[str, Array]:
-    """(steps, n) what each input and population sends in the steps of the sample."""
-    network = stage.network
-    sent = {p.name: payloads(p, stage.sample.inputs[p.name]) for p in network.inputs}
-    trace = run_aligned(network, stage.latency, sent)
-    sent |= {name: record["spikes"] for name, record in trace.records.items()}
-    return {node.name: sent[node.name].reshape(-1, node.size) for node in network.nodes}
-
-
 def map_stage(
     stage: IntegerStage, target: Target, constraints: Path | None
 ) -> tuple[Program, Demand]:
@@ -218,7 +211,8 @@ def map_stage(
     backend = backend_of(target.family)
     stage = fit_fan_in(stage, target, backend)
     asked = read_constraints(constraints, stage.network, target) if constraints else None
-    return map_network(stage.network, target, backend, stage.rates, asked)
+    return map_network(
+        stage.network, target, backend, stage.rates, asked, recorded(stage, target, search=False))
 
 
 def _require_weights(real: Network, integer: Network, target: Target) -> None:

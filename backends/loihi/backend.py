@@ -81,6 +81,9 @@ class LoihiBackend:
         """All cores are alike."""
         return {}
 
+    def tick_work(self, target: Target) -> None:
+        """No timer hurries its cores."""
+
     def timing(self, program: Program) -> None:
         """Cores work as the target's times say."""
 

@@ -71,6 +71,9 @@ class SpeckBackend:
             suited[population.name] = np.isin(np.arange(target.n_cores), fitting(need))
         return suited
 
+    def tick_work(self, target: Target) -> None:
+        """There are no steps."""
+
     def timing(self, program: Program) -> Timing | None:
         """Queues of events, where the target has their times; see `timing.SpeckTiming`."""
         from nmcompile_backends.speck.timing import SpeckTiming  # numba

@@ -12,7 +12,7 @@ from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons.base import Array
-from nmcompile.mapping import Program, Timing
+from nmcompile.mapping import Program, TickWork, Timing
 from nmcompile.target import Target
 
 HEADER_WORDS = 3  # sPyNNaker 7.4.1 utilities/constants.py, SYNAPTIC_ROW_HEADER_WORDS
@@ -64,6 +64,18 @@ class SpinnakerBackend:
     def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
         """All cores are alike."""
         return {}
+
+    def tick_work(self, target: Target) -> TickWork | None:
+        """Of sPyNNaker's programs, where the target has their times; see `timing`."""
+        loop, cost = target.timer_loop, target.time_s
+        if loop is None or cost.tick is None:
+            return None
+        lookup, halving = loop.lookup.value
+        return TickWork(
+            tick=cost.tick.value, timer=loop.timer.value, update=cost.neuron_update.value,
+            spike=cost.spike_out.value, burst=loop.start.value, receive=loop.receive.value,
+            lookup=lookup, halving=halving, row=loop.transfer.value + loop.row.value,
+            event=cost.synaptic_event.value, line=loop.link.value, buffer=loop.buffer.value)
 
     def timing(self, program: Program) -> Timing | None:
         """Timers and interrupts, where the target has their times; see `timing.SpinnakerTiming`."""

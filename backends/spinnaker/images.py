@@ -25,6 +25,7 @@ FIRST_PROCESSOR = 1  # 0 is the monitor
 # The chip at 0, 0 has one core more than the 16 that every chip has for neurons: SpiNNMachine 7.4.1
 # version_5.py, CHIPS_PER_BOARD, and version_3.py.
 LAST_OF_FIRST_CHIP = 17
+DEFAULT_STEP_US = 1000  # spynnaker.cfg
 RECORDED_STEPS = 4096
 MARK_BYTES = 16  # ahead of each core's block: random, of one host
 TABLE_WORDS = 2 + 3 * 32  # of the pointers ahead of a core's regions (constants.py)
@@ -67,13 +68,15 @@ def images_of(program: Program) -> list[CoreImage]:
     Raises NmcError where a chip has no room in its SDRAM.
     """
     source, gatherers = _services(program)
+    step_us = _step_us(program)
     images = [*_neuron_images(program, gatherers.keys()), *(
         CoreImage(x=x, y=y, processor=processor, program="live_packet_gather",
-                  label=f"spikes({x},{y})", regions=layout.gatherer_regions(OUTPUT_TAG))
+                  label=f"spikes({x},{y})",
+                  regions=layout.gatherer_regions(OUTPUT_TAG, step_us))
         for (x, y), processor in gatherers.items())]
     x, y = places_of(program)[0]
     images.append(CoreImage(x=x, y=y, processor=source, program="reverse_iptag_multicast_source",
-                            label="inputs", regions=layout.source_regions()))
+                            label="inputs", regions=layout.source_regions(step_us)))
     images.sort(key=lambda image: (image.x, image.y, image.processor))
     _require_room(program, images)
     return images
@@ -97,7 +100,7 @@ def _neuron_images(program: Program, gathered: Collection[tuple[int, int]]) -> I
         keys = senders[number].key + (np.arange(len(neurons)) << spare)
         sends = number in heard or (x, y) in gathered
         found = layout.neuron_regions(population, neurons, keys if sends else None,
-                                      int(room[number]), RECORDED_STEPS)
+                                      int(room[number]), RECORDED_STEPS, _step_us(program))
         label = f"{population.name}[{number}]"
         table, matrix = table_and_matrix(blocks, senders, spare, label)
         found[layout.POPULATION_TABLE] = Region(words=table, size=table.nbytes)
@@ -106,6 +109,12 @@ def _neuron_images(program: Program, gathered: Collection[tuple[int, int]]) -> I
             x=x, y=y, processor=inside + FIRST_PROCESSOR, program=layout.program_of(neuron),
             label=label, part=number, sources=frozenset(block.sender for block in blocks),
             regions=dict(sorted(found.items())))
+
+
+def _step_us(program: Program) -> int:
+    """Microseconds of the timer of all cores."""
+    tick = program.target.time_s.tick
+    return DEFAULT_STEP_US if tick is None else round(tick.value * 1e6)
 
 
 def _services(program: Program) -> tuple[int, dict[tuple[int, int], int]]:

@@ -8,6 +8,7 @@ own: its words are then those that we load, whatever the cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
         arrays[f"link{len(links)}"] = rows
         links.append(link)
     text = tables(
-        TIME_STEP_MS=TIME_STEP_MS, INPUTS=inputs_table(network), STEPS=network.steps,
+        TIME_STEP_MS=TIME_STEP_MS, TIME_SCALE=_time_scale(program),
+        INPUTS=inputs_table(network), STEPS=network.steps,
         SHAPES={p.name: p.shape for p in network.populations}, LAGS=program.latency,
         SOURCES=list(_sources(program)), PARTS=parts, LINKS=links)
     (folder / SCRIPT).write_bytes(f"{HEAD.format(usage=USAGE)}{text}{MAIN}{READ}".encode())
@@ -61,6 +63,12 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
     return {SCRIPT: "the network as a PyNN script: python pynn_network.py DATA OUTPUT.npz "
                     "(sPyNNaker 7.4.1)",
             ARRAYS: f"weights and parameters of {SCRIPT}"}
+
+
+def _time_scale(program: Program) -> int:
+    """Milliseconds that a board takes for a step of TIME_STEP_MS, in whole ones."""
+    tick = program.target.time_s.tick
+    return 1 if tick is None else max(1, ceil(tick.value * 1e3 / TIME_STEP_MS))
 
 
 def _parameters(population: Population, neurons: Array) -> dict[str, Array]:

@@ -88,7 +88,7 @@ def recorded(populations, steps):
 
 def run(sent, steps):
     """The spikes of one sample."""
-    sim.setup(timestep=TIME_STEP_MS)
+    sim.setup(timestep=TIME_STEP_MS, time_scale_factor=TIME_SCALE)
     populations = parts()
     connect(sources(sent), populations)
     sim.run((steps + max(LAGS.values())) * TIME_STEP_MS)

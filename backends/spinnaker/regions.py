@@ -26,7 +26,6 @@ POPULATION_TABLE, SYNAPTIC_MATRIX, NEURON_RECORDING, PROVENANCE, PROFILING = 5, 
 BIT_FIELDS, RECORDING, INITIAL_VALUES = 14, 15, 16
 CONFIGURATION, SOURCE_RECORDING, SEND_BUFFER, SOURCE_PROVENANCE = 1, 2, 3, 4
 GATHERER_PROVENANCE = 2
-STEP_US = 1000
 RUN_PORT, INPUT_PORT = 3, 1  # of SDP: spinnman/model/enums/sdp_ports.py
 BUFFERED_PACKETS = 256  # spynnaker.cfg, incoming_spike_buffer_size
 SYSTEM_PROVENANCE = 6  # words: provides_provenance_data_from_machine_impl.py
@@ -35,7 +34,7 @@ SOURCE_ITEMS, GATHERER_ITEMS = 5, 4
 STATES = 3  # v, gsyn_exc and gsyn_inh, which are not recorded
 CHANNELS, SPIKES = 6, 3  # of recording: states, spikes, packets and rewires of each step
 SEND_BUFFER_BYTES = 1 << 20
-TIMER_OFFSET_US = 50  # a 20th of a step: `_write_configuration`
+OFFSET_OF_STEP = 20  # a 20th of a step: `_write_configuration`
 KEYS_32 = 2  # type of an EIEIO message, spinnman/messages/eieio/eieio_type.py
 GATHERER_CONFIGURATION_WORDS = 15
 
@@ -53,6 +52,7 @@ Regions = dict[int, Region]
 
 def neuron_regions(
     population: Population, neurons: Array, keys: Array | None, slots: int, steps: int,
+    step_us: int,
 ) -> Regions:
     """All regions of a core of neurons but those of its synapses.
 
@@ -60,6 +60,7 @@ def neuron_regions(
     keys     (n,) what each sends, None where none is heard
     slots    steps that its ring buffer reaches ahead
     steps    whose spikes the recording has room for
+    step_us  microseconds from one step to the next
     """
     neuron, n = population.neuron, len(neurons)
     assert isinstance(neuron, SpinnakerNeuron)
@@ -68,7 +69,7 @@ def neuron_regions(
     parameters = neuron_words(population, neurons)
     sent = np.zeros(n, np.int64) if keys is None else keys
     return {
-        SYSTEM: _written(system_words(program_of(neuron))),
+        SYSTEM: _written(system_words(program_of(neuron), step_us)),
         CORE_PARAMS: _written([keys is not None, n, 1 << index, 4, len(shifts), *shifts, *sent]),
         NEURON_PARAMS: _written(parameters),
         CURRENT_SOURCES: _written([0]),
@@ -83,12 +84,12 @@ def neuron_regions(
     }
 
 
-def source_regions() -> Regions:
+def source_regions(step_us: int) -> Regions:
     """The regions of the core that sends input spikes, each with the key that the host gives."""
     words = [0, 0, 0, 0, 1, 0, 0, SEND_BUFFER_BYTES, SEND_BUFFER_BYTES + 256, 0, 0, INPUT_PORT,
-             TIMER_OFFSET_US]
+             step_us // OFFSET_OF_STEP]
     return {
-        SYSTEM: _written(system_words("reverse_iptag_multicast_source")),
+        SYSTEM: _written(system_words("reverse_iptag_multicast_source", step_us)),
         CONFIGURATION: _written(words),
         SOURCE_RECORDING: _written([1, 0, 0, 0]),
         SEND_BUFFER: _empty(SEND_BUFFER_BYTES),
@@ -96,14 +97,14 @@ def source_regions() -> Regions:
     }
 
 
-def gatherer_regions(tag: int) -> Regions:
+def gatherer_regions(tag: int, step_us: int) -> Regions:
     """The regions of a core that sends the spikes of its chip to the host, with their step.
 
     tag  of the host's address, on the chip at 0, 0
     """
     words = [0, 0, 0, KEYS_32, 0, 1, 1, 0, 0, tag, 0, 0, 0xFFFFFFFF, 0, 0]
     return {
-        SYSTEM: _written(system_words("live_packet_gather")),
+        SYSTEM: _written(system_words("live_packet_gather", step_us)),
         CONFIGURATION: _written(words),
         GATHERER_PROVENANCE: _empty(4 * (SYSTEM_PROVENANCE + GATHERER_ITEMS)),
     }
@@ -114,10 +115,10 @@ def program_of(neuron: SpinnakerNeuron) -> str:
     return "IF_curr_delta" if neuron.delta else "IF_curr_exp"
 
 
-def system_words(program: str) -> list[int]:
+def system_words(program: str, step_us: int) -> list[int]:
     """The simulation's header: a hash of the program's name, the step, the port for run times."""
     digest = md5(program.encode(), usedforsecurity=False).hexdigest()
-    return [int(digest[:8], 16), STEP_US, RUN_PORT]
+    return [int(digest[:8], 16), step_us, RUN_PORT]
 
 
 def neuron_words(population: Population, neurons: Array) -> Array:

@@ -118,16 +118,25 @@ class SpinnakerTiming:
         hand_on: Callable[[Frames], bool] | None = None, disturb: Disturb | None = None,
     ) -> None:
         """Run the batch that has begun; see `mapping.Coupled`."""
-        neurons, window = len(self._machine.sender), self._window
-        window.watch(log, disturb)
-        block = min(max(1, UPDATES // (neurons * len(self._samples))), BLOCK)
+        self.watch(log, disturb)
+        block = min(max(1, UPDATES // (len(self._machine.sender) * len(self._samples))), BLOCK)
         for begin in range(0, chip_steps, block):
             end = min(begin + block, chip_steps)
-            window.extend(inputs, begin, end - begin)
-            list(self._pool.map(self._advance, self._rows.tolist(), repeat(begin)))
-            frames = window.settle(end if end == chip_steps else self._settled(), log)
+            frames = self.advance(inputs, range(begin, end), log, over=end == chip_steps)
             if hand_on is not None and not hand_on(frames):
                 return
+
+    def watch(self, log: Log, disturb: Disturb | None = None) -> None:
+        """See `mapping.Coupled`."""
+        self._window.watch(log, disturb)
+
+    def advance(
+        self, inputs: dict[str, Array], steps: range, log: Log, over: bool = False
+    ) -> Frames:
+        """See `mapping.Coupled`."""
+        self._window.extend(inputs, steps.start, len(steps))
+        list(self._pool.map(self._advance, self._rows.tolist(), repeat(steps.start)))
+        return self._window.settle(steps.stop if over else self._settled(), log)
 
     def _advance(self, row: int, begin: int) -> None:
         """Run the newest ticks of one sample."""

@@ -64,6 +64,9 @@ class Spinnaker2Backend:
         """All cores are alike."""
         return {}
 
+    def tick_work(self, target: Target) -> None:
+        """How its program handles spikes is not public."""
+
     def timing(self, program: Program) -> None:
         """Cores work as the target's times say."""
 

@@ -74,6 +74,9 @@ class TrueNorthBackend:
         """All cores are alike."""
         return {}
 
+    def tick_work(self, target: Target) -> None:
+        """No time of an event is published; cores are done within the tick at any load."""
+
     def timing(self, program: Program) -> None:
         """Cores work as the target's times say."""
 

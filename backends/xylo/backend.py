@@ -63,6 +63,9 @@ class XyloBackend:
         """All cores are alike."""
         return {}
 
+    def tick_work(self, target: Target) -> None:
+        """Steps take as long as they need."""
+
     def timing(self, program: Program) -> Timing | None:
         """Its maker's formula, where the target has one; see `nmcompile_backends.xylo.timing`."""
         from nmcompile_backends.xylo.timing import XyloTiming  # numba

@@ -80,6 +80,9 @@ def print_loop(told: dict[str, Any]) -> None:
     click.echo(f"outputs   {outputs['differing']:,} of {outputs['values']:,} numbers differ from "
                "the simulator's for the same inputs (in an episode's first steps, "
                f"{max(told['unanswered_steps'])} at most, nothing is answered)")
+    if told["chip"]["overruns"]:
+        click.echo(f"late      {told['chip']['overruns']:,} steps overrun on {told['target']}; "
+                   "what is answered late counts in the step in which it comes")
     for number, episode in enumerate(told["episodes"]):
         info = "".join(f", {name} {value:.4g}" for name, value in episode["info"].items())
         info = f"; the environment told last{info[1:]}" if info else ""

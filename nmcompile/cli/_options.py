@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import click
 from nmcompile.errors import NmcError
 
 Verb = Callable[..., Any]
+TRACED = 16  # samples of recordings that a model is traced on
 
 
 def model_options(verb: Verb) -> Verb:
@@ -19,7 +22,7 @@ def model_options(verb: Verb) -> Verb:
         click.option("--legalise", is_flag=True,
                      help="Take the nearest value where the chip cannot hold the model's."),
         click.option("--sample", type=click.Path(path_type=Path),
-                     help="Data to trace the model on (.npz with x, .npy, .pt)."),
+                     help="Data to trace the model on (.npz with x, .npy, .pt, or recordings)."),
         click.option("--calibrate", type=click.Path(path_type=Path),
                      help="Data to choose integer scales by; with labels y also the accuracy."),
         click.option("--code", metavar="FILE:CLASS",
@@ -33,6 +36,77 @@ def model_options(verb: Verb) -> Verb:
     )):
         verb = option(verb)
     return verb
+
+
+def _numbers(form: str, between: str, count: int) -> Callable[..., tuple[int, ...] | None]:
+    """Reads whole numbers with something between them, for an option."""
+    pattern = re.compile(between.join([r"([0-9]{1,6})"] * count), re.ASCII)
+
+    def read(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+        found = None if value is None else pattern.fullmatch(value.strip())
+        if value is not None and found is None:
+            raise click.BadParameter(f"'{value}' is no {form}.", context, option)
+        return None if found is None else tuple(map(int, found.groups()))
+
+    return read
+
+
+EVENTS = (
+    click.option("--bin", metavar="TIME|Nev",
+                 help="Of recordings of events: length of a step, 1ms or 500us, or 1000ev for so "
+                      "many events."),
+    click.option("--bins", type=int, metavar="N",
+                 help="In place of --bin: steps of a sample, whatever it lasts."),
+    click.option("--window", metavar="TIME",
+                 help="Cut each recording into samples of this length.  [default: it is one]"),
+    click.option("--crop", metavar="X,Y,WIDTH,HEIGHT",
+                 callback=_numbers("X,Y,WIDTH,HEIGHT", ",", 4), help="Pixels that are used."),
+    click.option("--downsample", type=int, default=1, metavar="N",
+                 help="N x N pixels become one, after --crop."),
+    click.option("--polarity", default="both", show_default=True,
+                 help="both (off and on are channels 0 and 1), merge, on or off."),
+    click.option("--binary/--count", default=False,
+                 help="Whether a payload says if there was an event, or how many.  "
+                      "[default: count]"),
+    click.option("--flatten", is_flag=True,
+                 help="One axis for channels, rows and columns."),
+    click.option("--sensor", metavar="WIDTHxHEIGHT", callback=_numbers("WIDTHxHEIGHT", "x", 2),
+                 help="Pixels, where the recording does not say."),
+    click.option("--stream", metavar="NAME",
+                 help="Which list of events of an HDF5 or AEDAT4 file."),
+    click.option("--labels", type=click.Path(path_type=Path),
+                 help="Table (.csv) of file and label of a folder's recordings."),
+)
+OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary",
+             "flatten", "sensor", "stream", "labels")
+
+
+def event_options(verb: Verb) -> Verb:
+    """The options of a verb that reads recordings; it is given them together as `events`."""
+    @wraps(verb)
+    def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.frontends.events import EventOptions
+
+        events = EventOptions(**{name: options.pop(name) for name in OF_EVENTS})
+        return verb(*args, events=events, **options)
+
+    for option in reversed(EVENTS):
+        given = option(given)
+    return given
+
+
+def read_sample(path: Path | None, events: Any) -> Any:
+    """The values of --sample, as an array; of recordings a few."""
+    from nmcompile import api
+
+    return None if path is None else api.read_data(path, events).held(TRACED).x
+
+
+def read_calibration(path: Path | None, events: Any) -> Any:
+    """The data of --calibrate."""
+    from nmcompile import api
+
+    return None if path is None else api.read_data(path, events)
 
 
 def device_options(given: tuple[str, ...]) -> dict[str, str]:

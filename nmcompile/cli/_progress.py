@@ -66,6 +66,20 @@ def steps_bar(what: str) -> Iterator[Advance]:
         yield advance
 
 
+@contextmanager
+def events_bar() -> Iterator[Callable[[int], None]]:
+    """A function that is told further events which were read."""
+    with progress_bar(TextColumn("{task.fields[told]}")) as bar:
+        task, count = bar.add_task("read", total=None, told=""), 0
+
+        def advance(events: int) -> None:
+            nonlocal count
+            count += events
+            bar.update(task, told=f"{count:,} events")
+
+        yield advance
+
+
 class _Pace:
     """How many steps are done, and whether it is time to tell."""
 

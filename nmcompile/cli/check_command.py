@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from nmcompile.cli._options import model_options
+from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
+from nmcompile.frontends.events import EventOptions
 
 
 @click.command("check")
@@ -18,6 +19,7 @@ from nmcompile.cli._options import model_options
 @click.option("--constraints", type=click.Path(path_type=Path),
               help="Where layers may go, and what is dead (.toml).")
 @model_options
+@event_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -34,6 +36,7 @@ def command(
     trust_pickle: bool,
     steps: int | None,
     seed: int,
+    events: EventOptions,
     as_json: bool,
 ) -> None:
     """Say whether the network in MODEL fits a target: exit code 0 if it does, 1 if not."""
@@ -51,8 +54,8 @@ def command(
             model, targets=tuple(installed()) if all_targets else targets, chips=chips, code=code,
             trust_pickle=trust_pickle, steps=steps, bits=bits, legalise=legalise, seed=seed,
             constraints=constraints,
-            sample=None if sample is None else api.read_data(sample).x,
-            calibration=None if calibrate is None else api.read_data(calibrate),
+            sample=read_sample(sample, events),
+            calibration=read_calibration(calibrate, events),
             progress=lambda stage: bar.update(task, description=stage),
         )
     if as_json:

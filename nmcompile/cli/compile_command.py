@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._options import event_options, read_calibration, read_sample
+from nmcompile.frontends.events import EventOptions
+
 UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's origin
 
 
@@ -26,7 +29,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 @click.option(
     "--sample",
     type=click.Path(path_type=Path),
-    help="Data to trace the model on (.npz with x, .npy, .pt).",
+    help="Data to trace the model on (.npz with x, .npy, .pt, or recordings of events).",
 )
 @click.option(
     "--calibrate",
@@ -102,6 +105,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
               "the better of both.")
 @click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
               help="Keep the result of each pass here, as .h5 to go on from and as .txt.")
+@event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     model: Path | None,
@@ -110,6 +114,7 @@ def command(
     output: Path,
     sample: Path | None,
     calibrate: Path | None,
+    events: EventOptions,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -128,8 +133,8 @@ def command(
         compiled = api.compile(
             source,
             target=chip,
-            sample=None if sample is None else api.read_data(sample).x,
-            calibration=None if calibrate is None else api.read_data(calibrate),
+            sample=read_sample(sample, events),
+            calibration=read_calibration(calibrate, events),
             progress=begin_stage,
             **options,
         )

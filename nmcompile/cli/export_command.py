@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._options import event_options, read_sample
+from nmcompile.frontends.events import EventOptions
+
 DT = 1e-4  # what NIR's exporters write
 
 
@@ -18,9 +21,10 @@ DT = 1e-4  # what NIR's exporters write
 @click.option("--sample", type=click.Path(path_type=Path), help="Data to trace the model on.")
 @click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
+@event_options
 def command(
     model: Path, output: Path, dt: float | None, sample: Path | None, code: str | None,
-    trust_pickle: bool,
+    trust_pickle: bool, events: EventOptions,
 ) -> None:
     """Write the network in a model file as a NIR graph.
 
@@ -32,7 +36,7 @@ def command(
     from nmcompile.frontends.nir_export import write_graph
 
     require_place(output)
-    values = None if sample is None else api.read_data(sample).x
+    values = read_sample(sample, events)
     request = Request(path=model, sample=values, code=code, trust_pickle=trust_pickle)
     network = api.load(request).network
     write_graph(network, output, dt or network.dt or DT)

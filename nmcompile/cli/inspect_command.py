@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._options import event_options, read_sample
+from nmcompile.frontends.events import EventOptions
+
 
 @click.command("inspect")
 @click.argument("what", metavar="MODEL|DIR", type=click.Path(path_type=Path))
@@ -14,6 +17,7 @@ import click
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @click.option("--graph", type=click.Path(path_type=Path), help="Draw the network to this SVG file.")
 @click.option("--text", "as_text", is_flag=True, help="Print every part on a line of its own.")
+@event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     what: Path,
@@ -22,6 +26,7 @@ def command(
     trust_pickle: bool,
     graph: Path | None,
     as_text: bool,
+    events: EventOptions,
     as_json: bool,
 ) -> None:
     """Show the network in a model file, or the integer network in a build."""
@@ -38,7 +43,7 @@ def command(
     if what.is_dir():
         network = api.read_build(what).program.network
     else:
-        values = None if sample is None else api.read_data(sample).x
+        values = read_sample(sample, events)
         request = Request(path=what, sample=values, code=code, trust_pickle=trust_pickle)
         network = api.load(request).network
     found = structure(network)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from nmcompile.cli._options import model_options
+from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
+from nmcompile.frontends.events import EventOptions
 
 
 @click.command("quantize")
@@ -20,6 +21,7 @@ from nmcompile.cli._options import model_options
 @click.option("--compare", is_flag=True,
               help="A table of number formats: fp8 (E4M3, E5M2), int8, int4, int2, ternary.")
 @model_options
+@event_options
 def command(
     model: Path,
     target: str,
@@ -33,6 +35,7 @@ def command(
     trust_pickle: bool,
     steps: int | None,
     seed: int,
+    events: EventOptions,
     as_json: bool,
 ) -> None:
     """Show what the integers of a chip cost the network in MODEL, layer by layer."""
@@ -48,8 +51,8 @@ def command(
         found = api.quantize(
             model, target=chip, code=code, trust_pickle=trust_pickle, steps=steps, bits=bits,
             memory=memory, seed=seed, compare=compare, legalise=legalise,
-            sample=None if sample is None else api.read_data(sample).x,
-            calibration=None if calibrate is None else api.read_data(calibrate),
+            sample=read_sample(sample, events),
+            calibration=read_calibration(calibrate, events),
             progress=lambda stage: bar.update(task, description=stage),
         )
     if as_json:

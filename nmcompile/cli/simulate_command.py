@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._options import event_options
 from nmcompile.errors import NmcError
+from nmcompile.frontends.events import EventOptions
 
 
 @click.command("simulate")
@@ -16,7 +18,7 @@ from nmcompile.errors import NmcError
     "data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Data: .npz with x and labels y, .npy, .pt.",
+    help="Data: .npz with x and labels y, .npy, .pt, images or recordings (docs/data.md).",
 )
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
 @click.option(
@@ -50,6 +52,7 @@ from nmcompile.errors import NmcError
     show_default=True,
     help="Seed of --encode rate and of --perturb.",
 )
+@event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     folder: Path,
@@ -64,11 +67,12 @@ def command(
     exit_scale: float | None,
     perturb: str,
     seed: int,
+    events: EventOptions,
     as_json: bool,
 ) -> None:
     """Run the build in DIR on the model of its chip: accuracy, latency, energy for each layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._progress import events_bar, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
     from nmcompile.files import require_apart
@@ -76,7 +80,9 @@ def command(
     if record and output is None:
         raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
     require_apart({"--input": data, "-o": output, "--timeline": timeline})
-    build, values = api.read_build(folder), api.read_data(data)
+    build = api.read_build(folder)
+    with events_bar() as count:
+        values = api.read_data(data, events, count)
     with steps_bar("simulate") as advance:
         result = api.simulate(
             build,

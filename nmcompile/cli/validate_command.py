@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from nmcompile.cli._options import device_options, event_options
 from nmcompile.errors import NmcError
+from nmcompile.frontends.events import EventOptions
 
 OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "limits",
             "output", "as_json")
@@ -21,7 +23,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Options of the device.")
 @click.option("--input", "data", type=click.Path(path_type=Path),
-              help="Data: .npz with x and labels y, .npy, .pt.")
+              help="Data: .npz with x and labels y, .npy, .pt, images, recordings (docs/data.md).")
 @click.option("--loop", "code", metavar="FILE.py:NAME|MODULE:NAME",
               help="In place of data: your own function that gives an environment with encode and "
               "decode; runs that file.")
@@ -49,6 +51,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="Run file (.npz) of what the device gave; with --loop, of what each period took "
               "and earned.")
+@event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     folder: Path,
@@ -69,13 +72,13 @@ def command(
     limits: tuple[str, ...],
     resume: bool,
     output: Path | None,
+    events: EventOptions,
     as_json: bool,
 ) -> int:
     """Run the build in DIR on a device and hold it against what was compiled."""
     from nmcompile import api
     from nmcompile.cli._loop import Episodes, print_loop, run_loop
-    from nmcompile.cli._options import device_options
-    from nmcompile.cli._progress import steps_bar
+    from nmcompile.cli._progress import events_bar, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._validate_tables import print_validation
     from nmcompile.device import Place
@@ -100,7 +103,9 @@ def command(
         seed=seed, against=against, samples=samples, batch=batch,
         metric=Metric(tau=tau, cost=cost), limits=parse_limits(limits), resume=resume,
         output=output)
-    build, values = api.read_build(folder), api.read_data(data)
+    build = api.read_build(folder)
+    with events_bar() as count:
+        values = api.read_data(data, events, count)
     with steps_bar("validate") as advance:
         figures = api.validate(build, values, name, place=place, asked=asked, progress=advance,
                                where=str(data))

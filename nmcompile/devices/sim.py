@@ -9,6 +9,7 @@ from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
+from nmcompile.registry import backend
 from nmcompile.simulator import simulate
 from nmcompile.simulator.records import variables_of
 from nmcompile.simulator.stepwise import Stepwise
@@ -46,7 +47,8 @@ class SimDevice:
     def begin(self) -> None:
         """See `Stepping`."""
         if self._sample is None:
-            self._sample = Stepwise(self._loaded())
+            program = self._loaded()
+            self._sample = Stepwise(program, backend(program.target.family).timing(program))
         else:
             self._sample.begin()
 

@@ -1,8 +1,10 @@
-"""Read the user's data: .npz with x and y, .npy, .pt tensors, judged by content."""
+"""Read the user's data, judged by content: arrays, images, recordings of events."""
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -11,39 +13,94 @@ from typing import IO
 import numpy as np
 
 from nmcompile.errors import NmcError, reading
-from nmcompile.files import require_file
+from nmcompile.frontends.events.binning import Frames
+from nmcompile.frontends.events.datasets import is_dataset
+from nmcompile.frontends.events.options import EventOptions
+from nmcompile.frontends.events.read import holds_events, read_recordings
+from nmcompile.frontends.images import holds_images, read_images
 from nmcompile.ir.neurons.base import Array
 
 MAX_BYTES = 4 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
+HELD_BYTES = 1 << 30  # of binned events that are held at once
 MOST = 2**31 - 1  # classes
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DataFile:
-    """x (samples, ...) as stored, and labels y (samples,) or None."""
+    """x (samples, ...) as stored or as binned events, and labels y (samples,) or None."""
 
-    x: Array
+    x: Array | Frames
     y: Array | None
 
+    def held(self, most: int | None = None) -> DataFile:
+        """The same in arrays; of binned events a random choice of `most` samples, or HELD_BYTES.
 
-def read_data(path: Path) -> DataFile:
-    """The data in `path`; nothing in the file is executed."""
-    with require_file(path).open("rb") as file:
+        The choice is always the same, in an order of its own: folders hold class after class.
+        """
+        if isinstance(self.x, np.ndarray):
+            return self
+        fitting = max(1, HELD_BYTES // (4 * prod(self.x.shape[1:])))
+        order = np.random.default_rng(0).permutation(len(self.x))
+        few = self._of(order[: min(fitting, most or fitting)])
+        return DataFile(x=few.x[:], y=few.y)
+
+    def first(self, samples: int) -> DataFile:
+        """The first samples."""
+        return self._of(np.arange(min(samples, len(self.x))))
+
+    def _of(self, samples: Array) -> DataFile:
+        x = self.x[samples] if isinstance(self.x, np.ndarray) else self.x.of(samples)
+        return DataFile(x=x, y=None if self.y is None else self.y[samples])
+
+    def digest(self) -> str:
+        """SHA-256 of x."""
+        if not isinstance(self.x, np.ndarray):
+            return self.x.digest()
+        x = np.ascontiguousarray(self.x)
+        return hashlib.sha256(f"{x.dtype.str} {x.shape}".encode() + x.tobytes()).hexdigest()
+
+
+def read_data(
+    path: Path, events: EventOptions | None = None,
+    progress: Callable[[int], None] = lambda events: None,
+) -> DataFile:
+    """The data in `path`; nothing in a file is executed.
+
+    path      a file; a folder of images or of recordings; or a data set, "tonic:NAME:FOLDER" or
+              "FILE.py:NAME", whose code is
+    events    how recordings of events become steps
+    progress  told how many further events are read
+    """
+    path, options = Path(path), events or EventOptions()
+    if not is_dataset(str(path)) and holds_images(path, options.labels):
+        _require_unasked(path, options, "--labels" if path.is_dir() else "")
+        images, y = read_images(path, options.labels)
+        return DataFile(x=images, y=y)
+    if holds_events(path):
+        frames, y = read_recordings(path, options, progress)
+        return DataFile(x=frames, y=y)
+    _require_unasked(path, options)
+    with path.open("rb") as file:
         head = file.read(8)
     with reading(str(path)):
-        data = _parse(path, head)
-    if data.x.ndim == 0:
+        x, y = _parse(path, head)
+    if x.ndim == 0:
         raise NmcError(str(path), "x is a single number, expected (samples, ...)")
-    return DataFile(x=data.x, y=None if data.y is None else _labels(path, data))
+    return DataFile(x=x, y=None if y is None else _labels(path, len(x), y))
 
 
-def _labels(path: Path, data: DataFile) -> Array:
+def _require_unasked(path: Path, options: EventOptions, known: str = "") -> None:
+    """Refuse options of recordings, but for `known`."""
+    for option in options.asked:
+        if option != known:
+            raise NmcError(option, f"is for recordings of events, {path} is none", "Leave it out.")
+
+
+def _labels(path: Path, samples: int, y: Array) -> Array:
     """The labels as class numbers (samples,) int64."""
-    y = data.y
-    assert y is not None
-    if y.shape != (len(data.x),):
-        raise NmcError(str(path), f"y has shape {y.shape}, x has {len(data.x)} samples")
+    if y.shape != (samples,):
+        raise NmcError(str(path), f"y has shape {y.shape}, x has {samples} samples")
     if y.dtype.kind not in "iubf" or np.any(y != np.floor(y)) or np.any(y < 0) or np.any(y > MOST):
         raise NmcError(
             str(path),
@@ -53,15 +110,16 @@ def _labels(path: Path, data: DataFile) -> Array:
     return y.astype(np.int64)
 
 
-def _parse(path: Path, head: bytes) -> DataFile:
+def _parse(path: Path, head: bytes) -> tuple[Array, Array | None]:
+    """What is stored as x and y."""
     if head.startswith(NPY):
         with path.open("rb") as file:
             _require_size(file, path)
-        return DataFile(x=np.load(path, allow_pickle=False), y=None)
+        return np.load(path, allow_pickle=False), None
     if not head.startswith(ZIP):
         raise NmcError(
             str(path),
-            "is neither .npz, .npy nor a .pt tensor",
+            "is neither .npz, .npy, a .pt tensor nor a known recording of events",
             "Save it with numpy.savez(path, x=data, y=labels).",
         )
     with zipfile.ZipFile(path) as archive:
@@ -80,7 +138,7 @@ def _parse(path: Path, head: bytes) -> DataFile:
             "Save it with numpy.savez(path, x=data, y=labels).",
         )
     with np.load(path, allow_pickle=False) as arrays:
-        return DataFile(x=arrays["x"], y=arrays["y"] if "y" in arrays else None)
+        return arrays["x"], arrays["y"] if "y" in arrays else None
 
 
 def _require_size(file: IO[bytes], path: Path) -> None:
@@ -100,7 +158,7 @@ def _require_size(file: IO[bytes], path: Path) -> None:
         )
 
 
-def _torch_tensors(path: Path) -> DataFile:
+def _torch_tensors(path: Path) -> tuple[Array, Array | None]:
     import torch
 
     from nmcompile.frontends.loading.archive import open_archive
@@ -114,4 +172,4 @@ def _torch_tensors(path: Path) -> DataFile:
     if "x" not in tensors:
         raise NmcError(str(path), "holds no tensor x", "Save torch.save(tensor, path).")
     plain = {k: v.float() if v.dtype is torch.bfloat16 else v for k, v in tensors.items()}
-    return DataFile(x=plain["x"].numpy(), y=plain["y"].numpy() if "y" in plain else None)
+    return plain["x"].numpy(), plain["y"].numpy() if "y" in plain else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmcompile.frontends.events.binning import Frames
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
@@ -26,7 +27,7 @@ class Request:
     path: Path | None = None
     model: object | None = None
     sample: Array | None = None
-    spare: Array | None = None
+    spare: Array | Frames | None = None
     code: str | None = None
     trust_pickle: bool = False
     steps: int | None = None

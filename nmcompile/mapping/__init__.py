@@ -11,8 +11,9 @@ from nmcompile.mapping.mapping import (
     rates_by_name,
     view,
 )
+from nmcompile.mapping.tick_work import TickWork
 
 __all__ = [
     "Axons", "Box", "Costs", "Coupled", "Disturb", "Faults", "FrameError", "Frames", "Log",
-    "Mapping", "Program", "Slices", "Timing", "rates_by_name", "view",
+    "Mapping", "Program", "Slices", "TickWork", "Timing", "rates_by_name", "view",
 ]

@@ -42,7 +42,9 @@ LIMITS = ("neurons", "synapse_bits", "input_axons", "output_axons")
 class Demand:
     """What each slice needs, (s,) int64, named and measured as in the target's [core] table.
 
-    kept  limit -> (k, 2) slice, and number of what its core keeps once for all slices on it
+    kept     limit -> (k, 2) slice, and number of what its core keeps once for all slices on it
+    tick_ns  nanoseconds that each slice takes of a mean tick, where cores have to be done within
+             it; nothing is refused for that
     """
 
     neurons: Array
@@ -50,6 +52,7 @@ class Demand:
     input_axons: Array
     output_axons: Array
     kept: dict[str, Array]
+    tick_ns: Array | None = None
 
     def on_cores(self, core: Array, n: int) -> dict[str, Array]:
         """Limit -> (n,) int64 what is asked of each of n cores; core (s,) is that of each slice."""

@@ -114,7 +114,8 @@ class Log(Protocol):
 class Coupled(Timing, Protocol):
     """A model of a chip on which time changes spikes: it computes them, in place of the engine.
 
-    `begin` comes first, then `run`; `add` is given what `run` has handed on, step by step.
+    `begin` comes first, then `run`, or `watch` and then `advance` again and again; `add` is given
+    what these have handed on, step by step.
 
     sample_bytes, step_bytes  that it keeps of a sample, and of each of its steps
     """
@@ -133,4 +134,15 @@ class Coupled(Timing, Protocol):
                  None where nobody asks
         disturb  may change what the input or population of a name sends, (steps, samples, n) int32,
                  in place; it is told the first step and the first sample of the batch
+        """
+
+    def watch(self, log: Log, disturb: Disturb | None = None) -> None:
+        """Tell `log` of all that comes; `disturb` as of `run`."""
+
+    def advance(
+        self, inputs: dict[str, Array], steps: range, log: Log, over: bool = False
+    ) -> Frames:
+        """Run the next `steps` of the batch, and hand on all that nothing changes any more.
+
+        Where the run is `over`, that is everything.
         """

@@ -24,13 +24,15 @@ from nmcompile.target.topology import (
     tile_position,
 )
 
+TICK = "tick_ns"  # how the time of a tick is called among the limits, in nanoseconds
 BUSIEST = 8  # links that are listed
 
 
 def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
     """Plain values for tables and JSON.
 
-    limits   for each limit, what the fullest core needs and what a core has
+    limits   for each limit, what the fullest core needs and what a core has; where cores have to be
+             done within a tick also "tick_ns", nanoseconds at the rates of the calibration data
     layers   cores, and of the fullest slice the limit nearest to its end; `copies` is how many
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
     traffic  packets in a step between layers at the rates of the calibration data; where routers
@@ -101,18 +103,31 @@ def _whole_trees(program: Program, expected: Expected) -> float:
 
 def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
     core, chip = program.mapping.slices.core, program.target.core
-    return [
+    rows = [
         {"limit": name, "need": int(per_core.max()),
          "have": getattr(chip, name).value, "kind": getattr(chip, name).kind}
         for name, per_core in needs.on_cores(core, program.target.n_cores).items()
     ]
+    tick = program.target.time_s.tick
+    if needs.tick_ns is not None and tick is not None:
+        busy = np.bincount(core, needs.tick_ns)
+        rows.append({"limit": TICK, "need": int(busy.max()), "have": _tick_ns(program.target),
+                     "kind": tick.kind})
+    return rows
+
+
+def _tick_ns(target: Target) -> int:
+    return round(target.time_s.tick.value * 1e9) if target.time_s.tick else 0
 
 
 def _layers(program: Program, needs: Demand) -> list[dict[str, Any]]:
     network, slices, rows = program.network, program.mapping.slices, []
     need = needs.of_slices()
-    limits = [name for name in need if getattr(program.target.core, name).value > 1]
-    used = np.stack([need[name] / getattr(program.target.core, name).value for name in limits])
+    have = {name: getattr(program.target.core, name).value for name in need}
+    if needs.tick_ns is not None:
+        need, have = {**need, TICK: needs.tick_ns}, {**have, TICK: _tick_ns(program.target)}
+    limits = [name for name in need if have[name] > 1]  # of one, every core has all that it needs
+    used = np.stack([need[name] / have[name] for name in limits])
     for index, population in enumerate(network.populations):
         mine = np.flatnonzero(slices.population == index)
         limit, fullest = np.unravel_index(used[:, mine].argmax(), (len(limits), len(mine)))

@@ -20,7 +20,7 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.passes.quantize import payloads
 from nmcompile.simulation import TIMING, timing_of
-from nmcompile.simulator import simulate
+from nmcompile.simulator import Run, simulate
 
 MOST_PERIODS = 1000  # of an episode whose environment does not end it, unless the user says more
 MOST_BYTES = 1 << 30  # of all that is sent in an episode
@@ -57,6 +57,7 @@ class Episode:
     chip_s     (periods,) seconds that the model of the chip's time takes for the same steps
     values     numbers that the outputs gave
     differing  those of them that are not the simulator's for the same inputs
+    overruns   steps that overrun in the model of the chip's time, None where it does not tell
     info       finite numbers that the environment told last
     """
 
@@ -66,6 +67,7 @@ class Episode:
     chip_s: Array
     values: int
     differing: int
+    overruns: int | None
     info: dict[str, float]
 
     @property
@@ -106,11 +108,12 @@ def run_episode(
         ended = ("terminated" if terminated else "truncated" if truncated
                  else "cut off" if periods == most else "")
         progress(periods)
-    step_s, values, differing = player.against_the_simulator()
+    run, values, differing = player.against_the_simulator()
+    step_s = run.step_s[0, : run.steps]
     return Episode(
         rewards=np.array(rewards), ended=ended, host_s=np.array(player.host_s),
         chip_s=step_s.reshape(-1, steps).sum(axis=1), values=values, differing=differing,
-        info=told)
+        overruns=None if run.overran is None else int(np.count_nonzero(run.overran)), info=told)
 
 
 def _finite(reward: Any) -> float:
@@ -183,8 +186,8 @@ class _Player:
                                f"expected finite numbers {expected}")
         return {name: payloads(port, arrays[name]) for name, port in ports.items()}
 
-    def against_the_simulator(self) -> tuple[Array, int, int]:
-        """Seconds of each step by the chip's model, numbers of the outputs, and how many differ.
+    def against_the_simulator(self) -> tuple[Run, int, int]:
+        """The chip's model of the same inputs, numbers of the outputs, and how many differ.
 
         The chip's answer lags; what it gave in the first steps answers nothing.
         """
@@ -200,7 +203,7 @@ class _Player:
             expected = run.records[port.population][port.variable][0, : len(answered)]
             values, differing = values + given[lag:].size, differing + int(
                 np.count_nonzero(answered != expected))
-        return run.step_s[0, : run.steps], values, differing
+        return run, values, differing
 
 
 def _pace(loop: Loop) -> tuple[int, float]:
@@ -257,7 +260,7 @@ def loop_figures(
         "unanswered_steps": [build.program.network.lags[port.population]
                              for port in build.program.network.outputs],
         "host": _deadlines(host, period_s),
-        "chip": {"timing": TIMING, **_deadlines(chip, period_s)},
+        "chip": {"timing": TIMING, **_deadlines(chip, period_s), "overruns": _overruns(episodes)},
         "outputs": {"values": sum(e.values for e in episodes),
                     "differing": sum(e.differing for e in episodes)},
         "episodes": [{"periods": len(e.host_s), "ended": e.ended, "reward": e.reward,
@@ -276,6 +279,11 @@ def write_trace(path: Path, episodes: list[Episode]) -> None:
     with replaced_file(path) as fresh, fresh.open("wb") as file:
         np.savez_compressed(file, **{  # type: ignore[arg-type]
             name: np.concatenate(parts) for name, parts in arrays.items()})
+
+
+def _overruns(episodes: list[Episode]) -> int | None:
+    counts = [e.overruns for e in episodes if e.overruns is not None]
+    return sum(counts) if counts else None
 
 
 def _deadlines(seconds: Array, period_s: float) -> dict[str, float]:

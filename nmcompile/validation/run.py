@@ -81,7 +81,7 @@ def validate(
     until then stays in the journal (`asked.resume`).
     """
     _require(build, asked)
-    data = _first(data, asked.samples)
+    data = data if asked.samples is None else data.first(asked.samples)
     values = inputs_of(build.program, data, where, steps=asked.steps, encoding=asked.encoding,
                        seed=asked.seed)
     against = reference(asked.against, build, values)
@@ -234,12 +234,6 @@ def _require(build: Build, asked: Asked) -> None:
     require_apart({**own, "-o": asked.output})
 
 
-def _first(data: DataFile, samples: int | None) -> DataFile:
-    if samples is None:
-        return data
-    return DataFile(x=data.x[:samples], y=None if data.y is None else data.y[:samples])
-
-
 def _known(program: Program, readable: Wanted, name: str) -> Wanted:
     """What is wanted of a device: all that it can tell of the network's populations."""
     wanted = {p.name: tuple(v for v in (SPIKES, *p.neuron.state_names)
@@ -313,12 +307,10 @@ def _identity(
     runs: tuple[tuple[int, int], int],
 ) -> dict[str, Any]:
     """What must be equal for a run to go on."""
-    x = np.ascontiguousarray(data.x)
-    head = f"{x.dtype.str} {x.shape}".encode()
     (name, place), (shape, batch) = device, runs
     return {
         "nmcompile": __version__, "program": build.manifest["sha256"][PROGRAM],
-        "input": hashlib.sha256(head + x.tobytes()).hexdigest(), "seed": asked.seed,
+        "input": data.digest(), "seed": asked.seed,
         "encoding": asked.encoding, "samples": shape[0], "steps": shape[1], "batch": batch,
         "device": name, "address": place.address, "options": dict(place.options),
         "config": config_digest(build),

@@ -18,6 +18,7 @@ from nmcompile.registry import backend
 from nmcompile.report.figures import run_figures
 from nmcompile.simulator import Exit, Modes, Perturbation, each_step, simulate
 from nmcompile.simulator.packets import fast_timing
+from nmcompile.simulator.stepwise import Stepwise
 from nmcompile.target import load_target
 
 BACKEND = backend("spinnaker")
@@ -279,3 +280,42 @@ def test_steps_by_themselves_take_what_they_take_together(program):
 def test_a_target_without_the_table_has_no_time_of_its_own(program):
     bare = replace(program, target=program.target.model_copy(update={"timer_loop": None}))
     assert BACKEND.timing(bare) is None
+
+
+def stepped(program, inputs):
+    """What the output answers in each step, (steps, n), where inputs are given one by one."""
+    stepwise = Stepwise(program, BACKEND.timing(program))
+    given = []
+    for _ in range(2):  # the second sample begins reset
+        stepwise.begin()
+        given.append([stepwise.step({"image": image})["out"] for image in inputs["image"][0]])
+    np.testing.assert_array_equal(*given)
+    return np.stack(given[0])
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), rate=st.sampled_from([0.2, 0.9]))
+def test_a_sample_that_is_run_step_by_step_answers_as_a_whole_one(seed, rate):
+    program, inputs = compiled(), image(np.random.default_rng(seed), 1, 12, rate)
+    found = stepped(program, inputs)
+    wanted = simulate(program, inputs, record=("spikes",)).records["out"]["spikes"][0]
+    lag = program.latency["out"]
+    assert wanted.any()
+    np.testing.assert_array_equal(found[lag:], wanted[: len(found) - lag])
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_step_by_step_late_updates_count_once_in_their_order(seed):
+    program, inputs = slower(compiled(), seed), image(np.random.default_rng(seed), 1, 12, 0.9)
+    so_far = stepped(program, inputs).cumsum(axis=0)
+    first = sum(node.size for node in program.network.nodes) - 12
+    spikes = np.zeros((12, 12), np.int64)
+    for tick, sent in enumerate(told_of(program, inputs).sent):
+        spikes[tick, [sender - first for sender in sent if sender >= first]] = 1
+    ticks = np.concatenate([np.zeros((1, 12), np.int64), spikes.cumsum(axis=0)])
+    place = 0
+    for now in so_far:
+        while not np.array_equal(ticks[place], now):
+            place += 1  # beyond the last tick: an IndexError, what was answered is in no order
+    assert place <= len(so_far)

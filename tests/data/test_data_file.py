@@ -5,9 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers import recordings
 
 from nmcompile.errors import NmcError
 from nmcompile.frontends.data_file import read_data
+from nmcompile.frontends.events import EventOptions
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_header_that_claims_petabytes_is_refused_before_memory_is_taken(tmp_pa
 def test_text_a_missing_file_and_a_truncated_file_are_refused(tmp_path, x):
     (tmp_path / "a.npz").write_text("hello")
     assert refusal(tmp_path / "a.npz") == (
-        "FILE: is neither .npz, .npy nor a .pt tensor. "
+        "FILE: is neither .npz, .npy, a .pt tensor nor a known recording of events. "
         "Save it with numpy.savez(path, x=data, y=labels).")
     assert refusal(tmp_path / "none.npz") == "FILE: No such file or directory."
     np.savez(tmp_path / "whole.npz", x=x)
@@ -75,3 +77,20 @@ def test_labels_of_another_length_and_a_missing_x_are_refused(tmp_path, x):
     assert refusal(tmp_path / "a.npz") == "FILE: y has shape (2,), x has 3 samples."
     np.savez(tmp_path / "b.npz", images=x)
     assert refusal(tmp_path / "b.npz").startswith("FILE: holds no array x, only: images.")
+
+
+def test_what_is_held_of_recordings_is_a_choice_of_all_classes(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        for i in range(4):
+            recordings.write_es(tmp_path / name / f"{i}.es", recordings.some_events(30, seed=i))
+    data = read_data(tmp_path, EventOptions(bins=3))
+    assert data.y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    monkeypatch.setattr("nmcompile.frontends.data_file.HELD_BYTES", 4 * 6 * 3 * 2 * 34 * 28)
+    held = data.held()
+    assert held.x.shape == (6, 3, 2, 28, 34)
+    assert len(set(held.y.tolist())) == 3
+    order = np.random.default_rng(0).permutation(12)[:6]
+    np.testing.assert_array_equal(held.x, data.x[:][order])
+    assert data.held(2).y.tolist() == data.y[order[:2]].tolist()
+    np.testing.assert_array_equal(data.first(5).x[:], data.x[:5])

@@ -82,7 +82,7 @@ def test_what_is_sent_is_that_of_the_values_as_32_bit_floats(kind, how, steps, s
      "f.npz: holds one value for each sample and the model does not say for how many steps. "
      "Add --steps N."),
     (np.full((3, *SHAPE), 2.0), {"steps": 2, "encoding": "rate"},
-     "f.npz: values span 2 to 2; 'rate' takes 0 to 1. Scale the data."),
+     "f.npz: values span 2 to 2; 'rate' takes 0 to 1. Scale the data, or add --binary for events."),
     (np.full((3, *SHAPE), np.nan), {"steps": 2}, "f.npz: holds NaN, infinite values or values beyond 32-bit floats."),
     (np.ones((3, 4, *SHAPE)), {"encoding": "rate"},
      "f.npz: 'rate' encodes values (samples, ...), the data already has 4 steps. "

@@ -64,6 +64,6 @@ def stand_in(program: Program) -> ModuleType:
     module.IF_curr_delta = module.IF_curr_exp = lambda **parameters: parameters
     module.FromListConnector = lambda rows, column_names: rows
     module.Projection = lambda source, target, connector, receptor_type: None
-    module.setup = lambda timestep: made.clear()
+    module.setup = lambda timestep, time_scale_factor: made.clear()
     module.end = lambda: None
     return module

@@ -80,6 +80,7 @@ def synapses(side: Ours | Theirs, label: str, n_sources: dict[str, int]) -> list
             for neuron in range(n):
                 row = matrix[at + neuron * length : at + (neuron + 1) * length]
                 assert row[0] == row[2] == 0
+                assert row[1] <= length - 3
                 assert not row[3 + row[1] :].any()
                 found += [(sender, neuron, int(word)) for word in row[3 : 3 + row[1]]]
     assert used == n_addresses

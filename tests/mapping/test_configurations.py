@@ -14,7 +14,7 @@ from nmcompile_backends.loihi.arithmetic import LoihiNeuron
 
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons import Reset
-from nmcompile.mapper import map_network
+from nmcompile.mapper import Recorded, map_network
 from nmcompile.mapping.capacity import CapacityError
 from nmcompile.passes.partition import search
 from nmcompile.registry import backend
@@ -134,7 +134,7 @@ def test_the_search_shares_cores_within_these_limits(seed):
     rng = np.random.default_rng(0)
     spikes = {node.name: (rng.random((20, node.size)) < 0.2).astype(np.int32)
               for node in net.nodes}
-    program, needs = map_network(net, target, LOIHI, every_step(net), None, spikes)
+    program, needs = map_network(net, target, LOIHI, every_step(net), None, Recorded(typical=spikes))
     assert len(program.mapping.slices) > len(np.unique(program.mapping.slices.core))
     assert max(needs.on_cores(program.mapping.slices.core, 8)["threshold_profiles"]) <= 2
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run
-from nmcompile.mapper import map_network
+from nmcompile.mapper import Recorded, map_network
 from nmcompile.mapping import Faults, Frames, rates_by_name
 from nmcompile.mapping.capacity import CapacityError, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints, read_constraints
@@ -323,7 +323,8 @@ def test_chips_that_are_cut_off_are_not_used(program):
 def test_the_search_for_the_least_energy_is_refused(program):
     sent = {node.name: np.zeros((1, node.size), np.int32) for node in program.network.nodes}
     with pytest.raises(NmcError) as error:
-        map_network(program.network, WIDE, backend("loihi"), program.mapping.rates, None, sent)
+        map_network(program.network, WIDE, backend("loihi"), program.mapping.rates, None,
+                    Recorded(typical=sent))
     assert str(error.value) == ("--search: does not know the ways of packets that routers copy, as "
                                 "those of loihi2 do. Leave it out.")
 

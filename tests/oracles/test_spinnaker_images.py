@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from helpers.spinnaker_compiled import (
 )
 from helpers.spinnaker_images import MATRIX, TABLE, Ours, Theirs, reached, synapses
 
+from nmcompile.mapping import Program
 from nmcompile.registry import backend
 
 PYTHON = os.environ.get("NMC_SPINNAKER_PYTHON")
@@ -27,8 +29,8 @@ pytestmark = [
     pytest.mark.spinnaker,
     pytest.mark.skipif(PYTHON is None, reason="NMC_SPINNAKER_PYTHON names no Python with sPyNNaker"),
 ]
-NETWORKS = {"mixed": (mixed_network, 16), "convolving": (convolving_network, 2),
-            "scattered": (mixed_network, 1)}  # and cores of a chip
+NETWORKS = {"mixed": (mixed_network, 16, 1e-3), "convolving": (convolving_network, 2, 1e-3),
+            "scattered": (mixed_network, 1, 3e-3)}  # with cores of a chip, and the tick
 # SYSTEM, NEURON_PARAMS, CURRENT_SOURCES, SYNAPSE_PARAMS, NEURON_RECORDING, PROFILING, BIT_FIELDS
 EQUAL = (0, 2, 3, 4, 9, 11, 14)
 CORE_PARAMS, RECORDING, HEADER_WORDS = 1, 9, 7
@@ -38,8 +40,8 @@ CORE_PARAMS, RECORDING, HEADER_WORDS = 1, 9, 7
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Our folder, our files and what sPyNNaker would load."""
     folder = tmp_path_factory.mktemp(request.param)
-    network, cores = NETWORKS[request.param]
-    program = compiled(network(0), 0, cores)
+    network, cores, tick = NETWORKS[request.param]
+    program = slower(compiled(network(0), 0, cores), tick)
     backend("spinnaker").emit(program, folder)
     np.savez(folder / "input.npz", x=spikes_for(program, 1)["in"])
     subprocess.run(
@@ -47,6 +49,14 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         check=True, timeout=300, capture_output=True, env={**os.environ, "HOME": str(folder)})
     with np.load(folder / "loaded.npz") as kept:
         return folder, Ours(folder), Theirs(dict(kept))
+
+
+def slower(program: Program, tick: float) -> Program:
+    """`program` for boards of another tick."""
+    times = program.target.time_s
+    assert times.tick is not None
+    changed = times.model_copy(update={"tick": times.tick.model_copy(update={"value": tick})})
+    return replace(program, target=program.target.model_copy(update={"time_s": changed}))
 
 
 def parts(ours: Ours) -> dict[str, int]:

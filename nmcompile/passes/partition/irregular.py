@@ -45,11 +45,13 @@ def is_irregular(network: Network, population: int) -> bool:
         len(p.map.weights()) > 2 * network.populations[population].size for p in incoming)
 
 
-def regroup(
+def regroup(  # noqa: PLR0913 - what may be left out comes last
     network: Network, slices: Slices, target: Target, fills: Fills, cutter: Cutter,
-    rates: dict[str, Array],
+    rates: dict[str, Array], kept: frozenset[str] = frozenset(),
 ) -> Slices:
     """`slices` with every irregular population of several cut anew, where that takes fewer cores.
+
+    kept    populations that stay as they are
 
     fills   of a network, its slices, and a population's number: for each slice of the population,
             (k,), the largest need over what a core has
@@ -65,7 +67,8 @@ def regroup(
     """
     for index in range(len(network.populations)):
         before = int(np.count_nonzero(slices.population == index))
-        if before > 1 and is_irregular(network, index):
+        name = network.populations[index].name
+        if before > 1 and name not in kept and is_irregular(network, index):
             nets = _net_weights(network, index, rates)
             part = _parts(network, index, nets, target, fills, cutter)
             found = None if part is None else _settled(network, slices, index, part, fills)

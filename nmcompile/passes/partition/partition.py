@@ -16,20 +16,33 @@ from nmcompile.passes.partition.splitters import lines_beside_splitters, may_spl
 from nmcompile.target import Target
 
 
-def partition(network: Network, target: Target, backend: Backend) -> Slices:
+def partition(
+    network: Network, target: Target, backend: Backend, grids: dict[str, Grid] | None = None
+) -> Slices:
     """Slices of all populations, not yet placed (core -1), however many they are.
+
+    grids  boxes of populations along each axis, at least; see `grids_of`
+    """
+    return _slices(network, grids_of(network, target, backend, grids))
+
+
+def grids_of(
+    network: Network, target: Target, backend: Backend, grids: dict[str, Grid] | None = None
+) -> dict[str, Grid]:
+    """Boxes of each population along the axes of its view.
 
     Each population is cut into a regular grid of boxes. Of the grids whose largest box fits, the
     one with the fewest boxes is taken, and of those the one that receives the fewest axons (the
     least halo). Axons that leave a box depend on how its targets were cut: a population that no
     longer fits is cut again into more boxes, until all do. Where the chip has splitters (see
-    `with_splitters`), a neuron itself feeds no more than leave a core.
+    `with_splitters`), a neuron itself feeds no more than leave a core. With `grids` to begin with,
+    these are kept where they fit, and else there are more boxes.
     """
-    grids: dict[str, Grid] = {}
+    grids = grids or {}
     while True:
         finer = {p.name: _coarsest(network, p, target, backend, grids) for p in network.populations}
         if finer == grids:
-            return _slices(network, grids)
+            return grids
         grids = finer
 
 
@@ -45,7 +58,7 @@ def _coarsest(
     The grid so far is kept where it still fits; where it does not, there will be more boxes.
     """
     shape = view(population.shape)
-    sizes = _candidates(shape)
+    sizes = candidates(shape)
     needs = grid_demand(network, population, sizes, target, backend, grids)
     if may_split(population, target):
         needs["output_axons"] = lines_beside_splitters(
@@ -72,7 +85,7 @@ def _coarsest(
     return (int(parts[best, 0]), int(parts[best, 1]), int(parts[best, 2]))
 
 
-def _candidates(shape: Grid) -> Sizes:
+def candidates(shape: Grid) -> Sizes:
     """(k, 3) box sizes: along each axis, every size that a division into equal parts gives."""
     axes = []
     for extent in shape:
@@ -85,7 +98,7 @@ def _candidates(shape: Grid) -> Sizes:
 def _slices(network: Network, grids: dict[str, Grid]) -> Slices:
     low, high, owner = [], [], []
     for index, population in enumerate(network.populations):
-        corners = _boxes(view(population.shape), grids[population.name])
+        corners = boxes_of(view(population.shape), grids[population.name])
         low.append(corners[0])
         high.append(corners[1])
         owner.append(np.full(len(corners[0]), index, np.int32))
@@ -97,7 +110,7 @@ def _slices(network: Network, grids: dict[str, Grid]) -> Slices:
     )
 
 
-def _boxes(shape: Grid, grid: Grid) -> tuple[Array, Array]:
+def boxes_of(shape: Grid, grid: Grid) -> tuple[Array, Array]:
     """Corners (k, 3) of a grid of boxes whose sizes along an axis differ by one at most."""
     ends = [edges(n, parts) for n, parts in zip(shape, grid, strict=True)]
     lows = np.meshgrid(*[end[:-1] for end in ends], indexing="ij")

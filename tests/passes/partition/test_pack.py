@@ -27,7 +27,7 @@ from nmcompile.ir import (
     run_aligned,
     verify,
 )
-from nmcompile.mapper import cut, lay, map_network
+from nmcompile.mapper import Recorded, cut, lay, map_network
 from nmcompile.mapping.capacity import LIMITS, CapacityError, Demand
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.passes.legalize import retime
@@ -211,7 +211,7 @@ def test_a_searched_mapping_keeps_its_constraints():
               for node in net.nodes}
     asked = Constraints(on={"layer0": here, "layer5": ~here}, apart=(("layer1", "layer2"),),
                         reserved=np.array([3, 6, 7], np.int32))
-    program, _ = map_network(net, board(2, 1, 1), LOIHI, every_step(net), asked, spikes)
+    program, _ = map_network(net, board(2, 1, 1), LOIHI, every_step(net), asked, Recorded(typical=spikes))
     slices = program.mapping.slices
     first, one, two, last = (slices.core[slices.population == i] for i in (0, 1, 2, 5))
     assert here[first].all()
@@ -223,7 +223,7 @@ def test_search_on_more_layers_than_cores_shares_them():
     net, rng = chain(7), np.random.default_rng(0)
     spikes = {node.name: (rng.random((20, node.size)) < 0.2).astype(np.int32)
               for node in net.nodes}
-    assert cut(net, board(1, 1, 1), LOIHI, every_step(net), None, spikes).n_cores <= 4
+    assert cut(net, board(1, 1, 1), LOIHI, every_step(net), None, Recorded(typical=spikes)).n_cores <= 4
 
 
 def heard_behind(*sizes: int) -> Network:
@@ -244,11 +244,12 @@ def test_what_the_host_hears_takes_neurons_of_a_shared_core(tmp_path, search):
     net, target, chip = heard_behind(60, 40, 20), load_target("truenorth"), backend("truenorth")
     few = Constraints(reserved=np.arange(2, target.n_cores, dtype=np.int32))
     spikes = {node.name: np.ones((4, node.size), np.int32) for node in net.nodes}
+    sent = Recorded(typical=spikes if search else None)
     with pytest.raises(NmcError) as error:
-        map_network(net, target, chip, every_step(net), few, spikes if search else None)
+        map_network(net, target, chip, every_step(net), few, sent)
     assert "cores" in str(error.value)
     three = Constraints(reserved=np.arange(3, target.n_cores, dtype=np.int32))
-    program, _ = map_network(net, target, chip, every_step(net), three, spikes if search else None)
+    program, _ = map_network(net, target, chip, every_step(net), three, sent)
     assert "not written" not in str(chip.emit(program, tmp_path))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Population
 from nmcompile.ir.maps import Conv
-from nmcompile.mapper import cut, map_network
+from nmcompile.mapper import Recorded, cut, map_network
 from nmcompile.mapping import Faults, Mapping, Slices, view
 from nmcompile.mapping.capacity import LIMITS, demand, require_fit, slice_of_neurons
 from nmcompile.mapping.constraints import Constraints
@@ -205,8 +205,8 @@ def test_reserved_and_dead_cores_are_not_counted_on():
     spikes = recorded(net, hot=4.0)
     constraints = Constraints(reserved=np.array([0, 1, 2], np.int32),
                               faults=Faults(cores=np.array([7], np.int32)))
-    every = len(np.unique(cut(net, target, LOIHI, every_step(net), None, spikes).together))
-    program, _ = map_network(net, target, LOIHI, every_step(net), constraints, spikes)
+    every = len(np.unique(cut(net, target, LOIHI, every_step(net), None, Recorded(typical=spikes)).together))
+    program, _ = map_network(net, target, LOIHI, every_step(net), constraints, Recorded(typical=spikes))
     used = np.unique(program.mapping.slices.core)
     assert every > 8 >= len(used)
     assert not np.intersect1d(used, [0, 1, 2, 7]).size

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nmcompile.errors import NmcError
 from nmcompile.ir import Network, run_aligned
 from nmcompile.ir.neurons.base import is_splitter
-from nmcompile.mapper import cut, map_again, map_network
+from nmcompile.mapper import Recorded, cut, map_again, map_network
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.verify import verify_program
 from nmcompile.passes.partition.shares import share
@@ -148,14 +148,15 @@ def test_a_delay_that_becomes_longer_than_the_chips_is_refused():
 def test_a_build_with_splitters_is_placed_anew_and_keeps_its_slices():
     network = fanning(0)
     program = mapped(network, small_cores(output_axons=12, neurons=6))
-    moved, _ = map_again(program, TRUENORTH, None, None)
+    moved, _ = map_again(program, TRUENORTH, None, Recorded())
     assert moved.network is program.network
     np.testing.assert_array_equal(moved.mapping.slices.high, program.mapping.slices.high)
     assert splitters(program.network)
 
 
 @pytest.mark.parametrize(("option", "asked"), [
-    ("--search", {"spikes": {}}), ("--partitioner", {"partitioner": "auto", "spikes": None})])
+    ("--search", {"recorded": Recorded(typical={})}),
+    ("--partitioner", {"partitioner": "auto", "recorded": Recorded()})])
 def test_a_build_with_splitters_is_not_cut_anew(option, asked):
     program = mapped(fanning(0), small_cores(output_axons=12, neurons=6))
     with pytest.raises(NmcError) as error:
