@@ -12,7 +12,7 @@ from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
 from nmcompile.dump import dump
 from nmcompile.errors import NmcError
-from nmcompile.files import require_file
+from nmcompile.files import replaced_file, require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
@@ -36,7 +36,7 @@ from nmcompile.pipeline import (
     recordable,
 )
 from nmcompile.registry import backend, frontends
-from nmcompile.report import Figures, mapping_figures
+from nmcompile.report import Figures, format_of, mapping_figures, rendered
 from nmcompile.report.yardsticks import real_counts
 from nmcompile.simulation import Result, simulate
 from nmcompile.stages import Compiled, Quantized
@@ -264,6 +264,20 @@ def remap(
     return write_remapped(build, moved, needs, check_remapped(program, moved), notes, output)
 
 
+def report(build: Build, output: Path, how: str | None = None) -> None:
+    """Write the figures of `build` to `output`, whole or not at all.
+
+    how  "html", a page with charts that needs nothing else; "md", "csv" or "json"; None: what the
+         name of `output` says
+
+    Raises NmcError where that cannot be written, or is a file of the build.
+    """
+    build.require_apart({"-o": output})
+    text = rendered(build.figures, build.name, how or format_of(output))
+    with replaced_file(output) as fresh:
+        fresh.write_bytes(text.encode())
+
+
 def origin(model: Path, **options: Any) -> dict[str, Any]:
     """What a manifest says of the model and the options that a program came from."""
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
@@ -289,6 +303,7 @@ __all__ = [
     "read_build",
     "read_data",
     "remap",
+    "report",
     "simulate",
     "validate",
     "write_build",

@@ -14,8 +14,8 @@ from typing import Any
 
 from nmcompile import __version__
 from nmcompile.checks import Check
-from nmcompile.errors import NmcError, reading
-from nmcompile.files import read_json, why, write_json
+from nmcompile.errors import NmcError, one_line, reading
+from nmcompile.files import read_json, require_apart, why, write_json
 from nmcompile.ir import Network
 from nmcompile.late import LATE
 from nmcompile.mapping import Program
@@ -34,6 +34,7 @@ from nmcompile.stages import Compiled
 
 ELSEWHERE = "Name another folder with -o."
 PROGRAM, MANIFEST, REPORT, CONFIG = "program.h5", "manifest.json", "report.json", "config"
+PAGE = "report.html"  # which nmc report makes of the figures
 REAL = "float.h5"  # the network before it was quantized, which validations may go by
 REAL_BYTES = 256 << 20  # of weights that are kept of it
 NOT_WRITTEN = "not written: "  # so does a backend begin why a file is not there
@@ -48,6 +49,16 @@ class Build:
     program: Program
     figures: Figures
     manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's name, or the folder's where the manifest tells of no model."""
+        return one_line(str(self.manifest.get("model") or self.folder.resolve().name))
+
+    def require_apart(self, places: dict[str, Path | None]) -> None:
+        """Refuse places of the build's own files; `places` as of `files.require_apart`."""
+        own = {f"the build's {name}": self.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
+        require_apart({**own, **places})
 
 
 def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Build:
@@ -70,8 +81,10 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
             for e in compiled.layer_errors
         ],
     }
-    figures = compiled_figures(
-        compiled.program, compiled.demand, compiled.checks, compiled.counts)
+    overflows = {e.population: {state: count for state, count in e.overflows.items() if count}
+                 for e in compiled.layer_errors}
+    figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, compiled.counts,
+                               overflows)
     return _write(folder, compiled.program, figures, told, compiled.real)
 
 
@@ -85,7 +98,8 @@ def write_remapped(
     """
     checks = [Check(**told) for told in build.figures["checks"] if told["arrow"] != check.arrow]
     counts = (build.figures["yardsticks"] or {}).get("float")
-    figures = compiled_figures(program, needs, (*checks, check), counts)
+    figures = compiled_figures(
+        program, needs, (*checks, check), counts, build.figures["overflows"])
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
     kept = [note for note in told.get("notes", ())
             if not str(note).startswith((TOLD, SHARED, LATE))]
@@ -215,7 +229,7 @@ def _swap(fresh: Path, folder: Path) -> None:
     folder.replace(old)
     fresh.replace(folder)
     for kept in sorted(old.iterdir()):
-        if kept.name not in (PROGRAM, MANIFEST, REPORT, CONFIG, REAL):
+        if kept.name not in (PROGRAM, MANIFEST, REPORT, PAGE, CONFIG, REAL):
             kept.replace(folder / kept.name)
     shutil.rmtree(old.parent)
 

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from nmcompile import choices
-from nmcompile.build import MANIFEST, PROGRAM, REPORT, Build
+from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
 from nmcompile.errors import NmcError, unknown_name
-from nmcompile.files import json_text, replaced_file, require_apart, require_place, writing
+from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program, Timing
 from nmcompile.passes.quantize import payloads
 from nmcompile.registry import backend
-from nmcompile.report import Figures, Timeline, run_figures
+from nmcompile.report import Figures, Timeline, look_figures, run_figures
 from nmcompile.run_file import require_run_file, run_file
 from nmcompile.simulator import (
     TIMINGS,
@@ -102,7 +102,8 @@ def simulate(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
         run = run_program(program, sent, timing=model, record=record, modes=modes,
                           progress=lambda frames: progress(frames, total))
-        figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run))
+        figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
+                              look_figures(program, sent, model, modes))
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -132,8 +133,7 @@ def _require_files(
     for path in (output, timeline):
         if path is not None:
             require_place(path)
-    own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
-    require_apart({**own, "-o": output, "--timeline": timeline})
+    build.require_apart({"-o": output, "--timeline": timeline})
     if output is not None:
         require_run_file(output, build.program.network, record)
 

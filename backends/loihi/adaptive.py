@@ -65,6 +65,11 @@ class LoihiAdaptive:
     u_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
     v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
+    @property
+    def level(self) -> Array:
+        """The v above which it fires before it has adapted."""
+        return self.threshold.astype(np.int64) << STATE_SHIFT
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         decays = {register: (0, 4095) for register in ("du", "dv", "dtheta", "dr")}

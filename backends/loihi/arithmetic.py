@@ -89,6 +89,11 @@ class LoihiNeuron:
     v_max_exponent: int = 7
     compartments: int = 1
 
+    @property
+    def level(self) -> Array | None:
+        """The v at or above which it fires; None where it never does."""
+        return None if self.silent else self.threshold.astype(np.int64) << STATE_SHIFT
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {

@@ -67,6 +67,11 @@ class LoihiSoftReset:
             bias_mantissa=self.bias_mantissa, bias_exponent=self.bias_exponent,
             reset=Reset.NONE, v_init=self.v_init, compartments=2)
 
+    @property
+    def level(self) -> Array:
+        """The v above which it fires."""
+        return self.threshold.astype(np.int64) << STATE_SHIFT
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         self.joined.verify(name, shape)

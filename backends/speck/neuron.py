@@ -53,6 +53,11 @@ class SpeckNeuron:
     leak: Array = field(default_factory=lambda: np.zeros((), np.int32))
     v_init: Array = field(default_factory=lambda: np.zeros((), np.int32))
 
+    @property
+    def level(self) -> Array:
+        """The v at which it fires."""
+        return self.threshold
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {"threshold": (1, STATE_MAX), "v_min": (STATE_MIN, STATE_MAX),

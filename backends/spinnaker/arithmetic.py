@@ -104,6 +104,11 @@ class SpinnakerNeuron:
     tau_syn_e: Array = field(default_factory=_zero)
     tau_syn_i: Array = field(default_factory=_zero)
 
+    @property
+    def level(self) -> Array:
+        """The v at which it fires."""
+        return self.threshold
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its word."""
         limits = dict.fromkeys((*ACCUMS, *OF_THE_HOST), LIMITS)

@@ -49,6 +49,11 @@ class Spinnaker2Neuron:
     reset: Reset = Reset.ZERO
     early: int = 0
 
+    @property
+    def level(self) -> Array:
+        """The v at which it fires."""
+        return self.threshold
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter is not a finite float32."""
         for register in ("decay", "threshold", "offset", "v_reset", "v_init"):

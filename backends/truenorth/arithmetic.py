@@ -75,6 +75,11 @@ class TrueNorthNeuron:
         return (TrueNorthSplitter(leak=zero, threshold=one, floor=zero),
                 SynapseFormat(bits=4, exponent=0))
 
+    @property
+    def level(self) -> Array:
+        """The v at which it fires."""
+        return self.threshold
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         limits = {

@@ -75,6 +75,11 @@ class XyloNeuron:
         """Spikes are added to the synaptic currents one by one (layer: deliver_spikes)."""
         return Accumulator(states=SYNAPSES[: self.currents], low=STATE_LOW, high=STATE_HIGH)
 
+    @property
+    def level(self) -> Array:
+        """The v at which it fires."""
+        return self.threshold
+
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         if self.currents not in (1, 2) or self.most not in (HIDDEN_SPIKES, OUTPUT_SPIKES):

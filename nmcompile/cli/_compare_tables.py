@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nmcompile.cli._render import si
 from nmcompile.comparison import Figures
+from nmcompile.report.units import si
 
 
 def print_comparison(found: Figures) -> None:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nmcompile.cli._render import si
 from nmcompile.report.structure import Structure
+from nmcompile.report.units import si
 
 APART = ("reset", "reset_at", "fires_at_threshold")  # in a column of their own
 

@@ -8,8 +8,6 @@ import click
 
 from nmcompile.report import Figures
 
-PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
-
 
 def print_json(figures: Figures) -> None:
     """One JSON object on stdout."""
@@ -25,11 +23,3 @@ def print_checks(figures: Figures) -> None:
 def counted(number: int, noun: str) -> str:
     """`number` with its noun, "1 core" or "2 cores"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def si(value: float, unit: str) -> str:
-    """`value` with three digits and a prefix."""
-    for factor, prefix in PREFIXES:
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nmcompile.cli._render import counted, si
+from nmcompile.cli._render import counted
 from nmcompile.report import Figures
+from nmcompile.report.units import si
 
 
 def print_summary(figures: Figures) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nmcompile.cli._render import si
+from nmcompile.report.units import si
 
 Figures = dict[str, Any]
 

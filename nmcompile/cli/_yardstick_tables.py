@@ -2,96 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from nmcompile.cli._render import si
 from nmcompile.report import Figures
-
-ESTIMATES = {
-    "45nm_float32": "MAC 4.6 pJ, AC 0.9 pJ: 45 nm, 32-bit floats; arithmetic only, no memory",
-    "45nm_int8": "MAC 0.23 pJ, AC 0.03 pJ: 45 nm, 8-bit integers; arithmetic only, no memory",
-    "bit_serial": "ANN bit by bit, 0.9 pJ for each bit that is set; STEP's terms and constants",
-    "bit_serial_states": "and 3.12 pJ for each bit of membranes and values read or written",
-}
+from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 
 def print_yardsticks(figures: Figures | None) -> None:
     """The table of counts and, where there are some, that of estimates."""
     if figures is None:
         return
-    _counts(figures["float"], figures["chip"])
+    click.echo(f"\nyardsticks, a sample ({whose(figures)})")
+    _print(counted(figures), "figure", "float", "chip", "what it counts")
     if figures["estimates"]:
-        _estimates(figures["estimates"])
+        click.echo(f"\n{NOT_MEASURED}")
+        _print(estimated(figures), "estimate", "of", "network", "ANN", "even at", "what it takes")
+        click.echo(NOTE)
 
 
-def _counts(real: Figures | None, chip: Figures) -> None:
-    samples = [f"float: the model on {real['samples']:,} samples" if real else "",
-               f"chip: {chip['samples']:,} samples" if chip["samples"] else "chip: not simulated"]
-    click.echo(f"\nyardsticks, a sample ({'; '.join(filter(None, samples))})")
-    table = _table("figure", "float", "chip", "what it counts")
-    for name, key, write, text in ROWS:
-        table.add_row(name, _cell(real, key, write), _cell(chip, key, write), text)
-    _print(table)
-
-
-def _estimates(rows: list[Figures]) -> None:
-    click.echo("\nestimates from counts, a sample: not of this chip, nor measured")
-    table = _table("estimate", "of", "network", "ANN", "even at", "what it takes")
-    for row in rows:
-        table.add_row(row["estimate"].replace("_", " "), row["of"], si(row["spiking_j"], "J"),
-                      si(row["ann_j"], "J"), _even(row["even_at"]), ESTIMATES[row["estimate"]])
-    _print(table)
-    click.echo("The ANN has the model's layers, runs them once and skips no 0. Bit by bit, its "
-               "column takes every bit of its 8 as set;\neven at is the share of them at which it "
-               "costs what the network does.")
-
-
-def _even(share: float | None) -> str:
-    if share is None:
-        return ""
-    if not 0 < share < 1:
-        return "ANN less" if share > 0 else "ANN more"
-    return f"{100 * share:.0f} %"
-
-
-def _cell(counts: Figures | None, key: str, write: Callable[[float], str]) -> str:
-    return "" if counts is None or counts[key] is None else write(counts[key])
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.2f} %"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _bytes(value: float) -> str:
-    return f"{value / 1024:,.1f} KiB"
-
-
-ROWS: tuple[tuple[str, str, Callable[[float], str], str], ...] = (
-    ("footprint", "footprint_bytes", _bytes, "parameters of 4 bytes; synapse memory of the cores"),
-    ("connection sparsity", "connection_sparsity", _share, "weights that are 0"),
-    ("activation sparsity", "activation_sparsity", _share, "neurons' steps that send nothing"),
-    ("effective MACs", "effective_macs", _whole, "weights that values met; no 0 counted in float"),
-    ("effective ACs", "effective_acs", _whole, "weights that spikes met; no 0 counted in float"),
-    ("dense", "dense", _whole, "the same if nothing were skipped"),
-    ("membrane updates", "membrane_updates", _whole, "membranes that changed; all on the chip"),
-)
-
-
-def _table(first: str, *columns: str) -> Table:
+def _print(rows: Sequence[tuple[str, ...]], first: str, *columns: str) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in (first, *columns):
         left = name in (first, columns[-1], "of")
         table.add_column(name, justify="left" if left else "right")
-    return table
-
-
-def _print(table: Table) -> None:
+    for row in rows:
+        table.add_row(*row)
     Console(width=None if Console().is_terminal else 160).print(table)

@@ -7,12 +7,14 @@ from nmcompile.report.figures import (
     decisions,
     run_figures,
 )
+from nmcompile.report.formats import format_of, rendered
 from nmcompile.report.graph import to_svg
+from nmcompile.report.look import look_figures
 from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import ReportFile
 from nmcompile.report.structure import structure
 from nmcompile.report.trace_events import Timeline
 
 __all__ = ["Figures", "ReportFile", "Timeline", "accuracy", "compiled_figures", "decisions",
-           "mapping_figures", "run_figures",
+           "format_of", "look_figures", "mapping_figures", "rendered", "run_figures",
            "structure", "to_svg"]

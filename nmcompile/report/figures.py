@@ -6,32 +6,43 @@ from typing import Any
 
 import numpy as np
 
+from nmcompile import __version__
 from nmcompile.checks import Check
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
+from nmcompile.registry import backend
 from nmcompile.report.energy import by_constant, by_core, energies, outside, range_of
 from nmcompile.report.exits import exit_figures
+from nmcompile.report.floor import core_figures, floor_figures
+from nmcompile.report.mapped import mapping_figures
+from nmcompile.report.schema import FORMAT
 from nmcompile.report.yardsticks import compiled_yardsticks, run_yardsticks
 from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
     "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j", "energy_by_core",
-    "energy_by_constant", "outside", "late", "exit", "perturbed",
+    "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
 )
+MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
 
 def compiled_figures(
-    program: Program, needs: Demand, checks: tuple[Check, ...], counts: Figures | None = None
+    program: Program, needs: Demand, checks: tuple[Check, ...], counts: Figures | None = None,
+    overflows: dict[str, dict[str, int]] | None = None,
 ) -> Figures:
     """The figures that a compilation knows; what only a run can tell is None.
 
-    counts  `yardsticks.real_counts` of the model; None where it is not known any more
+    counts     `yardsticks.real_counts` of the model; None where it is not known any more
+    overflows  population -> state -> how often it left its register on the calibration data
     """
-    core = program.mapping.slices.core
+    core, mapped = program.mapping.slices.core, mapping_figures(program, needs)
     return {
+        "format": FORMAT,
+        "nmcompile": __version__,
         "target": program.target.name,
+        "title": program.target.title,
         "chips": len(np.unique(core // program.target.cores_per_chip)),
         "cores": len(np.unique(core)),
         "samples": None,
@@ -42,12 +53,23 @@ def compiled_figures(
         "yardsticks": compiled_yardsticks(program, needs, counts),
         "checks": [{"arrow": c.arrow, "text": c.text, "figures": c.figures} for c in checks],
         "estimated": list(program.target.estimates()),
+        "mapping": {"searchable": _searchable(program), **{name: mapped[name] for name in MAPPED}},
+        "cores_used": core_figures(program, needs),
+        "floor": floor_figures(program),
+        "overflows": overflows or {},
     }
+
+
+def _searchable(program: Program) -> bool:
+    """Whether `nmc map --search` takes the target."""
+    target, chip = program.target, backend(program.target.family)
+    return (target.router is None and chip.shares_cores
+            and not chip.suited_cores(program.network, target))
 
 
 def run_figures(
     compiled: Figures, program: Program, run: Run, labels: Array | None,
-    perturbed: Figures | None = None,
+    perturbed: Figures | None = None, look: Figures | None = None,
 ) -> Figures:
     """`compiled` with the figures of `run` filled in; counts and energies are those of the run.
 
@@ -57,6 +79,7 @@ def run_figures(
                done when the next began; None on other chips
     late       what came too late on chips that do not wait, {name: how often}
     perturbed  what was made to go wrong
+    look       what `look_figures` gives
     """
     book, yardsticks = ledger(program, run), compiled.get("yardsticks")
     total = energies(book, slice(None))
@@ -75,6 +98,7 @@ def run_figures(
         "late": {name: int(counts.sum()) for name, counts in run.late.items()},
         "exit": exit_figures(run, labels),
         "perturbed": perturbed,
+        "look": look,
         "yardsticks": yardsticks and run_yardsticks(yardsticks, program, run),
         "layers": [
             {**layer, **_run_of_layer(layer["name"], program, run, book)}

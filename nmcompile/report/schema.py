@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from math import isclose
-from typing import Annotated
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
+from nmcompile.report.schema_base import Number, Share, Some, Table, Text
+from nmcompile.report.schema_place import Floor, Look, Mapped
 from nmcompile.report.yardstick_schema import YardstickFile
 
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds what cannot be printed")
-    return text
-
-
+FORMAT = 1  # of report.json: raised where a field changes its meaning or goes
 KINDS = ("synapse", "neuron", "router", "link", "static")
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Text = Annotated[str, AfterValidator(_printable)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Energy(_Table):
+class Energy(Table):
     """Joules in all and by kind."""
 
     total: Number
@@ -36,14 +26,14 @@ class Energy(_Table):
     static: Number
 
 
-class Range(_Table):
+class Range(Table):
     """From where to where a figure may be; in its place is None where that is not known."""
 
     low: Number
     high: Number
 
 
-class EnergyRange(_Table):
+class EnergyRange(Table):
     """From where to where the joules may be, in all and by kind."""
 
     total: Range | None
@@ -54,7 +44,7 @@ class EnergyRange(_Table):
     static: Range | None
 
 
-class CoreColumns(_Table):
+class CoreColumns(Table):
     """Joules by kind and seconds of work of each core; core None is what the inputs cause."""
 
     core: list[int | None]
@@ -66,7 +56,7 @@ class CoreColumns(_Table):
     static: list[Number]
 
 
-class ConstantFigures(_Table):
+class ConstantFigures(Table):
     """What one constant of the target costs; `events` of the static power are seconds of a chip."""
 
     constant: Text
@@ -81,7 +71,7 @@ class ConstantFigures(_Table):
     energy_range_j: Range | None
 
 
-class HostSample(_Table):
+class HostSample(Table):
     """Seconds that a host adds to a sample of the workload that the source names."""
 
     seconds: Number
@@ -89,7 +79,7 @@ class HostSample(_Table):
     source: Text
 
 
-class Outside(_Table):
+class Outside(Table):
     """What is not in the figures of the chips: the boundary in words, and what is known beyond."""
 
     boundary: Text | None
@@ -98,7 +88,7 @@ class Outside(_Table):
     host_sample: HostSample | None
 
 
-class ExitPoint(_Table):
+class ExitPoint(Table):
     """What one confidence gives."""
 
     confidence: Number
@@ -107,7 +97,7 @@ class ExitPoint(_Table):
     accuracy: Number | None
 
 
-class ExitFigures(_Table):
+class ExitFigures(Table):
     """When samples stopped before their last step, and what lower confidences would have given."""
 
     confidence: Number
@@ -117,7 +107,7 @@ class ExitFigures(_Table):
     curve: list[ExitPoint]
 
 
-class Perturbed(_Table):
+class Perturbed(Table):
     """What was made to go wrong."""
 
     weights: Number
@@ -127,7 +117,7 @@ class Perturbed(_Table):
     seed: int
 
 
-class Latency(_Table):
+class Latency(Table):
     """Seconds of a step and of a sample; how many steps outlast the tick of a chip that has one."""
 
     per_step_mean: Number
@@ -137,7 +127,7 @@ class Latency(_Table):
     overruns: int | None = None
 
 
-class LayerFigures(_Table):
+class LayerFigures(Table):
     """One input or population; what only a run can tell is None before one."""
 
     name: Text
@@ -154,7 +144,7 @@ class LayerFigures(_Table):
     utilisation: Number | None
 
 
-class CheckFigures(_Table):
+class CheckFigures(Table):
     """One arrow of the chain of checks."""
 
     arrow: Text
@@ -162,15 +152,18 @@ class CheckFigures(_Table):
     figures: dict[Text, Number | int | Text | None]
 
 
-class ReportFile(_Table):
+class ReportFile(Table):
     """The figures of a compilation and, after one, of a run."""
 
+    format: Literal[1]
+    nmcompile: Text
     target: Text
+    title: Text
     chips: int
     cores: int
-    samples: int | None
-    accuracy: Number | None
-    steps: int | None
+    samples: Some | None
+    accuracy: Share | None
+    steps: Some | None
     timing: Text | None
     latency_s: Latency | None
     energy_j: Energy | None
@@ -182,22 +175,34 @@ class ReportFile(_Table):
     late: dict[Text, int] | None
     exit: ExitFigures | None
     perturbed: Perturbed | None
-    yardsticks: YardstickFile | None = None
+    yardsticks: YardstickFile | None
     layers: list[LayerFigures]
     checks: list[CheckFigures]
     estimated: list[Text]
+    mapping: Mapped
+    cores_used: dict[Text, list[Number]]
+    floor: Floor
+    overflows: dict[Text, dict[Text, int]]
+    look: Look | None
 
     @model_validator(mode="after")
     def _run_is_whole(self) -> ReportFile:
         """What a run fills in is there as a whole or not at all."""
         of_run = [self.samples, self.timing, self.latency_s, self.energy_j, self.energy_range_j,
                   self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant,
-                  self.outside, self.late]
+                  self.outside, self.late, self.look]
         for layer in self.layers:
             of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
                        layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]
         if len({figure is None for figure in of_run}) != 1:
             raise ValueError("some figures of its run are missing")
+        return self
+
+    @model_validator(mode="after")
+    def _cores_are_those_of_the_floor(self) -> ReportFile:
+        for limit, shares in self.cores_used.items():
+            if len(shares) != len(self.floor.cores.core):
+                raise ValueError(f"{limit} is told of {len(shares)} cores")
         return self
 
     @model_validator(mode="after")

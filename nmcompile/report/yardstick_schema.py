@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds what cannot be printed")
-    return text
+from nmcompile.report.schema_base import Number, Table, Text
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Text = Annotated[str, AfterValidator(_printable)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Operations(_Table):
+class _Operations(Table):
     """Counts that only a run can tell, a sample's share of each."""
 
     connections: int
@@ -51,7 +37,7 @@ class Counted(_Operations):
     layers: list[LayerCounts]
 
 
-class Estimate(_Table):
+class Estimate(Table):
     """Joules of a sample by published costs of operations, beside an ANN of the same layers."""
 
     of: Literal["float", "chip"]
@@ -61,7 +47,7 @@ class Estimate(_Table):
     even_at: Number | None
 
 
-class YardstickFile(_Table):
+class YardstickFile(Table):
     """Counts of the model as it was traced and of the chip, and what is estimated from them."""
 
     float: Counted | None

@@ -83,6 +83,49 @@ def test_the_report_is_that_of_the_last_simulation(run, build):
     assert "(float: the model on 32 samples; chip: 599 samples)" in told
 
 
+def test_a_report_goes_to_the_file_that_its_name_or_format_says(run, build, tmp_path):
+    page = run("report", build, "--format", "html")
+    assert (page.code, page.out) == (0, f"report    {build / 'report.html'}\n")
+    assert (build / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    for name, begin in (("r.html", "<!doctype html>"), ("r.md", "# digits.pt on "),
+                        ("r.csv", "layer,neurons,"), ("r.json", "{\n")):
+        assert run("report", build, "-o", tmp_path / name).code == 0
+        assert (tmp_path / name).read_text("utf-8").startswith(begin)
+        how = name.partition(".")[2]
+        assert run("report", build, "-o", tmp_path / "any", "--format", how).code == 0
+        assert (tmp_path / "any").read_bytes() == (tmp_path / name).read_bytes()
+    printed = run("report", build, "--format", "csv").out
+    assert printed.encode() == (tmp_path / "r.csv").read_bytes()
+    assert run("report", build, "--format", "json").out == run("report", build, "--json").out
+    assert run("report", build, "--format", "text").out == run("report", build).out
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("-o", "r.pdf"), "r.pdf: does not say by its name what it shall hold. "
+     "End it with .html, .htm, .md, .csv, .json, or add --format."),
+    (("--format", "text", "-o", "r.md"), "--format text: is printed, not written. Leave out -o, or "
+     "take md."),
+    (("--json", "--open"), "--format: is both html and json. --open shows the page; --json is "
+     "--format json."),
+    (("-o", "no/such/r.html"), "no/such/r.html: cannot be written: there is no such folder."),
+    (("-o", "build/report.json"), "-o: 'build/report.json' is the file of the build's report.json. "
+     "Name another file."),
+])
+def test_a_report_that_cannot_be_written_says_why_and_writes_nothing(
+        run, build, monkeypatch, options, said):
+    monkeypatch.chdir(build.parent)
+    before = sorted(path.name for path in build.iterdir())
+    result = run("report", build, *options)
+    assert (result.code, result.err) == (2, f"nmc: error: {said}\n")
+    assert sorted(path.name for path in build.iterdir()) == before
+
+
+def test_a_page_of_an_earlier_build_goes_when_it_is_compiled_anew(run, build):
+    assert run("report", build, "--format", "html").code == 0
+    assert run("compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", build).code == 0
+    assert not (build / "report.html").exists()
+
+
 def test_recorded_variables_have_samples_and_steps_in_front(run, build, tmp_path):
     path = tmp_path / "run.npz"
     result = run("simulate", build, "--input", TEST, "--steps", 7, "--record", "spikes,v,u", "-o",

@@ -7,8 +7,8 @@ from nmcompile_backends.loihi import BACKEND
 from pydantic import ValidationError
 
 from nmcompile.mapping.capacity import demand
-from nmcompile.report import ReportFile, compiled_figures, run_figures
-from nmcompile.simulator import Exit, Modes, Perturbation, simulate
+from nmcompile.report import ReportFile, compiled_figures, look_figures, run_figures
+from nmcompile.simulator import TIMINGS, Exit, Modes, Perturbation, simulate
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def figures():
     wrong = {"weights": 0.0, "drop": 0.0, "add": 0.0, "stuck_cores": run.stuck.tolist(), "seed": 0}
     compiled = compiled_figures(made, needs, ())
     assert ReportFile.model_validate(compiled).model_dump() == compiled
-    return run_figures(compiled, made, run, np.zeros(2, int), wrong)
+    return run_figures(compiled, made, run, np.zeros(2, int), wrong,
+                       look_figures(made, sent, TIMINGS["fast"](made), Modes()))
 
 
 def test_the_figures_of_a_run_are_a_report(figures):
@@ -42,6 +43,11 @@ def test_the_figures_of_a_run_are_a_report(figures):
          "energies of constants, synapse"),
         (lambda f: f["energy_j"].update(total=1.0), "energies of kinds add up to"),
         (lambda f: f.update(outside=None), "some figures of its run are missing"),
+        (lambda f: f.update(look=None), "some figures of its run are missing"),
+        (lambda f: f["cores_used"]["neurons"].append(0.5), "neurons is told of 19 cores"),
+        (lambda f: f["floor"]["cores"]["row"].append(0), "its columns differ in length"),
+        (lambda f: f["look"]["links"]["packets"].append(1.0), "its columns differ in length"),
+        (lambda f: f["look"]["steps"]["seconds"].append(1.0), "its columns differ in length"),
     ],
 )
 def test_sums_that_do_not_add_up_are_refused(figures, change, message):

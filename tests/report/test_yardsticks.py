@@ -16,10 +16,10 @@ from nmcompile_backends.loihi import BACKEND
 from nmcompile.ir import Network, run
 from nmcompile.ir.maps import Chain, Conv, LinearMap, Scale, pool
 from nmcompile.mapping.capacity import demand
-from nmcompile.report import ReportFile, compiled_figures, run_figures
+from nmcompile.report import ReportFile, compiled_figures, look_figures, run_figures
 from nmcompile.report.yardsticks import estimates, real_counts, spiking_energy
 from nmcompile.report.yardsticks.neurobench import connections
-from nmcompile.simulator import simulate
+from nmcompile.simulator import TIMINGS, Modes, simulate
 
 # Spikingformer-8-512 on ImageNet: share of 1 in what each layer takes, in %, and of queries, keys
 # and values; github.com/zhouchenlin2096/Spikingformer at 4378623, imagenet/energy_consumption_logs/
@@ -211,7 +211,8 @@ def test_a_report_keeps_the_model_s_counts_beside_those_of_the_run() -> None:
     assert before["yardsticks"]["chip"]["effective_acs"] is None
     assert {row["of"] for row in before["yardsticks"]["estimates"]} == {"float"}
     sent = payloads(made.network, 9, np.random.default_rng(0), samples=2)
-    figures = run_figures(before, made, simulate(made, sent), None)
+    look = look_figures(made, sent, TIMINGS["fast"](made), Modes())
+    figures = run_figures(before, made, simulate(made, sent), None, look=look)
     after = ReportFile.model_validate(figures).model_dump()["yardsticks"]
     assert after["float"] == counts
     assert after["chip"]["samples"] == 2

@@ -97,7 +97,8 @@ class ChipNeuron(Neuron, Protocol):
     A model whose core keeps registers once for all neurons in which they are the same has a method
     `profiles` (see `profiles_of`).
 
-    A model may have an attribute `rules` (see `rules_of`).
+    A model may have an attribute `rules` (see `rules_of`), and an attribute `level`: the v, of the
+    population's shape or less, at which a neuron fires.
 
     A model has a method `splitter` where a neuron of the chip sends to few cores: it gives a neuron
     that spikes in the step in which a spike arrives with weight 1, and the format of that weight.
@@ -144,6 +145,12 @@ def rules_of(neuron: Neuron) -> dict[str, tuple[Any, ...]]:
     """
     found: dict[str, tuple[Any, ...]] = getattr(neuron, "rules", {})
     return found
+
+
+def level_of(neuron: Neuron) -> Array | None:
+    """The v at which `neuron` fires, which broadcasts to the population's shape; None for none."""
+    level: Array | None = getattr(neuron, "level", None)
+    return level
 
 
 def profiles_of(neuron: Neuron) -> dict[str, tuple[tuple[Array, ...], ...]]:

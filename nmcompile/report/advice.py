@@ -1,0 +1,144 @@
+"""What limits a network on its chip, and what would relieve it, in words with their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nmcompile.report.certainty import guessed_share
+from nmcompile.report.units import si
+
+Figures = dict[str, Any]
+Advice = Iterator[tuple[str, str, str]]
+NEARLY = 0.8  # of a limit, from which a core is nearly full
+MUCH = 0.5  # of steps or joules, from which one cause stands for the whole
+FEWER = "Fewer spikes into it (training with a penalty on rates) or fewer weights (pruning)"
+WORDS = {"synapse": "synaptic events", "neuron": "updates and spikes of neurons",
+         "router": "packets and hops on the chip", "link": "packets between chips"}
+RELIEF = {
+    "synapse": f"{FEWER} lower it in proportion.",
+    "neuron": "Fewer neurons or fewer steps lower it; it does not depend on spikes alone.",
+    "router": "Fewer of its spikes, or fewer cores that they go to, lower it; nmc map DIR "
+              "--explain shows the traffic.",
+    "link": "A mapping on fewer chips; nmc map DIR --explain shows who sends across.",
+}
+
+
+def advice(figures: Figures) -> list[dict[str, str]]:
+    """What a reader should know first: {"about", "what", "relief"}, most telling first."""
+    found = [*_accuracy(figures), *_late(figures), *_energy(figures), *_latency(figures),
+             *_room(figures), *_estimates(figures)]
+    return [{"about": about, "what": what, "relief": relief} for about, what, relief in found]
+
+
+def _accuracy(figures: Figures) -> Advice:
+    for check in figures["checks"]:
+        told = check["figures"]
+        names = [n for n in ("accuracy_float", "accuracy_integer") if told.get(n) is not None]
+        if check["arrow"] == "quantize" and len(names) == 2:
+            before, after = (100 * told[name] for name in names)
+            if after < before:
+                yield ("accuracy", f"The chip's integers cost {before - after:.2f} points of "
+                       f"accuracy on the calibration data ({before:.2f} % to {after:.2f} %).",
+                       "nmc quantize MODEL --compare shows which layer loses it; wider weights "
+                       "(--bits), more calibration data, or training with Brevitas help.")
+
+
+def _late(figures: Figures) -> Advice:
+    latency = figures["latency_s"]
+    if latency is not None and latency["overruns"]:
+        late = ", so that spikes come late or are lost" if any(figures["late"].values()) else ""
+        yield ("time", f"{latency['overruns']:,} steps are not done when the next is due{late}.",
+               "Fewer spikes, fewer neurons a core, or a longer step.")
+
+
+def _energy(figures: Figures) -> Advice:
+    total = figures["energy_j"]
+    if total is None or not total["total"]:
+        return
+    share = total["static"] / total["total"]
+    if share >= MUCH:
+        yield ("energy", f"{100 * share:.0f} % of the energy is static power, which is paid for "
+               "time whatever the network does.",
+               "Shorter steps, or fewer of them, save most.")
+    dynamic = {row["name"]: {kind: row["energy_j"][kind] for kind in WORDS}
+               for row in figures["layers"]}
+    sums = {name: sum(own.values()) for name, own in dynamic.items()}
+    if not sum(sums.values()):
+        return
+    most = max(sums, key=lambda name: sums[name])
+    cause = max(dynamic[most], key=lambda kind: dynamic[most][kind])
+    yield ("energy", f"{most} takes {100 * sums[most] / sum(sums.values()):.0f} % of the energy of "
+           f"events, {100 * dynamic[most][cause] / sums[most]:.0f} % of it for {WORDS[cause]}.",
+           RELIEF[cause])
+
+
+def _latency(figures: Figures) -> Advice:
+    look, latency = figures["look"], figures["latency_s"]
+    if look is None or latency is None:
+        return
+    steps = look["steps"]
+    layers = [layer for layer in steps["layer"] if layer is not None]
+    if not layers:
+        return
+    last = max(sorted(set(layers)), key=layers.count)
+    mine = [k for k, layer in enumerate(steps["layer"]) if layer == last]
+    seconds, busy = (sum(steps[name][k] for k in mine) for name in ("seconds", "busy_s"))
+    cores = {steps["core"][k] for k in mine}
+    where = f"core {min(cores)}" if len(cores) == 1 else f"one of {len(cores)} cores"
+    share = min(1.0, busy / seconds) if seconds else 0.0
+    text = (f"In {len(mine)} of the {len(layers)} steps of the first sample in which cores work, "
+            f"{last} is the last to be done, on {where}; its work is {100 * share:.0f} % of the "
+            f"time of these steps ({si(seconds / len(mine), 's')} each).{_next(figures, last)}")
+    yield "latency", text, _relief(figures, share)
+
+
+def _next(figures: Figures, last: str) -> str:
+    """The layer that would be the next to hold steps up."""
+    others = {row["name"]: row["latency_s"] for row in figures["layers"]
+              if row["name"] != last and row["latency_s"]}
+    if not others:
+        return ""
+    name = max(others, key=lambda each: others[each])
+    return f" Next comes {name}, whose busiest core works {si(others[name], 's')} a step."
+
+
+def _relief(figures: Figures, share: float) -> str:
+    if share >= MUCH:
+        more = figures["mapping"]["searchable"]
+        return f"{FEWER} shorten it{'; nmc map DIR --search spreads it over more cores' * more}."
+    if figures["latency_s"]["overruns"] is not None:
+        return "Its cores wait for the next tick most of the time: a shorter step would do."
+    return "The rest is packets under way, other cores and the barrier between steps."
+
+
+def _room(figures: Figures) -> Advice:
+    mapped = figures["mapping"]
+    used, there = mapped["cores"], mapped["cores_of"]
+    for limit in mapped["limits"]:
+        full = [row for row in mapped["layers"]
+                if row["limit"] == limit["limit"] and row["used"] >= NEARLY]
+        if full and limit["have"] > 1:
+            most = max(full, key=lambda row: row["used"])
+            others = f" and {len(full) - 1} other layers" if len(full) > 1 else ""
+            name = limit["limit"].replace("_", " ")
+            yield ("room", f"{most['name']}{others} fill their cores: up to "
+                   f"{100 * most['used']:.0f} % of the {name} ({most['need']:,} of "
+                   f"{limit['have']:,}; this limit is {_known(limit['kind'])}).",
+                   f"More of these {name} take more cores, of which {used:,} of {there:,} are in "
+                   "use.")
+    if used >= NEARLY * there:
+        yield ("room", f"{used:,} of {there:,} cores are in use.",
+               "--chips takes a larger board, --bits narrower weights.")
+
+
+def _known(kind: str) -> str:
+    return "an estimate" if kind == "estimate" else kind
+
+
+def _estimates(figures: Figures) -> Advice:
+    share = guessed_share(figures)
+    if share:
+        yield ("certainty", f"{100 * share:.0f} % of the energy stands on constants that are "
+               "estimates.", "The table of constants names their sources; measure on a board "
+               "with nmc validate.")

@@ -1,0 +1,161 @@
+"""The charts of the page as Vega-Lite specifications, of report.json's figures alone."""
+
+from __future__ import annotations
+
+from nmcompile.report.page.chip import cores, floor
+from nmcompile.report.page.spec import (
+    COLOURS,
+    MANY,
+    RATE,
+    Figures,
+    Spec,
+    chart,
+    data,
+    histogram,
+    layer_colour,
+    tip,
+)
+from nmcompile.report.schema import KINDS
+
+ROW, TALLEST = 26, 720  # pixels of a bar, and of all of them where they are many
+LOWEST = 13  # pixels of a bar with its name
+
+
+def charts(figures: Figures) -> dict[str, Spec]:
+    """Name of each chart that there are figures for -> its specification."""
+    order = [row["name"] for row in figures["layers"]]
+    found = {"cores": cores(figures), "floor": floor(figures, order)}
+    if figures["energy_j"] is not None:
+        found["energy"] = energy(figures)
+    if figures["look"] is None:
+        return found
+    look = figures["look"]
+    if figures["latency_s"] is not None:
+        found["steps"] = steps(look, order)
+    found |= {"spikes": spikes(look, order), "raster": raster(look, order)}
+    for number, layer in enumerate(look["layers"]):
+        found[f"rates-{number}"] = rates(layer)
+        if layer["membrane"] is not None:
+            found[f"membrane-{number}"] = membrane(layer)
+    return found
+
+
+def energy(figures: Figures) -> Spec:
+    """Joules of a sample by layer and kind, stacked; the legend shows a kind alone."""
+    rows = [{"layer": row["name"], "kind": kind, "rank": rank,
+             "joules": row["energy_j"][kind] / figures["samples"]}
+            for row in figures["layers"] for rank, kind in enumerate(KINDS)]
+    names = [row["name"] for row in figures["layers"]]
+    return chart(
+        "Energy of a sample by layer and kind", rows,
+        {"mark": {"type": "bar", "cursor": "pointer"},
+         "params": [{"name": "kinds", "select": {"type": "point", "fields": ["kind"]},
+                     "bind": "legend"}],
+         "transform": [{"filter": {"param": "kinds"}}],
+         "height": _tall(len(names)),
+         "encoding": {
+             "y": {"field": "layer", "type": "nominal", "sort": names, "title": None},
+             "x": {"field": "joules", "type": "quantitative", "title": "J a sample",
+                   "axis": {"format": "~s"}},
+             "color": {"field": "kind", "type": "nominal",
+                       "scale": {"domain": list(KINDS), "range": COLOURS[:len(KINDS)]}},
+             "order": {"field": "rank", "type": "quantitative"},
+             "tooltip": [tip("layer"), tip("kind"), tip("joules", ".3~s", "J a sample")]}})
+
+
+def _tall(rows: int) -> int:
+    return int(rows * min(ROW, max(LOWEST, TALLEST / rows)))
+
+
+def steps(look: Figures, order: list[str]) -> Spec:
+    """Seconds of each step of the first sample, coloured by the layer that is done last."""
+    told = look["steps"]
+    rows = [{"step": k, "seconds": seconds, "work": busy, "core": core, "layer": layer or "none"}
+            for k, (seconds, busy, core, layer) in enumerate(zip(
+                told["seconds"], told["busy_s"], told["core"], told["layer"], strict=True))]
+    return chart(
+        "Time of each step of the first sample, by the layer that is done last", rows,
+        {"mark": {"type": "bar"}, "height": 220,
+         "encoding": {
+             "x": {"field": "step", "type": "ordinal", "title": "step",
+                   "axis": {"labelOverlap": True, "labelAngle": 0}},
+             "y": {"field": "seconds", "type": "quantitative", "title": "s",
+                   "axis": {"format": "~s"}},
+             "color": layer_colour({row["layer"] for row in rows}, order, "done last"),
+             "tooltip": [tip("step"), tip("seconds", ".3~s", "s"),
+                         tip("work", ".3~s", "s of work of the last core"),
+                         tip("core", title="last core"), tip("layer", title="its layer")]}})
+
+
+def spikes(look: Figures, order: list[str]) -> Spec:
+    """Spikes of each layer in each step of the first sample: lines, or of many layers shades."""
+    told = look["steps"]["spikes"]
+    rows = [{"layer": name, "step": k, "spikes": count}
+            for name, counts in told.items() for k, count in enumerate(counts)]
+    tooltip = [tip("layer"), tip("step"), tip("spikes", ",")]
+    title = "Spikes of each layer in each step of the first sample"
+    if len(told) > MANY:
+        return chart(title, rows, {
+            "mark": {"type": "rect"}, "height": _tall(len(told)),
+            "encoding": {
+                "x": {"field": "step", "type": "ordinal", "title": "step",
+                      "axis": {"labelOverlap": True, "labelAngle": 0}},
+                "y": {"field": "layer", "type": "nominal", "sort": list(told), "title": None},
+                "color": {"field": "spikes", "type": "quantitative",
+                          "scale": {"scheme": "viridis", "type": "sqrt"}},
+                "tooltip": tooltip}})
+    return chart(title, rows, {
+        "mark": {"type": "line", "point": True}, "height": 200,
+        "encoding": {
+            "x": {"field": "step", "type": "quantitative", "title": "step",
+                  "axis": {"tickMinStep": 1}},
+            "y": {"field": "spikes", "type": "quantitative", "title": "spikes"},
+            "color": layer_colour(set(told), ["inputs", *order[1:]]),
+            "tooltip": tooltip}})
+
+
+def raster(look: Figures, order: list[str]) -> Spec:
+    """Spikes of some neurons of each layer in the first sample, layer above layer."""
+    rows, base = [], 0
+    for layer in look["layers"]:
+        told = layer["raster"]
+        place = {neuron: k for k, neuron in enumerate(sorted(set(told["neuron"])))}
+        rows += [{"layer": layer["name"], "step": step, "neuron": neuron,
+                  "row": base + place[neuron]}
+                 for step, neuron in zip(told["step"], told["neuron"], strict=True)]
+        base += max(told["of"], 1) + 2
+    height = max(160, min(TALLEST, 3 * base))
+    return chart(
+        "Spikes of some neurons of each layer in the first sample", rows,
+        {"mark": {"type": "square", "opacity": 1, "size": max(3, min(24, 8 * height // base))},
+         "height": height,
+         "encoding": {
+             "x": {"field": "step", "type": "quantitative", "title": "step",
+                   "axis": {"tickMinStep": 1}},
+             "y": {"field": "row", "type": "quantitative", "title": None, "axis": None,
+                   "scale": {"reverse": True, "domain": [-1, base]}},
+             "color": layer_colour({layer["name"] for layer in look["layers"]}, order),
+             "tooltip": [tip("layer"), tip("neuron"), tip("step")]}})
+
+
+def rates(layer: Figures) -> Spec:
+    """How many neurons of a layer send how many spikes in a step."""
+    return histogram(layer["rates"]["edges"], layer["rates"]["neurons"], (RATE, "neurons"),
+                     f"Rates of the neurons of {layer['name']}", COLOURS[0])
+
+
+def membrane(layer: Figures) -> Spec:
+    """How often a layer's membrane is where after a step, with its threshold."""
+    told = layer["membrane"]
+    spec = histogram(told["edges"], told["counts"], ("membrane", "values"),
+                     f"Membranes of {layer['name']} after a step", COLOURS[2])
+    low, high = told["edges"][0], told["edges"][-1]
+    levels = [v for v in dict.fromkeys(told["level"] or ()) if low <= v <= high + (high - low)]
+    if not levels:
+        return spec
+    bars = {name: spec.pop(name) for name in ("data", "mark", "encoding")}
+    rule = {"data": data([{"level": level} for level in levels]),
+            "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2, "color": COLOURS[5]},
+            "encoding": {"x": {"field": "level", "type": "quantitative"},
+                         "tooltip": [tip("level", "~s", "threshold")]}}
+    return {**spec, "layer": [bars, rule]}
