@@ -17,6 +17,7 @@ from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
 from nmcompile.frontends.interface import Request, Traced
+from nmcompile.interactive import CompiledNetwork, Page, Simulated, compiled_network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation
@@ -108,7 +109,7 @@ def compile(
     seed: int = 0,
     dump_to: Path | None = None,
     progress: Callable[[str], None] = lambda stage: None,
-) -> Compiled:
+) -> CompiledNetwork:
     """Compile a trained model for a chip.
 
     model        a path, or a Python object (a torch module, a NIR graph); or a file of `dump_to`
@@ -150,10 +151,10 @@ def compile(
         keep=lambda name, kept: dump(kept, name, chip, dump_to) if dump_to else None,
     )
     if not isinstance(stage, Traced):
-        return compiled
+        return compiled_network(compiled, model)
     progress("count")
-    return replace(compiled, counts=real_counts(
-        stage.network, recordable(stage.network, stage.inputs)))
+    return compiled_network(replace(compiled, counts=real_counts(
+        stage.network, recordable(stage.network, stage.inputs))), model)
 
 
 def quantize(
@@ -289,11 +290,14 @@ __all__ = [
     "Asked",
     "Build",
     "Compiled",
+    "CompiledNetwork",
     "DataFile",
     "EventOptions",
     "Fit",
+    "Page",
     "QuantizeResult",
     "Result",
+    "Simulated",
     "check",
     "compile",
     "explain",

@@ -66,6 +66,12 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
 
     origin  what the manifest says of where the program came from: model, hashes, seed
     """
+    build = unwritten(compiled, origin)
+    return _write(folder, build.program, build.figures, build.manifest, compiled.real)
+
+
+def unwritten(compiled: Compiled, origin: dict[str, Any]) -> Build:
+    """The build of `compiled` in memory, with no folder; `origin` as of `write_build`."""
     told = {
         "nmcompile": __version__,
         **origin,
@@ -85,7 +91,7 @@ def write_build(compiled: Compiled, folder: Path, origin: dict[str, Any]) -> Bui
                  for e in compiled.layer_errors}
     figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, compiled.counts,
                                overflows)
-    return _write(folder, compiled.program, figures, told, compiled.real)
+    return Build(folder=Path(), program=compiled.program, figures=figures, manifest=told)
 
 
 def write_remapped(

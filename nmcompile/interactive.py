@@ -1,0 +1,216 @@
+"""Compiled networks and their runs in Python and notebooks: tables, arrays with names, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nmcompile.build import Build, unwritten, write_build
+from nmcompile.encode import Encoding
+from nmcompile.errors import NmcError, unknown_name
+from nmcompile.files import replaced_file
+from nmcompile.frontends.data_file import DataFile
+from nmcompile.ir.neurons.base import Array
+from nmcompile.report import Figures
+from nmcompile.report.units import si
+from nmcompile.simulation import TIMING, Result, simulate
+from nmcompile.stages import Compiled
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+AXES = ("channel", "row", "column")
+FRAME = "<iframe srcdoc='{}' style='width:100%;height:{}px;border:0' title='report'></iframe>"
+HEIGHT = 800  # pixels of a report in a notebook
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompiledNetwork(Compiled):
+    """A network on its chip: `simulate` runs it, `save` writes the folder that `nmc` reads.
+
+    name  of the model, for reports
+    """
+
+    name: str = "network"
+
+    @property
+    def build(self) -> Build:
+        """The build that `save` would write, in memory."""
+        return unwritten(self, {"model": self.name})
+
+    def save(self, folder: str | Path) -> Build:
+        """Write program, figures and the chip's configuration to `folder`, as a whole."""
+        return write_build(self, Path(folder), {"model": self.name})
+
+    def simulate(
+        self, x: object, y: object = None, *, steps: int | None = None,
+        encoding: Encoding | None = None, seed: int = 0, timing: str = TIMING,
+        record: tuple[str, ...] = (), perturb: str = "",
+        progress: Callable[[int, int], None] = lambda frames, total: None,
+    ) -> Simulated:
+        """Run samples bit by bit, with time and energy.
+
+        x       (samples, steps, ...) spikes or (samples, ...) values, what numpy makes an array of
+        y       (samples,) labels, for the accuracy
+        record  variables to keep, as "v" or "hidden:v,u"; see `simulator.records.wanted`
+        The other parameters are those of `nmcompile.simulate`.
+
+        Raises NmcError where the network cannot take the data.
+        """
+        data = DataFile(x=_numbers("x", x), y=None if y is None else _numbers("y", y))
+        result = simulate(self.build, data, steps=steps, encoding=encoding, seed=seed,
+                          timing=timing, record=record, perturb=perturb, progress=progress,
+                          where="x")
+        return Simulated(run=result.run, figures=result.figures, timeline=result.timeline,
+                         compiled=self)
+
+    def _repr_html_(self) -> str:
+        """The chain of checks, for notebooks."""
+        figures = self.build.figures
+        rows = "".join(f"<tr><td>{escape(check['arrow'])}</td><td style='text-align:left'>"
+                       f"{escape(check['text'])}</td></tr>" for check in figures["checks"])
+        return (f"<b>{escape(self.name)}</b> on {escape(figures['title'])}: {figures['cores']} "
+                f"cores<table>{rows}</table>")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulated(Result):
+    """A run with its figures, as tables, named arrays and a page."""
+
+    compiled: CompiledNetwork
+
+    @property
+    def layers(self) -> pandas.DataFrame:
+        """A row for each input and population; columns in their units, over all samples."""
+        rows = [{**{name: row[name] for name in ("neurons", "cores", "spikes", "synaptic_events",
+                                                 "packets", "hops")},
+                 "busy_s": row["latency_s"],
+                 **{f"{kind}_j": joules for kind, joules in row["energy_j"].items()}}
+                for row in self.figures["layers"]]
+        names = [row["name"] for row in self.figures["layers"]]
+        return _pandas().DataFrame(rows, index=_pandas().Index(names, name="layer"))
+
+    @property
+    def constants(self) -> pandas.DataFrame:
+        """A row for each constant that costs energy, with its source and what it costs."""
+        return _pandas().DataFrame(self.figures["energy_by_constant"]).set_index("constant")
+
+    @property
+    def decisions(self) -> xarray.DataArray:
+        """(sample,) the class that the first output says."""
+        from nmcompile.report import decisions
+
+        return _xarray().DataArray(decisions(self.run), dims=("sample",), name="decision")
+
+    @property
+    def step_s(self) -> xarray.DataArray:
+        """(sample, step) seconds of each step of the chip."""
+        return _xarray().DataArray(self.run.step_s, dims=("sample", "step"), name="step",
+                                   attrs={"units": "s"})
+
+    def array(self, population: str, variable: str = "spikes") -> xarray.DataArray:
+        """(sample, step, ...) a variable that was recorded, in the chip's own units.
+
+        Raises NmcError where it was not.
+        """
+        kept = self.run.records
+        if population not in kept:
+            raise unknown_name("record", population, kept)
+        if variable not in kept[population]:
+            raise unknown_name(f"record {population}", variable, kept[population])
+        values = kept[population][variable]
+        axes = AXES if values.ndim == 2 + len(AXES) else tuple(
+            f"axis{k}" for k in range(values.ndim - 2))
+        axes = ("neuron",) if values.ndim == 3 else axes
+        return _xarray().DataArray(
+            values, dims=("sample", "step", *axes), name=f"{population} {variable}",
+            attrs={"units": "payloads" if variable == "spikes" else "units of the chip"})
+
+    def report(self, path: str | Path | None = None) -> Page:
+        """The page of the run; written to `path` if that is given."""
+        from nmcompile.report.page import page
+
+        made = Page(html=page(self.figures, self.compiled.name))
+        if path is not None:
+            made.save(path)
+        return made
+
+    def _repr_html_(self) -> str:
+        """Figures of a sample and the layers, for notebooks."""
+        cells = "".join(f"<td><b>{escape(text)}</b><br>{name}</td>"
+                        for name, text in _told(self.figures))
+        kinds = list(self.figures["energy_j"])
+        heads = "".join(f"<th>{head}</th>" for head in ("layer", "neurons", "spikes", *kinds))
+        rows = "".join(
+            f"<tr><td>{escape(row['name'])}</td><td>{row['neurons']:,}</td>"
+            f"<td>{row['spikes']:,}</td>"
+            + "".join(f"<td>{si(row['energy_j'][kind], 'J')}</td>" for kind in kinds) + "</tr>"
+            for row in self.figures["layers"])
+        return (f"<table><tr>{cells}</tr></table><table><thead><tr>{heads}</tr></thead>"
+                f"<tbody>{rows}</tbody></table>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A report as HTML that loads nothing; in a notebook it shows itself."""
+
+    html: str
+
+    def save(self, path: str | Path) -> None:
+        """Write it to `path`, whole or not at all."""
+        with replaced_file(Path(path)) as fresh:
+            fresh.write_text(self.html, "utf-8")
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own."""
+        return FRAME.format(escape(self.html), HEIGHT)
+
+
+def compiled_network(compiled: Compiled, model: object) -> CompiledNetwork:
+    """`compiled` with what a notebook does with it, named after its model."""
+    name = Path(model).name if isinstance(model, (str, Path)) else type(model).__name__
+    return CompiledNetwork(
+        **{field.name: getattr(compiled, field.name) for field in fields(Compiled)}, name=name)
+
+
+def _told(figures: Figures) -> list[tuple[str, str]]:
+    """Name and text of what a sample takes."""
+    told = [("accuracy", f"{100 * figures['accuracy']:.2f} %")] if (
+        figures["accuracy"] is not None) else []
+    if figures["latency_s"] is not None:
+        told.append(("latency of a sample", si(figures["latency_s"]["per_sample_mean"], "s")))
+    if figures["energy_per_sample_j"] is not None:
+        told.append(("energy of a sample", si(figures["energy_per_sample_j"], "J")))
+    return [*told, ("samples", f"{figures['samples']:,}"), ("cores", f"{figures['cores']:,}")]
+
+
+def _numbers(name: str, values: object) -> Array:
+    """`values` as an array: a list, an array, or a tensor without gradients."""
+    found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if found.dtype.kind not in "biuf" or not found.ndim:
+        raise NmcError(name, f"holds {found.dtype} of shape {found.shape}, expected numbers, "
+                       "(samples, ...)")
+    return found
+
+
+def _pandas() -> Any:
+    return _library("pandas")
+
+
+def _xarray() -> Any:
+    return _library("xarray")
+
+
+def _library(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise NmcError(name, "is not installed", "pip install 'nmcompile[notebook]'.") from error
