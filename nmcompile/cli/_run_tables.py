@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nmcompile.cli._render import counted
 from nmcompile.report import Figures
 from nmcompile.report.units import si
 
 
 def print_summary(figures: Figures) -> None:
     """Accuracy, latency, energy with their ranges, and the table of layers."""
-    cores = f"{figures['cores']} cores on {figures['chips']} chip(s)"
+    cores = f"{counted(figures['cores'], 'core')} on {counted(figures['chips'], 'chip')}"
     click.echo(f"target    {figures['target']}, {cores}")
     if figures["perturbed"] is not None:
         _perturbed(figures["perturbed"])
@@ -30,10 +31,8 @@ def print_summary(figures: Figures) -> None:
         _exit(figures)
     _layers(figures)
     if figures["estimated"]:
-        click.echo(
-            f"estimates {len(figures['estimated'])} constants of the target are estimates: "
-            f"{', '.join(figures['estimated'])}"
-        )
+        click.echo(f"estimates {counted(len(figures['estimated']), 'constant')} of the target, as "
+                   f"nmc targets show {figures['target']} says")
 
 
 def _latency(figures: Figures) -> None:
@@ -41,9 +40,9 @@ def _latency(figures: Figures) -> None:
     click.echo(
         f"latency   {si(latency['per_sample_mean'], 's')} a sample"
         f"{_span(latency['per_sample_range'], 's')}, "
-        f"{si(latency['per_step_mean'], 's')} a step on average, "
-        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps, "
-        f"{figures['timing']} timing)"
+        f"{si(latency['per_step_mean'], 's')} a step of the chip on average, "
+        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps and the network's "
+        f"lag, {figures['timing']} timing)"
     )
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "

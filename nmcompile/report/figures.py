@@ -163,8 +163,9 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
         for port in network.inputs
     ]
-    used = np.max([need / getattr(program.target.core, limit).value
-                   for limit, need in needs.of_slices().items()], axis=0)
+    allowed = {limit: getattr(program.target.core, limit).value for limit in needs.of_slices()}
+    used = np.max([need / allowed[limit] for limit, need in needs.of_slices().items()
+                   if allowed[limit] > 1], axis=0)  # of what a core has once, all use all
     for index, population in enumerate(network.populations):
         mine = slices.population == index
         rows.append(

@@ -61,7 +61,7 @@ def divergence_figures(found: Divergence) -> dict[str, Any]:
         "differing": found.differing, "samples": found.samples,
         "explanations": [asdict(e) for e in found.explanations[:TIES]],
         "explanations_left_out": max(0, len(found.explanations) - TIES),
-        "beside": list(found.beside),
+        "beside": list(found.beside), "shifts": found.shifts,
     }
 
 
