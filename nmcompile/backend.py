@@ -97,6 +97,9 @@ class Backend(Protocol):
     own_thresholds  how many thresholds the neurons of a layer may have between them
     index_bits  bits that name the target of a synapse in a row that does not list them all
     shares_cores  whether a core may hold slices of several layers
+    activation_bits  of the activations that a chip of artificial networks sends as they are; 0
+                     where its neurons spike. Such a backend's `legalize` gets a network whose maps
+                     are still chains, and gives neurons with `levels` and `with_levels`
     """
 
     name: str
@@ -105,6 +108,7 @@ class Backend(Protocol):
     own_thresholds: int
     index_bits: int
     shares_cores: bool
+    activation_bits: int
 
     def relay(self, target: Target) -> Relay | None:
         """The chip's graded relay, None where it has none."""

@@ -187,7 +187,7 @@ def real_network(build: Build) -> Network | None:
     if not path.is_file() or digest != _hash(path):
         raise NmcError(str(build.folder), f"{REAL} is not the file that {MANIFEST} tells of",
                        "Compile the model again.")
-    return load_network(path)
+    return load_network(path, backend(build.program.target.family).neurons)
 
 
 @contextmanager

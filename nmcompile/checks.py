@@ -172,6 +172,8 @@ def _is_tie(network: Network, wanted: Records, found: Records, place: tuple[int,
             neuron = network.population(name).neuron
             parameter = "step_size" if neuron.graded else "threshold"
             level = np.broadcast_to(getattr(neuron, parameter, np.inf), unequal.shape)[unequal]
+            if hasattr(neuron, "offset"):
+                here["v"] = here["v"] + np.broadcast_to(neuron.offset, unequal.shape)[unequal]
             decide = _between_levels if neuron.graded else _at
             return decide(there, here, level)
     return False

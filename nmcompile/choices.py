@@ -123,6 +123,9 @@ def require_reach(port: Input, sent: Encoded, where: str) -> None:
     if port.format.payload_bits == 0:
         return
     reach, peak = port.format.limit * port.format.scale, sent.peak
+    if port.format.unsigned and sent.lowest < 0:
+        raise NmcError(where, f"values reach down to {sent.lowest:g}, input '{port.name}' takes "
+                       "them from 0 on", "Give data like those that the model was compiled with.")
     if peak > reach * 1.002:
         raise NmcError(
             where,

@@ -114,6 +114,21 @@ class Recorded(Protocol):
     def recording(self) -> Path:
         """The file that is read."""
 
+    def require(self, samples: int, steps: int) -> None:
+        """Raise NmcError where the file does not tell of so many samples of so many steps.
+
+        Warns of what it tells beside them.
+        """
+
+
+@runtime_checkable
+class Reached(Protocol):
+    """What a device has besides that has options which change nothing of what it gives."""
+
+    @property
+    def reached_by(self) -> frozenset[str]:
+        """Their names: a run that did not end goes on with other values of them."""
+
 
 def stepping_device(device: Device) -> Stepping:
     """`device`, if it runs step by step. Raises NmcError where it does not."""

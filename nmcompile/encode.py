@@ -101,6 +101,13 @@ class Encoded:
             return self.values.peak(self.steps)
         return max(float(np.abs(part).max()) for part in self._parts())
 
+    @property
+    def lowest(self) -> float:
+        """The least that is sent."""
+        if self.encoding in ("rate", "latency"):
+            return 0.0
+        return min(float(part.min()) for part in self._parts())
+
     def _parts(self) -> Iterator[Array]:
         """What is sent, without repetition, some samples at a time."""
         assert isinstance(self.values, np.ndarray)

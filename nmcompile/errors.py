@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+# The extra of ours that brings a module.
+EXTRAS = {"websockets": "serve", "cryptography": "serve", "gymnasium": "loop",
+          **{name: name for name in ("snntorch", "norse", "rockpool", "sinabs", "spikingjelly",
+                                     "brevitas")}}
 LONGEST = 2000  # characters of a message
 TERSE = (LookupError, TypeError, AttributeError, AssertionError)  # say little without their name
 
@@ -40,6 +44,12 @@ def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which a file's names may hold."""
     shown = "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + "..."
+
+
+def hint_to_install(error: BaseException) -> str:
+    """What to type where a module of one of our extras is missing; else ""."""
+    extra = EXTRAS.get(error.name or "") if isinstance(error, ModuleNotFoundError) else None
+    return f"Type pip install '.[{extra}]' in nmcompile's folder." if extra else ""
 
 
 @contextmanager

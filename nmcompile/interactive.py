@@ -17,6 +17,7 @@ from nmcompile.files import replaced_file
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.neurons.base import Array
 from nmcompile.report import Figures
+from nmcompile.report.schema import ConstantFigures
 from nmcompile.report.units import si
 from nmcompile.simulation import TIMING, Result, simulate
 from nmcompile.stages import Compiled
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
 AXES = ("channel", "row", "column")
+CONSTANTS = list(ConstantFigures.model_fields)
 FRAME = "<iframe srcdoc='{}' style='width:100%;height:{}px;border:0' title='report'></iframe>"
 HEIGHT = 800  # pixels of a report in a notebook
 
@@ -87,11 +89,13 @@ class Simulated(Result):
 
     @property
     def layers(self) -> pandas.DataFrame:
-        """A row for each input and population; columns in their units, over all samples."""
+        """A row for each input and population; columns in their units, over all samples.
+
+        Seconds and joules are not there where the target does not know what events cost.
+        """
         rows = [{**{name: row[name] for name in ("neurons", "cores", "spikes", "synaptic_events",
                                                  "packets", "hops")},
-                 "busy_s": row["latency_s"],
-                 **{f"{kind}_j": joules for kind, joules in row["energy_j"].items()}}
+                 **_costs(row)}
                 for row in self.figures["layers"]]
         names = [row["name"] for row in self.figures["layers"]]
         return _pandas().DataFrame(rows, index=_pandas().Index(names, name="layer"))
@@ -99,7 +103,8 @@ class Simulated(Result):
     @property
     def constants(self) -> pandas.DataFrame:
         """A row for each constant that costs energy, with its source and what it costs."""
-        return _pandas().DataFrame(self.figures["energy_by_constant"]).set_index("constant")
+        rows = self.figures["energy_by_constant"] or []
+        return _pandas().DataFrame(rows, columns=CONSTANTS).set_index("constant")
 
     @property
     def decisions(self) -> xarray.DataArray:
@@ -145,7 +150,7 @@ class Simulated(Result):
         """Figures of a sample and the layers, for notebooks."""
         cells = "".join(f"<td><b>{escape(text)}</b><br>{name}</td>"
                         for name, text in _told(self.figures))
-        kinds = list(self.figures["energy_j"])
+        kinds = list(self.figures["energy_j"] or ())
         heads = "".join(f"<th>{head}</th>" for head in ("layer", "neurons", "spikes", *kinds))
         rows = "".join(
             f"<tr><td>{escape(row['name'])}</td><td>{row['neurons']:,}</td>"
@@ -177,6 +182,14 @@ def compiled_network(compiled: Compiled, model: object) -> CompiledNetwork:
     name = Path(model).name if isinstance(model, (str, Path)) else type(model).__name__
     return CompiledNetwork(
         **{field.name: getattr(compiled, field.name) for field in fields(Compiled)}, name=name)
+
+
+def _costs(row: Figures) -> dict[str, float]:
+    """What is known of a layer's time and energy."""
+    if row["energy_j"] is None:
+        return {}
+    return {"busy_s": row["latency_s"],
+            **{f"{kind}_j": joules for kind, joules in row["energy_j"].items()}}
 
 
 def _told(figures: Figures) -> list[tuple[str, str]]:

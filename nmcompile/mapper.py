@@ -156,6 +156,9 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
     if spikes is not None and target.router is not None:
         raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
                        f"of {target.name} do", "Leave it out.")
+    if spikes is not None and not target.costs_known:
+        raise NmcError("--search", "makes energy times delay small, and no costs are known of "
+                       f"{target.name}", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
         found = _searched(network, target, backend, spikes, constraints)

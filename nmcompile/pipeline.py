@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nmcompile.artificial import Figures, Progress, in_levels, to_changes, to_rates
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
 from nmcompile.errors import NmcError
@@ -23,7 +24,7 @@ from nmcompile.mapper import Cut, cut, lay, map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand
 from nmcompile.mapping.constraints import read_constraints
-from nmcompile.passes.convert import Conversion, convert, convert_to_changes, is_artificial
+from nmcompile.passes.convert import Conversion, is_artificial
 from nmcompile.passes.partition import OWN, told_of, told_of_sharing
 from nmcompile.passes.quantize import (
     Calibration,
@@ -46,9 +47,7 @@ from nmcompile.stages import (
 from nmcompile.target import Target
 
 ELEMENTS = 100_000_000  # recorded numbers that a check may keep in memory
-Progress = Callable[[str], None]
 Keep = Callable[[str, Stage], None]
-Figures = dict[str, float | int | str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,11 +151,17 @@ def lower_traced(
     options = options or Options()
     checks, source, sample, data, notes = _spiking(traced, target, calibration, options, progress)
     progress("lower")
-    lowered = lower(
-        source, target, backend_of(target.family), sample.inputs, options.legalisation)
+    backend = backend_of(target.family)
+    lowered = lower(source, target, backend, sample.inputs, options.legalisation)
+    network, checks = lowered.network, [*checks, *lowered.checks]
+    if backend.activation_bits:
+        progress("levels")
+        few = replace(data, inputs=recordable(network, data.inputs))
+        network, check = in_levels(network, lowered.latency, few, backend.activation_bits)
+        checks.append(check)
     return RealStage(
-        network=lowered.network, latency=lowered.latency, sample=sample, data=data,
-        checks=(*checks, *lowered.checks), notes=(*notes, *lowered.notes))
+        network=network, latency=lowered.latency, sample=sample, data=data,
+        checks=tuple(checks), notes=(*notes, *lowered.notes))
 
 
 def quantize_traced(
@@ -238,63 +243,15 @@ def _spiking(
     progress("trace")
     checks = [_check_trace(traced)]
     source = traced.network
-    if is_artificial(source):
+    if is_artificial(source) and not backend_of(target.family).activation_bits:
         wanted = options.conversion
-        way = _convert if wanted.code == "rate" else _convert_to_changes
+        way = to_rates if wanted.code == "rate" else to_changes
         source, check = way(source, data, wanted, progress)
         checks.append(check)
         sample, data = (_repeated(part, source) for part in (sample, data))
     binary = target.formats.payload_bits.value == 0
     sample, data, notes = _for_spikes(sample, data, source.notes, options.seed, binary)
     return checks, source, sample, data, notes
-
-
-def _convert(
-    network: Network, data: Data, conversion: Conversion, progress: Progress
-) -> tuple[Network, Check]:
-    found = convert(network, data.inputs, conversion, lambda name: progress(f"convert {name}"))
-    best, *others = found.trials
-    figures: Figures = {
-        "decisions_equal": best.decisions_equal, "samples": len(found.after),
-        "steps": conversion.steps, "balance": best.balance, "output_error": best.error,
-    }
-    rest = ", ".join(f"{t.balance} {100 * t.decisions_equal:.2f} %" for t in others)
-    text = (
-        f"{100 * best.decisions_equal:.2f} % of {len(found.after)} decisions equal after "
-        f"{conversion.steps} steps, thresholds {best.balance}{f' ({rest})' if rest else ''}"
-    )
-    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
-
-
-def _convert_to_changes(
-    network: Network, data: Data, conversion: Conversion, progress: Progress
-) -> tuple[Network, Check]:
-    progress("convert")
-    found = convert_to_changes(network, data.inputs, conversion.tolerance)
-    trial = found.trial
-    figures: Figures = {
-        "decisions_equal": trial.decisions_equal, "samples": len(found.after),
-        "tolerance": trial.tolerance, "sent": trial.sent, "output_error": trial.error,
-    }
-    text = (
-        f"{100 * trial.decisions_equal:.2f} % of {len(found.after)} decisions equal in a stream of "
-        f"them, changes of {trial.tolerance:g} of what a layer sends or more are sent: "
-        f"{100 * trial.sent:.1f} % of all values"
-    )
-    return found.network, _with_accuracy(text, figures, data, found.before, found.after)
-
-
-def _with_accuracy(
-    text: str, figures: Figures, data: Data, before: Array, after: Array
-) -> Check:
-    """The check of a conversion; where the data have labels, with both accuracies."""
-    if data.labels is None:
-        return Check(arrow="convert", text=text, figures=figures)
-    known = data.labels[: len(after)]
-    right = [float((decided == known).mean()) for decided in (before, after)]
-    return Check(
-        arrow="convert", text=f"{text}; accuracy {100 * right[0]:.2f} % -> {100 * right[1]:.2f} %",
-        figures={**figures, "accuracy_before": right[0], "accuracy_after": right[1]})
 
 
 def _repeated(data: Data, network: Network) -> Data:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nmcompile.backend import Backend
 from nmcompile.device import Device
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, hint_to_install, unknown_name
 from nmcompile.frontends.interface import Frontend
 
 
@@ -60,4 +60,4 @@ def _loaded(entry: EntryPoint) -> Any:
         return entry.load()
     except (ImportError, AttributeError) as error:
         where = f"plug-in {entry.name} ({entry.value})"
-        raise NmcError(where, f"does not load: {error}") from error
+        raise NmcError(where, f"does not load: {error}", hint_to_install(error)) from error

@@ -27,17 +27,23 @@ class RunFile:
     """A run file that is not yet in its place.
 
     records  where variables go while the run goes on; None: they stay in memory until its end
+    timed    whether the target knows how long steps take
     """
 
     fresh: Path
     records: RecordFile | None
+    timed: bool = True
 
     def finish(self, run: Run) -> None:
         """Write what is not there yet: `decision`, `step_s`, and `exit_steps` where samples stop.
 
+        `step_s` is left out where times are not known.
+
         Variables are `<population>/<variable>`, (samples, steps, ...).
         """
-        arrays: dict[str, Array] = {"decision": decisions(run), "step_s": run.step_s}
+        arrays: dict[str, Array] = {"decision": decisions(run)}
+        if self.timed:
+            arrays["step_s"] = run.step_s
         if run.exits is not None:
             arrays["exit_steps"] = run.exits.steps
         assert set(arrays) <= set(ALWAYS)
@@ -75,7 +81,7 @@ def require_run_file(path: Path, network: Network, record: tuple[str, ...]) -> N
 
 
 @contextmanager
-def run_file(path: Path | None) -> Iterator[RunFile | None]:
+def run_file(path: Path | None, *, timed: bool = True) -> Iterator[RunFile | None]:
     """A run file that takes the place of `path` if the block ends well, and leaves nothing else."""
     if path is None:
         yield None
@@ -83,7 +89,7 @@ def run_file(path: Path | None) -> Iterator[RunFile | None]:
     with replaced_file(path) as fresh:
         records = RecordFile(fresh) if _is_streamed(path) else None
         try:
-            yield RunFile(fresh=fresh, records=records)
+            yield RunFile(fresh=fresh, records=records, timed=timed)
         finally:
             if records is not None:
                 records.close({})

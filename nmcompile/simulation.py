@@ -87,6 +87,10 @@ def simulate(
     is written.
     """
     _require_files(build, output, timeline, record)
+    target = build.program.target
+    if timeline is not None and not target.costs_known:
+        raise NmcError("--timeline", f"shows times, and none are known of {target.name}",
+                       "Leave it out.")
     sent = sent_by(build.program, inputs_of(
         build.program, data, where, steps=steps, encoding=encoding, seed=seed))
     wrong = parse_perturbation(perturb, seed) if perturb else None
@@ -97,7 +101,8 @@ def simulate(
     with ExitStack() as files:  # all are written before the first takes its place
         fresh = {path: files.enter_context(replaced_file(path))
                  for path in (report, timeline) if path is not None}
-        file = files.enter_context(run_file(output))
+        file = files.enter_context(
+            run_file(output, timed=program.target.costs_known))
         modes = Modes(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
         run = run_program(program, sent, timing=model, record=record, modes=modes,

@@ -1,1 +1,7 @@
-"""BrainChip Akida v1: the integer arithmetic of its layers, and a script that builds them."""
+"""BrainChip Akida v1: the arithmetic of its layers, and files for the akida package."""
+
+from __future__ import annotations
+
+from nmcompile_backends.akida.backend import AkidaBackend
+
+BACKEND = AkidaBackend()

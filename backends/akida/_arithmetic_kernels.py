@@ -5,7 +5,7 @@ from nmcompile.arithmetic.jit import kernel
 
 @kernel
 def activate(v, q, sent, threshold, level, pool, adds, limit):
-    """Advance all samples in place; q is (steps, samples, pool * n), a `limit` of -1 none."""
+    """Advance all samples in place; q is (steps, samples, pool * n), a `limit` of -1 sends sums."""
     n_samples, n = v.shape
     half = 1 << 19
     for sample in range(n_samples):

@@ -12,55 +12,8 @@ from nmcompile_backends.akida.layer import AkidaLayer, Kind, Pooling
 
 from nmcompile.ir.neurons.base import Array
 
-SCRIPT = '''"""Build the layers beside this file with the akida package, and run them.
-
-    python akida_model.py input.npy output.npz
-
-input.npy  (samples, channels, height, width) uint8
-output.npz what each layer sends, by its name, (samples, channels, height, width)
-"""
-
-import json
-import sys
-from pathlib import Path
-
-import akida
-import numpy
-
-ENUMS = {"padding": akida.Padding, "pool_type": akida.PoolType}
-
-
-def build(folder, depth=None):
-    """The akida model of the first `depth` layers, or of all."""
-    layers = json.loads((folder / "akida_layers.json").read_text())[:depth]
-    arrays = numpy.load(folder / "akida_layers.npz")
-    model = akida.Model()
-    for layer in layers:
-        arguments = {name: getattr(ENUMS[name], value) if name in ENUMS else value
-                     for name, value in layer["arguments"].items()}
-        model.add(getattr(akida, layer["type"])(name=layer["name"], **arguments))
-    for layer in model.layers:
-        for variable in layer.get_variable_names():
-            if f"{layer.name}/{variable}" in arrays:
-                layer.set_variable(variable, arrays[f"{layer.name}/{variable}"])
-    return model
-
-
-def run(folder, values):
-    """What each layer sends."""
-    names = [layer["name"] for layer in json.loads((folder / "akida_layers.json").read_text())]
-    sent = {}
-    for depth, name in enumerate(names, 1):
-        if name != "input":
-            output = build(folder, depth).forward(values.transpose(0, 3, 2, 1))
-            sent[name] = output.transpose(0, 3, 2, 1)
-    return sent
-
-
-if __name__ == "__main__":
-    here = Path(__file__).parent
-    numpy.savez(sys.argv[2], **run(here, numpy.load(sys.argv[1])))
-'''
+SCRIPT = Path(__file__).with_name("akida_runner.py")
+MODEL, LAYERS, ARRAYS = "akida_model.py", "akida_layers.json", "akida_layers.npz"
 
 
 def write_akida(layers: tuple[AkidaLayer, ...], input_bits: int, folder: Path) -> None:
@@ -73,9 +26,9 @@ def write_akida(layers: tuple[AkidaLayer, ...], input_bits: int, folder: Path) -
         entries.append({"type": layer.kind.value, "name": layer.name,
                         "arguments": _arguments(layer)})
         arrays |= {f"{layer.name}/{name}": values for name, values in _variables(layer).items()}
-    (folder / "akida_model.py").write_text(SCRIPT, "utf-8")
-    (folder / "akida_layers.json").write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
-    np.savez(folder / "akida_layers.npz", **arrays)  # type: ignore[arg-type]
+    (folder / MODEL).write_text(SCRIPT.read_text("utf-8"), "utf-8")
+    (folder / LAYERS).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
 
 
 def _arguments(layer: AkidaLayer) -> dict[str, Any]:

@@ -22,6 +22,7 @@ STEP_LIMIT, INPUT_STEP_LIMIT = 2**20 - 1, 2**24 - 1
 # input layer it is 24 bits. Sums of FullyConnected layers and of averages end at 20 bits in both
 HALF, INPUT_HALF = 2**19, 2**23
 ACT_BITS = (1, 2, 4)  # akida/layers/fully_connected.py: inputs of 1, 2 or 4 bits
+SUMS = -1  # stands for the largest value that is sent where sums are
 MOST_POOLED = 2**16  # places of one window; a window covers a whole image at most
 
 
@@ -45,6 +46,7 @@ class AkidaNeuron:
     pool        inputs of a neuron, the places of its window; an axis in front of the population's
     adds        whether they are added, in their order, or the largest counts
     activation  false where the layer gives its sums, without threshold
+    sends       false where nothing takes what is sent: the sums of the last layer, which are read
     at_input    whether it is in the input layer (InputConvolutional), whose registers are wider
     """
 
@@ -59,6 +61,7 @@ class AkidaNeuron:
     pool: int = 1
     adds: bool = False
     activation: bool = True
+    sends: bool = True
     at_input: bool = False
 
     @property
@@ -90,7 +93,7 @@ class AkidaNeuron:
         places = current.astype(np.int64)
         places = places if self.pool > 1 else places[:, None]
         v = self._added(places) if self.adds else places.max(axis=1)
-        sent = self.of(v) if self.activation else v
+        sent = self.of(v) if self.activation else v * self.sends
         return {"v": v.astype(np.int32)}, sent.astype(np.int32)
 
     def of(self, v: Array) -> Array:
@@ -112,7 +115,8 @@ class AkidaNeuron:
         level = self.act_step.astype(np.int64) << (ACT_BITS[-1] - self.act_bits)
         registers = tuple(np.broadcast_to(a, shape).reshape(-1).astype(np.int32)
                           for a in (self.threshold, level))
-        limit = 2**self.act_bits - 1 if self.activation else -1
+        limit = 2**self.act_bits - 1 if self.activation else SUMS
+        limit = limit if self.sends else 0
 
         def step(state: State, current: Array, spikes: Array) -> None:
             activate(state["v"], current, spikes, *registers, self.pool, self.adds,

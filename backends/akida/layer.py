@@ -149,7 +149,19 @@ def convolution(weight: Array, in_shape: Shape, stride: int, same: bool, groups:
 
 
 def windows(shape: Shape, size: int, stride: int, same: bool) -> Sparse:
-    """Each place of each window of `shape`: (size * size, channels, height, width).
+    """Each place of each window of `shape`: (size * size, channels, height, width)."""
+    places = window_places(shape, size, stride, same)
+    return picked(shape, places, places.shape)
+
+
+def columns(shape: Shape) -> Sparse:
+    """All places of each channel of `shape`, column by column: (width * height, channels, 1, 1)."""
+    places = column_places(shape)
+    return picked(shape, places, places.shape)
+
+
+def window_places(shape: Shape, size: int, stride: int, same: bool) -> Array:
+    """(size * size, channels, height, width) the neuron of `shape` at each place of each window.
 
     A place beyond the edge is the nearest one within, which the window holds as well.
     """
@@ -157,25 +169,26 @@ def windows(shape: Shape, size: int, stride: int, same: bool) -> Sparse:
     rows, columns = (_places(n, size, stride, same) for n in (height, width))
     plane = rows[:, None, :, None] * width + columns[None, :, None, :]
     plane = plane.reshape(size * size, 1, rows.shape[1], columns.shape[1])
-    source = (np.arange(channels)[:, None, None] * (height * width) + plane).reshape(-1)
-    matrix = scipy.sparse.csr_array(
-        (np.ones(len(source), np.int32), (source, np.arange(len(source)))),
-        shape=(channels * height * width, len(source)))
-    return from_matrix(matrix, shape, (size * size, channels, rows.shape[1], columns.shape[1]))
+    return np.arange(channels)[:, None, None] * (height * width) + plane
 
 
-def columns(shape: Shape) -> Sparse:
-    """All places of each channel of `shape`, column by column: (width * height, channels, 1, 1).
+def column_places(shape: Shape) -> Array:
+    """(width * height, channels, 1, 1) the neurons of each channel of `shape`, column by column.
 
     It is the order in which akida 2.19.3's software backend adds them, which decides where a sum
     leaves its 20 bits.
     """
-    channels, places = shape[0], int(np.prod(shape[1:]))
-    source = np.arange(channels * places).reshape(shape).transpose(2, 1, 0).reshape(-1)
+    places = np.arange(int(np.prod(shape))).reshape(shape).transpose(2, 1, 0)
+    return places.reshape(-1, shape[0], 1, 1)
+
+
+def picked(shape: Shape, places: Array, out_shape: Shape) -> Sparse:
+    """The map that gives each neuron of `out_shape` the neuron of `shape` that `places` names."""
+    source = places.reshape(-1)
     matrix = scipy.sparse.csr_array(
         (np.ones(len(source), np.int32), (source, np.arange(len(source)))),
-        shape=(len(source), len(source)))
-    return from_matrix(matrix, shape, (places, channels, 1, 1))
+        shape=(int(np.prod(shape)), len(source)))
+    return from_matrix(matrix, shape, out_shape)
 
 
 def paddings(size: int, kernel: int, stride: int) -> tuple[int, int]:

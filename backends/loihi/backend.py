@@ -34,6 +34,7 @@ class LoihiBackend:
     own_thresholds = 7  # a core tells 7 apart: nengo-loihi 1.1.0 hardware/builder.py, MAX_VTH_CFGS
     index_bits = 12  # the largest of nengo-loihi 1.1.0's legal index widths
     shares_cores = True
+    activation_bits = 0
 
     def relay(self, target: Target) -> Relay | None:
         """Loihi 2 has one: its spikes carry payloads of 16 bits."""

@@ -22,9 +22,8 @@ def emit(program: Program, folder: Path) -> dict[str, str]:
     """
     network = program.network
     _require_edges(network)
-    return write_net(network, folder) | write_lava(network, folder) | write_registers(
-        program, folder
-    )
+    return (write_net(network, folder) | write_lava(network, folder, program.latency)
+            | write_registers(program, folder))
 
 
 def _require_edges(network: Network) -> None:

@@ -60,7 +60,7 @@ class LavaDevice:
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
                 raise NmcError(str(config), f"holds no {name}", "Compile the model again.")
-        script, _ = lava_script(program.network)
+        script, _ = lava_script(program.network, program.latency)
         if (config / SCRIPT).read_bytes() != script:
             raise NmcError(str(config / SCRIPT), "is not the script of this program, and is not "
                            "run", "Compile the model again.")

@@ -9,12 +9,14 @@ that brings more than 2**18 units of weight differs there from the chip's 24 bit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+from nmcompile_backends.data_text import READ, USAGE, inputs_table, tables
 from nmcompile_backends.loihi import lava_text as text
 from nmcompile_backends.loihi import lava_text_microcode as microcode
 from nmcompile_backends.loihi.adaptive import LoihiAdaptive
@@ -31,36 +33,41 @@ from nmcompile.ir.neurons.base import Array
 
 SCRIPT, ARRAYS = "lava_model.py", "arrays.npz"
 Arrays = dict[str, Array]
+Latency = Mapping[str, int]
+NO_LAG: Latency = MappingProxyType({})
 Store = Callable[[str, Array], str]  # keeps an array by name, gives the script's words for it
 
 
-def write_lava(network: Network, folder: Path) -> dict[str, str]:
-    """Write `lava_model.py` and `arrays.npz`."""
-    script, arrays = lava_script(network)
+def write_lava(network: Network, folder: Path, latency: Latency = NO_LAG) -> dict[str, str]:
+    """Write `lava_model.py` and `arrays.npz`; `latency` as in `lava_script`."""
+    script, arrays = lava_script(network, latency)
     (folder / SCRIPT).write_bytes(script)
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     return {
-        SCRIPT: "the network as Lava processes: python lava_model.py INPUT OUTPUT.npz "
+        SCRIPT: "the network as Lava processes: python lava_model.py DATA OUTPUT.npz "
                 "(Python 3.10, lava-nc 0.10)",
         ARRAYS: f"weights and parameters of {SCRIPT}",
     }
 
 
-def lava_script(network: Network) -> tuple[bytes, Arrays]:
-    """The bytes of `lava_model.py`, and the arrays that it reads."""
+def lava_script(network: Network, latency: Latency = NO_LAG) -> tuple[bytes, Arrays]:
+    """The bytes of `lava_model.py`, and the arrays that it reads.
+
+    latency  steps by which each population lags its own time; one that is not named: 0, so that
+             the script writes what Lava's clock counts
+    """
     arrays: Arrays = {}
-    return _script(network, _body(network, arrays)).encode(), arrays
+    return _script(network, latency, _body(network, arrays)).encode(), arrays
 
 
-def _script(network: Network, body: str) -> str:
+def _script(network: Network, latency: Latency, body: str) -> str:
     """The whole script; names of the user's stand in it as literals only."""
-    one = len(network.inputs) == 1
-    head = text.HEAD.format(
-        inputs=".npy with one row a step" if one else ".npz with one array for each of INPUTS")
-    data = text.DATA.format(
-        inputs="".join(f"    {port.name!r},\n" for port in network.inputs),
-        shapes="".join(f"    {p.name!r}: {p.shape!r},\n" for p in network.populations),
-    )
+    head = text.HEAD.format(usage=USAGE)
+    data = text.DATA.format(tables=tables(
+        INPUTS=inputs_table(network), STEPS=network.steps,
+        SHAPES={p.name: p.shape for p in network.populations},
+        LAGS={p.name: latency.get(p.name, 0) for p in network.populations},
+        RELAYS=[p.name for p in network.populations if isinstance(p.neuron, LoihiRelay)]))
     classes = (text.NEURON * ("= LoihiNeuron(" in body)
                + text.SHIFTED_CONV * ("= ShiftedConv(" in body)
                + microcode.SIGMA_DELTA * ("= LoihiSigmaDelta(" in body)
@@ -68,7 +75,7 @@ def _script(network: Network, body: str) -> str:
                + microcode.OWN_RESONATOR * ("= LoihiResonator(" in body)
                + microcode.ADAPTIVE * ("= LoihiAdaptive(" in body)
                + text.DECAYED * ("= LoihiNeuron(" in body or "= LoihiAdaptive(" in body))
-    code = f"{data}{classes}{body}{text.MAIN}"
+    code = f"{data}{classes}{body}{text.MAIN}{READ}"
     return f"{head}{_imports(code)}{code}"
 
 

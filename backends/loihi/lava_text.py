@@ -5,15 +5,20 @@ HEAD = '''\
 
 Run it with Python 3.10 and lava-nc 0.10:
 
-    python lava_model.py INPUT OUTPUT.npz [--steps N]
+    python lava_model.py DATA OUTPUT.npz [--steps N] [--samples N] [--encode rate]
 
-INPUT       {inputs}: spikes as 0 or 1, or integer payloads
-OUTPUT.npz  <population>/spikes and <population>/v, each (steps, *shape), int32; a relay's spikes
-            are its payloads, and its v is cleared behind each
---steps     default: as many as INPUT has; behind its last row the input is zero
+{usage}OUTPUT.npz  <population>/spikes and, but for relays, whose v is cleared behind each message,
+            <population>/v, each (samples, steps, *shape), int32. Step 0 of a population is the one
+            in which input step 0 reaches it: LAGS steps later on Lava's clock. So
+            `nmc validate DIR --device file:OUTPUT.npz --input DATA` holds it against the build
+
+Samples run one after the other, each in processes of its own, from a reset network.
 """
 
 import argparse
+import math
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +59,7 @@ IMPORTS = (
 DATA = '''\
 
 FOLDER = Path(__file__).parent
-INPUTS = [
-{inputs}]
-SHAPES = {{
-{shapes}}}
-'''
+{tables}'''
 
 NEURON = '''\
 
@@ -192,54 +193,35 @@ MAIN = '''\
     return node
 
 
-def read_inputs(path, steps):
-    """The rows of every input as (n, steps); behind the last row they are zero."""
-    given = np.load(path)
-    rows = {name: given[name] for name in INPUTS} if path.endswith(".npz") else {INPUTS[0]: given}
-    steps = steps or max(len(values) for values in rows.values())
-    sent = {}
-    for name, values in rows.items():
-        values = values.reshape(len(values), -1)[:steps].astype(np.int32)
-        sent[name] = np.pad(values, ((0, steps - len(values)), (0, 0))).T
-    return sent, steps
-
-
 def membrane(process):
     """The variable that stands for v; sigma-delta neurons call it act, resonators imag."""
     return next(getattr(process, name) for name in ("act", "imag", "v") if hasattr(process, name))
 
 
-def run(path, steps):
-    """Spikes and v of every population, (steps, *shape) each."""
-    sent, steps = read_inputs(path, steps)
-    node = build(sent)
+def run(sent, steps):
+    """Spikes and v of every population in one sample, (steps, *shape) each, in its own time.
+
+    sent  input name -> (steps, n) integers; behind the last one the input is zero
+    """
+    total = steps + max(LAGS.values())
+    node = build({name: np.pad(values, ((0, total - len(values)), (0, 0))).T
+                  for name, values in sent.items()})
     sinks, monitors = {}, {}
     for name in SHAPES:
         process = node[name]
-        sinks[name] = Sink(shape=process.s_out.shape, buffer=steps)
+        sinks[name] = Sink(shape=process.s_out.shape, buffer=total)
         process.s_out.connect(sinks[name].a_in)
         monitors[name] = Monitor()
-        monitors[name].probe(membrane(process), steps)
+        monitors[name].probe(membrane(process), total)
     root = node[next(iter(SHAPES))]
-    root.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+    root.run(condition=RunSteps(num_steps=total), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
     records = {}
     for name, shape in SHAPES.items():
-        v = monitors[name].get_data()[node[name].name][membrane(node[name]).name]
-        records[f"{name}/spikes"] = sinks[name].data.get().T.reshape(steps, *shape)
-        records[f"{name}/v"] = v.reshape(steps, *shape)
+        own = slice(LAGS[name], LAGS[name] + steps)
+        records[f"{name}/spikes"] = sinks[name].data.get().T[own].reshape(steps, *shape)
+        if name not in RELAYS:
+            v = monitors[name].get_data()[node[name].name][membrane(node[name]).name]
+            records[f"{name}/v"] = v.reshape(total, -1)[own].reshape(steps, *shape)
     root.stop()
     return {key: values.astype(np.int32) for key, values in records.items()}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("input")
-    parser.add_argument("output")
-    parser.add_argument("--steps", type=int)
-    arguments = parser.parse_args()
-    np.savez(arguments.output, **run(arguments.input, arguments.steps))
-
-
-if __name__ == "__main__":
-    main()
 '''

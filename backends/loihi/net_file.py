@@ -38,8 +38,11 @@ def write_net(network: Network, folder: Path) -> dict[str, str]:
         chain = _chain(network)
         source = network.inputs[0]
         for (projection, population), before in zip(chain, _shapes(source, chain), strict=True):
-            _require_synapse(projection, before)
-            _require_neuron(population)
+            _require_map(projection, before)
+            _require_kind(population)
+        for projection, population in chain:  # other data may lead to other ones
+            _require_weights(projection)
+            _require_registers(population)
         description = _description(network, chain)
     except NetError as reason:
         return {NAME: f"not written: {reason}"}
@@ -80,7 +83,7 @@ def _shapes(source: Input, chain: Chain) -> list[tuple[int, ...]]:
     return shapes[:-1]
 
 
-def _require_synapse(projection: Projection, before: tuple[int, ...]) -> None:
+def _require_map(projection: Projection, before: tuple[int, ...]) -> None:
     name, linear = projection.name, projection.map
     if projection.delay != 1:
         raise NetError(f"{name} has a delay of {projection.delay} steps, a layer has 1")
@@ -88,9 +91,12 @@ def _require_synapse(projection: Projection, before: tuple[int, ...]) -> None:
         raise NetError(f"{name} is a {linear.kind} map, layers are dense or convolutions")
     if isinstance(linear, Conv) and linear.in_shape != before:
         raise NetError(f"{name} reads a dense layer as an image of {linear.in_shape}")
+
+
+def _require_weights(projection: Projection) -> None:
     weights = _effective(projection)
-    if isinstance(linear, Dense):
-        _require_dense(name, weights)
+    if isinstance(projection.map, Dense):
+        _require_dense(projection.name, weights)
 
 
 def _effective(projection: Projection) -> Array:
@@ -123,7 +129,7 @@ def _require_dense(name: str, weights: Array) -> None:
                             "Lava clips to -255")
 
 
-def _require_neuron(population: Population) -> None:
+def _require_kind(population: Population) -> None:
     if not isinstance(population.neuron, LoihiNeuron):
         raise NetError(f"{population.name} is of the kind {population.neuron.kind}, layers are "
                        "CUBA neurons")
@@ -134,6 +140,10 @@ def _require_neuron(population: Population) -> None:
         raise NetError(f"{population.name} spikes at its threshold, layers spike above it")
     if not neuron.silent and neuron.refractory != 1:
         raise NetError(f"{population.name} has {neuron.refractory} refractory steps, not 1")
+
+
+def _require_registers(population: Population) -> None:
+    neuron = _neuron(population)
     for field in ("du", "dv", "threshold"):
         values = getattr(neuron, field)
         if values.min() != values.max():

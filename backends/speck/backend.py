@@ -31,6 +31,7 @@ class SpeckBackend:
     own_thresholds = 1  # a core has one
     index_bits = 0  # a kernel's addresses say which neuron a weight is for
     shares_cores = False  # a core has the kernel and the threshold of one layer
+    activation_bits = 0
 
     def relay(self, target: Target) -> None:
         """Speck has none: its events carry no payload."""

@@ -28,6 +28,7 @@ class SpinnakerBackend:
     own_thresholds = 1 << 30  # each neuron has registers of its own
     index_bits = 8  # sPyNNaker 7.4.1 utilities/constants.py, SYNAPSE_INDEX_BITS
     shares_cores = False  # a core of sPyNNaker runs the program of one population
+    activation_bits = 0
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""
@@ -67,7 +68,7 @@ class SpinnakerBackend:
 
     def tick_work(self, target: Target) -> TickWork | None:
         """Of sPyNNaker's programs, where the target has their times; see `timing`."""
-        loop, cost = target.timer_loop, target.time_s
+        loop, cost = target.timer_loop, target.times
         if loop is None or cost.tick is None:
             return None
         lookup, halving = loop.lookup.value
@@ -81,7 +82,7 @@ class SpinnakerBackend:
         """Timers and interrupts, where the target has their times; see `timing.SpinnakerTiming`."""
         from nmcompile_backends.spinnaker.timing import SpinnakerTiming  # numba
 
-        loop, tick = program.target.timer_loop, program.target.time_s.tick
+        loop, tick = program.target.timer_loop, program.target.times.tick
         return SpinnakerTiming(program, loop, tick.value) if loop and tick else None
 
     def emit(self, program: Program, folder: Path) -> dict[str, str]:

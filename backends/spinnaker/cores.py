@@ -78,7 +78,7 @@ def _begins(program: Program) -> dict[str, int]:
 
 
 def _costs(program: Program, loop: TimerLoop, tick_s: float) -> Array:
-    cost = program.target.time_s
+    cost = program.target.times
     seconds = (cost.neuron_update.value, cost.spike_out.value, loop.timer.value,
                loop.receive.value, loop.start.value, *loop.lookup.value, loop.transfer.value,
                loop.row.value, loop.skipped.value, loop.fetch.value, cost.synaptic_event.value,

@@ -57,6 +57,7 @@ class SpinnakerDevice:
     """See `nmcompile.device.Device`."""
 
     name = "spinnaker"
+    reached_by = frozenset({"app", "take", "wait", "settle"})
 
     def __init__(self) -> None:
         self._link: Link | None = None
@@ -73,6 +74,7 @@ class SpinnakerDevice:
         if not host:
             raise NmcError("--device spinnaker", "has no address",
                            "Give --device spinnaker:HOST, the board's name or IP address.")
+        _require_programs(options["binaries"])
         if port and not (re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) <= MOST_PORT):
             raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port, 1 to "
                            f"{MOST_PORT}")
@@ -310,6 +312,19 @@ def _options(place: Place) -> dict[str, str]:
     if not (re.fullmatch("[0-9]{2,3}", app) and 16 <= int(app) <= 254):
         raise NmcError("--device-option app", f"{app[:20]!r} is not 16 to 254")
     return options
+
+
+def _require_programs(folders: str) -> None:
+    """Refuse folders without programs, or none: a board runs what they hold."""
+    where = "--device-option binaries"
+    if not folders:
+        raise NmcError(where, "is missing: it names the folders of sPyNNaker's programs, which run "
+                       "on the board", "Give --device-option binaries=DIR:DIR, with the folders "
+                       "spynnaker/pyNN/model_binaries and spinn_front_end_common/"
+                       "common_model_binaries of sPyNNaker 7.4.1.")
+    for folder in filter(None, folders.split(os.pathsep)):
+        if not any(Path(folder).glob("*.aplx")):
+            raise NmcError(where, f"'{folder}' holds no program (.aplx)")
 
 
 def _seconds(options: Mapping[str, str], name: str, most: float = 60.0) -> float:

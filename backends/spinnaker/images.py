@@ -113,7 +113,7 @@ def _neuron_images(program: Program, gathered: Collection[tuple[int, int]]) -> I
 
 def _step_us(program: Program) -> int:
     """Microseconds of the timer of all cores."""
-    tick = program.target.time_s.tick
+    tick = program.target.times.tick
     return DEFAULT_STEP_US if tick is None else round(tick.value * 1e6)
 
 

@@ -90,7 +90,7 @@ class Spikes:
             if own != other:
                 raise DeviceLostError(
                     self._monitor.link.where, f"{own} of {other} {what} arrived",
-                    "Use --device-option io=memory on a network that loses packets.")
+                    "Give a longer --device-option tick, or io=memory, which loses nothing.")
         return when, keys
 
     def _listen(self, until: float) -> None:

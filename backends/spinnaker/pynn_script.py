@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nmcompile_backends.data_text import READ, USAGE, inputs_table, tables
 from nmcompile_backends.spinnaker.accum import ONE
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile_backends.spinnaker.population_table import cuts_of, senders_of
@@ -52,31 +53,22 @@ def write_pynn(program: Program, folder: Path) -> dict[str, str]:
     for link, rows in _links(program):
         arrays[f"link{len(links)}"] = rows
         links.append(link)
-    tables = {"INPUTS": [p.name for p in network.inputs],
-              "POPULATIONS": {p.name: p.size for p in network.populations},
-              "SOURCES": [(n, a, b) for n, a, b in _sources(program)],
-              "PARTS": parts, "LINKS": links}
-    text = "".join(f"{name} = {_literal(value)}\n" for name, value in tables.items())
-    (folder / SCRIPT).write_bytes(
-        f"{HEAD}TIME_STEP_MS = {TIME_STEP_MS}\nTIME_SCALE = {_time_scale(program)}\n{text}{MAIN}"
-        .encode())
+    text = tables(
+        TIME_STEP_MS=TIME_STEP_MS, TIME_SCALE=_time_scale(program),
+        INPUTS=inputs_table(network), STEPS=network.steps,
+        SHAPES={p.name: p.shape for p in network.populations}, LAGS=program.latency,
+        SOURCES=list(_sources(program)), PARTS=parts, LINKS=links)
+    (folder / SCRIPT).write_bytes(f"{HEAD.format(usage=USAGE)}{text}{MAIN}{READ}".encode())
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
-    return {SCRIPT: "the network as a PyNN script: python pynn_network.py INPUT.npz OUTPUT.npz "
+    return {SCRIPT: "the network as a PyNN script: python pynn_network.py DATA OUTPUT.npz "
                     "(sPyNNaker 7.4.1)",
             ARRAYS: f"weights and parameters of {SCRIPT}"}
 
 
 def _time_scale(program: Program) -> int:
     """Milliseconds that a board takes for a step of TIME_STEP_MS, in whole ones."""
-    tick = program.target.time_s.tick
+    tick = program.target.times.tick
     return 1 if tick is None else max(1, ceil(tick.value * 1e3 / TIME_STEP_MS))
-
-
-def _literal(value: Any) -> str:
-    """`value` as Python reads it, an item a line."""
-    if isinstance(value, dict):
-        return "{\n" + "".join(f"    {k!r}: {v!r},\n" for k, v in value.items()) + "}"
-    return "[\n" + "".join(f"    {item!r},\n" for item in value) + "]"
 
 
 def _parameters(population: Population, neurons: Array) -> dict[str, Array]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 HEAD = '''\
 """A network for SpiNNaker 1, as sPyNNaker 7.4.1 takes it.
 
-    python pynn_network.py INPUT.npz OUTPUT.npz [--steps N]
+    python pynn_network.py DATA OUTPUT.npz [--steps N] [--samples N] [--encode rate]
 
-INPUT.npz has for each of INPUTS an array (steps, lines), whose values above 0 are spikes.
-OUTPUT.npz gets for each of POPULATIONS an array (steps, neurons) of spikes. The board is the one
-that ~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that
+{usage}OUTPUT.npz  <population>/spikes, each (samples, steps, *shape). Step 0 of a population is the
+            one in which input step 0 reaches it: LAGS steps later on the board's clock. So
+            `nmc validate DIR --device file:OUTPUT.npz --input DATA` holds it against the build
+
+Samples run one after the other, each from a network that is set up and loaded anew. The board is
+the one that ~/.spynnaker.cfg names. Each population of PyNN is what one core holds (PARTS), so that
 sPyNNaker cuts nothing anew; weights and parameters are in pynn_network.npz beside this script, and
 are multiples of what the chip's words hold.
 """
@@ -17,6 +20,9 @@ are multiples of what the chip's words hold.
 from __future__ import annotations
 
 import argparse
+import math
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -68,33 +74,25 @@ def connect(before, after):
 
 
 def recorded(populations, steps):
-    """Name -> (steps, neurons) spikes of all populations."""
-    told = {name: np.zeros((steps, size), np.uint8) for name, size in POPULATIONS.items()}
+    """Name -> (steps, *shape) spikes of all populations in their own time."""
+    told = {name: np.zeros((steps + LAGS[name], math.prod(shape)), np.int32)
+            for name, shape in SHAPES.items()}
     for i, ((name, *_), population) in enumerate(zip(PARTS, populations)):
         trains = population.get_data("spikes").segments[0].spiketrains
         for neuron, train in zip(ARRAYS[f"part{i}:neurons"], trains):
-            told[name][np.rint(train.magnitude / TIME_STEP_MS).astype(int), neuron] = 1
-    return told
+            when = np.rint(np.asarray(train.magnitude) / TIME_STEP_MS).astype(int)
+            told[name][when[when < len(told[name])], neuron] = 1
+    return {f"{name}/spikes": told[name][LAGS[name]:].reshape(steps, *shape)
+            for name, shape in SHAPES.items()}
 
 
-def main():
-    """Run the spikes of one file, and write those of the network to another."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("input", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--steps", type=int, help="default: as many as the input has")
-    arguments = parser.parse_args()
-    with np.load(arguments.input, allow_pickle=False) as file:
-        spikes = {name: file[name].reshape(len(file[name]), -1) for name in INPUTS}
-    steps = arguments.steps or max(len(lines) for lines in spikes.values())
+def run(sent, steps):
+    """The spikes of one sample."""
     sim.setup(timestep=TIME_STEP_MS, time_scale_factor=TIME_SCALE)
     populations = parts()
-    connect(sources(spikes), populations)
-    sim.run(steps * TIME_STEP_MS)
-    np.savez_compressed(arguments.output, **recorded(populations, steps))
+    connect(sources(sent), populations)
+    sim.run((steps + max(LAGS.values())) * TIME_STEP_MS)
+    found = recorded(populations, steps)
     sim.end()
-
-
-if __name__ == "__main__":
-    main()
+    return found
 '''

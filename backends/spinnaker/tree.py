@@ -32,7 +32,7 @@ def tree_of(program: Program, sent: Sent) -> Tree:
     """The ways of each block's packets through the tables of a program with routers."""
     machine, slices, routing = sent.machine, program.mapping.slices, program.mapping.routing
     assert routing is not None
-    hop = np.int64(round(program.target.time_s.hop_chip.value * PER_S))
+    hop = np.int64(round(program.target.times.hop_chip.value * PER_S))
     ways, n_chips = ways_in(program, sent), len(machine)
     order = np.lexsort((ways.hops, ways.source))
     source, chip, route = (part[order] for part in (ways.source, ways.chip, ways.route))

@@ -27,6 +27,7 @@ class Spinnaker2Backend:
     own_thresholds = 1 << 30  # each neuron has parameters of its own
     index_bits = 8  # within SYNAPSE_BITS: 250 neurons a core
     shares_cores = False  # a core of py-spinnaker2 runs the program of one population
+    activation_bits = 0
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""

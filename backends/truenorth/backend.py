@@ -37,6 +37,7 @@ class TrueNorthBackend:
     own_thresholds = 1 << 30  # each neuron has a register
     index_bits = 0  # the place in the crossbar is the index
     shares_cores = True
+    activation_bits = 0
 
     def relay(self, target: Target) -> None:
         """Spikes are binary."""

@@ -27,6 +27,7 @@ class XyloBackend:
     own_thresholds = 1 << 30  # each neuron has a register; Rockpool's channel_quantize uses it
     index_bits = 0  # memory is published in weights; what names their targets is not counted
     shares_cores = True
+    activation_bits = 0
 
     def relay(self, target: Target) -> None:
         """It has not: each hidden neuron has a synaptic current."""

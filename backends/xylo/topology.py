@@ -74,5 +74,7 @@ def require_fit(network: Network, outputs: tuple[str, ...], target: Target) -> N
     ]
     for what, need, allowed, constant in needs:
         if need > allowed:
+            hint = ("Give it data of fewer channels." if constant is ends.input_channels
+                    else "Make its layers smaller.")
             raise NmcError("network", f"needs {need:,} {what}, {target.name} has {allowed:,} "
-                           f"({constant.kind})", "Make its layers smaller.")
+                           f"({constant.kind})", hint)

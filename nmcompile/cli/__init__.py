@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -58,6 +59,7 @@ def group() -> None:
 
 def main() -> None:
     """Run `nmc`: exit 0 done, 1 no (or our fault), 2 the user's input, 130 interrupted."""
+    warnings.showwarning = _warn
     try:
         code = group(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
@@ -81,8 +83,13 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")
-        click.echo(f"nmc: {str(cause) or 'interrupted'}; {left}", err=True)
+        click.echo(f"nmc: {'; '.join(filter(None, (str(cause) or 'interrupted', left)))}", err=True)
         sys.exit(130)
     if isinstance(code, int) and code:
         sys.exit(code)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Tell a warning in a line of its own, without the place in our code that gives it."""
+    click.echo(f"nmc: warning: {one_line(str(message))}", err=True)

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 EVERY_S, LINE_EVERY_S = 0.1, 60.0  # between updates of a bar, and between lines
+STAGE_S = 20.0  # between stages of which a line is told
 Advance = Callable[[int, int], None]
 
 
@@ -27,6 +28,25 @@ def progress_bar(*told: ProgressColumn) -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *told,
         TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def stages_bar() -> Iterator[Callable[[str], None]]:
+    """A function that is told each stage as it begins.
+
+    Where stderr is no terminal, it tells of a stage that begins STAGE_S or more after what was
+    told last.
+    """
+    with progress_bar() as bar:
+        task, last = bar.add_task("load", total=None), [time.monotonic()]
+
+        def tell(stage: str) -> None:
+            bar.update(task, description=stage)
+            if bar.disable and time.monotonic() - last[0] > STAGE_S:
+                click.echo(f"nmc: {stage}", err=True)
+                last[0] = time.monotonic()
+
+        yield tell
 
 
 @contextmanager

@@ -18,3 +18,8 @@ def print_checks(figures: Figures) -> None:
     """The chain of checks, one line for each arrow."""
     for check in figures["checks"]:
         click.echo(f"  {check['arrow']:9} {check['text']}")
+
+
+def counted(number: int, noun: str) -> str:
+    """`number` with its noun, "1 core" or "2 cores"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

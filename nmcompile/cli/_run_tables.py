@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nmcompile.cli._render import counted
 from nmcompile.report import Figures
 from nmcompile.report.units import si
 
 
 def print_summary(figures: Figures) -> None:
     """Accuracy, latency, energy with their ranges, and the table of layers."""
-    cores = f"{figures['cores']} cores on {figures['chips']} chip(s)"
+    cores = f"{counted(figures['cores'], 'core')} on {counted(figures['chips'], 'chip')}"
     click.echo(f"target    {figures['target']}, {cores}")
     if figures["perturbed"] is not None:
         _perturbed(figures["perturbed"])
@@ -23,14 +24,15 @@ def print_summary(figures: Figures) -> None:
         _latency(figures)
         _energy(figures)
         _outside(figures["outside"])
+    elif figures["samples"] is not None:
+        click.echo("latency   not known\nenergy    not known")
+        click.echo(f"boundary  {figures['outside']['boundary']}")
     if figures["exit"] is not None:
         _exit(figures)
     _layers(figures)
     if figures["estimated"]:
-        click.echo(
-            f"estimates {len(figures['estimated'])} constants of the target are estimates: "
-            f"{', '.join(figures['estimated'])}"
-        )
+        click.echo(f"estimates {counted(len(figures['estimated']), 'constant')} of the target, as "
+                   f"nmc targets show {figures['target']} says")
 
 
 def _latency(figures: Figures) -> None:
@@ -38,9 +40,9 @@ def _latency(figures: Figures) -> None:
     click.echo(
         f"latency   {si(latency['per_sample_mean'], 's')} a sample"
         f"{_span(latency['per_sample_range'], 's')}, "
-        f"{si(latency['per_step_mean'], 's')} a step on average, "
-        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps, "
-        f"{figures['timing']} timing)"
+        f"{si(latency['per_step_mean'], 's')} a step of the chip on average, "
+        f"{si(latency['per_step_max'], 's')} at most ({figures['steps']} steps and the network's "
+        f"lag, {figures['timing']} timing)"
     )
     if latency["overruns"]:
         click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
@@ -111,7 +113,8 @@ def _exit(figures: Figures) -> None:
     for point in left["curve"]:
         right = "" if point["accuracy"] is None else f"{100 * point['accuracy']:.2f} %"
         table.add_row(f"{point['confidence']:g}", f"{point['steps_mean']:.1f}",
-                      si(point["latency_mean_s"], "s"), right)
+                      "" if point["latency_mean_s"] is None else si(point["latency_mean_s"], "s"),
+                      right)
     Console(width=None if Console().is_terminal else 160).print(table)
 
 
@@ -121,16 +124,16 @@ def _span(ends: Figures | None, unit: str) -> str:
 
 
 def _layers(figures: Figures) -> None:
-    ran = figures["energy_j"] is not None
+    ran, known = figures["samples"] is not None, figures["energy_j"] is not None
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["layer", "neurons", "cores", "used"]
-    columns += ["spikes", "syn. events", "packets", "hops", "busy/step"] if ran else []
-    columns += [kind for kind in figures["energy_j"]] if ran else []
+    columns += ["spikes", "syn. events", "packets", "hops"] if ran else []
+    columns += ["busy/step", *figures["energy_j"]] if known else []
     for column in columns:
         table.add_column(column, justify="left" if column == "layer" else "right")
     for row in figures["layers"]:
         table.add_row(*_cells(row, ran))
-    if ran:
+    if known:
         total = [si(value, "J") for value in figures["energy_j"].values()]
         table.add_row("all", *[""] * 8, *total, style="bold")
     Console(width=None if Console().is_terminal else 160).print(table)
@@ -141,6 +144,7 @@ def _cells(row: Figures, ran: bool) -> list[str]:
     cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
     if ran:
         cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets", "hops")]
+    if row["energy_j"] is not None:
         cells.append(si(row["latency_s"], "s"))
         cells += [si(value, "J") for value in row["energy_j"].values()]
     return cells

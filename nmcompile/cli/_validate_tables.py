@@ -16,8 +16,12 @@ Figures = dict[str, Any]
 
 def print_validation(figures: Figures) -> None:
     """What differs by population, decisions, latency, energy, and where it begins and why."""
-    click.echo(f"device    {figures['device']}, against {figures['against']}, target "
+    name, address = figures["device"], figures["address"]
+    name += f":{address}" if address and address not in name else ""
+    click.echo(f"device    {name}, against {figures['against']}, target "
                f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
+    for loss in figures["lost"]:
+        click.echo(f"lost      the device, {loss}; it was opened again")
     _decisions(figures["decisions"])
     _measured(figures)
     _populations(figures)
@@ -34,27 +38,33 @@ def print_validation(figures: Figures) -> None:
         click.echo("equal     all that the device tells is what was compiled"
                    if figures["against"] != "float" else "equal     no spike differs")
     else:
-        _divergence(figures["divergence"])
+        _divergence(figures["divergence"], figures["against"])
 
 
 def _decisions(decisions: Figures) -> None:
+    labelled = decisions["accuracy_reference"] is not None
+    alike = "of decisions are equal" if labelled else "are equal"
     parts = [f"{100 * decisions[key]:.2f} % {words}" for key, words in (
         ("accuracy_reference", "by the reference"), ("accuracy_device", "on the device"),
-        ("equal", "of decisions are equal")) if decisions[key] is not None]
+        ("equal", alike)) if decisions[key] is not None]
     if parts:
-        click.echo(f"accuracy  {', '.join(parts)}")
+        click.echo(f"{'accuracy ' if labelled else 'decisions'} {', '.join(parts)}")
 
 
 def _measured(figures: Figures) -> None:
     latency, energy = figures["latency_s"], figures["energy_j"]
     if latency is not None:
         click.echo(f"latency   measured {si(latency['measured'], 's')} a sample, predicted "
-                   f"{si(latency['predicted'], 's')}")
+                   f"{_predicted(latency, 's')}")
     if energy is not None:
         click.echo(f"energy    measured {si(energy['measured'], 'J')} a sample, predicted "
-                   f"{si(energy['predicted'], 'J')}")
+                   f"{_predicted(energy, 'J')}")
     if figures["boundary"]:
         click.echo(f"boundary  {figures['boundary']}")
+
+
+def _predicted(figure: Figures, unit: str) -> str:
+    return "nothing" if figure["predicted"] is None else si(figure["predicted"], unit)
 
 
 def _populations(figures: Figures) -> None:
@@ -65,12 +75,19 @@ def _populations(figures: Figures) -> None:
     for column in columns:
         table.add_column(column, justify="left" if column == "population" else "right")
     for row in figures["populations"]:
-        cells = [escape(row["name"]), f"{row['spikes_reference']:,}", f"{row['spikes_device']:,}",
-                 f"{row['differing']:,}", f"{100 * row['share']:.3g} %"]
-        cells += [f"{row[name]['mean']:.4g}" for name in ("count", "van_rossum", "victor_purpura")]
+        cells = [escape(row["name"]), *(_spikes(row) or [""] * 7)]
         cells += [_state(row["states"].get(v)) for v in variables]
         table.add_row(*cells)
     Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _spikes(row: Figures) -> list[str] | None:
+    """The cells of spikes; None where the device tells of states alone."""
+    if row["spikes_device"] is None:
+        return None
+    return [f"{row['spikes_reference']:,}", f"{row['spikes_device']:,}", f"{row['differing']:,}",
+            f"{100 * row['share']:.3g} %",
+            *(f"{row[name]['mean']:.4g}" for name in ("count", "van_rossum", "victor_purpura"))]
 
 
 def _state(state: Figures | None) -> str:
@@ -80,7 +97,7 @@ def _state(state: Figures | None) -> str:
                                         else "")
 
 
-def _divergence(found: Figures) -> None:
+def _divergence(found: Figures, against: str) -> None:
     what = "spikes" if found["variable"] == "spikes" else f"state {found['variable']}"
     click.echo(f"first     sample {found['sample']}, step {found['step']}, population "
                f"{found['population']}, neuron {found['neuron']}: {what}")
@@ -89,11 +106,11 @@ def _divergence(found: Figures) -> None:
     if found["states_before"]:
         before = ", ".join(f"{name} {_pair(v)}" for name, v in found["states_before"].items())
         click.echo(f"before    {before}")
-    _incoming(found)
-    _explanations(found)
+    _incoming(found, against)
+    _explanations(found, against)
     if found["beside"]:
-        click.echo(f"beside    {', '.join(found['beside'])} do not do what was compiled either, "
-                   "for what was sent to them")
+        click.echo("beside    other populations are not as compiled either, for what was sent to "
+                   f"them: {', '.join(found['beside'])}")
 
 
 def _pair(sides: Figures) -> str:
@@ -103,7 +120,7 @@ def _pair(sides: Figures) -> str:
     return f"{ours} and {theirs} on the device" if ours != theirs else f"{ours}"
 
 
-def _incoming(found: Figures) -> None:
+def _incoming(found: Figures, against: str) -> None:
     rows = found["incoming"]
     if found["incoming_unknown"]:
         click.echo("arriving  what they sent is not told by either side: "
@@ -113,7 +130,8 @@ def _incoming(found: Figures) -> None:
     if not rows:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for column in ("arriving", "from neuron", "payload", "weight"):
+    units = " (of the chip)" if against == "float" else ""
+    for column in ("arriving", "from neuron", f"payload{units}", f"weight{units}"):
         table.add_column(column, justify="left" if column == "arriving" else "right")
     for row in rows:
         told = " (by the reference)" if row["assumed"] else ""
@@ -124,17 +142,34 @@ def _incoming(found: Figures) -> None:
         click.echo(f"          and {found['incoming_left_out']:,} more")
 
 
-def _explanations(found: Figures) -> None:
+def _explanations(found: Figures, against: str) -> None:
+    if found["shifts"] is not None:
+        late = ", ".join(f"{name} by {steps}" for name, steps in found["shifts"].items())
+        click.echo("shifted   the recording is what was compiled, on another clock. It is later "
+                   f"than the network's own time, in steps: {late}. Take so many off, and record "
+                   "as many steps more than the input has")
+        return
     if not found["explanations"]:
-        click.echo("rule      none of the rules that were tried gives more of what was seen"
-                   if found["differing"] else "rule      not sought, or what was sent to the "
-                   "population explains it")
+        click.echo(f"rule      {_no_rule(found, against)}")
+        return
+    values = (f"{found['differing']:,} values of the population that differ in the "
+              f"{found['samples']} samples looked into")
     for i, one in enumerate(found["explanations"]):
-        left = (f"explains all {found['differing']:,} differences of the population in "
-                f"{found['samples']} samples" if one["differing"] == 0 else
-                f"leaves {one['differing']:,} of {found['differing']:,} differences open")
+        known = found["differing"] - one["differing"]
         alike = f"; {one['alike'] - 1:,} others like it do as much" if one["alike"] > 1 else ""
-        click.echo(f"{'rule      ' if i == 0 else 'or        '}{one['rule']}: {one['text']}: "
-                   f"{left}{alike}")
+        head = "rule      " if i == 0 else "or        "
+        if 2 * known < found["differing"]:
+            head += "none of those tried explains it; the nearest is " if i == 0 else ""
+        all_of = "all" if one["differing"] == 0 else f"{known:,} of the"
+        click.echo(f"{head}{one['rule']}: {one['text']}: explains {all_of} {values}{alike}")
     if found["explanations_left_out"]:
         click.echo(f"          and {found['explanations_left_out']} more")
+
+
+def _no_rule(found: Figures, against: str) -> str:
+    """Why there is no explanation."""
+    if against == "float":
+        return "none is sought against the float network: quantization shows there"
+    if found["differing"] == 0:
+        return "none: the population did what was compiled for what was sent to it"
+    return "none of the rules that were tried gives more of what was seen"

@@ -120,7 +120,7 @@ def command(
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
     from nmcompile import api
-    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
     from nmcompile.target import load_target
@@ -129,17 +129,16 @@ def command(
     if source is None or (model and begin):
         raise click.UsageError("give a MODEL, or a file of --dump with --from")
     chip = load_target(target)
-    with progress_bar() as bar:
-        task = bar.add_task("load", total=None)
+    with stages_bar() as begin_stage:
         compiled = api.compile(
             source,
             target=chip,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
-            progress=lambda stage: bar.update(task, description=stage),
+            progress=begin_stage,
             **options,
         )
-        bar.update(task, description="write")
+        begin_stage("write")
         told = {name: value for name, value in options.items() if name not in UNTOLD}
         build = api.write_build(compiled, output, api.origin(source, **told))
     if as_json:

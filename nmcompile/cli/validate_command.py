@@ -11,7 +11,8 @@ from nmcompile.cli._options import device_options, event_options
 from nmcompile.errors import NmcError
 from nmcompile.frontends.events import EventOptions
 
-OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "as_json")
+OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "limits",
+            "output", "as_json")
 
 
 @click.command("validate")
@@ -45,10 +46,11 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
               help="Victor and Purpura's cost q of moving a spike by one step.")
 @click.option("--fail-above", "limits", multiple=True, metavar="X|NAME=X,...",
               help="Exit code 1 above X: spikes (a share), count, van-rossum, victor-purpura, "
-                   "states, decisions, accuracy.")
+                   "states, decisions, accuracy; with --loop: missed (deadlines), outputs.")
 @click.option("--resume", is_flag=True, help="Go on with a run that did not end.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="Run file (.npz) of what the device gave.")
+              help="Run file (.npz) of what the device gave; with --loop, of what each period took "
+              "and earned.")
 @event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -88,9 +90,10 @@ def command(
     place = Place(address=address, options=device_options(options))
     if code is not None:
         _require_loop_alone()
-        told = run_loop(folder, code, (name, place), Episodes(episodes, periods, seed))
+        told = run_loop(folder, code, (name, place), Episodes(episodes, periods, seed), limits,
+                        output)
         print_json(told) if as_json else print_loop(told)
-        return 0
+        return int(any(limit["exceeded"] for limit in told["limits"]))
     _require_loop_for("episodes", "periods")
     if data is None:
         raise NmcError("--input", "is missing", "Name the data, or an environment with --loop.")

@@ -58,14 +58,18 @@ class Stream:
         """The spikes of the one population."""
         return {self.population.name: (SPIKES,)}
 
-    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
-        """Some samples; behind the last event nothing is sent, which is an error from there on."""
+    def require(self, first: int, samples: int, steps: int) -> None:
+        """Raise NmcError where events end ahead of the last of some samples."""
         last = int(self.step.max()) // steps
         if first + samples - 1 > last:
             raise NmcError(
                 str(self.path), f"ends within sample {last:,}, samples {first:,} to "
                 f"{first + samples:,} of {steps:,} steps were asked for",
                 "Give --samples, or another step-us.")
+
+    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
+        """Some samples; behind the last event nothing is sent, which is an error from there on."""
+        self.require(first, samples, steps)
         sample = self.step // steps - first
         mine = (sample >= 0) & (sample < samples)
         spikes = np.zeros((samples, steps, self.population.size), np.int32)
@@ -97,7 +101,7 @@ def _events(path: Path, population: Population) -> tuple[Array, Array]:
     """Stamps in us and neurons of all events of the first stream that has some."""
     if importlib.util.find_spec("aedat") is None:
         raise NmcError(str(path), "is read by the package aedat, which is not installed",
-                       "pip install 'nmcompile[aedat4]'.")
+                       "Type pip install '.[aedat4]' in nmcompile's folder.")
     with tempfile.TemporaryDirectory(prefix="nmcompile-") as folder:
         found = Path(folder) / "events.npz"
         _decode(path, found)

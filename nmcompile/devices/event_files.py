@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,14 +48,35 @@ class Events:
         """The spikes of populations of which there is an event."""
         return {self.network.populations[i].name: (SPIKES,) for i in self.told}
 
-    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
-        """Some samples; events beyond their steps are refused, samples without any are silent."""
-        here = (self.sample >= first) & (self.sample < first + samples)
-        late = here & (self.step >= steps)
+    def require(self, first: int, samples: int, steps: int) -> None:
+        """Raise NmcError where events end ahead of the last of some samples, or of their steps.
+
+        A last sample in which nothing spikes cannot be told from one that was not recorded.
+        """
+        last = int(self.sample.max())
+        if last < first + samples - 1:
+            raise NmcError(
+                str(self.path), f"has its last event in sample {last:,}, samples {first:,} to "
+                f"{first + samples - 1:,} are compared",
+                f"If no more was recorded, give --samples {last - first + 1}." if last >= first
+                else "Give another first-sample.")
+        if last >= first + samples:
+            warnings.warn(f"{self.path}: events of samples {first + samples:,} to {last:,} are not "
+                          "looked at: the input ends before them", stacklevel=2)
+        self._require_steps(first, samples, steps)
+
+    def _require_steps(self, first: int, samples: int, steps: int) -> None:
+        """Refuse events of some samples that are beyond their steps."""
+        late = (self.sample >= first) & (self.sample < first + samples) & (self.step >= steps)
         if late.any():
             i = int(np.flatnonzero(late)[0])
             raise NmcError(str(self.path), f"has an event in step {self.step[i]} of sample "
                            f"{self.sample[i]}, the input has {steps:,} steps", "Give --steps.")
+
+    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
+        """Some samples; events beyond their steps are refused, samples without any are silent."""
+        self._require_steps(first, samples, steps)
+        here = (self.sample >= first) & (self.sample < first + samples)
         variables = {}
         for number, population in enumerate(self.network.populations):
             if population.name not in wanted:
@@ -127,8 +149,8 @@ def _add(
     """Add a row to `columns`."""
     for name, values in columns.items():
         text = row.get(name, "").strip()
-        if name == "population" and text in place:
-            values.append(place[text])
+        if name == "population" and (text in place or text in map(str, place.values())):
+            values.append(place[text] if text in place else int(text))
             continue
         try:
             number = int(text)
@@ -137,7 +159,8 @@ def _add(
         if name == "population" or not -LIMIT <= number <= LIMIT:
             raise NmcError(
                 str(path), f"line {line}: {name} is '{one_line(text[:40])}', expected "
-                + (f"one of {', '.join(place)}" if name == "population" else "a whole number"))
+                + (f"one of {', '.join(place)}, or its number from 0" if name == "population"
+                   else "a whole number"))
         values.append(number)
 
 
@@ -156,7 +179,18 @@ def _events(path: Path, network: Network, arrays: dict[str, Array]) -> Events:
         raise NmcError(str(path), f"names neuron {arrays['neuron'][i]} of {population.name}, which "
                        f"has {population.size:,}, from 0")
     told = tuple(int(i) for i in np.unique(arrays["population"]))
+    _tell_doubled(path, arrays)
     return Events(path=path, network=network, told=told, **arrays)
+
+
+def _tell_doubled(path: Path, arrays: dict[str, Array]) -> None:
+    """Warn of spikes that are listed more than once: their payloads are added up."""
+    order = np.lexsort([arrays[name] for name in COLUMNS])
+    same = np.all([np.diff(arrays[name][order]) == 0 for name in COLUMNS], axis=0)
+    if same.any():
+        warnings.warn(f"{path}: {np.count_nonzero(same):,} events repeat sample, step, population "
+                      "and neuron of another one; they count as further spikes of that step",
+                      stacklevel=2)
 
 
 def _whole(path: Path, name: str, values: Array) -> Array:

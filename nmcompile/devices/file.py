@@ -15,8 +15,10 @@ from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
-OPTIONS = ("first-sample", "population", "step-us", "start-us")
-ENDINGS = (".npz", ".csv", ".aedat4")
+OF_STREAMS = ("population", "step-us", "start-us")
+OPTIONS = ("first-sample", *OF_STREAMS)
+STREAM = ".aedat4"
+ENDINGS = (".npz", ".csv", STREAM)
 
 
 class FileDevice:
@@ -52,6 +54,10 @@ class FileDevice:
         if self._path.suffix.lower() not in ENDINGS:
             raise NmcError(str(self._path), f"ends with '{self._path.suffix}', expected "
                            f"{', '.join(ENDINGS)}")
+        for option in OF_STREAMS:
+            if option in place.options and self._path.suffix.lower() != STREAM:
+                raise NmcError(f"--device-option {option}", f"is of no use for {self._path.name}, "
+                               f"only for {STREAM} files", "Leave it out.")
         self._next = self._number("first-sample", 0)
 
     def load(self, program: Program, config: Path) -> None:
@@ -66,6 +72,11 @@ class FileDevice:
             self._stored = read_csv(self._path, program.network)
         else:
             self._stored = read_aedat4(self._path, program.network, self._options)
+
+    def require(self, samples: int, steps: int) -> None:
+        """See `Recorded`."""
+        assert self._stored is not None
+        self._stored.require(self._next, samples, steps)
 
     def readable(self) -> Wanted:
         """What the file tells of."""

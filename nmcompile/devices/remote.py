@@ -86,6 +86,8 @@ class RemoteDevice:
         self._program: Program | None = None
         self._readable: Wanted = {}
 
+    reached_by = frozenset({"key"})
+
     def open(self, place: Place) -> None:
         """See `Device`. Raises NmcError where nobody is there, has the key, or is free."""
         for name in place.options:
@@ -127,9 +129,13 @@ class RemoteDevice:
                 raise self._silent(error) from error
             raise _CrowdedError(self._where, "closed the connection at once",
                                 "Too many are connected there; try again.") from error
+        except ssl.SSLCertVerificationError as error:
+            raise NmcError(self._where, "the nmc serve there has another key",
+                           "Give both ends the same key file.") from error
         except (ssl.SSLError, InvalidHandshake, EOFError) as error:
-            raise NmcError(self._where, "there is no nmc serve with this key "
-                           f"({error})", "Give both ends the same key file.") from error
+            told = getattr(error, "reason", None) or str(error) or "it closes the connection"
+            raise NmcError(self._where, f"there is no nmc serve with this key ({told})",
+                           "Give both ends the same key file.") from error
         except OSError as error:
             raise self._silent(error) from error
 
@@ -281,7 +287,8 @@ class RemoteDevice:
         answer = parse_answer(self._receive(), self._where)
         if isinstance(answer, Refusal):
             self._was_lost |= answer.kind == "lost"
-            raise RAISED[answer.kind](f"{self._where}: {answer.where}", answer.what, answer.hint)
+            raise RAISED[answer.kind](f"{self._where}: {answer.where}", answer.what,
+                                      _there(answer.hint))
         if not isinstance(answer, kind):
             raise WireError(self._where, f"answered '{answer.say}' out of turn")
         return answer
@@ -297,6 +304,11 @@ def _payloads(name: str, values: Array) -> Array:
     if values.dtype.kind not in "iub" or values.min() < low or values.max() > high:
         raise NmcError(name, f"holds payloads of {values.dtype} that are no integers of 32 bits")
     return values.astype(np.int32, copy=False)
+
+
+def _there(hint: str) -> str:
+    """A hint of the server's; options that it names are for the command that runs there."""
+    return f"{hint} (of nmc serve, there)" if "--device" in hint else hint
 
 
 def _kinds(variable: str) -> str:

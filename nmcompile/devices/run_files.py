@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from dataclasses import dataclass, field
 from math import prod
@@ -39,14 +40,18 @@ class Stored:
         """What the file holds."""
         return {name: tuple(variables) for name, variables in self.variables.items()}
 
-    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
-        """Some samples; NmcError where there are fewer, or of other steps."""
+    def require(self, first: int, samples: int, steps: int) -> None:
+        """Raise NmcError where there are fewer samples, or of other steps."""
         any_ = next(iter(next(iter(self.variables.values())).values()))
         if any_.shape[0] < first + samples or any_.shape[1] != steps:
             raise NmcError(
                 str(self.path), f"holds {any_.shape[0]:,} samples of {any_.shape[1]:,} steps, "
                 f"samples {first:,} to {first + samples:,} of {steps:,} steps were asked for",
                 "Give the input that was recorded, its --steps, and --samples.")
+
+    def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
+        """Some samples; NmcError where there are fewer, or of other steps."""
+        self.require(first, samples, steps)
         chosen = slice(first, first + samples)
         return Recording(
             variables={name: {v: self.variables[name][v][chosen] for v in variables}
@@ -62,15 +67,20 @@ def read_arrays(path: Path, network: Network) -> Stored | dict[str, Array]:
     if head != ZIP:
         raise NmcError(str(path), "is no .npz file")
     with reading(str(path)):
-        arrays = _load(path, network)
+        arrays, unknown = _load(path, network)
     if "step" in arrays or "neuron" in arrays:
         return arrays
-    return _stored(path, arrays, network)
+    stored = _stored(path, arrays, network)
+    if unknown:
+        warnings.warn(f"{path}: {', '.join(unknown[:5])}{', ...' if unknown[5:] else ''} is not "
+                      "looked at: this network has no such population or variable", stacklevel=2)
+    return stored
 
 
-def _load(path: Path, network: Network) -> dict[str, Array]:
-    """Those arrays of the archive that a recording has, of a sane size."""
-    arrays, size = {}, 0
+def _load(path: Path, network: Network) -> tuple[dict[str, Array], list[str]]:
+    """The arrays of the archive that a recording has, of a sane size, and names of others."""
+    arrays: dict[str, Array] = {}
+    size = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             name = member.removesuffix(".npy")
@@ -91,13 +101,21 @@ def _load(path: Path, network: Network) -> dict[str, Array]:
         for name in file.files:
             if _is_taken(name, network):
                 arrays[name] = file[name]
-    return arrays
+        unknown = [name for name in file.files if "/" in name and not _is_variable(name, network)]
+    return arrays, unknown
 
 
 def _is_taken(name: str, network: Network) -> bool:
     """Whether an array is one of those that a recording has."""
-    return name in (*EVENTS, *MEASURED, PREDICTED) or name.rpartition("/")[0] in {
-        p.name for p in network.populations}
+    return name in (*EVENTS, *MEASURED, PREDICTED) or _is_variable(name, network)
+
+
+def _is_variable(name: str, network: Network) -> bool:
+    """Whether `name` is <population>/<variable> of one that the network has."""
+    owner, slash, variable = name.rpartition("/")
+    return bool(slash) and any(
+        owner == p.name and variable in (SPIKES, *p.neuron.state_names)
+        for p in network.populations)
 
 
 def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:
@@ -108,8 +126,6 @@ def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:
         if not slash:
             continue
         population = network.population(owner)
-        if variable not in (SPIKES, *population.neuron.state_names):
-            continue
         if given.ndim < 2 or given.shape[2:] not in (population.shape, (population.size,)):
             raise NmcError(str(path), f"'{name}' has shape {given.shape}, expected (samples, "
                            f"steps, {', '.join(map(str, population.shape))})")

@@ -14,10 +14,12 @@ class SpikeFormat:
 
     payload_bits  0: binary spikes; n > 0: signed integers of n bits; None: real numbers
     scale         the real value of one unit of payload
+    unsigned      whether none is below 0
     """
 
     payload_bits: int | None = None
     scale: float = 1.0
+    unsigned: bool = False
 
     @property
     def limit(self) -> int:

@@ -71,9 +71,9 @@ def save_network(network: Network, path: Path) -> None:
         write_value(file, "network", network)
 
 
-def load_network(path: Path) -> Network:
-    """The network in real numbers in `path`."""
-    classes = {cls.__name__: cls for cls in VALUES}
+def load_network(path: Path, neurons: tuple[type, ...] = ()) -> Network:
+    """The network in real numbers in `path`; `neurons` as of `load_program`."""
+    classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
     with _opened(path) as file:
         if file.attrs.get("format") != NETWORK:
             raise NmcError(str(path), f"is not a {NETWORK} file", OTHER[1])
@@ -82,7 +82,7 @@ def load_network(path: Path) -> Network:
 
 
 def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
-    """The program in `path`; `neurons` are the integer neuron classes of its chip's backend."""
+    """The program in `path`; `neurons` are the neuron classes of its chip's backend."""
     classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
     with _opened(path) as file:
         program = Program(

@@ -75,6 +75,9 @@ def outside(program: Program, run: Run) -> dict[str, Any]:
     host_sample  seconds that a host adds to a sample of another workload, with their source
     """
     target, io = program.target, program.target.io
+    if not target.costs_known:
+        return {"boundary": None if io is None else io.boundary.value, "energy_j": {},
+                "energy_range_j": {}, "host_sample": None}
     seconds, time = float(run.step_s.sum()), np.array(time_ratios(target, run))
     chips = len(np.unique(program.mapping.slices.core // target.cores_per_chip))
     board = target.board.chips.value
@@ -96,7 +99,7 @@ def _beyond(
     target: Target, run: Run, chips_s: float, board_s: float
 ) -> dict[str, tuple[Constant[float] | None, float]]:
     """Constants of what is outside, and how often or for how many seconds of a chip they count."""
-    unused = {"unused_chips": (target.power_w.static, board_s - chips_s)}
+    unused = {"unused_chips": (target.power.static, board_s - chips_s)}
     if target.io is None:
         return {**unused}
     return {

@@ -80,23 +80,20 @@ def run_figures(
     late       what came too late on chips that do not wait, {name: how often}
     perturbed  what was made to go wrong
     look       what `look_figures` gives
+
+    Times and energies stay None where the target does not know what events cost.
     """
-    book, yardsticks = ledger(program, run), compiled.get("yardsticks")
-    total = energies(book, slice(None))
+    book = ledger(program, run) if program.target.costs_known else None
+    yardsticks = compiled.get("yardsticks")
     return {
         **compiled,
         "samples": run.samples,
         "accuracy": accuracy(run, labels),
         "steps": run.steps,
-        "timing": run.timing,
-        "latency_s": _latency(program, run),
-        **total,
-        "energy_per_sample_j": total["energy_j"]["total"] / run.samples,
-        "energy_by_core": by_core(program, run, book),
-        "energy_by_constant": by_constant(program, book),
+        **({} if book is None else _costs(program, run, book)),
         "outside": outside(program, run),
         "late": {name: int(counts.sum()) for name, counts in run.late.items()},
-        "exit": exit_figures(run, labels),
+        "exit": exit_figures(run, labels, timed=book is not None),
         "perturbed": perturbed,
         "look": look,
         "yardsticks": yardsticks and run_yardsticks(yardsticks, program, run),
@@ -104,6 +101,19 @@ def run_figures(
             {**layer, **_run_of_layer(layer["name"], program, run, book)}
             for layer in compiled["layers"]
         ],
+    }
+
+
+def _costs(program: Program, run: Run, book: Ledger) -> Figures:
+    """What is told where the target knows the costs of events."""
+    total = energies(book, slice(None))
+    return {
+        "timing": run.timing,
+        "latency_s": _latency(program, run),
+        **total,
+        "energy_per_sample_j": total["energy_j"]["total"] / run.samples,
+        "energy_by_core": by_core(program, run, book),
+        "energy_by_constant": by_constant(program, book),
     }
 
 
@@ -122,7 +132,7 @@ def _latency(program: Program, run: Run) -> Figures:
 def _overruns(program: Program, run: Run) -> int | None:
     if run.overran is not None:
         return int(np.count_nonzero(run.overran))
-    tick = program.target.time_s.tick
+    tick = program.target.times.tick
     return None if tick is None else int(np.count_nonzero(run.step_s > tick.value * (1 + SAME)))
 
 
@@ -153,8 +163,9 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
         for port in network.inputs
     ]
-    used = np.max([need / getattr(program.target.core, limit).value
-                   for limit, need in needs.of_slices().items()], axis=0)
+    allowed = {limit: getattr(program.target.core, limit).value for limit in needs.of_slices()}
+    used = np.max([need / allowed[limit] for limit, need in needs.of_slices().items()
+                   if allowed[limit] > 1], axis=0)  # of what a core has once, all use all
     for index, population in enumerate(network.populations):
         mine = slices.population == index
         rows.append(
@@ -169,7 +180,7 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
     return rows
 
 
-def _run_of_layer(name: str, program: Program, run: Run, book: Ledger) -> Figures:
+def _run_of_layer(name: str, program: Program, run: Run, book: Ledger | None) -> Figures:
     names = [p.name for p in program.network.populations]
     counts, slices = run.counts, program.mapping.slices
     if name in names:
@@ -178,12 +189,14 @@ def _run_of_layer(name: str, program: Program, run: Run, book: Ledger) -> Figure
         mine = np.append(np.zeros(len(slices), bool), True)
     inside = mine[:-1]
     updated = int(compartments(program.network, slices)[inside].sum())
+    costs = {} if book is None else {
+        **energies(book, mine),
+        "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.frames}
     return {
         "spikes": int(counts.spikes[mine].sum()),
         "synaptic_events": int(counts.events[inside].sum()),
         "neuron_updates": updated * run.frames,
         "packets": int(counts.packets_out[mine].sum()),
         "hops": int(counts.hops[mine].sum()),
-        **energies(book, mine),
-        "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.frames,
+        **costs,
     }

@@ -167,12 +167,16 @@ class Steps:
         return len(self._rows) < MOST_STEPS
 
     def figures(self) -> dict[str, Any]:
-        """Columns by step; `core` is None in steps in which no core works."""
+        """Columns by step; `core` is None in steps in which no core works.
+
+        Seconds are None where the target does not know what events cost.
+        """
         names = [p.name for p in self._program.network.populations]
         seconds, core, layer, busy, spikes = zip(*self._rows, strict=True)
         works = [each > 0 for each in busy]
+        known = self._program.target.costs_known
         return {
-            "seconds": list(seconds), "busy_s": list(busy),
+            "seconds": list(seconds) if known else None, "busy_s": list(busy) if known else None,
             "core": [c if w else None for c, w in zip(core, works, strict=True)],
             "layer": [names[i] if w else None for i, w in zip(layer, works, strict=True)],
             "spikes": {name: list(counts) for name, counts in zip(

@@ -108,7 +108,7 @@ def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
          "have": getattr(chip, name).value, "kind": getattr(chip, name).kind}
         for name, per_core in needs.on_cores(core, program.target.n_cores).items()
     ]
-    tick = program.target.time_s.tick
+    tick = program.target.times.tick
     if needs.tick_ns is not None and tick is not None:
         busy = np.bincount(core, needs.tick_ns)
         rows.append({"limit": TICK, "need": int(busy.max()), "have": _tick_ns(program.target),
@@ -117,7 +117,7 @@ def _limits(program: Program, needs: Demand) -> list[dict[str, Any]]:
 
 
 def _tick_ns(target: Target) -> int:
-    return round(target.time_s.tick.value * 1e9) if target.time_s.tick else 0
+    return round(target.times.tick.value * 1e9) if target.times.tick else 0
 
 
 def _layers(program: Program, needs: Demand) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ class ExitPoint(Table):
 
     confidence: Number
     steps_mean: Number
-    latency_mean_s: Number
+    latency_mean_s: Number | None
     accuracy: Number | None
 
 
@@ -187,17 +187,21 @@ class ReportFile(Table):
 
     @model_validator(mode="after")
     def _run_is_whole(self) -> ReportFile:
-        """What a run fills in is there as a whole or not at all."""
-        of_run = [self.samples, self.timing, self.latency_s, self.energy_j, self.energy_range_j,
-                  self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant,
-                  self.outside, self.late, self.look]
-        if self.samples is not None and self.steps is None:
-            raise ValueError("the steps of its run are missing")
+        """What a run fills in is there as a whole or not at all; costs may not be known."""
+        of_run = [self.samples, self.outside, self.late, self.look]
+        costs = [self.timing, self.latency_s, self.energy_j, self.energy_range_j,
+                 self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant]
+        if self.look is not None:
+            costs += [self.look.steps.seconds, self.look.steps.busy_s]
         for layer in self.layers:
             of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
-                       layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]
-        if len({figure is None for figure in of_run}) != 1:
+                       layer.hops]
+            costs += [layer.energy_j, layer.energy_range_j, layer.latency_s]
+        known = [{figure is not None for figure in figures} for figures in (of_run, costs)]
+        if max(map(len, known)) > 1 or known == [{False}, {True}]:
             raise ValueError("some figures of its run are missing")
+        if self.samples is not None and self.steps is None:
+            raise ValueError("the steps of its run are missing")
         return self
 
     @model_validator(mode="after")

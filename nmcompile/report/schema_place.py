@@ -143,17 +143,21 @@ class LookedLayer(Table):
 
 
 class Steps(Table):
-    """Steps of the first sample, as columns; the core and layer whose work ends last."""
+    """Steps of the first sample, as columns; the core and layer whose work ends last.
 
-    seconds: list[Number]
-    busy_s: list[Number]
+    Seconds are None where the target does not know what events cost.
+    """
+
+    seconds: list[Number] | None
+    busy_s: list[Number] | None
     core: list[int | None]
     layer: list[Text | None]
     spikes: dict[Text, list[int]]
 
     @model_validator(mode="after")
     def _columns_are_alike(self) -> Steps:
-        _require_alike(self.seconds, self.busy_s, self.core, self.layer, *self.spikes.values())
+        timed = [each for each in (self.seconds, self.busy_s) if each is not None]
+        _require_alike(*timed, self.core, self.layer, *self.spikes.values())
         return self
 
 

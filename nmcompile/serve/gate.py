@@ -26,7 +26,7 @@ class Gate(socket.socket):
         super().__init__(*arguments)
         self._open: list[socket.socket] = []
         self._closed: list[int] = []  # collections that had been made when each was seen closed
-        self._collections = 0
+        self._collections = self._accepted = 0
         gc.callbacks.append(self._collected)
 
     def _collected(self, phase: str, told: Mapping[str, int]) -> None:
@@ -39,8 +39,17 @@ class Gate(socket.socket):
             link, address = super().accept()
             if self._held() < MOST:
                 self._open.append(link)
+                self._accepted += 1
                 return link, address
             link.close()
+
+    def refused(self, came: int, inside: int) -> int:
+        """Connections that ended before they were let in.
+
+        came, inside  connections that were let in, and those of them that are not gone
+        """
+        still = sum(link.fileno() != -1 for link in self._open)
+        return self._accepted - came - max(0, still - inside)
 
     def _held(self) -> int:
         """Connections that take memory."""

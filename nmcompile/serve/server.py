@@ -27,6 +27,7 @@ from nmcompile.serve.gate import BACKLOG, Gate, gate
 from nmcompile.serve.session import Session, Terms, refusal
 from nmcompile.wire import CHUNK, PROTOCOL, Refusal, WireError, parse_hello, server_context
 
+TELL_S = 10.0  # between lines on connections that were refused
 HELLO_S = 5.0  # to prove the key, and again to say hello
 PING_S, SILENCE_S = 10.0, 30.0  # between pings, and without an answer until a client is gone
 QUEUE = 8  # messages that wait to be read, at most
@@ -78,7 +79,8 @@ def serve(
             listening(name, port)
             bench.work()
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped serving {name} after {desk.served:,} clients") from None
+        clients = f"{desk.served:,} client" + "s" * (desk.served != 1)
+        raise Interrupted(f"stopped serving {name} after {clients}", "") from None
 
 
 @contextmanager
@@ -96,15 +98,18 @@ def _signals_to(bench: Bench) -> Iterator[None]:
 class _Desk:
     """Who has the device.
 
-    served  clients that had it
+    served        clients that had it
+    came, inside  connections that proved the key, and those of them that are not gone
     """
 
     def __init__(self, bench: Bench, terms: Terms) -> None:
         self._bench, self._terms, self.served = bench, terms, 0
+        self.came = self.inside = self._refused = 0
         self._holder, self._since = "", 0.0
 
     async def receive(self, link: ServerConnection) -> None:
         """Serve a client, or tell it who is served."""
+        self.came, self.inside = self.came + 1, self.inside + 1
         try:
             with suppress(ConnectionClosed):
                 await self._receive(link)
@@ -118,6 +123,16 @@ class _Desk:
             self._terms.told(traceback.format_exc())
             await _turn_away(link, refusal("lost", DeviceLostError(
                 "nmc serve", f"failed: {type(error).__name__}", "The server's log has more.")))
+        finally:
+            self.inside -= 1
+
+    def tell_refused(self, listener: Gate) -> None:
+        """Tell the log how many connections more have ended without the key."""
+        refused = listener.refused(self.came, self.inside)
+        if refused > self._refused:
+            self._terms.told(f"{refused - self._refused:,} more connection(s) did not prove the "
+                             f"key, {refused:,} so far")
+            self._refused = refused
 
     async def _receive(self, link: ServerConnection) -> None:
         who = await self._greeted(link)
@@ -202,7 +217,10 @@ async def _network(
         max_size=CHUNK, max_queue=QUEUE, compression=None, server_header=None, logger=_silent())
     async with server:
         started.set_result(stop)
-        await stopped.wait()
+        while not stopped.is_set():
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stopped.wait(), TELL_S)
+            desk.tell_refused(listener)
 
 
 def _silent() -> logging.Logger:

@@ -67,7 +67,7 @@ class Ledger:
 
 def kinds_of(target: Target) -> dict[str, str]:
     """The constants of `target` that cost energy, and the kind of each."""
-    return KIND_OF | ({IDLE: "neuron"} if target.energy_j.neuron_idle else {})
+    return KIND_OF | ({IDLE: "neuron"} if target.energies.neuron_idle else {})
 
 
 def ledger(program: Program, run: Run) -> Ledger:
@@ -82,7 +82,7 @@ def ledger(program: Program, run: Run) -> Ledger:
         np.append(counts.packets_in, 0),
         *counts.hops.T,
         _chip_seconds(program, run),
-        *([np.append(counts.idle, 0)] if target.energy_j.neuron_idle else []),
+        *([np.append(counts.idle, 0)] if target.energies.neuron_idle else []),
     ]).astype(np.float64)
     constants, kinds = target.constants(), kinds_of(target)
     cost = np.array([constants[name].value for name in kinds], np.float64)
@@ -110,7 +110,7 @@ def time_ratios(target: Target, run: Run) -> tuple[float, float]:
     by no more than the one that changes most; what the target's `network` adds is not counted.
     Steps that a tick ends are taken to end with it. Of a chip's own model nothing else is known.
     """
-    cost = target.time_s
+    cost = target.times
     tick = np.zeros(run.step_s.shape, bool)
     if cost.tick:
         tick = np.isclose(run.step_s, cost.tick.value, rtol=SAME, atol=0)
@@ -136,7 +136,7 @@ def _ratios_of_work(target: Target, run: Run) -> list[tuple[float, float] | None
         "synaptic_event": counts.events.sum(), "hop_x": hops[0], "hop_y": hops[1],
         "hop_chip": hops[2], "barrier": run.frames,
     }
-    constants = {name: getattr(target.time_s, name) for name, count in took_part.items() if count}
+    constants = {name: getattr(target.times, name) for name, count in took_part.items() if count}
     return [constant.ratios for constant in constants.values()
             if np.any(np.atleast_1d(constant.value)[..., -1])]
 

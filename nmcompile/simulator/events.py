@@ -106,7 +106,7 @@ def joined_axons(program: Program) -> Axon:
 
 
 def _cost(program: Program) -> Array:
-    time = program.target.time_s
+    time = program.target.times
     cost = np.zeros(N_COST, np.int64)
     for column, constant in ((UPDATE, time.neuron_update), (SPIKE, time.spike_out),
                              (OUT, time.packet_out), (IN, time.packet_in),
@@ -129,14 +129,14 @@ def board_of(program: Program) -> Array:
 
 def hop_times(program: Program) -> Array:
     """(3,) picoseconds of a hop along x, along y, between chips."""
-    cost = program.target.time_s
+    cost = program.target.times
     return np.array([picoseconds(c.value) for c in (cost.hop_x, cost.hop_y, cost.hop_chip)])
 
 
 def barrier_ps(program: Program, cores: Array) -> int:
     """Picoseconds of the barrier where `cores` are in use, by their tiles."""
     tiles = len(np.unique(tile_position(program.target, cores), axis=0))
-    points = np.array(program.target.time_s.barrier.value)
+    points = np.array(program.target.times.barrier.value)
     return picoseconds(np.interp(tiles, points[:, 0], points[:, 1]))
 
 

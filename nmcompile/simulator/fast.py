@@ -40,7 +40,7 @@ class FastTiming:
         target = program.target
         self._events = events_of(program)
         self._barrier = barrier_ps(program, self._events.cores)
-        self._tick = picoseconds(target.time_s.tick.value) if target.time_s.tick else 0
+        self._tick = picoseconds(target.times.tick.value) if target.times.tick else 0
         self._frame = _frame(program, self._events)
         self._link_time = _link_times(program, self._frame)
         self._hop_time = hop_times(program)
@@ -89,7 +89,7 @@ def _frame(program: Program, events: Events) -> tuple[Array, Array]:
 def _link_times(program: Program, frame: tuple[Array, Array]) -> Array:
     """(4, rows + 1, columns + 1) picoseconds that each link takes for a packet."""
     target, (place, size) = program.target, frame
-    cost, network, chip = target.time_s, target.network, target.board.mesh_width.value
+    cost, network, chip = target.times, target.network, target.board.mesh_width.value
     along = [cost.hop_x.value] * 2 + [cost.hop_y.value] * 2
     between = cost.hop_chip.value
     if network is not None:

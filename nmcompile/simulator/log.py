@@ -34,7 +34,7 @@ class Log:
         self._weights = {port.name: step_weights(port, steps)
                          for port in network.outputs if port.weights}
         self.idle = (Idle(program, samples, watch is not None)
-                     if program.target.energy_j.neuron_idle else None)
+                     if program.target.energies.neuron_idle else None)
         self._waiting: dict[str, list[tuple[int, int, Array]]] = {
             port.name: [] for port in network.outputs}
 

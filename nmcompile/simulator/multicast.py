@@ -105,7 +105,7 @@ class MulticastTiming:
     name = "fast"
 
     def __init__(self, program: Program) -> None:
-        self._traffic, self._cost = MulticastTraffic(program), program.target.time_s
+        self._traffic, self._cost = MulticastTraffic(program), program.target.times
         cores, on_core = np.unique(program.mapping.slices.core, return_inverse=True)
         ones, columns = np.ones(len(on_core), np.int64), np.arange(len(on_core))
         self._core, self._on_core = on_core, scipy.sparse.csr_array((ones, (on_core, columns)))

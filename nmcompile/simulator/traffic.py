@@ -59,6 +59,6 @@ def ways_of(program: Program) -> Detours:
 
 def _routes(target: Target, ways: Detours) -> Routes:
     """What kernels take of routes: widths of board and chip, ways around, seconds of a hop."""
-    cost = target.time_s
+    cost = target.times
     return ((board_width(target), target.board.mesh_width.value), (ways.pair, ways.start, ways.via),
             (cost.hop_x.value, cost.hop_y.value, cost.hop_chip.value))

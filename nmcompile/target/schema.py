@@ -7,14 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nmcompile.target.constants import Constant, Strict, Text
+from nmcompile.target.costs import (
+    NO_ENERGIES,
+    NO_POWER,
+    NO_TIMES,
+    Cost,
+    Count,
+    Energies,
+    Power,
+    Times,
+)
 
-MOST = 2**40  # of anything countable
 MAX_CORES = 1_000_000  # of a board; the largest machine built, SpiNNaker's, has 1,036,800 cores
-Count = Annotated[int, Field(ge=1, le=MOST)]
 Delay = Annotated[int, Field(ge=0, le=100_000)]
 WeightBits = Annotated[int, Field(ge=2, le=16)]
 PayloadBits = Annotated[int, Field(ge=0, le=32)]
-Cost = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of one event
 Reset = Literal["none", "zero", "subtract"]
 Place = Annotated[int, Field(ge=0, le=4095)]  # of a chip along one axis
 MOST_ROUTED = 25  # cores that a route word of 32 bits names beside six links and the monitor
@@ -114,27 +121,6 @@ class Formats(Strict):
     resets: Constant[list[Reset]]
 
 
-class Times(Strict):
-    """Seconds of one event.
-
-    barrier     list of [active tiles, seconds], interpolated
-    tick        from one step to the next where a timer starts them, whatever the work
-    sequential  whether a core sends and receives one after the other, not at once
-    """
-
-    neuron_update: Constant[Cost]
-    spike_out: Constant[Cost]
-    packet_out: Constant[Cost]
-    packet_in: Constant[Cost]
-    synaptic_event: Constant[Cost]
-    hop_x: Constant[Cost]
-    hop_y: Constant[Cost]
-    hop_chip: Constant[Cost]
-    barrier: Constant[list[tuple[Count, Cost]]]
-    tick: Constant[Cost] | None = None
-    sequential: Constant[bool] | None = None
-
-
 class ChipNetwork(Strict):
     """What packets of a mesh wait for, where cores are told apart from what is between them.
 
@@ -152,23 +138,6 @@ class ChipNetwork(Strict):
     interval_chip: Constant[Cost]
     credit: Constant[Cost]
     to_core: Constant[Cost]
-
-
-class Energies(Strict):
-    """Joules of one event.
-
-    neuron_idle  of a step in which a neuron's states are and stay 0, in place of `neuron_update`
-    """
-
-    neuron_update: Constant[Cost]
-    spike_out: Constant[Cost]
-    packet_out: Constant[Cost]
-    packet_in: Constant[Cost]
-    synaptic_event: Constant[Cost]
-    hop_x: Constant[Cost]
-    hop_y: Constant[Cost]
-    hop_chip: Constant[Cost]
-    neuron_idle: Constant[Cost] | None = None
 
 
 class CycleFormula(Strict):
@@ -247,12 +216,6 @@ class TimerLoop(Strict):
     link: Constant[Cost]
 
 
-class Power(Strict):
-    """Watts that flow whatever happens, for each powered chip."""
-
-    static: Constant[Cost]
-
-
 class Surroundings(Strict):
     """What lies around the chips: the boundary of their figures, and what is known beyond it.
 
@@ -279,6 +242,8 @@ class Target(Strict):
     """A chip or board: limits, formats, and the cost of each event.
 
     family  the backend that knows the chip's arithmetic and its files
+    time_s, energy_j, power_w  all of them, or none where no costs are known; `io.boundary` then
+            says why
     network  only of chips whose cores and routers are told apart, and not if they have `router`
     io      what is outside of the chips' figures; without it nothing is known of that
     ends    only of chips with inputs and outputs of their own
@@ -294,9 +259,9 @@ class Target(Strict):
     board: Board
     core: Core
     formats: Formats
-    time_s: Times
-    energy_j: Energies
-    power_w: Power
+    time_s: Times | None = None
+    energy_j: Energies | None = None
+    power_w: Power | None = None
     network: ChipNetwork | None = None
     io: Surroundings | None = None
     ends: Ends | None = None
@@ -306,7 +271,21 @@ class Target(Strict):
     timer_loop: TimerLoop | None = None
 
     @model_validator(mode="after")
+    def _costs_are_whole(self) -> Target:
+        costs = ("time_s", "energy_j", "power_w")
+        models = (self.network, self.cycle_formula, self.event_pipeline, self.timer_loop)
+        missing = [name for name in costs if getattr(self, name) is None]
+        if missing and len(missing) < len(costs):
+            raise ValueError(f"{missing[0]} is missing: give all of {', '.join(costs)}, or none")
+        if missing and (self.io is None or any(models)):
+            raise ValueError("without time_s a target has no model of time, and io.boundary says "
+                             "why its costs are not known")
+        return self
+
+    @model_validator(mode="after")
     def _barrier_rises(self) -> Target:
+        if self.time_s is None:
+            return self
         tiles = [point[0] for point in self.time_s.barrier.value]
         if not tiles or tiles != sorted(set(tiles)):
             raise ValueError("time_s.barrier must list [active tiles, seconds] by rising tiles")
@@ -359,7 +338,7 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _models_of_time_fit(self) -> Target:
-        tile, tick = self.board.cores_per_tile.value, self.time_s.tick
+        tile, tick = self.board.cores_per_tile.value, self.times.tick
         if self.network is not None and self.router is not None:
             raise ValueError("network: a target has either [network] or [router], not both")
         if self.network is not None and tile > MOST_IN_NETWORK:
@@ -372,6 +351,26 @@ class Target(Strict):
         if self.timer_loop is not None and (tick is None or not tick.value):
             raise ValueError("timer_loop needs a time_s.tick above 0")
         return self
+
+    @property
+    def costs_known(self) -> bool:
+        """Whether sources say what events cost; if not, they are counted alone."""
+        return self.time_s is not None
+
+    @property
+    def times(self) -> Times:
+        """Seconds of events, 0 where no costs are known: for counting events, not for telling."""
+        return self.time_s or NO_TIMES
+
+    @property
+    def energies(self) -> Energies:
+        """Joules of events; as `times`."""
+        return self.energy_j or NO_ENERGIES
+
+    @property
+    def power(self) -> Power:
+        """Watts that flow; as `times`."""
+        return self.power_w or NO_POWER
 
     @property
     def cores_per_chip(self) -> int:

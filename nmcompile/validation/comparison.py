@@ -63,13 +63,18 @@ class Totals:
             max(largest, float(apart.max(initial=0.0))))
 
     def figures(self, name: str) -> dict[str, Any]:
-        """As plain data; distances are means of all trains and of the largest one."""
-        return {
-            "name": name, "spikes_reference": self.reference, "spikes_device": self.device,
+        """As plain data; distances are means of all trains and of the largest one.
+
+        Figures of spikes are None where the device tells of states alone.
+        """
+        spikes = {
+            "spikes_reference": self.reference, "spikes_device": self.device,
             "differing": self.differing,
             "share": self.differing / self.either if self.either else 0.0,
             **{distance: {"mean": self.sums[distance] / max(1, self.trains),
-                          "largest": self.largest[distance]} for distance in DISTANCES},
+                          "largest": self.largest[distance]} for distance in DISTANCES}}
+        return {
+            "name": name, **(spikes if self.trains else dict.fromkeys(spikes)),
             "states": {variable: {"differing": differing, "values": of, "largest": largest}
                        for variable, (differing, of, largest) in self.states.items()},
         }

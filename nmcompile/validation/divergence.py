@@ -20,6 +20,7 @@ from nmcompile.validation.evidence import (
 )
 from nmcompile.validation.explain import explain
 from nmcompile.validation.explanations import Explanation, case_of
+from nmcompile.validation.shifts import shifts_of
 
 SPIKES = "spikes"
 MOST = 64  # incoming spikes that are listed
@@ -80,6 +81,8 @@ class Divergence:
     differing     values of the population that are not as compiled for what the device sent to it
     beside        other populations that do not do what was compiled for what was sent to them
     samples       samples of the evidence
+    shifts        population -> steps by which it comes late, where that is all that is wrong with
+                  a recording; no rule is then sought
     """
 
     place: Place
@@ -94,20 +97,24 @@ class Divergence:
     differing: int
     beside: tuple[str, ...]
     samples: int
+    shifts: dict[str, int] | None = None
 
 
 def diverged(
-    evidence: Evidence, place: Place, wanted: Records, first_sample: int, rules: bool = True
+    evidence: Evidence, place: Place, wanted: Records, first_sample: int, rules: bool = True,
+    recorded: bool = False,
 ) -> Divergence:
     """What is known of the difference at `place` of the evidence.
 
     wanted        the reference's records of the samples of the evidence
     first_sample  number in the data of the first sample of the evidence
     rules         whether the reference runs the chip's own arithmetic, so that rules are tried
+    recorded      whether a file tells it, whose clock may not be the network's own
     """
     population = evidence.network.population(place.population)
     incoming = list(_incoming(evidence, population, place))
-    case = case_of(evidence, place.population) if rules else None
+    shifts = shifts_of(wanted, evidence.seen) if recorded else None
+    case = case_of(evidence, place.population) if rules and shifts is None else None
     found, beside = [], []
     if case is not None:
         found = explain(case)
@@ -123,7 +130,7 @@ def diverged(
         incoming=tuple(incoming[:MOST]), incoming_left_out=max(0, len(incoming) - MOST),
         unknown=unknown_sources(evidence, population),
         explanations=tuple(found), differing=0 if case is None else case.differing,
-        beside=tuple(beside), samples=len(next(iter(evidence.sent.values()))))
+        beside=tuple(beside), shifts=shifts, samples=len(next(iter(evidence.sent.values()))))
 
 
 def _incoming(evidence: Evidence, population: Population, place: Place) -> Any:

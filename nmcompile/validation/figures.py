@@ -24,7 +24,8 @@ def measured_figures(
 ) -> dict[str, Any]:
     """Seconds and joules of a sample that the device measured beside the simulator's.
 
-    None where the device measured nothing; the simulator then does not run.
+    None where the device measured nothing; the simulator then does not run. What is predicted is
+    None where the target does not know what events cost.
     """
     step_s = _all([r.step_s for r in recordings])
     sample_s = _all([r.sample_s for r in recordings])
@@ -35,10 +36,11 @@ def measured_figures(
         return {"latency_s": None, "energy_j": None, "boundary": None}
     run = simulate(build.program, inputs, timing=timing_of(build.program, TIMING))
     predicted = run_figures(build.figures, build.program, run, None)
+    expected = predicted["latency_s"] or {"per_sample_mean": None, "per_sample_range": None}
     latency = None if sample_s is None else {
         "measured": float(sample_s.mean()), "measured_step_max": _most(step_s),
-        "predicted": predicted["latency_s"]["per_sample_mean"],
-        "predicted_range": predicted["latency_s"]["per_sample_range"]}
+        "predicted": expected["per_sample_mean"],
+        "predicted_range": expected["per_sample_range"]}
     return {
         "latency_s": latency,
         "energy_j": None if energy is None else {
@@ -59,7 +61,7 @@ def divergence_figures(found: Divergence) -> dict[str, Any]:
         "differing": found.differing, "samples": found.samples,
         "explanations": [asdict(e) for e in found.explanations[:TIES]],
         "explanations_left_out": max(0, len(found.explanations) - TIES),
-        "beside": list(found.beside),
+        "beside": list(found.beside), "shifts": found.shifts,
     }
 
 

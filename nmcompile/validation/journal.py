@@ -14,13 +14,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import Interrupted, NmcError, reading
+from nmcompile.errors import Interrupted, NmcError, one_line, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
 RUN, LOCK = "run.json", "lock"
 MEASURED = ("step_s", "sample_s", "energy_j")
 BOUNDARY = "boundary"
+DIGESTS = ("program", "input", "config")  # of what identifies a run
 AGAIN = "Remove it: the batch is run again."  # what to do about a batch that cannot be read
 
 
@@ -50,8 +51,17 @@ class Journal:
             other = [name for name in self.run
                      if not isinstance(before, dict) or before.get(name) != self.run[name]]
             raise NmcError(str(self.folder), "is of another run: it differs in "
-                           f"{', '.join(other) or 'its fields'}",
+                           f"{', '.join(self._told(name, before) for name in other)}"
+                           if other else "is of another run: it has other fields",
                            "Give the same build, input and options, or remove the folder.")
+
+    def _told(self, name: str, before: Any) -> str:
+        """A field with its values there and here, but for digests."""
+        there = before.get(name) if isinstance(before, dict) else None
+        here = self.run[name]
+        if name in DIGESTS:
+            return name
+        return one_line(f"{name} ({there} there, {here} now)")
 
     @contextmanager
     def kept(self, resume: bool, firsts: range) -> Iterator[None]:

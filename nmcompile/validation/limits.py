@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nmcompile.errors import NmcError, unknown_name
@@ -18,14 +19,19 @@ NAMES = {
 }
 
 
-def parse_limits(texts: tuple[str, ...]) -> dict[str, float]:
-    """Limits by name: `0.01` is `spikes=0.01`; lists with commas, and several of them, add up."""
+def parse_limits(
+    texts: tuple[str, ...], names: Mapping[str, str] = NAMES, default: str = "spikes"
+) -> dict[str, float]:
+    """Limits by name: `0.01` is `spikes=0.01`; lists with commas, and several of them, add up.
+
+    names    name -> what it limits; default  the one that is meant where none is given
+    """
     limits: dict[str, float] = {}
     for item in filter(None, (part.strip() for text in texts for part in text.split(","))):
         name, equals, value = (part.strip() for part in item.rpartition("="))
-        name = name if equals else "spikes"
-        if name not in NAMES:
-            raise unknown_name(WHERE, name, NAMES)
+        name = name if equals else default
+        if name not in names:
+            raise unknown_name(WHERE, name, names)
         if name in limits:
             raise NmcError(WHERE, f"{name} is given twice")
         try:
@@ -34,18 +40,22 @@ def parse_limits(texts: tuple[str, ...]) -> dict[str, float]:
             limits[name] = -1.0
         if not 0 <= limits[name] < float("inf"):
             raise NmcError(WHERE, f"{name} is '{value}', expected a number from 0",
-                           "Give for example --fail-above spikes=0.01,van-rossum=0.5.")
+                           f"Give for example --fail-above {default}=0.01.")
     return limits
 
 
-def judged(limits: dict[str, float], values: dict[str, float | None]) -> list[dict[str, Any]]:
-    """Each limit with its value; NmcError for one whose value the run does not tell."""
+def judged(
+    limits: Mapping[str, float], values: Mapping[str, float | str | None]
+) -> list[dict[str, Any]]:
+    """Each limit with its value; NmcError for one whose value the run does not tell.
+
+    values  by name; text says why there is none
+    """
     found = []
     for name, limit in limits.items():
         value = values[name]
-        if value is None:
-            raise NmcError(f"{WHERE} {name}", "cannot be told of this run: the device, the "
-                           "reference or the data lack what it needs (for spikes, those of an "
-                           "output)", f"It is the {NAMES[name]}.")
+        if value is None or isinstance(value, str):
+            raise NmcError(f"{WHERE} {name}", f"cannot be told of this run: {value or 'no value'}",
+                           f"It is the {NAMES[name]}.")
         found.append({"name": name, "value": value, "limit": limit, "exceeded": not value <= limit})
     return found

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from nmcompile.build import Build
 from nmcompile.device import Device, Stepping, stepping_device
 from nmcompile.errors import NmcError
+from nmcompile.files import replaced_file
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.passes.quantize import payloads
@@ -22,6 +24,8 @@ from nmcompile.simulator import Run, simulate
 
 MOST_PERIODS = 1000  # of an episode whose environment does not end it, unless the user says more
 MOST_BYTES = 1 << 30  # of all that is sent in an episode
+LIMITS = {"missed": "number of deadlines that were missed, as measured",
+          "outputs": "share of the outputs' numbers that differ from the simulator's"}
 
 
 class Loop(Protocol):
@@ -47,8 +51,8 @@ class Loop(Protocol):
 class Episode:
     """One run of the environment, from its reset to its end.
 
-    reward     sum over its periods
     ended      "terminated" or "truncated" as Gymnasium has it, or "cut off" at the most periods
+    rewards    (periods,) of each
     host_s     (periods,) measured seconds from an observation to its action
     chip_s     (periods,) seconds that the model of the chip's time takes for the same steps
     values     numbers that the outputs gave
@@ -57,7 +61,7 @@ class Episode:
     info       finite numbers that the environment told last
     """
 
-    reward: float
+    rewards: Array
     ended: str
     host_s: Array
     chip_s: Array
@@ -65,6 +69,11 @@ class Episode:
     differing: int
     overruns: int | None
     info: dict[str, float]
+
+    @property
+    def reward(self) -> float:
+        """Sum over its periods."""
+        return float(sum(self.rewards.tolist()))
 
 
 def run_episode(
@@ -86,12 +95,13 @@ def run_episode(
     with _their("env.reset"):
         observation, _ = loop.env.reset(seed=seed)
     stepping.begin()
-    reward, ended = 0.0, ""
+    rewards: list[float] = []
+    ended = ""
     while not ended:
         action = player.answer(observation)
         with _their("env.step"):
             observation, earned, terminated, truncated, info = loop.env.step(action)
-            reward += _finite(earned)
+            rewards.append(_finite(earned))
             told = {str(name): float(value) for name, value in dict(info).items()
                     if _is_number(value)}
         periods = len(player.host_s)
@@ -101,7 +111,7 @@ def run_episode(
     run, values, differing = player.against_the_simulator()
     step_s = run.step_s[0, : run.steps]
     return Episode(
-        reward=reward, ended=ended, host_s=np.array(player.host_s),
+        rewards=np.array(rewards), ended=ended, host_s=np.array(player.host_s),
         chip_s=step_s.reshape(-1, steps).sum(axis=1), values=values, differing=differing,
         overruns=None if run.overran is None else int(np.count_nonzero(run.overran)), info=told)
 
@@ -148,7 +158,7 @@ class _Player:
         given = [self._device.step({name: steps[i] for name, steps in sent.items()})
                  for i in range(self._steps)]
         outputs = {name: np.stack([step[name] for step in given]) for name in self._given}
-        with _their("decode"):
+        with _their("decode", f"It is given {', '.join(map(repr, outputs))}."):
             action = self._loop.decode(outputs)
         self.host_s.append(time.perf_counter() - begin)
         for name, steps in sent.items():
@@ -217,8 +227,11 @@ def _require_size(steps: int, program: Program, most: int) -> None:
 
 
 @contextmanager
-def _their(what: str) -> Iterator[None]:
-    """Say in one line what the user's own code raises in this block, and where."""
+def _their(what: str, names: str = "") -> Iterator[None]:
+    """Say in one line what the user's own code raises in this block, and where.
+
+    names  of what it may look up
+    """
     try:
         yield
     except NmcError:
@@ -229,7 +242,8 @@ def _their(what: str) -> Iterator[None]:
             trace = trace.tb_next
         place = "" if trace is None else (
             f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})")
-        raise NmcError("--loop", f"{what} fails: {type(error).__name__}: {error}{place}") from error
+        raise NmcError("--loop", f"{what} fails: {type(error).__name__}: {error}{place}",
+                       names if isinstance(error, KeyError) else "") from error
 
 
 def loop_figures(
@@ -243,6 +257,8 @@ def loop_figures(
         "device": device.name, "target": build.program.target.name,
         "period_s": period_s, "steps_per_period": steps, "periods": len(host),
         "latency_steps": max(build.program.latency.values()),
+        "unanswered_steps": [build.program.network.lags[port.population]
+                             for port in build.program.network.outputs],
         "host": _deadlines(host, period_s),
         "chip": {"timing": TIMING, **_deadlines(chip, period_s), "overruns": _overruns(episodes)},
         "outputs": {"values": sum(e.values for e in episodes),
@@ -250,6 +266,19 @@ def loop_figures(
         "episodes": [{"periods": len(e.host_s), "ended": e.ended, "reward": e.reward,
                       "info": e.info} for e in episodes],
     }
+
+
+def write_trace(path: Path, episodes: list[Episode]) -> None:
+    """Write what each period took and earned as .npz: arrays (periods,) of all episodes in a row.
+
+    episode  its number; reward; host_s measured, and chip_s by the chip's model
+    """
+    arrays = {"reward": [e.rewards for e in episodes], "host_s": [e.host_s for e in episodes],
+              "chip_s": [e.chip_s for e in episodes],
+              "episode": [np.full(len(e.host_s), i) for i, e in enumerate(episodes)]}
+    with replaced_file(path) as fresh, fresh.open("wb") as file:
+        np.savez_compressed(file, **{  # type: ignore[arg-type]
+            name: np.concatenate(parts) for name, parts in arrays.items()})
 
 
 def _overruns(episodes: list[Episode]) -> int | None:

@@ -296,9 +296,9 @@ def _weight(case: Case, change: Changes, left: int, tried: tuple[int, int]) -> E
     shared = isinstance(projection.map, Conv)
     return Explanation(
         rule="weight", differing=left, tried=tried[0], alike=tried[1],
-        text=f"{projection.name}: weight {int(change.number[0])}"
+        text=f"{projection.name}: the weight from neuron {neuron} to neuron {case.neuron}"
              + (", shared by all places of a channel," if shared else "")
-             + f" from neuron {neuron} to neuron {case.neuron} is {new}, not {value}",
+             + f" is {new}, not {value}",
         place=case.here(projection=projection.name, source=neuron, neuron=case.neuron,
                         weight=int(change.number[0]), compiled=value, found=new))
 

@@ -15,7 +15,7 @@ import numpy as np
 from nmcompile import __version__
 from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
-from nmcompile.device import Device, Place, Recorded, Recording, Wanted
+from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
 from nmcompile.errors import NmcError, unknown_name
 from nmcompile.files import require_apart, require_place
@@ -95,16 +95,18 @@ def validate(
         wanted = _known(build.program, session.start(), name)
         if isinstance(made, Recorded):
             require_apart({"--device": made.recording, "-o": asked.output})
+            made.require(*session.shape)
         _require_limits(asked, data, wanted, against)
         batch = _batch(asked, session.shape, build.program, wanted)
         session = Session(**{**vars(session), "batch": batch})
         journal = (Unkept if isinstance(made, Recorded) else Journal)(
             folder=build.folder / _folder(name, place),
-            run=_identity(build, data, (made.name, place), asked, (session.shape, batch)))
+            run=_identity(build, data, (made.name, _identifying(made, place)), asked,
+                          (session.shape, batch)))
         with journal.kept(asked.resume, session.firsts):
             found = _run(session, journal, wanted, against, asked, progress)
             held.close()
-            figures = found.figures(build, data, name, asked)
+            figures = found.figures(build, data, (made.name, place), asked)
             if asked.output is not None:
                 write_recordings(asked.output, found.recordings)
     return figures
@@ -156,18 +158,20 @@ class _Found:
                 _cut(ours, chosen), _cut(given, chosen)))
 
     def figures(
-        self, build: Build, data: DataFile, name: str, asked: Asked
+        self, build: Build, data: DataFile, device: tuple[str, Place], asked: Asked
     ) -> dict[str, Any]:
-        """All of it as plain data."""
+        """All of it as plain data; `device` with the name that it has once open."""
         rows = self.comparison.figures()
         ours, theirs = (None if any(x is None for x in side) else np.concatenate(side)
                         for side in zip(*self.decided, strict=True))
         told = {
-            "device": name, "against": asked.against, "target": build.program.target.name,
+            "device": device[0], "address": device[1].address, "against": asked.against,
+            "target": build.program.target.name,
             "samples": self.session.shape[0], "steps": self.session.shape[1],
             "metric": asdict(asked.metric), "populations": rows,
             "not_readable": [p.name for p in build.program.network.populations
                              if SPIKES not in self.wanted.get(p.name, ())],
+            "lost": list(self.session.losses),
             "not_compared": [name for name, v in self.wanted.items() if SPIKES in v
                              and name not in _compared(self.against, self.wanted)],
             "decisions": _decision_figures(ours, theirs, data.y),
@@ -189,7 +193,8 @@ class _Found:
                    if p.name not in told and p.name in ours}
         evidence = Evidence(program=program, sent={**sent, **assumed, **told},
                             assumed=frozenset(assumed), seen=given)
-        return diverged(evidence, self.first, ours, self.begins, rules=self.against.exact)
+        return diverged(evidence, self.first, ours, self.begins, rules=self.against.exact,
+                        recorded=isinstance(self.session.device, Recorded))
 
 
 def _run(
@@ -244,17 +249,23 @@ def _require_limits(asked: Asked, data: DataFile, wanted: Wanted, against: Refer
     """Refuse limits whose values this run cannot tell, before it begins."""
     port = against.network.outputs[0]
     compared = _compared(against, wanted)
-    told: dict[str, float | None] = dict.fromkeys(limits_of.NAMES, 0.0)
+    told: dict[str, float | str] = dict.fromkeys(limits_of.NAMES, 0.0)
     if port.variable not in wanted.get(port.population, ()):
-        told |= {"decisions": None, "accuracy": None}
+        decided = (f"the device does not tell {port.variable} of {port.population}, by which the "
+                   "network decides")
+        told |= {"decisions": decided, "accuracy": decided}
     if data.y is None:
-        told["accuracy"] = None
-    if not against.exact or all(set(v) <= {SPIKES} for v in wanted.values()):
-        told["states"] = None
+        told["accuracy"] = "the data have no labels y"
+    if not against.exact:
+        told["states"] = "the float network has none in the chip's units"
+    elif all(set(v) <= {SPIKES} for v in wanted.values()):
+        told["states"] = "the device tells spikes alone"
     outputs = {o.population for o in against.network.outputs
                if o.variable == SPIKES and against.tells(o.population)}
     if not compared or (outputs and not outputs & set(compared)):
-        told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"))
+        missing = f"of an output ({', '.join(sorted(outputs))})" if outputs else "to compare"
+        told |= dict.fromkeys(("spikes", "count", "van-rossum", "victor-purpura"),
+                              f"the device tells no spikes {missing}")
     limits_of.judged(asked.limits, told)
     if data.y is not None:
         require_labels(against.network, data, "labels")
@@ -282,6 +293,13 @@ def _folder(name: str, place: Place) -> str:
     if not place.address:
         return f"validate-{name}"
     return f"validate-{name}-{hashlib.sha256(place.address.encode()).hexdigest()[:8]}"
+
+
+def _identifying(device: Device, place: Place) -> Place:
+    """`place` without the options that only say how the device is reached."""
+    how = device.reached_by if isinstance(device, Reached) else frozenset()
+    return Place(address=place.address,
+                 options={k: v for k, v in place.options.items() if k not in how})
 
 
 def _identity(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ class Session:
     config  folder of the backend's files
     inputs  name -> (samples, steps, *shape) int32 payloads
     batch   samples of a batch
+    losses  what was told each time that the device was lost and opened again
     """
 
     device: Device
@@ -38,6 +39,7 @@ class Session:
     config: Path
     inputs: Mapping[str, Samples]
     batch: int
+    losses: list[str] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,12 +90,14 @@ class Session:
                 ran((end - first) * steps)
             else:
                 told = _Told(ran, (end - first) * steps)
-                recording = terms.accepted(self._run(inputs, wanted, told))
+                recording = terms.accepted(self._run(first, inputs, wanted, told))
                 journal.put(first, recording)
                 told.rest()
             yield first, inputs, recording
 
-    def _run(self, inputs: dict[str, Array], wanted: Wanted, told: _Told) -> Recording:
+    def _run(
+        self, first: int, inputs: dict[str, Array], wanted: Wanted, told: _Told
+    ) -> Recording:
         name = self.device.name
         for tries in range(1, TRIES + 1):
             try:
@@ -102,9 +106,18 @@ class Session:
                 return self.device.run(inputs, wanted, told.add)
             except DeviceLostError as error:
                 if tries == TRIES:
+                    hint = error.hint if "--device-option" in error.hint else ON_GOING
                     raise NmcError(error.where, f"{error.what.rstrip('.')}, {TRIES} times",
-                                   ON_GOING) from error
+                                   hint) from error
+                self._tell_lost(first, tries, error)
         raise AssertionError
+
+    def _tell_lost(self, first: int, tries: int, error: DeviceLostError) -> None:
+        """Warn of a loss, and keep it for the results."""
+        loss = one_line(f"from sample {first:,} on: {error.where}: {error.what.rstrip('.')}")
+        self.losses.append(loss)
+        warnings.warn(f"the device was lost {loss}. Trying again, {tries + 1} of {TRIES}",
+                      stacklevel=2)
 
     def _reopen(self, name: str, told: _Told) -> None:
         """Connect and load again, after a while; a device that is not there is lost.

@@ -17,8 +17,9 @@ from nmcompile.files import require_file, require_place, writing
 
 KEY_VARIABLE = "NMC_KEY_FILE"
 OWN = "nmc"  # name in the certificate; nobody asks for another one
-INSTALL = "Type pip install 'nmcompile[serve]'."
+INSTALL = "Type pip install '.[serve]' in nmcompile's folder."
 MAKE_ONE = "Make one with nmc serve --new-key FILE, and bring it to both machines."
+GIVE = "Give --key-file FILE to nmc serve, --device-option key=FILE to nmc validate."
 
 
 def new_key(path: Path) -> None:
@@ -61,7 +62,8 @@ def key_file(given: str | None) -> Path:
     """The key file that the user gave, or that the environment names."""
     path = given or os.environ.get(KEY_VARIABLE)
     if not path:
-        raise NmcError("key", f"none was given, and {KEY_VARIABLE} names none", MAKE_ONE)
+        raise NmcError("key", f"none was given, and {KEY_VARIABLE} names none",
+                       f"{GIVE} {MAKE_ONE}")
     return Path(path)
 
 

@@ -305,11 +305,20 @@ def test_more_spikes_than_a_board_can_send_are_told_and_not_kept(build) -> None:
     ("127.0.0.1:9", {"wait": "0.001"}, "did not answer"),
     ("no such host:1", {}, "cannot be reached"),
 ])
-def test_what_is_no_board_is_refused_in_one_line(address, options, said) -> None:
+def test_what_is_no_board_is_refused_in_one_line(address, options, said, build) -> None:
     made = device("spinnaker")
     with pytest.raises(NmcError, match=said):
-        made.open(Place(address=address, options=options))
+        made.open(Place(address=address, options={"binaries": str(build[2]), **options}))
     made.close()
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({}, "binaries: is missing: it names the folders of sPyNNaker's programs"),
+    ({"binaries": "/nowhere"}, "binaries: '/nowhere' holds no program"),
+])
+def test_folders_of_programs_are_asked_for_before_the_board_is(options, said) -> None:
+    with pytest.raises(NmcError, match=said):
+        device("spinnaker").open(Place(address="127.0.0.1:9", options=options))
 
 
 @pytest.mark.parametrize(("file", "change", "said"), [

@@ -101,9 +101,9 @@ def test_a_network_too_large_for_the_target(refused, tmp_path):
 
 def test_a_target_that_does_not_exist(refused):
     assert refused(MODEL, target="loihi7") == (
-        "target: 'loihi7' is not known. Did you mean 'loihi2'? Known: loihi1, loihi1_sanafe, "
-        "loihi2, speck2f, spinnaker1, spinnaker1_4chips, spinnaker2, truenorth, xylo_a2, xylo_a3, "
-        "xylo_imu.")
+        "target: 'loihi7' is not known. Did you mean 'loihi2'? Known: akd1000, loihi1, "
+        "loihi1_sanafe, loihi2, speck2f, spinnaker1, spinnaker1_4chips, spinnaker2, truenorth, "
+        "xylo_a2, xylo_a3, xylo_imu.")
 
 
 def test_an_output_folder_that_cannot_be_written_or_is_not_a_build(

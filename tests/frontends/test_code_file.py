@@ -18,6 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place in (tmp_path / "net.py", package / "net.py"):
         place.write_text("def made():\n    return 7\n\ndef asks(size):\n    return size\n\nONE = 1\n")
     (package / "broken.py").write_text("import a_module_that_is_not_there\n")
+    (package / "loop.py").write_text("raise ModuleNotFoundError('no gymnasium', name='gymnasium')\n")
     return tmp_path
 
 
@@ -32,6 +33,8 @@ def test_a_file_and_a_module_give_what_they_hold(code: str) -> None:
     ("lab_of_ours.none:made", "--loop lab_of_ours.none: is neither a file nor a module"),
     ("lab_of_ours.broken:made", "--loop lab_of_ours.broken: fails when it is run: "
      "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
+    ("lab_of_ours.loop:made", "--loop lab_of_ours.loop: fails when it is run: ModuleNotFoundError: "
+     "no gymnasium. Type pip install '.[loop]' in nmcompile's folder."),
     ("./none.txt:made", "--loop ./none.txt: is no file"),
     ("net.py:ONE", "--loop net.py: 'ONE' is not known"),
 ])

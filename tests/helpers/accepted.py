@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from helpers.networks import conv, dense, scalar, sparse
@@ -13,6 +15,7 @@ from nmcompile.ir.neurons import (
     ATRLIF,
     LI,
     LIF,
+    Activation,
     Alpha,
     CubaFilter,
     CubaLI,
@@ -81,7 +84,7 @@ MAPS = ("dense", "sparse", "convolution", "stride and padding", "dilation", "gro
         "delay", "skip", "two targets")
 PLAIN = {"loihi1": lif(), "loihi2": lif(), "xylo_a2": cuba(Reset.SUBTRACT),
          "speck2f": iaf(Reset.SUBTRACT), "spinnaker1": lif(), "spinnaker2": lif(),
-         "truenorth": lif(decay=ONE, reset=Reset.SUBTRACT)}
+         "truenorth": lif(decay=ONE, reset=Reset.SUBTRACT), "akd1000": Activation()}
 RESETS = {"zero", "zero, losing an input", "subtract", "subtract, late", "no reset",
           "no leak, zero", "no leak, subtract", "current, zero", "current, no reset"}
 TAKEN = {
@@ -93,11 +96,13 @@ TAKEN = {
     "spinnaker1": {"zero", "zero, losing an input", "no leak, zero", "current, zero", *READOUTS},
     "spinnaker2": {"zero", "subtract", "no leak, zero", "no leak, subtract", "integrator"},
     "truenorth": {"no leak, zero", "no leak, subtract"},
+    "akd1000": set(),  # its layers are activations, which keep nothing
 }
 MAPS_TAKEN = {target: set(MAPS) for target in PLAIN} | {
     "xylo_a2": set(MAPS) - {"delay", "skip"},
     "speck2f": {"dense", "convolution", "stride and padding", "dilation", "groups", "two targets"},
     "spinnaker2": set(MAPS) - {"delay", "skip"},
+    "akd1000": {"dense", "sparse"},  # convolutions in padding Same: helpers/akida_models.py
 }
 
 
@@ -174,6 +179,9 @@ def taken(target: str) -> dict[str, Compiled]:
 
 def compiled(net: Network, target: str) -> Compiled:
     given = drawn(net, 1)
+    if target == "akd1000":
+        net = replace(net, steps=1, static=True)
+        given = {name: values[:, :1] for name, values in given.items()}
     traced = Traced(network=net, inputs=given, expected=run(net, given).records)
     return compile_stage(traced, load_target(target))
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 import nmcompile as nmc
+from helpers.akida_models import Pooled, pictures
+from helpers.akida_models import made as akida_model
 from helpers.loihi_programs import (
     dense,
     network,
@@ -109,6 +111,12 @@ def xylo() -> Figures:
     return figures_of(made, spikes_for(made, 2, samples=3, steps=40))
 
 
+def akida() -> Figures:
+    """A chip of which neither times nor energies are known."""
+    made = nmc.compile(akida_model(Pooled).eval(), target="akd1000", sample=pictures(8))
+    return ReportFile.model_validate(made.simulate(pictures(8)).figures).model_dump()
+
+
 def graded() -> Figures:
     """Sigma-delta neurons, whose spikes are payloads."""
     made = program(telling(3), cut=2)
@@ -180,5 +188,5 @@ def board_of_tiles(side: int = 64) -> Figures:
 
 PAGES: dict[str, Callable[[], Figures]] = {
     "demo": demo, "not simulated": not_simulated, "many cores": many_cores,
-    "spinnaker": spinnaker, "xylo": xylo, "graded": graded, "relays": relays, "deep": deep,
+    "spinnaker": spinnaker, "xylo": xylo, "akida": akida, "graded": graded, "relays": relays, "deep": deep,
     "hostile": lambda: deep(HOSTILE), "million": million, "board": board_of_tiles}

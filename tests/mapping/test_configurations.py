@@ -160,3 +160,10 @@ def test_what_a_core_keeps_once_counts_as_used():
                                  every_step(layer_of(3)))
     layers = compiled_figures(program, needs, ())["layers"]
     assert layers[-1]["utilisation"] == 3 / 4
+
+
+def test_the_one_of_a_kind_that_a_core_has_does_not_count_as_used():
+    program, needs = map_network(layer_of(1), chip(threshold_profiles=1), LOIHI,
+                                 every_step(layer_of(1)))
+    assert needs.of_slices()["threshold_profiles"].tolist() == [1]
+    assert compiled_figures(program, needs, ())["layers"][-1]["utilisation"] < 0.25

@@ -52,7 +52,7 @@ def test_lava_runs_all_that_loihi_takes_with_the_same_states(tmp_path: Path, tar
         folder = tmp_path / name
         folder.mkdir()
         write_lava(net, folder)
-        np.save(folder / "input.npy", sent(net)["in"][0])
+        np.save(folder / "input.npy", drawn(net, 7)["in"])
     tool(LAVA, "lava_step.py", *(tmp_path / name for name in nets))
     spikes = 0
     for name, net in nets.items():

@@ -4,6 +4,7 @@ NMC_LAVA_PYTHON and NMC_XYLO_PYTHON name the interpreters that `tools/oracles/ma
 """
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def test_a_convolutional_network_on_lava_is_what_was_compiled(tmp_path):
     model, spikes = trained_conv()
     _, told = validated(model, "loihi2", spikes[:3], "lava", tmp_path / "build")
     require_equal(told, {"u", "v"})
+
+
+@lava
+def test_what_the_lava_script_writes_is_validated_as_it_is(tmp_path):
+    model, spikes = trained_conv()
+    compiled = nmc.compile(model, target="loihi2", sample=spikes)
+    build = nmc.write_build(compiled, tmp_path / "build", {})
+    np.savez(tmp_path / "test.npz", x=spikes[:2], y=[0, 1])
+    subprocess.run([os.environ["NMC_LAVA_PYTHON"], build.folder / "config" / "lava_model.py",
+                    "test.npz", "out.npz"], cwd=tmp_path, check=True, timeout=200)
+    told = nmc.validate(build, DataFile(x=spikes[:2], y=None), "file",
+                        place=Place(address=str(tmp_path / "out.npz")))
+    require_equal(told, {"v"})
+    assert max(compiled.program.latency.values()) > 1
 
 
 @lava

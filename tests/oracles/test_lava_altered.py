@@ -34,7 +34,7 @@ def written(folder: Path, seed: int) -> Path:
     net = calm(random_network(seed))
     write_lava(net, folder)
     rows = payloads(net, STEPS, np.random.default_rng(seed))
-    np.save(folder / "input.npy", rows["in"][0])
+    np.save(folder / "input.npy", rows["in"])
     return folder
 
 

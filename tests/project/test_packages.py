@@ -83,5 +83,6 @@ main()"""
         check=True)
     places, backends, *tables = result.stdout.splitlines()
     assert all(place.startswith(str(site)) for place in places.split())
-    assert backends.split() == ["loihi", "speck", "spinnaker", "spinnaker2", "truenorth", "xylo"]
+    assert backends.split() == ["akida", "loihi", "speck", "spinnaker", "spinnaker2", "truenorth",
+                                "xylo"]
     assert any("lif1" in line for line in tables)

@@ -84,3 +84,15 @@ def test_a_notebook_shows_checks_figures_and_the_page_with_names_escaped(program
     object.__setattr__(program, "name", "<b>x</b>")
     assert "<b>x</b>" not in program._repr_html_()
     object.__setattr__(program, "name", "digits.pt")
+
+
+def test_what_a_chip_does_not_tell_is_in_no_table():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(),
+                              torch.nn.Flatten(), torch.nn.Linear(256, 10))
+    x = np.random.default_rng(0).random((8, 1, 8, 8), np.float32)
+    run = nmc.compile(net, target="akd1000", sample=x).simulate(x)
+    assert run.figures["look"]["steps"]["seconds"] is None
+    assert not [name for name in run.layers if name.endswith(("_s", "_j"))]
+    assert run.constants.empty
+    assert "latency" not in run._repr_html_()
+    assert "not known" in run.report().html

@@ -37,6 +37,21 @@ def test_connections_beyond_the_most_are_closed_until_others_are(monkeypatch):
             link.close()
 
 
+def test_connections_that_end_before_they_are_let_in_are_counted():
+    with gate("127.0.0.1", 0) as listener:
+        listener.listen(10)
+        outside = [socket.create_connection(listener.getsockname(), 5) for _ in range(4)]
+        inside = [listener.accept()[0] for _ in range(4)]
+        assert listener.refused(came=0, inside=0) == 0  # none of them is over
+        inside[0].close()
+        inside[1].close()
+        assert listener.refused(came=1, inside=0) == 1  # one of the two had come in
+        assert listener.refused(came=2, inside=1) == 1  # and another one still is in
+        for link in (*outside, *inside):
+            link.close()
+        assert listener.refused(came=1, inside=0) == 3
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "256.0.0.1", "", "x" * 300])
 def test_a_host_that_is_none_of_this_machine_is_refused(host):
     with pytest.raises(NmcError, match="nmc serve: cannot listen on"):

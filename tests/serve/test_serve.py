@@ -307,7 +307,7 @@ def test_a_device_has_its_name_and_place(server):
 def test_another_key_is_not_let_in(server, tmp_path):
     wire.new_key(tmp_path / "key")
     place = Place(address=server.place.address, options={"key": str(tmp_path / "key")})
-    with pytest.raises(NmcError, match="there is no nmc serve with this key"):
+    with pytest.raises(NmcError, match=r"the nmc serve there has another key\. Give both ends"):
         RemoteDevice().open(place)
 
 
@@ -569,7 +569,7 @@ def test_ctrl_c_closes_the_device_and_tells_the_client(build, sent, tmp_path, nu
         device.close()
         assert server.process.wait(SOON_S) == 130
         assert (tmp_path / CLOSED).exists()
-    assert server.log.read_text().splitlines()[-1] == "stopped serving sim after 1 clients"
+    assert server.log.read_text().splitlines()[-1] == "stopped serving sim after 1 client"
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:", ":1", "host:x", "a@host:1", "host:1/x",
@@ -628,8 +628,16 @@ def test_nmc_validate_runs_a_build_on_a_remote_device(server, build, sent, capsy
                  "--input", tmp_path / "data.npz", "--fail-above", "spikes=0,states=0", "--json")
     assert result.code == 0, result.err
     told = json.loads(result.out)
-    assert told["device"] == "remote"
+    assert told["device"] == f"sim at 127.0.0.1:{server.port}"
     assert told["divergence"] is None
+
+
+@pytest.mark.parametrize(("hint", "told"), [
+    ("Give --device-option take=yes.", "Give --device-option take=yes. (of nmc serve, there)"),
+    ("Use shorter samples.", "Use shorter samples."),
+])
+def test_options_of_the_device_are_those_of_the_server(hint, told):
+    assert remote_module._there(hint) == told
 
 
 def test_a_client_without_an_entry_in_passwd_goes_by_its_number(monkeypatch):

@@ -118,8 +118,8 @@ def test_an_unknown_target_lists_the_known_and_the_nearest():
     with pytest.raises(NmcError) as error:
         load_target("loihi3")
     assert str(error.value) == (
-        "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: loihi1, loihi1_sanafe, loihi2, "
-        "speck2f, spinnaker1, spinnaker1_4chips, spinnaker2, truenorth, xylo_a2, xylo_a3, xylo_imu."
+        "target: 'loihi3' is not known. Did you mean 'loihi2'? Known: akd1000, loihi1, loihi1_sanafe, "
+        "loihi2, speck2f, spinnaker1, spinnaker1_4chips, spinnaker2, truenorth, xylo_a2, xylo_a3, xylo_imu."
     )
 
 

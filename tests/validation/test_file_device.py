@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.command import nmc as run_nmc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,8 @@ def test_a_run_file_of_the_simulator_is_equal_with_all_states(build, data, run_f
 
 def test_what_validate_writes_validates(build, data, run_file, tmp_path):
     first = told_of(build, data, run_file, output=tmp_path / "again.npz")
-    assert told_of(build, data, tmp_path / "again.npz") == first
+    again = told_of(build, data, tmp_path / "again.npz")
+    assert {**again, "address": first["address"]} == first
 
 
 def test_one_spike_that_was_taken_out_is_found(build, data, run_file, tmp_path):
@@ -121,6 +123,79 @@ def test_samples_begin_where_the_option_says(build, data, run_file):
         np.testing.assert_array_equal(found.variables["lif3"]["spikes"], file["lif3/spikes"][2:])
     with pytest.raises(NmcError, match=r"holds 4 samples of 20 steps, samples 4 to 6"):
         device.run(sent, {"lif3": ("spikes",)}, lambda steps: None)
+
+
+@pytest.mark.parametrize("later", [{"lif1": 1, "lif2": 2, "lif3": 3}, {"lif1": -1, "lif2": 0}])
+def test_a_recording_on_another_clock_is_told_as_one(build, data, run_file, tmp_path, later):
+    arrays = {}
+    with np.load(run_file) as file:
+        for name, steps in later.items():
+            spikes = np.roll(file[f"{name}/spikes"], steps, axis=1)
+            spikes[:, slice(0, steps) if steps >= 0 else slice(steps, None)] = 0
+            arrays[f"{name}/spikes"] = spikes
+    np.savez(tmp_path / "late.npz", **arrays)
+    first = told_of(build, data, tmp_path / "late.npz")["divergence"]
+    assert first["shifts"] == later
+    assert first["explanations"] == []
+
+
+def test_a_recording_of_states_alone_has_no_figures_of_spikes(build, data, run_file, tmp_path):
+    with np.load(run_file) as file:
+        np.savez(tmp_path / "states.npz", **{"lif2/v": file["lif2/v"]})
+    (row,) = told_of(build, data, tmp_path / "states.npz")["populations"]
+    assert row["states"]["v"]["differing"] == 0
+    assert (row["spikes_device"], row["spikes_reference"], row["share"]) == (None, None, None)
+
+
+def test_arrays_of_no_population_are_told_and_left_out(build, data, run_file, tmp_path):
+    with np.load(run_file) as file:
+        np.savez(tmp_path / "more.npz", **{"lif3/spikes": file["lif3/spikes"], "lif9/spikes": [1],
+                                           "lif3/w": [1]})
+    with pytest.warns(UserWarning, match="lif9/spikes, lif3/w is not looked at"):
+        assert told_of(build, data, tmp_path / "more.npz")["divergence"] is None
+
+
+@pytest.mark.filterwarnings("default:.*is not looked at")
+def test_on_the_terminal_a_warning_is_one_line(digits, run_file, tmp_path, capsys, monkeypatch):
+    with np.load(run_file) as file:
+        np.savez(tmp_path / "more.npz", **{"lif3/spikes": file["lif3/spikes"], "lif9/v": [1]})
+    result = run_nmc(capsys, monkeypatch, "validate", digits[0], "--device",
+                     f"file:{tmp_path / 'more.npz'}", "--input", digits[1], "--samples", SAMPLES)
+    assert result.err == (f"nmc: warning: {tmp_path / 'more.npz'}: lif9/v is not looked at: this "
+                          "network has no such population or variable\n")
+    assert f"device    file:{tmp_path / 'more.npz'}, against sim" in result.out
+
+
+def test_a_recording_that_ends_early_is_refused_before_anything_runs(
+    build, data, run_file, tmp_path
+):
+    rows = [(s, t, name, n) for s, t, name, n, _ in events(run_file, ("lif3",)) if s < 2]
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    np.savez(tmp_path / "short.npz", **dict(zip(
+        ("sample", "step", "population", "neuron"), columns, strict=True)))
+    with pytest.raises(NmcError, match=r"last event in sample 1, samples 0 to 3 .*--samples 2"):
+        told_of(build, data, tmp_path / "short.npz", batch=1)
+    with np.load(run_file) as file:
+        np.savez(tmp_path / "dense.npz", **{"lif3/spikes": file["lif3/spikes"][:2]})
+    told = []
+    with pytest.raises(NmcError, match="holds 2 samples of 20 steps"):
+        validate(build, data, "file", place=Place(address=str(tmp_path / "dense.npz")),
+                 asked=Asked(batch=1), progress=lambda *steps: told.append(steps))
+    assert told == []
+    with pytest.warns(UserWarning, match="events of samples 1 to 1 are not looked at"):
+        told_of(build, DataFile(x=data.x[:1], y=None), tmp_path / "short.npz")
+
+
+def test_spikes_that_are_listed_twice_are_told(build, tmp_path):
+    (tmp_path / "twice.csv").write_text(table("0,1,lif3,1", "0,2,lif3,1", "0,1,2,1"))
+    with pytest.warns(UserWarning, match="1 events repeat sample"):
+        stored = read_csv(tmp_path / "twice.csv", build.program.network)
+    assert stored.told == (2,)
+
+
+def test_options_of_streams_are_refused_for_other_files(build, run_file):
+    with pytest.raises(NmcError, match=r"step-us: is of no use for run.npz, only for .aedat4"):
+        loaded(run_file, build, **{"step-us": "9"})
 
 
 def test_measured_seconds_and_joules_are_taken_from_the_file(build, data, run_file, tmp_path):
@@ -198,7 +273,7 @@ def table(*rows, head="sample,step,population,neuron"):
     (table(head="sample,step,population,neuron,step"), "has the columns"),
     (table(), "holds no event"),
     (table("0,1,lif1"), "line 2: neuron is ''"),
-    (table("0,1,lif9,3"), "population is 'lif9', expected one of lif1, lif2, lif3"),
+    (table("0,1,lif9,3"), "population is 'lif9', expected one of lif1, lif2, lif3, or its number"),
     (table("0,1,lif1,1024"), "names neuron 1024 of lif1, which has 1,024"),
     (table("0,1,lif1,-1"), "names neuron -1"),
     (table("-1,1,lif1,1"), "holds sample -1"),
@@ -261,6 +336,7 @@ def test_objects_and_claims_of_size_in_an_archive_are_refused(build, tmp_path):
         read_arrays(path, build.program.network)
 
 
+@pytest.mark.filterwarnings("ignore:.*events repeat")
 def test_payloads_that_sum_beyond_32_bits_are_refused(build, tmp_path):
     path = tmp_path / "events.npz"
     arrays = {k: np.repeat(v, 2) for k, v in FIELDS.items()} | {"payload": np.full(2, 2**31 - 1)}

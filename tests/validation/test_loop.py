@@ -234,6 +234,48 @@ def test_the_command_prints_deadlines_outputs_and_episodes(build, capsys, monkey
         "nmc: error: --steps: is of no use with --loop. Leave it out.\n")
 
 
+def test_a_loop_has_limits_and_a_trace(build, capsys, monkeypatch, tmp_path):
+    run = partial(nmc, capsys, monkeypatch, "validate", build.folder, "--device", "sim", "--loop",
+                  f"{EXAMPLES / 'blimp.py'}:blimp", "--episodes", 2, "--periods", 30)
+    path = tmp_path / "loop.npz"
+    passed = run("--fail-above", "missed=60,outputs=0", "-o", path)
+    assert passed.code == 0
+    assert "limit     outputs 0 is within 0\n" in passed.out
+    told = json.loads(run("--json").out)
+    trace = dict(np.load(path))
+    assert {name: values.shape for name, values in trace.items()} == dict.fromkeys(
+        ("reward", "host_s", "chip_s", "episode"), (60,))
+    np.testing.assert_array_equal(trace["episode"], [0] * 30 + [1] * 30)
+    assert trace["reward"][:30].sum() == pytest.approx(told["episodes"][0]["reward"])
+    assert run("--fail-above", "spikes=1").err.startswith("nmc: error: --fail-above: 'spikes'")
+    assert run("-o", tmp_path / "loop.csv").code == 2
+
+
+def test_a_deadline_that_is_missed_fails_a_loop_that_bounds_them(
+    build, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / "hasty.py").write_text(
+        "from nmcompile_examples.blimp import BlimpLoop\n\nclass Hasty(BlimpLoop):\n"
+        "    period_s = 1e-9\n")
+    run = partial(nmc, capsys, monkeypatch, "validate", build.folder, "--device", "sim", "--loop",
+                  f"{tmp_path / 'hasty.py'}:Hasty", "--periods", 5)
+    assert run("--fail-above", "missed=4").code == 1
+    assert run("--fail-above", "missed=5").code == 0
+
+
+def test_a_device_without_steps_is_refused_before_it_is_opened(build, capsys, monkeypatch):
+    result = nmc(capsys, monkeypatch, "validate", build.folder, "--device", "spinnaker:127.0.0.9",
+                 "--loop", f"{EXAMPLES / 'blimp.py'}:blimp")
+    assert result.err == ("nmc: error: device spinnaker: does not run step by step. Use the device "
+                          "sim.\n")
+
+
+def test_a_decode_that_asks_for_another_output_is_told_those_there_are(build, device):
+    loop = broken(decode=lambda outputs: outputs["out"])
+    with pytest.raises(NmcError, match=r"decode fails: KeyError: 'out' .* It is given 'lif2'"):
+        run_episode(build, device, loop, seed=0)
+
+
 @pytest.mark.parametrize("option", ["--episodes", "--periods"])
 def test_options_of_a_loop_are_refused_without_one(build, capsys, monkeypatch, option):
     result = nmc(capsys, monkeypatch, "validate", build.folder, "--device", "sim", option, 2)

@@ -18,6 +18,7 @@ from nmcompile.errors import NmcError
 from nmcompile.validation.session import TRIES
 
 SAMPLES = 6
+pytestmark = pytest.mark.filterwarnings("ignore:the device was lost")
 
 
 @pytest.fixture
@@ -165,13 +166,49 @@ def test_a_connection_that_breaks_is_made_again_and_nothing_is_run_twice(build, 
     device, told = Flaky(breaks={2, 4}), []
     figures = nmc.validate(build, data, device, asked=asked(output=build.folder / "flaky.npz"),
                            progress=lambda done, total: told.append((done, total)))
-    assert {**figures, "device": "sim"} == plain
+    assert figures["lost"] == [f"from sample {first} on: device flaky: does not answer"
+                               for first in (2, 4)]
+    assert {**figures, "device": "sim", "lost": []} == plain
     assert (device.runs, device.opened) == (3 + 2, 1 + 2)
     assert sum(done for done, _ in told) == told[0][1] == SAMPLES * 20
     one, other = (np.load(build.folder / name) for name in ("plain.npz", "flaky.npz"))
     assert sorted(one) == sorted(other)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_loss_is_told_when_it_happens(build, data):
+    with pytest.warns(UserWarning, match="lost from sample 2 on: device flaky: does not answer. "
+                      "Trying again, 2 of 3"):
+        nmc.validate(build, data, Flaky(breaks={2}), asked=asked())
+
+
+def test_a_device_that_stays_lost_may_ask_for_another_option(build, data):
+    class Late(SimDevice):
+        def run(self, inputs, wanted, ran):
+            raise DeviceLostError("board", "lost spikes", "Give --device-option tick=.")
+
+    with pytest.raises(NmcError, match=r"lost spikes, 3 times. Give --device-option tick=.$"):
+        nmc.validate(build, data, Late(), asked=asked())
+
+
+def test_options_that_say_how_a_device_is_reached_do_not_keep_a_run_from_going_on(build, data):
+    class Board(Flaky):
+        reached_by = frozenset({"app"})
+
+        def open(self, place):
+            self.opened += 1
+
+    def place(**options):
+        return Place(options=options)
+
+    with pytest.raises(NmcError, match="3 times"):
+        nmc.validate(build, data, Board(breaks=range(2, 9)), asked=asked(), place=place(app="30"))
+    with pytest.raises(NmcError, match=r"differs in options \({} there, {'tick': '1'} now\)"):
+        nmc.validate(build, data, Board(), asked=asked(resume=True),
+                     place=place(app="31", tick="1"))
+    told = nmc.validate(build, data, Board(), asked=asked(resume=True), place=place(app="31"))
+    assert told["divergence"] is None
 
 
 def test_a_device_is_given_payloads_of_32_bits(build, data):

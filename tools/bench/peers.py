@@ -116,7 +116,8 @@ def lava(python: str, program: Program, sent: np.ndarray) -> float:
     """Seconds of a step in lava-nc."""
     with tempfile.TemporaryDirectory() as folder:
         backend("loihi").emit(program, Path(folder))
-        np.save(Path(folder) / "input.npy", sent.reshape(-1, sent.shape[-1])[: LAVA_STEPS + 1])
+        np.save(Path(folder) / "input.npy",
+                sent.reshape(1, -1, sent.shape[-1])[:, : LAVA_STEPS + 1])
         told = subprocess.run(
             [python, ROOT / "tools" / "oracles" / "lava_rate.py", folder,
              Path(folder) / "input.npy", str(LAVA_STEPS)],

@@ -8,18 +8,20 @@ builds its processes; the spikes of the last population are kept and printed as 
 
 import sys
 import time
+from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 
 
 def main() -> None:
     """Run and print seconds, then spikes."""
-    folder, path, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    folder, path, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     sys.path.insert(0, folder)
     import lava_model as model
 
-    sent, _ = model.read_inputs(path, steps + 1)
-    node = model.build(sent)
+    sent = model.read_inputs(Namespace(data=path, steps=steps + 1, samples=1, encode=None))
+    node = model.build({name: values[0].T for name, values in sent.items()})
     last = node[list(model.SHAPES)[-1]]
     sink = model.Sink(shape=last.s_out.shape, buffer=steps + 1)
     last.s_out.connect(sink.a_in)

@@ -3,13 +3,15 @@
     python lava_step.py FOLDER...
 
 Each FOLDER holds a lava_model.py (see `nmcompile_backends.loihi.lava_script`), its arrays and its
-input.npy or input.npz. Written beside them: states.npz with spikes and every state of each
-population, as <population>/<name>, (steps, n). How, says `backends/loihi/lava_runner.py`.
+input.npy or input.npz, of which the first sample runs. Written beside them: states.npz with spikes
+and every state of each population, as <population>/<name>, (steps, n). How, says
+`backends/loihi/lava_runner.py`.
 """
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +27,9 @@ def main() -> None:
     for folder in map(Path, sys.argv[1:]):
         script = loaded(folder / "lava_model.py", f"lava_model_{folder.name}")
         given = next(folder.glob("input.np[yz]"))
-        sent, steps = script.read_inputs(str(given), None)
-        nodes = script.build(sent)
+        sent = script.read_inputs(Namespace(data=given, steps=None, samples=1, encode=None))
+        steps = next(iter(sent.values())).shape[1]
+        nodes = script.build({name: values[0].T for name, values in sent.items()})
         records = run(nodes, {name: nodes[name] for name in script.SHAPES}, steps)
         np.savez(folder / "states.npz", **records)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, hint_to_install, unknown_name
 
 FORM = ("Write FILE.py:NAME or MODULE:NAME, where NAME is a class or a function without "
         "arguments.")
@@ -93,4 +93,5 @@ def _failing(where: str) -> Iterator[None]:
     except NmcError:
         raise
     except Exception as error:
-        raise NmcError(where, f"fails when it is run: {type(error).__name__}: {error}") from error
+        raise NmcError(where, f"fails when it is run: {type(error).__name__}: {error}",
+                       hint_to_install(error)) from error

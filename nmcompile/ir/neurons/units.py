@@ -14,8 +14,11 @@ FREE = (LIF, CubaLIF, LI, CubaLI, ATRLIF)
 
 
 def has_free_unit(neuron: Neuron) -> bool:
-    """Whether the neuron's spikes stay the same when all its voltages and its input are scaled."""
-    return isinstance(neuron, FREE)
+    """Whether the neuron's spikes stay the same when all its voltages and its input are scaled.
+
+    A chip's own neurons may say it, and then have a method `in_units`.
+    """
+    return isinstance(neuron, FREE) or bool(getattr(neuron, "free_unit", False))
 
 
 def in_units(neuron: Neuron, factor: Array | float) -> Neuron:
@@ -23,6 +26,8 @@ def in_units(neuron: Neuron, factor: Array | float) -> Neuron:
 
     factor  above 0, broadcastable to the population's shape
     """
-    assert isinstance(neuron, FREE)
+    if not isinstance(neuron, FREE):
+        changed: Neuron = neuron.in_units(factor)  # type: ignore[attr-defined]
+        return changed
     held = {name: getattr(neuron, name) * factor for name in VOLTAGES if hasattr(neuron, name)}
     return replace(neuron, **held)

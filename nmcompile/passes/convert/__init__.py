@@ -10,7 +10,8 @@ from nmcompile.passes.convert.convert import (
     Trial,
     convert,
 )
+from nmcompile.passes.convert.levels import Levelled, to_levels
 from nmcompile.passes.convert.rate import is_artificial
 
 __all__ = ["BALANCES", "CODES", "STEPS", "Changes", "ChangesTrial", "Conversion", "Converted",
-           "Trial", "convert", "convert_to_changes", "is_artificial"]
+           "Levelled", "Trial", "convert", "convert_to_changes", "is_artificial", "to_levels"]

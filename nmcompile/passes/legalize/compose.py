@@ -23,11 +23,12 @@ def compose(network: Network) -> Network:
     convolution or the dense layer beside it; what has no such form becomes a sparse matrix.
     Products are formed in double precision and stored as float32.
     """
-    projections = tuple(replace(p, map=_single(p.map)) for p in network.projections)
+    projections = tuple(replace(p, map=single(p.map)) for p in network.projections)
     return replace(network, projections=projections)
 
 
-def _single(chain: LinearMap) -> LinearMap:
+def single(chain: LinearMap) -> LinearMap:
+    """A chain as one map, in float32."""
     links = chain.maps if isinstance(chain, Chain) else (chain,)
     whole = reduce(_pair, links)
     if isinstance(whole, Scale):

@@ -70,7 +70,7 @@ class Events:
 
     def fixed_energy(self) -> float:
         """Joules of a mean step that no mapping changes: updates, spikes and synaptic events."""
-        cost, total = self._target.energy_j, 0.0
+        cost, total = self._target.energies, 0.0
         for population in self._network.populations:
             low, high = np.zeros((1, 3), np.int64), np.array([view(population.shape)])
             fired = float(self.sent[population.name].over(low, high).mean())
@@ -91,7 +91,7 @@ class Events:
 
     def part(self, population: int, low: Array, high: Array) -> Part:
         """What boxes do but for sending packets, which depends on how their targets are cut."""
-        cost, entry = self._target.time_s, self._network.populations[population]
+        cost, entry = self._target.times, self._network.populations[population]
         units = (high - low).prod(axis=1) * compartments_of(entry.neuron)
         fired = self.sent[entry.name].over(low, high)
         sending = units[:, None] * cost.neuron_update.value + fired * cost.spike_out.value

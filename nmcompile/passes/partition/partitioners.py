@@ -39,7 +39,7 @@ def cutter(partitioner: str) -> Cutter:
         return own_cutter
     if find_spec("mtkahypar") is None:
         raise NmcError("partitioner", f"is '{partitioner}', and Mt-KaHyPar is not installed",
-                       "pip install 'nmcompile[partition]', or take own.")
+                       "pip install '.[partition]' in nmcompile's folder, or take own.")
     return _peer if partitioner == PEER else _better
 
 

@@ -17,7 +17,7 @@ class Product:
 
     def __init__(self, target: Target, fixed_j: float, steps: int) -> None:
         self._target, self._fixed_j, self._steps = target, fixed_j, steps
-        self.packet_out = target.time_s.packet_out.value * MICRO
+        self.packet_out = target.times.packet_out.value * MICRO
 
     def of(self, load: Array, packets: Array | float, n_cores: int) -> Array:
         """(k,) energy times delay; load (k, steps) are eighth powers of microseconds, summed."""
@@ -30,18 +30,18 @@ class Product:
 
     def energy(self, packets: Array | float, n_cores: int, step: Array | float) -> Array | float:
         """Joules of the mean step; `packets` in all steps, which may be many numbers."""
-        cost, board = self._target.energy_j, self._target.board
+        cost, board = self._target.energies, self._target.board
         chips = min(-(-n_cores // self._target.cores_per_chip), board.chips.value)
         each = cost.packet_out.value + cost.packet_in.value
-        static = self._target.power_w.static.value * chips * step
+        static = self._target.power.static.value * chips * step
         return self._fixed_j + packets / self._steps * each + static
 
     def _ticked(self, seconds: Array) -> Array:
-        tick = self._target.time_s.tick
+        tick = self._target.times.tick
         return seconds if tick is None else np.maximum(seconds, tick.value)
 
     def _barrier(self, n_cores: int) -> float:
-        points = np.array(self._target.time_s.barrier.value)
+        points = np.array(self._target.times.barrier.value)
         tiles = -(-n_cores // self._target.board.cores_per_tile.value)
         return float(np.interp(tiles, points[:, 0], points[:, 1]))
 

@@ -57,7 +57,7 @@ def board_of(target: Target, usable: Array) -> Board:
 
     The busiest link counts with the static power of all chips, which flows while a step waits.
     """
-    board, energy, power = target.board, target.energy_j, target.power_w.static.value
+    board, energy, power = target.board, target.energies, target.power.static.value
     columns, rows = board_width(target), board.mesh_height.value
     numbers = np.arange(target.n_cores, dtype=np.int32)
     at = tile_position(target, numbers)
@@ -72,7 +72,7 @@ def board_of(target: Target, usable: Array) -> Board:
 
 
 def _link_seconds(target: Target) -> Array:
-    cost, board = target.time_s, target.board
+    cost, board = target.times, target.board
     column = np.arange(board_width(target)) % board.mesh_width.value
     seconds = np.full((board.mesh_height.value, board_width(target), 4), cost.hop_y.value)
     seconds[:, :, EAST] = np.where(column == board.mesh_width.value - 1, cost.hop_chip.value,

@@ -28,7 +28,7 @@ def machine_board(target: Target, usable: Array, faults: Faults) -> Board:
     at = tile_position(target, numbers)
     cores = np.full((height, width, per_chip), -1, np.int32)
     cores[at[:, 1], at[:, 0], numbers % per_chip] = np.where(usable, numbers, -1)
-    hop = target.energy_j.hop_chip.value
+    hop = target.energies.hop_chip.value
     board = Board(cores=cores, x=hop * np.arange(width), y=hop * np.arange(height),
                   link_s=np.zeros(width * height * 4), busy_w=0.0)
     if target.board.chips.value > MOST_CHIPS:

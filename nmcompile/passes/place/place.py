@@ -70,7 +70,7 @@ def by_node(
     packets: scipy.sparse.csr_array, events: Array, node: Array, target: Target
 ) -> tuple[scipy.sparse.csr_array, float]:
     """Packets from node to node, the last being the input port; seconds of the busiest receiver."""
-    n, cost = int(node.max()) + 1, target.time_s
+    n, cost = int(node.max()) + 1, target.times
     held = np.append(node, n)
     members = scipy.sparse.csr_array((np.ones(len(held)), (np.arange(len(held)), held)))
     total = scipy.sparse.csr_array(members.T @ packets @ members[:-1])

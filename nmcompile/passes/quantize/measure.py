@@ -96,7 +96,7 @@ def clipped_weights(encoded: EncodedLayer, layer: Layer, backend: Backend) -> in
         assert whole.format is not None
         stored = whole.map.weights()
         wanted = real.map.weights() * (unit / encoded.current_unit / 2.0**whole.format.exponent)
-        high, low = stored.max(initial=0), stored.min(initial=0)
+        high, low = int(stored.max(initial=0)), int(stored.min(initial=0))
         _, _, step = backend.weight_levels(whole.format)
         count += int(np.count_nonzero((wanted > high + step) | (wanted < low - step)))
     return count

@@ -53,10 +53,21 @@ def _rounded(
         return whole
     if weight.size * weight.shape[2] > WORK:
         return whole
+    used = _used(real.map)
     for rows, seen in zip(weight, groups, strict=True):
-        round_rows(rows, _factor(seen), *levels)
+        kept = np.ascontiguousarray(rows[:, used])
+        round_rows(kept, _factor(seen[:, used]), *levels)
+        rows[:, used] = kept
     stored = weight.reshape(-1).astype(whole.map.weights().dtype)
     return replace(whole, map=whole.map.with_weights(stored))
+
+
+def _used(linear: Dense | Conv) -> Array:
+    """(taps,) bool of a row of weights; places that no kernel has, such as padding, stay 0."""
+    if isinstance(linear, Dense):
+        return np.ones(linear.weight.shape[1], bool)
+    places = np.any(linear.weight, axis=(0, 1), keepdims=True)
+    return np.broadcast_to(places, (1, *linear.weight.shape[1:])).reshape(-1)
 
 
 def _patches(conv: Conv, inputs: Array) -> list[Array]:

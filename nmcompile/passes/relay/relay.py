@@ -77,7 +77,7 @@ def _energy(
     network: Network, sums: dict[str, Arriving], chosen: set[str], rates: Rates, chip: Target
 ) -> float:
     """Joule of one step for synaptic events, and for the relays' updates and spikes."""
-    cost, uses = chip.energy_j, shared(sums, chosen)
+    cost, uses = chip.energies, shared(sums, chosen)
     sizes = {node.name: node.size for node in network.nodes}
     relayed = {name: prod(sum_shape(network, sums, name)) for name in chosen}
     events = sum(

@@ -110,7 +110,7 @@ def mesh_of(program: Program, cores: Array, detours: Detours) -> Mesh:
 
 def _ports(target: Target, corner: Array, size: Array, ports: int) -> Array:
     """(n, N_PORT) ports of the routers in a rectangle; their cores are yet to come."""
-    network, cost, chip = target.network, target.time_s, target.board.mesh_width.value
+    network, cost, chip = target.network, target.times, target.board.mesh_width.value
     assert network is not None
     numbers = np.arange(size.prod())
     router = np.stack([numbers % size[0], numbers // size[0]], axis=1)

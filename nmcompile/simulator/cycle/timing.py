@@ -42,7 +42,7 @@ class CycleTiming:
         target = program.target
         self._program, self._events = program, events_of(program)
         self._barrier = barrier_ps(program, self._events.cores)
-        self._tick = picoseconds(target.time_s.tick.value) if target.time_s.tick else 0
+        self._tick = picoseconds(target.times.tick.value) if target.times.tick else 0
         self._mesh = mesh_of(program, self._events.cores, self._events.detours)
         self._room: Room | None = None
 

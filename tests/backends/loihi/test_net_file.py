@@ -113,6 +113,13 @@ def test_what_the_format_cannot_say_is_named(tmp_path: Path, net: Network, reaso
     assert not list(tmp_path.iterdir())
 
 
+def test_what_no_other_data_would_change_is_named_first(tmp_path: Path) -> None:
+    scaled = {"format": projection("", "", dense(np.zeros((1, 1))), exponent=-2).format}
+    net = one({**weight(3), **scaled}, reset=Reset.SUBTRACT, threshold=np.arange(4))
+    assert write_net(net, tmp_path)["network.net"] == (
+        "not written: fc resets by 'subtract', not to zero")
+
+
 def test_branches_are_named(tmp_path: Path) -> None:
     net = two_layers(layer("a"), layer("b", start=2))
     again = projection("b", "a", dense(np.ones((4, 4), np.int16)))

@@ -160,8 +160,8 @@ def test_an_integrator_ahead_of_the_outputs_is_refused():
 
 
 @pytest.mark.parametrize(("target", "sizes", "message"), [
-    ("xylo_a2", (17, 6, 3), "network: needs 17 input channels, xylo_a2 has 16 (published). Make "
-     "its layers smaller."),
+    ("xylo_a2", (17, 6, 3), "network: needs 17 input channels, xylo_a2 has 16 (published). Give "
+     "it data of fewer channels."),
     ("xylo_a2", (4, 1001, 3), "network: needs 1,001 hidden neurons, xylo_a2 has 1,000 (published). "
      "Make its layers smaller."),
     ("xylo_a2", (4, 6, 9), "network: needs 9 output neurons, xylo_a2 has 8 (published). Make its "

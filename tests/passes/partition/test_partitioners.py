@@ -142,4 +142,4 @@ def test_what_is_not_installed_is_said(name, monkeypatch):
     with pytest.raises(NmcError) as error:
         cutter(name)
     assert str(error.value) == (f"partitioner: is '{name}', and Mt-KaHyPar is not installed. pip "
-                                "install 'nmcompile[partition]', or take own.")
+                                "install '.[partition]' in nmcompile's folder, or take own.")
