@@ -189,8 +189,9 @@ class ReportFile(Table):
     def _run_is_whole(self) -> ReportFile:
         """What a run fills in is there as a whole or not at all; costs may not be known."""
         of_run = [self.samples, self.outside, self.late, self.look]
-        costs = [self.timing, self.latency_s, self.energy_j, self.energy_range_j,
-                 self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant]
+        costs: list[object] = [
+            self.timing, self.latency_s, self.energy_j, self.energy_range_j,
+            self.energy_per_sample_j, self.energy_by_core, self.energy_by_constant]
         if self.look is not None:
             costs += [self.look.steps.seconds, self.look.steps.busy_s]
         for layer in self.layers:
