@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -10,6 +12,15 @@ import numpy as np
 
 EVENT = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 SIZE = (34, 28)  # width, height
+BY_EVENT_STREAM = """import sys
+import event_stream, numpy
+events, (width, height) = numpy.load(sys.argv[1]), map(int, sys.argv[3:])
+made = numpy.zeros(len(events), event_stream.dvs_dtype)
+made["t"], made["x"], made["on"] = events["t"], events["x"], events["p"]
+made["y"] = height - 1 - events["y"]
+with event_stream.Encoder(sys.argv[2], "dvs", width, height) as encoder:
+    encoder.write(made)
+"""
 
 
 def some_events(count=400, size=SIZE, seed=0, lasting=60_000):
@@ -43,14 +54,15 @@ def write_aedat4(path: Path, events, size=SIZE):
 
 
 def write_es(path: Path, events, size=SIZE):
-    """By event_stream, whose y counts from the bottom."""
-    import event_stream
+    """By event_stream, whose y counts from the bottom.
 
-    made = np.zeros(len(events), event_stream.dvs_dtype)
-    made["t"], made["x"], made["on"] = events["t"], events["x"], events["p"]
-    made["y"] = size[1] - 1 - events["y"]
-    with event_stream.Encoder(str(path), "dvs", *size) as encoder:
-        encoder.write(made)
+    In a process of its own: event_stream 1.6.3 changes numpy's bool, whose `str` becomes "<b1".
+    """
+    plain = path.with_suffix(".npy")
+    np.save(plain, events)
+    subprocess.run([sys.executable, "-c", BY_EVENT_STREAM, plain, path, *map(str, size)],
+                   check=True)
+    plain.unlink()
 
 
 def write_dat(path: Path, events, size=SIZE):
