@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -20,17 +21,20 @@ SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5)  # of this, for those that ot
 STRETCHED = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)  # ticks
 MOST = 0.9  # of a population's spikes
 LIKELY = 3  # grids of as many boxes that are looked at
+AT_ONCE = 1e-12  # seconds of updates that a target takes to need no time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
     """How a grid of a population fares.
 
-    used   times and packets over those that there are, the largest
-    sends  (PARTS, ticks) share of its spikes that it sends in each part of each tick
+    used     times over those that there are, the largest
+    waiting  packets over those that the buffer holds, those that it loses among them
+    sends    (PARTS, ticks) share of its spikes that it sends in each part of each tick
     """
 
     used: float
+    waiting: float
     sends: Array
 
 
@@ -44,19 +48,34 @@ def in_time(loads: TickLoads, grids: Grids, most: dict[str, int], cores: int) ->
     inputs feed send once all rows of the inputs are added, and who hears them has what is left of
     the tick; neurons that hear nothing until they are updated send as the tick begins. Several
     shares of the tick for those that others wait for are tried, and what takes fewest boxes is
-    kept. Also, no more packets than a core's buffer holds may wait. Where there are not boxes
-    enough for that, tick and buffer are taken to be larger, as little as helps.
+    kept. Also, no more packets than a core's buffer holds may wait, but for populations on whose
+    cores they would with boxes of any size. Where there are not boxes enough for that, the tick is
+    taken to be longer first, as little as helps, and the buffer to be larger with what is left.
     """
-    low, high, best = 0, len(STRETCHED), grids
+    def cut(stretched: float, buffer: float) -> Grids | None:
+        found = [grids_of for share in SHARES if (grids_of := _Try(
+            loads, grids, share, (stretched, buffer)).cut(most, cores)) is not None]
+        return min(found, key=_count, default=None)
+
+    if (best := cut(1.0, 1.0)) is not None:
+        return best
+    tick, best = _least(lambda stretched: cut(stretched, np.inf))
+    if best is None:
+        return grids
+    return _least(lambda buffer: cut(tick, buffer))[1] or best
+
+
+def _least(cut: Callable[[float], Grids | None]) -> tuple[float, Grids | None]:
+    """The least of STRETCHED with which there are grids, and these; None: with none of them."""
+    low, high, best, least = 0, len(STRETCHED), None, np.inf
     while low < high:
         middle = (low + high) // 2 if low else 0
-        found = [cut for share in SHARES if (cut := _Try(
-            loads, grids, share, STRETCHED[middle]).cut(most, cores)) is not None]
-        if found:
-            best, high = min(found, key=_count), middle
-        else:
+        found = cut(STRETCHED[middle])
+        if found is None:
             low = middle + 1
-    return best
+        else:
+            best, least, high = found, STRETCHED[middle], middle
+    return least, best
 
 
 def _count(grids: Grids) -> int:
@@ -64,11 +83,14 @@ def _count(grids: Grids) -> int:
 
 
 class _Try:
-    """One share of the tick, and one length of it."""
+    """One share of the tick, and how often tick and buffer are taken."""
 
-    def __init__(self, loads: TickLoads, grids: Grids, share: float, stretched: float) -> None:
+    def __init__(
+        self, loads: TickLoads, grids: Grids, share: float, stretched: tuple[float, float]
+    ) -> None:
         self._loads, self._network, self._base = loads, loads.network, grids
-        self._stretched, self._time = stretched, USED * loads.work.tick
+        self._stretched, self._buffer = stretched
+        self._time = USED * loads.work.tick
         self._share = share * self._time
         self._at_once = np.zeros((PARTS, len(next(iter(loads.sent.values())))))
         self._at_once[0] = 1
@@ -81,8 +103,10 @@ class _Try:
         left = cores - _count(self._base)
         for name, coarse in self._base.items():
             grid, fit = coarse, self._fit(name, coarse)
-            if fit.used > self._stretched:
-                finer = self._fewest(name, min(most.get(name, cores), prod(coarse) + left))
+            allowed = min(most.get(name, cores), prod(coarse) + left)
+            buffer = self._buffer_of(name, fit, min(most.get(name, cores), cores))
+            if self._over(fit, buffer) > 1:
+                finer = self._fewest(name, allowed, buffer)
                 if finer is None:
                     return None
                 grid, fit = finer
@@ -90,7 +114,24 @@ class _Try:
             self._grids[name], self._sends[name] = grid, fit.sends
         return self._grids
 
-    def _fewest(self, name: str, allowed: int) -> tuple[Grid, Fit] | None:
+    def _over(self, fit: Fit, buffer: float) -> float:
+        return max(fit.used / self._stretched, fit.waiting / buffer)
+
+    def _buffer_of(self, name: str, coarse: Fit, most: int) -> float:
+        """How often a core's buffer may be full; inf where packets are lost with `most` boxes, too.
+
+        They come as fast as links bring them, so that more cores would lose as many each.
+        """
+        if coarse.waiting <= 1:
+            return self._buffer
+        sizes = candidates(view(self._network.shape_of(name)))
+        parts = -(-np.array(view(self._network.shape_of(name))) // sizes)
+        boxes = parts.prod(axis=1)
+        finest = parts[boxes == boxes[boxes <= most].max()][:LIKELY]
+        fits = self._best(name, finest, 1.0)[1].waiting <= 1
+        return self._buffer if fits else np.inf
+
+    def _fewest(self, name: str, allowed: int, buffer: float) -> tuple[Grid, Fit] | None:
         """The grid of fewest boxes, up to `allowed`, that is in time, as if more were faster."""
         shape = view(self._network.shape_of(name))
         sizes = candidates(shape)
@@ -102,16 +143,18 @@ class _Try:
         while low < high:
             middle = (low + high) // 2
             same = np.flatnonzero(boxes == counts[middle])
-            found = self._best(name, parts[same[np.argsort(read[same], kind="stable")[:LIKELY]]])
-            if found[1].used <= self._stretched:
+            likely = same[np.argsort(read[same], kind="stable")[:LIKELY]]
+            found = self._best(name, parts[likely], buffer)
+            if self._over(found[1], buffer) <= 1:
                 best, high = found, middle
             else:
                 low = middle + 1
         return best
 
-    def _best(self, name: str, parts: Sizes) -> tuple[Grid, Fit]:
+    def _best(self, name: str, parts: Sizes, buffer: float) -> tuple[Grid, Fit]:
         grids = [(int(c), int(y), int(x)) for c, y, x in parts]
-        return min(((grid, self._fit(name, grid)) for grid in grids), key=lambda both: both[1].used)
+        return min(((grid, self._fit(name, grid)) for grid in grids),
+                   key=lambda both: self._over(both[1], buffer))
 
     def _fit(self, name: str, grid: Grid) -> Fit:
         """What the cores of a grid of boxes come to; of what is not cut yet, all comes at once."""
@@ -120,20 +163,22 @@ class _Try:
                      else self._grids.get(source, self._base[source]) for source in sources)
         busy = loads.busy(name, grid, cuts)
         done, waiting, sends = self._run(busy)
-        used = [done / self._time, waiting / loads.work.buffer]
+        used = [done / self._time]
         if any(p.target != name for p in self._network.outgoing(name)):
             used.append(_mostly_sent(sends) * loads.work.tick / self._share)
         if busy.sources.max() > loads.target.core.input_axons.value:
             used.append(np.inf)
-        return Fit(used=max(used), sends=sends)
+        return Fit(used=max(used), waiting=waiting / loads.work.buffer, sends=sends)
 
     def _run(self, busy: Busy) -> tuple[float, float, Array]:
-        """When the last core is done, packets that waited, and what is sent when.
+        """When the last core is done, packets that waited or were lost, and what is sent when.
 
-        Rows come before updates. What is not done by the end of the tick is done behind it.
+        Rows come before updates. What is not done by the end of the tick is done behind it. Packets
+        that find the buffer full are lost, and take no time.
         """
         ends = ENDS * self._loads.work.tick
-        rows, updates = np.zeros_like(busy.updates), busy.updates.copy()
+        needed = np.maximum(busy.updates, AT_ONCE)
+        rows, lost, updates = np.zeros_like(needed), np.zeros_like(needed), needed
         each = sum(busy.rows.values(), rows) / np.maximum(sum(busy.heard.values(), rows), 1)
         done, waiting = np.zeros_like(rows), 0.0
         sends = np.zeros_like(self._at_once)
@@ -142,14 +187,16 @@ class _Try:
                 rows = rows + busy.rows[source] * share[i]
             taken = np.minimum(rows, part)
             rows = rows - taken
+            held = np.minimum(rows, self._loads.work.buffer * each)
+            lost, rows = lost + (rows - held), held
             waiting = max(waiting, float(np.divide(
-                rows, each, out=np.zeros_like(rows), where=each > 0).max()))
+                rows + lost, each, out=np.zeros_like(rows), where=each > 0).max()))
             made = np.minimum(updates, part - taken)
             updates = updates - made
             done = np.where(taken + made > 0, ends[i] + taken + made, done)
-            sends[i] = (busy.fired * made / busy.updates).sum(axis=0)
+            sends[i] = (busy.fired * made / needed).sum(axis=0)
         done = np.maximum(done, np.where(rows + updates > 0, ends[-1] + rows + updates, 0))
-        sends[-1] += (busy.fired * updates / busy.updates).sum(axis=0)
+        sends[-1] += (busy.fired * updates / needed).sum(axis=0)
         total = sends.sum(axis=0)
         return (float(done.max()), waiting,
                 np.where(total > 0, sends / np.maximum(total, 1), self._at_once))
