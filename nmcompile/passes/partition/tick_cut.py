@@ -17,7 +17,7 @@ from nmcompile.passes.partition.tick_loads import Busy, Grids, TickLoads
 USED = 0.9  # of a tick; what is left is for busier ticks than those of the sample
 PARTS = 64  # of a tick, the first ones the shortest
 ENDS = (np.arange(PARTS + 1) / PARTS) ** 2  # of them, in ticks
-SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5)  # of this, for those that others wait for
+SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.6, 0.75)  # of this, for those that others wait for
 STRETCHED = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)  # ticks
 MOST = 0.9  # of a population's spikes
 LIKELY = 3  # grids of as many boxes that are looked at
@@ -94,8 +94,9 @@ class _Try:
         self._share = share * self._time
         self._at_once = np.zeros((PARTS, len(next(iter(loads.sent.values())))))
         self._at_once[0] = 1
-        self._sends = {name: _one_by_one(loads.sent[name] * loads.work.line / loads.work.tick)
-                       for name in loads.inputs}
+        self._lasts = {name: loads.sent[name] * loads.work.line for name in loads.inputs}
+        self._sends = {name: _one_by_one(seconds / loads.work.tick)
+                       for name, seconds in self._lasts.items()}
         self._grids: Grids = {}
 
     def cut(self, most: dict[str, int], cores: int) -> Grids | None:
@@ -174,7 +175,7 @@ class _Try:
         """When the last core is done, packets that waited or were lost, and what is sent when.
 
         Rows come before updates. What is not done by the end of the tick is done behind it. Packets
-        that find the buffer full are lost, and take no time.
+        that find the buffer full are lost, and take no time; most wait when the last has come.
         """
         ends = ENDS * self._loads.work.tick
         needed = np.maximum(busy.updates, AT_ONCE)
@@ -183,14 +184,18 @@ class _Try:
         done, waiting = np.zeros_like(rows), 0.0
         sends = np.zeros_like(self._at_once)
         for i, part in enumerate(np.diff(ends)):
+            come = np.zeros_like(rows)
             for source, share in self._sends_to(busy):
-                rows = rows + busy.rows[source] * share[i]
+                more = busy.rows[source] * share[i]
+                lasts = (self._lasts.get(source, ends[i + 1]) - ends[i]).clip(0, part)
+                rows, come = rows + more, np.maximum(come, np.where(more > 0, lasts, 0))
+            wait = np.maximum(rows - come, 0)
+            over = np.maximum(wait - self._loads.work.buffer * each, 0)
+            waiting = max(waiting, float(np.divide(
+                wait + lost, each, out=np.zeros_like(rows), where=each > 0).max()))
+            rows, lost = rows - over, lost + over
             taken = np.minimum(rows, part)
             rows = rows - taken
-            held = np.minimum(rows, self._loads.work.buffer * each)
-            lost, rows = lost + (rows - held), held
-            waiting = max(waiting, float(np.divide(
-                rows + lost, each, out=np.zeros_like(rows), where=each > 0).max()))
             made = np.minimum(updates, part - taken)
             updates = updates - made
             done = np.where(taken + made > 0, ends[i] + taken + made, done)
