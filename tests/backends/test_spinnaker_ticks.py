@@ -169,13 +169,14 @@ def test_where_there_are_too_few_cores_a_note_says_what_is_late():
     found = load_target("spinnaker1_4chips")
     few = found.model_copy(update={"board": changed(found.board, cores_per_tile=1)})
     built = compiled_on(few, busy_network(hidden=250), 1.0)
-    note, = [note for note in built.notes if note.startswith(LATE)]
+    note, lost = [note for note in built.notes if note.startswith(LATE)]
     port = built.program.network.inputs[0]
     sent = {port.name: np.ones((4, STEPS, *port.shape), np.int32)}
     late = simulate(built.program, sent, timing=BACKEND.timing(built.program))
     assert note.startswith(f"late: {np.count_nonzero(late.overran)} of {late.frames} ticks of the "
                            "sample overrun on cores of hidden")
-    assert told_of_late(built.program, BACKEND.timing(built.program), sent) == (note,)
+    assert lost.startswith(f"late: {late.late['lost_packets'].sum():,} packets of the sample are lost")
+    assert told_of_late(built.program, BACKEND.timing(built.program), sent) == (note, lost)
     assert len(built.program.mapping.slices) <= 4
 
 
@@ -188,9 +189,53 @@ def test_a_layer_takes_no_more_cores_than_the_user_allows_it(tmp_path):
 
 
 def test_a_slower_tick_takes_fewer_cores():
+    assert len(compiled_on(slower(1e-2), busy_network(), 1.0).program.mapping.slices) == 2
+
+
+def slower(seconds):
     found = load_target("spinnaker1")
-    slow = found.model_copy(update={"time_s": changed(found.time_s, tick=1e-2)})
-    assert len(compiled_on(slow, busy_network(), 1.0).program.mapping.slices) == 2
+    return found.model_copy(update={"time_s": changed(found.time_s, tick=seconds)})
+
+
+@pytest.mark.parametrize("tick", [1e-2, 1e-1])
+def test_no_cores_are_spent_on_a_burst_that_no_buffer_holds(tick):
+    built = compiled_on(slower(tick), busy_network(lines=300), 1.0)
+    assert len(built.program.mapping.slices) == 2
+
+
+@pytest.mark.parametrize("lines", [400, 600])
+def test_packets_that_no_cut_holds_do_not_make_cores_late(lines):
+    built = compiled_on(load_target("spinnaker1"), busy_network(lines=lines), 1.0)
+    _, ran = ticks_of(built.program, inputs(built.program, 0, 1.0))
+    assert not ran.overran.any()
+    assert ran.late["lost_packets"].any()
+
+
+def test_packets_that_are_lost_are_told_apart_from_cores_that_are_late():
+    built = compiled_on(load_target("spinnaker1"), busy_network(lines=300), 1.0)
+    note, = [note for note in built.notes if note.startswith(LATE)]
+    assert "packets of the sample are lost in 32 ticks, on cores of hidden" in note
+    assert "a core's buffer holds 255 packets of a burst" in note
+    assert "overrun" not in note
+    assert "longer tick" not in note
+
+
+def test_a_note_says_how_many_samples_it_is_of(monkeypatch):
+    program = compiled_on(slower(1e-2), busy_network(lines=300), 1.0).program
+    monkeypatch.setattr("nmcompile.late.DELIVERIES", 3 * STEPS * 364)
+    note, = told_of_late(program, BACKEND.timing(program), {"lines": np.ones((4, STEPS, 300))})
+    assert "packets in the first 3 of 4 samples are lost" in note
+
+
+def test_updates_that_take_no_time_are_cut_for_like_others():
+    found = load_target("spinnaker1")
+    free = found.model_copy(update={
+        "time_s": changed(found.time_s, neuron_update=0.0, spike_out=0.0),
+        "timer_loop": changed(found.timer_loop, timer=0.0)})
+    program = compiled_on(free, busy_network(), 1.0).program
+    _, ran = ticks_of(program, inputs(program, 0, 1.0))
+    assert 2 < len(program.mapping.slices) <= 6
+    assert not ran.overran.any()
 
 
 def test_the_time_of_a_mean_tick_is_told_among_the_limits():

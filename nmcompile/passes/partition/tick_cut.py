@@ -17,7 +17,7 @@ from nmcompile.passes.partition.tick_loads import Busy, Grids, TickLoads
 USED = 0.9  # of a tick; what is left is for busier ticks than those of the sample
 PARTS = 64  # of a tick, the first ones the shortest
 ENDS = (np.arange(PARTS + 1) / PARTS) ** 2  # of them, in ticks
-SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.6, 0.75)  # of this, for those that others wait for
+SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.6, 0.75)  # for those that others wait for
 STRETCHED = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)  # ticks
 MOST = 0.9  # of a population's spikes
 LIKELY = 3  # grids of as many boxes that are looked at
