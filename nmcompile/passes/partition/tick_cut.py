@@ -20,6 +20,7 @@ ENDS = (np.arange(PARTS + 1) / PARTS) ** 2  # of them, in ticks
 SHARES = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.6, 0.75)  # for those that others wait for
 STRETCHED = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)  # ticks
 MOST = 0.9  # of a population's spikes
+FINEST = 1024  # boxes of a population, to see whether cutting helps at all
 LIKELY = 3  # grids of as many boxes that are looked at
 AT_ONCE = 1e-12  # seconds of updates that a target takes to need no time
 
@@ -97,7 +98,7 @@ class _Try:
         self._lasts = {name: loads.sent[name] * loads.work.line for name in loads.inputs}
         self._sends = {name: _one_by_one(seconds / loads.work.tick)
                        for name, seconds in self._lasts.items()}
-        self._grids: Grids = {}
+        self._loses, self._grids = set[str](), Grids()
 
     def cut(self, most: dict[str, int], cores: int) -> Grids | None:
         """Grids of all populations, one after the other; None where one cannot be in time."""
@@ -105,9 +106,11 @@ class _Try:
         for name, coarse in self._base.items():
             grid, fit = coarse, self._fit(name, coarse)
             allowed = min(most.get(name, cores), prod(coarse) + left)
-            buffer = self._buffer_of(name, fit, min(most.get(name, cores), cores))
-            if self._over(fit, buffer) > 1:
-                finer = self._fewest(name, allowed, buffer)
+            if self._must_lose(name, fit, min(most.get(name, FINEST), FINEST)):
+                self._loses.add(name)
+                fit = self._fit(name, coarse)
+            if self._over(name, fit) > 1:
+                finer = self._fewest(name, allowed)
                 if finer is None:
                     return None
                 grid, fit = finer
@@ -115,24 +118,25 @@ class _Try:
             self._grids[name], self._sends[name] = grid, fit.sends
         return self._grids
 
-    def _over(self, fit: Fit, buffer: float) -> float:
-        return max(fit.used / self._stretched, fit.waiting / buffer)
+    def _over(self, name: str, fit: Fit) -> float:
+        """What is used of tick and buffer, the larger; of the tick where packets must be lost."""
+        waiting = 0.0 if name in self._loses else fit.waiting / self._buffer
+        return max(fit.used / self._stretched, waiting)
 
-    def _buffer_of(self, name: str, coarse: Fit, most: int) -> float:
-        """How often a core's buffer may be full; inf where packets are lost with `most` boxes, too.
+    def _must_lose(self, name: str, coarse: Fit, most: int) -> bool:
+        """Whether cores lose packets of a population that is cut into `most` boxes, too.
 
         They come as fast as links bring them, so that more cores would lose as many each.
         """
         if coarse.waiting <= 1:
-            return self._buffer
+            return False
         sizes = candidates(view(self._network.shape_of(name)))
         parts = -(-np.array(view(self._network.shape_of(name))) // sizes)
         boxes = parts.prod(axis=1)
         finest = parts[boxes == boxes[boxes <= most].max()][:LIKELY]
-        fits = self._best(name, finest, 1.0)[1].waiting <= 1
-        return self._buffer if fits else np.inf
+        return min(self._fit(name, _grid(each)).waiting for each in finest) > 1
 
-    def _fewest(self, name: str, allowed: int, buffer: float) -> tuple[Grid, Fit] | None:
+    def _fewest(self, name: str, allowed: int) -> tuple[Grid, Fit] | None:
         """The grid of fewest boxes, up to `allowed`, that is in time, as if more were faster."""
         shape = view(self._network.shape_of(name))
         sizes = candidates(shape)
@@ -145,17 +149,16 @@ class _Try:
             middle = (low + high) // 2
             same = np.flatnonzero(boxes == counts[middle])
             likely = same[np.argsort(read[same], kind="stable")[:LIKELY]]
-            found = self._best(name, parts[likely], buffer)
-            if self._over(found[1], buffer) <= 1:
+            found = self._best(name, parts[likely])
+            if self._over(name, found[1]) <= 1:
                 best, high = found, middle
             else:
                 low = middle + 1
         return best
 
-    def _best(self, name: str, parts: Sizes, buffer: float) -> tuple[Grid, Fit]:
-        grids = [(int(c), int(y), int(x)) for c, y, x in parts]
-        return min(((grid, self._fit(name, grid)) for grid in grids),
-                   key=lambda both: self._over(both[1], buffer))
+    def _best(self, name: str, parts: Sizes) -> tuple[Grid, Fit]:
+        return min(((grid, self._fit(name, grid)) for grid in map(_grid, parts)),
+                   key=lambda both: self._over(name, both[1]))
 
     def _fit(self, name: str, grid: Grid) -> Fit:
         """What the cores of a grid of boxes come to; of what is not cut yet, all comes at once."""
@@ -163,7 +166,7 @@ class _Try:
         cuts = tuple(None if source in loads.inputs else grid if source == name
                      else self._grids.get(source, self._base[source]) for source in sources)
         busy = loads.busy(name, grid, cuts)
-        done, waiting, sends = self._run(busy)
+        done, waiting, sends = self._run(busy, loads.work.buffer if name in self._loses else np.inf)
         used = [done / self._time]
         if any(p.target != name for p in self._network.outgoing(name)):
             used.append(_mostly_sent(sends) * loads.work.tick / self._share)
@@ -171,11 +174,11 @@ class _Try:
             used.append(np.inf)
         return Fit(used=max(used), waiting=waiting / loads.work.buffer, sends=sends)
 
-    def _run(self, busy: Busy) -> tuple[float, float, Array]:
+    def _run(self, busy: Busy, buffer: float) -> tuple[float, float, Array]:
         """When the last core is done, packets that waited or were lost, and what is sent when.
 
         Rows come before updates. What is not done by the end of the tick is done behind it. Packets
-        that find the buffer full are lost, and take no time; most wait when the last has come.
+        that find `buffer` full are lost, and take no time; most wait when the last has come.
         """
         ends = ENDS * self._loads.work.tick
         needed = np.maximum(busy.updates, AT_ONCE)
@@ -190,7 +193,7 @@ class _Try:
                 lasts = (self._lasts.get(source, ends[i + 1]) - ends[i]).clip(0, part)
                 rows, come = rows + more, np.maximum(come, np.where(more > 0, lasts, 0))
             wait = np.maximum(rows - come, 0)
-            over = np.maximum(wait - self._loads.work.buffer * each, 0)
+            over = np.maximum(wait - np.where(each > 0, each, 1) * buffer, 0)
             waiting = max(waiting, float(np.divide(
                 wait + lost, each, out=np.zeros_like(rows), where=each > 0).max()))
             rows, lost = rows - over, lost + over
@@ -208,6 +211,10 @@ class _Try:
 
     def _sends_to(self, busy: Busy) -> list[tuple[str, Array]]:
         return [(source, self._sends.get(source, self._at_once)) for source in busy.rows]
+
+
+def _grid(parts: Array) -> Grid:
+    return int(parts[0]), int(parts[1]), int(parts[2])
 
 
 def _mostly_sent(sends: Array) -> float:
