@@ -21,7 +21,10 @@ def write_akida(layers: tuple[AkidaLayer, ...], input_bits: int, folder: Path) -
     entries, arrays = [], dict[str, Array]()
     if layers[0].kind is not Kind.INPUT_CONVOLUTIONAL:
         arguments = {"input_shape": list(layers[0].in_shape[::-1]), "input_bits": input_bits}
-        entries.append({"type": "InputData", "name": "input", "arguments": arguments})
+        names, port = {layer.name for layer in layers}, "input"
+        while port in names:
+            port += "_"
+        entries.append({"type": "InputData", "name": port, "arguments": arguments})
     for layer in layers:
         entries.append({"type": layer.kind.value, "name": layer.name,
                         "arguments": _arguments(layer)})

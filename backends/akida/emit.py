@@ -19,7 +19,6 @@ from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
 IDENTITY = ".identity"
-IDENTITY_BITS = 2  # of the weights 0 and 1
 
 
 def write(program: Program, folder: Path) -> dict[str, str]:
@@ -123,7 +122,7 @@ def _identity(before: AkidaLayer) -> AkidaLayer:
         act_bits=bits)
     return AkidaLayer(
         name=f"{before.name}{IDENTITY}", kind=Kind.CONVOLUTIONAL, in_shape=before.out_shape,
-        weight=np.eye(channels, dtype=np.int8)[:, :, None, None], weight_bits=IDENTITY_BITS,
+        weight=np.eye(channels, dtype=np.int8)[:, :, None, None], weight_bits=limits.IDENTITY_BITS,
         neuron=neuron)
 
 

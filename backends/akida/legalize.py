@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -193,7 +194,10 @@ def _within_limits(layer: Found) -> Found:
     filters = len(linear.weight)
     limits.require_filters(name, filters)
     if layer.at_input:
-        limits.require_input(name, found.size, kernel.in_shape, filters)
+        limits.require_input(name, found, kernel.in_shape, filters)
+        limits.require_weights(name, "convolution of the input", kernel.weight)
+    elif layer.depthwise is not None:
+        limits.require_weights(name, "separable convolution", kernel.weight, linear.weight)
     if layer.average:
         if prod(linear.out_shape[1:]) > MOST_AVERAGED:
             raise NmcError(name, f"it averages {prod(linear.out_shape[1:]):,} places, "
@@ -223,6 +227,9 @@ def _require_sequence(layers: list[Found]) -> None:
     if last.at_input and not isinstance(last.target.neuron, Activation):
         raise NmcError(last.name, "the input layer gives sums without an activation, which AKD1000 "
                        "does not map", "Put a layer behind it.")
+    for layer, behind in pairwise(layers):
+        if layer.window and not layer.at_input and isinstance(behind.linear, Dense):
+            limits.require_identity(layer.name, len(layer.linear.weight))
     for layer in layers:
         size, stride = layer.window or (1, 1)
         rows, columns = layer.linear.out_shape[1:] if layer.window else (size, size)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+from nmcompile_backends.akida.geometry import Geometry
+
 from nmcompile.errors import NmcError
+from nmcompile.ir.neurons.base import Array
 
 # Kernels with strides, the smallest kernel first. "Kernel size should be 3, 5 or 7", "stride_x
 # should be 1, 2 or 3"; of later layers "Convolution stride must be 1 or 2", "stride 2 is only
@@ -20,6 +24,7 @@ FILTERS = 2048  # "The maximum number of filters is 2048"
 # "Filter size is too big to fit in a CNP": most channels by kernel and bits of a weight
 CHANNELS = {(size, bits): 448 if bits == 4 else 896 for size in (1, 3, 5) for bits in (1, 2, 4)} | {
     (7, 1): 896, (7, 2): 448, (7, 4): 149}
+IDENTITY_BITS = 2  # of the weights 0 and 1
 # "The maximum input channel value is 2048", "Cannot split to fit weights in ram", with up to 512
 # filters, by kernel and bits
 SEPARABLE_CHANNELS = {(3, 2): 2048, (5, 2): 2048, (7, 2): 1536, (3, 4): 2048, (5, 4): 1432,
@@ -37,12 +42,21 @@ def fits_input(channels: int, rows: int, columns: int) -> bool:
             and rows <= INPUT_ROWS)
 
 
-def require_input(name: str, kernel: int, in_shape: tuple[int, ...], filters: int) -> None:
+def require_input(
+    name: str, found: Geometry, in_shape: tuple[int, ...], filters: int
+) -> None:
     """Raise NmcError where the input layer has fewer filters, or the picture is too small."""
     channels, rows, columns = in_shape
+    kernel = found.size
     if kernel > min(rows, columns):  # "first dimension size cannot be smaller than kernel size"
         raise NmcError(name, f"a kernel of {kernel} x {kernel} in the input layer, on a picture of "
                        f"{rows} x {columns}", "Take a smaller one.")
+    # "With valid padding, a 5 kernel size and a 1 kernel stride, input second dimension size cannot
+    # be smaller than 6"
+    if not found.same and rows < kernel + found.stride:
+        raise NmcError(name, f"a kernel of {kernel} x {kernel} with stride {found.stride} and "
+                       f"without padding in the input layer, on {rows} rows; AKD1000 takes "
+                       f"{kernel + found.stride} or more", "Take a smaller one, or pad.")
     _require(name, filters, INPUT_FILTERS[kernel, channels],
              f"filters of {kernel} x {kernel} in the input layer", "Take fewer of them.")
 
@@ -65,6 +79,14 @@ def require_separable(name: str, kernel: int, channels: int, bits: int) -> None:
              f"input channels of a separable kernel of {kernel} x {kernel}", "Take fewer.")
 
 
+def require_weights(name: str, kind: str, *weights: Array) -> None:
+    """Raise NmcError where all of some weights are 0."""
+    # "All weights in a separable CNP layer cannot be zeroes", and so of "a hrc layer"
+    if not all(map(np.any, weights)):
+        raise NmcError(name, f"all weights of its {kind} are 0, which AKD1000 does not map",
+                       "Train it, or leave the layer out.")
+
+
 def require_average(name: str, in_columns: int, rows: int) -> None:
     """Raise NmcError where a layer averages pictures that are too low or too wide."""
     if rows < AVERAGED_ROWS or in_columns > AVERAGE_INPUT_COLUMNS:
@@ -72,6 +94,12 @@ def require_average(name: str, in_columns: int, rows: int) -> None:
             name, f"it averages {rows} rows, of a layer that takes {in_columns} columns; AKD1000 "
             f"averages {AVERAGED_ROWS} or more, of a layer that takes {AVERAGE_INPUT_COLUMNS} at "
             "most", "Average behind the activation, ahead of a fully connected layer.")
+
+
+def require_identity(name: str, channels: int) -> None:
+    """Raise NmcError where the identity ahead of a fully connected layer has too many channels."""
+    _require(name, channels, CHANNELS[1, IDENTITY_BITS],
+             "channels of max pooling ahead of a fully connected layer", "Take fewer channels.")
 
 
 def require_features(name: str, in_shape: tuple[int, ...]) -> None:

@@ -70,6 +70,11 @@ def end(features: int) -> tuple[nn.Module, ...]:
     return nn.Flatten(), nn.Linear(features, 3)
 
 
+def zero(module: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(module.weight)
+    return module
+
+
 FIRST = relu(conv(1, 4))
 # model -> the layer that is named, and a part of what is said
 REFUSED: dict[str, tuple[nn.Module, str, str]] = {
@@ -95,6 +100,20 @@ REFUSED: dict[str, tuple[nn.Module, str, str]] = {
     "a narrow average": (
         Layers(*FIRST, nn.MaxPool2d(2), *relu(conv(4, 4)), nn.MaxPool2d(2), conv(4, 4),
                nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_8", "averages 2 rows"),
+    "an input layer of zeros": (Layers(*relu(zero(conv(1, 4))), *end(256)), "relu_1",
+                                "all weights of its convolution of the input are 0"),
+    "depthwise zeros": (
+        Layers(*FIRST, zero(conv(4, 4, groups=4)), *relu(conv(4, 6, 1)), *end(6 * 64)), "relu_4",
+        "all weights of its separable convolution are 0"),
+    "pointwise zeros": (
+        Layers(*FIRST, conv(4, 4, groups=4), *relu(zero(conv(4, 6, 1))), *end(6 * 64)), "relu_4",
+        "all weights of its separable convolution are 0"),
+    "channels of an identity": (
+        Layers(*FIRST, *relu(conv(4, 897, 1)), nn.MaxPool2d(2), *end(897 * 16)), "maxpool2d_4_3",
+        "897 channels of max pooling ahead of a fully connected layer"),
+    "few rows without padding": (
+        Layers(*relu(conv(1, 4, 7, stride=2, padding=0)), *end(4)), "relu_1",
+        "on 8 rows; AKD1000 takes 9 or more"),
 }
 
 
@@ -198,6 +217,13 @@ def test_max_pooling_is_found_on_both_sides_of_the_activation(
     layers = layers_of(compiled(model).program.network)
     assert [(x.pooling.value, x.pool_size, x.pool_stride) for x in layers] == [
         ("NoPooling", 1, 1), ("Max", pool, stride), ("NoPooling", 1, 1), ("NoPooling", 1, 1)]
+
+
+def test_kernels_of_zeros_are_a_layer_like_others() -> None:
+    torch.manual_seed(0)
+    for size in (1, 3):
+        made_ = compiled(Layers(*FIRST, *relu(zero(conv(4, 4, size))), *end(256)))
+        assert not np.any(layers_of(made_.program.network)[1].weight)
 
 
 def test_an_average_behind_the_activation_goes_into_the_next_layer() -> None:

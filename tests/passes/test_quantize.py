@@ -24,7 +24,7 @@ from nmcompile.ir import (
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF, CubaLIF, Reset
 from nmcompile.passes.legalize import compose, retime
-from nmcompile.passes.quantize import Calibration, payloads, quantize
+from nmcompile.passes.quantize import Calibration, payloads, quantize, rounding
 from nmcompile.passes.quantize._rounding_kernels import round_rows
 from nmcompile.target import load_target
 
@@ -128,6 +128,20 @@ def test_a_population_that_only_its_bias_drives_is_quantized():
     sent = {p.name: payloads(p, inputs[p.name]) for p in integer.inputs}
     found = run_aligned(integer, latency, sent).spikes("pace")
     np.testing.assert_array_equal(found, run(network, inputs).spikes("pace"))
+
+
+def test_a_correlation_too_large_to_invert_in_time_is_not_formed(monkeypatch):
+    monkeypatch.setattr(rounding, "_factor", lambda inputs: pytest.fail(f"{inputs.shape[1]} taps"))
+    n = 4000  # of which each multiplies 2 weights, and the inverse takes n**3
+    rng = np.random.default_rng(0)
+    network = Network(
+        inputs=(Input(name="x", shape=(n,)),),
+        populations=(Population(name="out", shape=(2,),
+                                neuron=LIF(decay=scalar(0.9), threshold=scalar(1))),),
+        projections=(Projection(source="x", target="out", map=dense(rng, n, 2)),),
+        outputs=(Output(name="out", population="out"),), steps=5)
+    (integer, _), _, _ = quantized(network, {"x": (rng.random((2, 5, n)) < 0.3).astype(np.float32)})
+    assert np.any(integer.projections[0].map.weights())
 
 
 def test_values_of_a_coarse_grid_travel_exactly():

@@ -15,6 +15,7 @@ from nmcompile.passes.quantize._rounding_kernels import round_rows
 DAMPING = 0.01  # of the mean input power, added to each input's own
 PATCHES = 100_000  # windows that a convolution's correlation is measured on
 WORK = 2e10  # multiplications that rounding one projection may take
+CUBES = 0.5  # multiplications in whose time a correlation of n inputs is inverted, / n**3; measured
 
 
 def rounded_by_inputs(
@@ -51,9 +52,9 @@ def _rounded(
         weight = real_weight.reshape(real.map.groups, -1, groups[0].shape[1])
     else:
         return whole
-    if weight.size * weight.shape[2] > WORK:
+    used, taps = _used(real.map), weight.shape[2]
+    if not used.any() or weight.size * taps + CUBES * len(groups) * taps**3 > WORK:
         return whole
-    used = _used(real.map)
     for rows, seen in zip(weight, groups, strict=True):
         kept = np.ascontiguousarray(rows[:, used])
         round_rows(kept, _factor(seen[:, used]), *levels)
