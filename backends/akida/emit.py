@@ -13,6 +13,7 @@ from nmcompile_backends.akida.arithmetic import STEP_UNIT, AkidaNeuron
 from nmcompile_backends.akida.geometry import geometry, spread
 from nmcompile_backends.akida.layer import AkidaLayer, Kind, Pooling, Shape
 
+from nmcompile.errors import NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array
@@ -48,6 +49,10 @@ def layers_of(network: Network) -> tuple[AkidaLayer, ...]:
             layers.append(_identity(layers[-1]))
         layers.append(layer)
         shape = layer.out_shape
+        wanted = (*group[-1].shape, 1, 1)[:3]
+        if shape != wanted:
+            raise NmcError(layer.name, f"Akida's layer sends {shape}, the network {wanted}",
+                           "Report it with the model.")
     for layer in layers:
         layer.verify()
     return tuple(layers)
@@ -85,8 +90,7 @@ def _layer(network: Network, group: list[Population], in_shape: Shape) -> AkidaL
     if isinstance(main, Dense):
         return replace(layer, weight=main.weight)
     assert isinstance(main, Conv)
-    return _pooled(_convolution(layer, main, links[0].map if len(links) > 1 else None),
-                   parts[-1].shape, last.shape)
+    return _pooled(_convolution(layer, main, links[0].map if len(links) > 1 else None), last.shape)
 
 
 def _convolution(layer: AkidaLayer, main: Conv, depthwise: object) -> AkidaLayer:
@@ -104,14 +108,15 @@ def _convolution(layer: AkidaLayer, main: Conv, depthwise: object) -> AkidaLayer
         weight=spread(main, found), stride=found.stride, same=found.same)
 
 
-def _pooled(layer: AkidaLayer, shape: Shape, out_shape: Shape) -> AkidaLayer:
-    """`layer`, whose convolution gives `shape`, with the pooling that leads to `out_shape`."""
+def _pooled(layer: AkidaLayer, out_shape: Shape) -> AkidaLayer:
+    """`layer` with the pooling that leads to `out_shape`."""
     if layer.neuron.pool == 1:
         return layer
     if layer.neuron.adds:
         return replace(layer, pooling=Pooling.AVERAGE)
-    return replace(layer, pooling=Pooling.MAX, pool_size=isqrt(layer.neuron.pool),
-                   pool_stride=1 if shape == out_shape else 2)
+    strides = (replace(layer, pooling=Pooling.MAX, pool_size=isqrt(layer.neuron.pool),
+                       pool_stride=stride) for stride in (1, 2))
+    return next(made for made in strides if made.out_shape == out_shape or made.pool_stride > 1)
 
 
 def _identity(before: AkidaLayer) -> AkidaLayer:

@@ -10,9 +10,15 @@ import numpy as np
 import scipy.sparse
 from nmcompile_backends.akida import flow, limits
 from nmcompile_backends.akida.arithmetic import ACT_BITS
-from nmcompile_backends.akida.geometry import behind_padding, geometry, padded, ungrouped
+from nmcompile_backends.akida.geometry import (
+    Geometry,
+    behind_padding,
+    geometry,
+    padded,
+    ungrouped,
+)
 from nmcompile_backends.akida.layer import Shape, column_places, picked, window_places
-from nmcompile_backends.akida.maxima import Pooled, pooled
+from nmcompile_backends.akida.maxima import Pooled, Window, pooled
 from nmcompile_backends.akida.neuron import AkidaActivation
 
 from nmcompile.errors import NmcError
@@ -34,7 +40,8 @@ class Found:
 
     depthwise  ahead of `linear`, where it is separable
     average    whether the sums of all places are added ahead of the activation
-    window     size and stride of its maximum, None without
+    same       whether the convolution has padding Same, or Valid
+    window     of its maximum, None without
     """
 
     name: str
@@ -42,8 +49,9 @@ class Found:
     linear: Conv | Dense
     depthwise: Conv | None
     average: bool
-    window: tuple[int, int] | None
+    window: Window | None
     at_input: bool
+    same: bool = True
 
 
 def legalize(network: Network, target: Target) -> Network:
@@ -84,7 +92,7 @@ def _add(
         if before is None or before.window is not None or before.average:
             raise NmcError(target.name, "it pools what no convolution of its own gives",
                            "Put a convolution and its activation ahead of it.")
-        layers[-1] = replace(before, name=target.name, window=found.window)
+        layers[-1] = _padded_alike(replace(before, name=target.name, window=found.window))
         return
     layers.append(_layer(port, stage, found))
 
@@ -191,7 +199,15 @@ def _within_limits(layer: Found) -> Found:
         if prod(linear.out_shape[1:]) == 1 and layer.depthwise is None and layer.window is None:
             return _within_limits(replace(layer, linear=_dense(name, linear)))
         raise _unlike(name, kernel, layer.at_input)
-    filters = len(linear.weight)
+    layer = replace(layer, linear=linear, same=found.same)
+    _require_sizes(layer, kernel, found)
+    return _padded_alike(layer)
+
+
+def _require_sizes(layer: Found, kernel: Conv, found: Geometry) -> None:
+    """Raise NmcError where the chip has no convolution of the size of `layer`."""
+    name, linear = layer.name, layer.linear
+    filters, (rows, columns) = len(linear.weight), linear.out_shape[1:]
     limits.require_filters(name, filters)
     if layer.at_input:
         limits.require_input(name, found, kernel.in_shape, filters)
@@ -199,11 +215,29 @@ def _within_limits(layer: Found) -> Found:
     elif layer.depthwise is not None:
         limits.require_weights(name, "separable convolution", kernel.weight, linear.weight)
     if layer.average:
-        if prod(linear.out_shape[1:]) > MOST_AVERAGED:
-            raise NmcError(name, f"it averages {prod(linear.out_shape[1:]):,} places, "
+        if rows * columns > MOST_AVERAGED:
+            raise NmcError(name, f"it averages {rows * columns:,} places, "
                            f"{MOST_AVERAGED:,} are the most", "Pool ahead of it.")
-        limits.require_average(name, kernel.in_shape[2], linear.out_shape[1])
-    return replace(layer, linear=linear)
+        limits.require_average(name, kernel.in_shape[2], rows)
+
+
+def _padded_alike(layer: Found) -> Found:
+    """`layer`, whose maximum has the padding of its convolution; NmcError where it has not."""
+    if layer.window is None:
+        return layer
+    size, stride, same = layer.window
+    shape = layer.linear.out_shape
+    theirs, wanted = (window_places(shape, size, stride, way) for way in (layer.same, same))
+    if np.array_equal(theirs, wanted):
+        return replace(layer, window=(size, stride, layer.same))
+    places = f"{shape[1]} x {shape[2]} places"
+    if layer.same:
+        raise NmcError(layer.name, f"its max pooling leaves out a row or column of {places}; "
+                       "AKD1000 pools all of them behind a convolution with padding",
+                       "Pool with ceil_mode=True, or where rows and columns are even.")
+    raise NmcError(layer.name, f"its max pooling takes in part of a window at the edge of {places};"
+                   " AKD1000 pools whole ones alone behind a convolution without padding",
+                   "Pool with ceil_mode=False, or where rows and columns are even.")
 
 
 def _unlike(name: str, conv: Conv, at_input: bool) -> NmcError:
@@ -231,7 +265,7 @@ def _require_sequence(layers: list[Found]) -> None:
         if layer.window and not layer.at_input and isinstance(behind.linear, Dense):
             limits.require_identity(layer.name, len(layer.linear.weight))
     for layer in layers:
-        size, stride = layer.window or (1, 1)
+        size, stride, _ = layer.window or (1, 1, True)
         rows, columns = layer.linear.out_shape[1:] if layer.window else (size, size)
         if min(rows, columns) < size:
             raise NmcError(layer.name, f"a window of {size} x {size} on {rows} x {columns} places",
@@ -261,7 +295,7 @@ def _populations(layer: Found) -> list[tuple[Population, tuple[LinearMap, ...]]]
     if layer.window is None:
         return [*made, (Population(name=layer.name, shape=target.shape, neuron=neuron),
                         (layer.linear,))]
-    places = window_places(shape, *layer.window, same=True)
+    places = window_places(shape, *layer.window)
     name = target.name if target.name != layer.name else f"{layer.name}.unpooled"
     made.append((Population(name=name, shape=shape, neuron=neuron), (layer.linear,)))
     made.append((

@@ -22,14 +22,15 @@ from nmcompile.passes.legalize.compose import compose, matrix
 SIZES = ((2, 2), (2, 1), (1, 1))  # windows and strides that AKD1000 maps; of size 3 it says "not
 # supported on NSoC_v2", and a stride may not exceed the size
 TRIALS, RANGE = 8, 1000  # random whole numbers on which a stage is compared with the maximum
+Window = tuple[int, int, bool]  # size, stride, and whether it has padding Same (else Valid)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pooled:
-    """A stage: linear maps and the window whose largest value counts, (size, stride) or None."""
+    """A stage: linear maps and the window whose largest value counts, or None."""
 
     maps: tuple[LinearMap, ...]
-    window: tuple[int, int] | None
+    window: Window | None
 
 
 def pooled(network: Network, stage: Stage, chip: str) -> Pooled:
@@ -41,26 +42,37 @@ def pooled(network: Network, stage: Stage, chip: str) -> Pooled:
     arriving = network.incoming(stage.target.name)
     if not stage.inside and len(arriving) == 1:
         return Pooled(maps=links(arriving[0].map), window=None)
-    inner = [p for p in network.projections
-             if p.target in {q.name for q in (*stage.inside, stage.target)}]
-    shared = _shared([links(p.map) for p in inner if p.source == stage.source])
-    webs = list[Network]()
-    while True:  # what pads a picture for its pooling is part of the pooling
-        inputs = shared[-1].out_shape if shared else network.shape_of(stage.source)
-        webs.append(_web(stage, inner, len(shared), inputs))
-        found = _window(webs[-1], view(inputs), view(stage.target.shape))
-        if found is not None and _is_largest(
-                webs[-1], view(inputs), found, signed=any(map(_has_weights, shared))):
-            return Pooled(maps=shared, window=found)
-        if not shared or _has_weights(shared[-1]):
-            break
-        shared = shared[:-1]
-    if any(_has_weights(link) for p in webs[0].projections for link in links(p.map)):
+    webs = _webs(network, stage)
+    for same in (True, False):
+        for maps, web in webs:
+            inputs = view(web.inputs[0].shape)
+            found = _window(web, inputs, view(stage.target.shape), same=same)
+            if found is not None and _is_largest(
+                    web, inputs, found, signed=any(map(_has_weights, maps))):
+                return Pooled(maps=maps, window=found)
+    if any(_has_weights(link) for p in webs[0][1].projections for link in links(p.map)):
         raise residual(stage.target.name)
     raise NmcError(
         stage.target.name, f"its max pooling is none of {chip}, whose windows are 2 x 2 with a "
         "stride of 1 or 2 and padding Same", "Pool with MaxPool2d(2) where rows and columns are "
         "even, or with ceil_mode=True.")
+
+
+def _webs(network: Network, stage: Stage) -> list[tuple[tuple[LinearMap, ...], Network]]:
+    """The maps that all of a stage begins with, and what is behind them.
+
+    What pads a picture for its pooling may be part of either, and is so in turn.
+    """
+    inner = [p for p in network.projections
+             if p.target in {q.name for q in (*stage.inside, stage.target)}]
+    shared = _shared([links(p.map) for p in inner if p.source == stage.source])
+    webs = list[tuple[tuple[LinearMap, ...], Network]]()
+    while True:
+        inputs = shared[-1].out_shape if shared else network.shape_of(stage.source)
+        webs.append((shared, _web(stage, inner, len(shared), inputs)))
+        if not shared or _has_weights(shared[-1]):
+            return webs
+        shared = shared[:-1]
 
 
 def _has_weights(linear: LinearMap) -> bool:
@@ -102,9 +114,9 @@ def _web(
 
 
 def _window(
-    web: Network, shape: tuple[int, int, int], wanted: tuple[int, int, int]
-) -> tuple[int, int] | None:
-    """The size and stride of the windows that each of the web's outputs depends on."""
+    web: Network, shape: tuple[int, int, int], wanted: tuple[int, int, int], *, same: bool
+) -> Window | None:
+    """The windows that each of the web's outputs depends on."""
     reach = {web.inputs[0].name: scipy.sparse.eye_array(prod(shape), format="csr")}
     for population in web.populations:
         parts = [reach[p.source] @ abs(scipy.sparse.csr_array(matrix(p.map)))
@@ -112,7 +124,7 @@ def _window(
         reach[population.name] = scipy.sparse.csr_array(reduce(lambda a, b: a + b, parts))
     found = reach[web.populations[-1].name].astype(bool)
     for size, stride in SIZES:
-        places = window_places(shape, size, stride, same=True)
+        places = window_places(shape, size, stride, same)
         if places.shape[1:] != wanted:
             continue
         rows = places.reshape(size * size, -1)
@@ -120,12 +132,12 @@ def _window(
             (np.ones(rows.size, bool), (rows.reshape(-1), np.tile(np.arange(rows.shape[1]),
                                                                   len(rows)))), found.shape)
         if (found != ones).nnz == 0:
-            return size, stride
+            return size, stride, same
     return None
 
 
 def _is_largest(
-    web: Network, shape: tuple[int, int, int], window: tuple[int, int], *, signed: bool
+    web: Network, shape: tuple[int, int, int], window: Window, *, signed: bool
 ) -> bool:
     """Whether the web gives the largest of each window; of values from 0 on, if not `signed`."""
     rng = np.random.default_rng(0)
@@ -133,6 +145,6 @@ def _is_largest(
     port, last = web.inputs[0], web.populations[-1]
     given = values.reshape(TRIALS, 1, *port.shape)
     found = run(web, {port.name: given}).records[last.name]["v"].reshape(TRIALS, -1)
-    places = window_places(shape, *window, same=True)
+    places = window_places(shape, *window)
     largest: Array = values[:, places].max(axis=1).reshape(TRIALS, -1)
     return bool(np.array_equal(found, largest))

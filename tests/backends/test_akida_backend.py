@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers.akida_models import Pooled, made, normed, pictures
+from helpers.akida_models import Dense, Pooled, made, normed, pictures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.akida import limits
 from nmcompile_backends.akida.akida_device import AkidaSoftware
+from nmcompile_backends.akida.akida_script import write_akida
 from nmcompile_backends.akida.emit import layers_of
 from nmcompile_backends.akida.geometry import geometry, spread
 from nmcompile_backends.akida.layer import convolution
@@ -100,6 +102,13 @@ REFUSED: dict[str, tuple[nn.Module, str, str]] = {
     "a narrow average": (
         Layers(*FIRST, nn.MaxPool2d(2), *relu(conv(4, 4)), nn.MaxPool2d(2), conv(4, 4),
                nn.AdaptiveAvgPool2d(1), nn.ReLU(), *end(4)), "relu_8", "averages 2 rows"),
+    "part of a window without padding": (
+        Layers(*relu(conv(1, 4, stride=2, padding=0)), nn.MaxPool2d(2, ceil_mode=True),
+               *relu(conv(4, 4)), *end(16)), "maxpool2d_2_3",
+        "takes in part of a window at the edge of 3 x 3 places"),
+    "a row left out with padding": (
+        Layers(*relu(conv(1, 4, stride=3)), nn.MaxPool2d(2), *relu(conv(4, 4)), *end(4)),
+        "maxpool2d_2_3", "leaves out a row or column of 3 x 3 places"),
     "an input layer of zeros": (Layers(*relu(zero(conv(1, 4))), *end(256)), "relu_1",
                                 "all weights of its convolution of the input are 0"),
     "depthwise zeros": (
@@ -217,6 +226,26 @@ def test_max_pooling_is_found_on_both_sides_of_the_activation(
     layers = layers_of(compiled(model).program.network)
     assert [(x.pooling.value, x.pool_size, x.pool_stride) for x in layers] == [
         ("NoPooling", 1, 1), ("Max", pool, stride), ("NoPooling", 1, 1), ("NoPooling", 1, 1)]
+
+
+@pytest.mark.parametrize("size", [9, 10])
+def test_whole_windows_are_pooled_behind_an_input_layer_without_padding(size: int) -> None:
+    torch.manual_seed(0)
+    pooled_ = (size - 2) // 2
+    model = Layers(*relu(conv(1, 4, padding=0)), nn.MaxPool2d(2), *relu(conv(4, 4)),
+                   *end(4 * pooled_**2))
+    net = compiled(model, pictures(12, shape=(1, size, size))).program.network
+    first = layers_of(net)[0]
+    assert (first.same, first.pooling.value, first.out_shape) == (
+        False, "Max", (4, pooled_, pooled_))
+    assert first.out_shape == net.population(first.name).shape
+
+
+def test_a_layer_may_be_named_as_what_akida_is_given(tmp_path: Path) -> None:
+    layers = layers_of(compiled(made(Dense), pictures(8)).program.network)
+    write_akida((*layers[:-1], replace(layers[-1], name="input")), 4, tmp_path)
+    entries = json.loads((tmp_path / "akida_layers.json").read_text())
+    assert [entry["name"] for entry in entries] == ["input_", "relu", "relu_1", "input"]
 
 
 def test_kernels_of_zeros_are_a_layer_like_others() -> None:

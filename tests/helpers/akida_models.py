@@ -111,8 +111,21 @@ class Signal(nn.Module):
         return self.fc2(torch.relu(self.norm(self.fc1(x.flatten(1)))))
 
 
-MODELS = (Pooled, Separable, Strided, Dense, Channels, Signal)
-SHAPES = {Channels: (2, 6, 10), Signal: (5, 24)}  # of data; SHAPE of all others
+class Unpadded(nn.Module):
+    """An input layer without padding, and whole windows of an odd size behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.pool = nn.Conv2d(1, 6, 3), nn.MaxPool2d(2)
+        self.conv2, self.fc = nn.Conv2d(6, 8, 3, padding=1), nn.Linear(8 * 12, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(torch.relu(self.conv1(x)))
+        return self.fc(torch.relu(self.conv2(x)).flatten(1))
+
+
+MODELS = (Pooled, Separable, Strided, Dense, Channels, Signal, Unpadded)
+SHAPES = {Channels: (2, 6, 10), Signal: (5, 24), Unpadded: (1, 11, 9)}  # of data; SHAPE of all others
 
 
 def made(kind: type[nn.Module]) -> nn.Module:

@@ -207,9 +207,11 @@ def behind(
     return [("InputData", {"input_shape": [columns, rows, channels], "input_bits": 4}), *layers]
 
 
-def picture(size: int, channels: int = 1, filters: int = 4, rows: int = 16, stride: int = 1) -> Layers:
+def picture(
+    size: int, channels: int = 1, filters: int = 4, rows: int = 16, stride: int = 1, **more: Any
+) -> Layers:
     return [convolution("InputConvolutional", size, filters, 8, stride,
-                        input_shape=[16, rows, channels])]
+                        input_shape=[16, rows, channels], **more)]
 
 
 def fully(units: int = 4) -> tuple[str, dict[str, Any]]:
@@ -244,6 +246,9 @@ def test_every_limit_is_the_last_that_akida_maps() -> None:
     cases += [((size, stride) in limits.WAYS, behind(4, convolution(size=size, stride=stride)))
               for size in (1, 3, 5, 7) for stride in (1, 2, 3)]
     cases += [(rows >= limits.INPUT_LEAST, picture(3, rows=rows)) for rows in (4, 5)]
+    cases += [(rows >= size + stride, picture(size, rows=rows, stride=stride, padding="Valid"))
+              for size in (5, 7) for stride in (1, 2, 3)
+              for rows in (size + stride - 1, size + stride)]
     cases += [(rows >= limits.AVERAGED_ROWS,
                behind(4, convolution(**averaged), rows=rows)) for rows in (2, 3)]
     cases += [(True, behind(4, convolution(**pooled), convolution())),
