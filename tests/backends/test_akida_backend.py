@@ -245,7 +245,7 @@ def test_a_layer_may_be_named_as_what_akida_is_given(tmp_path: Path) -> None:
     layers = layers_of(compiled(made(Dense), pictures(8)).program.network)
     write_akida((*layers[:-1], replace(layers[-1], name="input")), 4, tmp_path)
     entries = json.loads((tmp_path / "akida_layers.json").read_text())
-    assert [entry["name"] for entry in entries] == ["input_", "relu", "relu_1", "input"]
+    assert [entry["name"] for entry in entries] == ["input_", "relu", "relu_2", "input"]
 
 
 def test_kernels_of_zeros_are_a_layer_like_others() -> None:
