@@ -9,6 +9,7 @@ import numpy as np
 from nmcompile_backends.akida import emit, encode, legalize
 from nmcompile_backends.akida.arithmetic import ACT_BITS, AkidaNeuron
 from nmcompile_backends.akida.neuron import AkidaActivation
+from nmcompile_backends.akida.processors import require_processors
 
 from nmcompile.backend import EncodedLayer, Layer, Misfit
 from nmcompile.ir import Input, Network, SpikeFormat, SynapseFormat
@@ -29,7 +30,7 @@ class AkidaBackend:
     free_bias = False
     own_thresholds = 1 << 30  # each filter has a threshold and a step
     index_bits = 0
-    shares_cores = True
+    shares_cores = False  # a processor has the filters of one layer
     activation_bits = ACT_BITS[-1]
 
     def relay(self, target: Target) -> None:
@@ -64,7 +65,11 @@ class AkidaBackend:
         return np.asarray(n_synapses, np.int64) * (0 if indexed else synapses.bits)
 
     def suited_cores(self, network: Network, target: Target) -> dict[str, Array]:
-        """All processors are taken to be alike; akida's own `map` places layers."""
+        """All processors are taken to be alike; akida's own `map` places layers.
+
+        Raises NmcError where `map` needs more of them than there are.
+        """
+        require_processors(emit.layers_of(network))
         return {}
 
     def tick_work(self, target: Target) -> None:

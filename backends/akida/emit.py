@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt
+from math import isqrt, prod
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +49,9 @@ def layers_of(network: Network) -> tuple[AkidaLayer, ...]:
             layers.append(_identity(layers[-1]))
         layers.append(layer)
         shape = layer.out_shape
-        wanted = (*group[-1].shape, 1, 1)[:3]
-        if shape != wanted:
-            raise NmcError(layer.name, f"Akida's layer sends {shape}, the network {wanted}",
-                           "Report it with the model.")
+        if prod(shape) != group[-1].size:
+            raise NmcError(layer.name, f"Akida's layer sends {shape}, the population "
+                           f"{group[-1].shape}", "Report it with the model.")
     for layer in layers:
         layer.verify()
     return tuple(layers)

@@ -60,6 +60,9 @@ def legalize(network: Network, target: Target) -> Network:
     Each layer is a population of its filters, with one ahead of it for the depthwise part of a
     separable layer, and one behind it that takes the maximum or the average of its places.
     """
+    if target.board.chips.value != 1:
+        raise NmcError(target.name, f"{target.board.chips.value} chips; akida maps a model onto "
+                       "one", "Leave out --chips.")
     port = network.inputs[0]
     layers = list[Found]()
     for stage in flow.stages(network, target.name):

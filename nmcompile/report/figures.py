@@ -63,7 +63,7 @@ def compiled_figures(
 def _searchable(program: Program) -> bool:
     """Whether `nmc map --search` takes the target."""
     target, chip = program.target, backend(program.target.family)
-    return (target.router is None and chip.shares_cores
+    return (target.router is None and target.costs_known and chip.shares_cores
             and not chip.suited_cores(program.network, target))
 
 

@@ -183,6 +183,19 @@ def test_what_needs_times_is_refused(
                      **{name: tmp_path / path for name, path in wish.items()})
 
 
+def test_layers_that_need_more_processors_than_there_are_are_refused() -> None:
+    torch.manual_seed(0)
+    deep = [module for _ in range(12) for module in relu(conv(4, 4, 1))]
+    with pytest.raises(NmcError, match=r"network: its layers need 85 neural processors, AKD1000 has "
+                       r"78; largest layers: .* 7, .* 7, .* 7\. Take fewer"):
+        compiled(Layers(*FIRST, *deep, *end(4 * 5 * 224)), pictures(3, shape=(1, 5, 224)))
+
+
+def test_a_board_of_several_chips_is_refused() -> None:
+    with pytest.raises(NmcError, match="akd1000: 2 chips; akida maps a model onto one"):
+        compiled(made(Pooled), pictures(8), chips=2)
+
+
 def test_a_search_for_the_least_energy_is_refused() -> None:
     with pytest.raises(NmcError, match="--search: makes energy times delay small"):
         compiled(made(Pooled), pictures(8), search=True)

@@ -21,7 +21,10 @@ import torch
 from helpers.accepted import MAPS_TAKEN, TAKEN, taken
 from helpers.akida_models import MODELS, SHAPE, SHAPES, made, pictures
 from nmcompile_backends.akida import limits
+from nmcompile_backends.akida.arithmetic import AkidaNeuron
 from nmcompile_backends.akida.emit import layers_of
+from nmcompile_backends.akida.layer import AkidaLayer, Kind
+from nmcompile_backends.akida.processors import processors
 from torch import nn
 
 import nmcompile as nmc
@@ -190,6 +193,28 @@ def maps(layers):
     return True
 print(json.dumps([maps(layers) for layers in json.load(sys.stdin)]))
 """
+COUNTED = """
+import akida, json, sys
+def count(layers):
+    model = akida.Model()
+    for kind, arguments in layers:
+        enums = {"padding": akida.Padding, "pool_type": akida.PoolType}
+        model.add(getattr(akida, kind)(**{
+            name: getattr(enums[name], value) if name in enums else value
+            for name, value in arguments.items()}))
+    for layer in model.layers:
+        for name in layer.get_variable_names():
+            if name.startswith("weights"):
+                values = layer.get_variable(name)
+                values[:] = 1
+                layer.set_variable(name, values)
+    try:
+        model.map(akida.AKD1000(), hw_only=True, mode=akida.MapMode.Minimal)
+    except RuntimeError:
+        return None
+    return len(model.layers[-1].mapping.nps)
+print(json.dumps([count(layers) for layers in json.load(sys.stdin)]))
+"""
 Layers = list[tuple[str, dict[str, Any]]]
 
 
@@ -259,6 +284,49 @@ def test_every_limit_is_the_last_that_akida_maps() -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert [(layers, maps) for (_, layers), maps in zip(cases, found, strict=True)] == [
         (layers, wanted) for wanted, layers in cases]
+
+
+def counted(
+    kind: Kind, size: int, bits: int, channels: int, filters: int, rows: int, columns: int
+) -> AkidaLayer:
+    separable = kind is Kind.SEPARABLE
+    shape = (channels, 1) if separable else (filters, channels)
+    return AkidaLayer(
+        name="layer", kind=kind, in_shape=(channels, rows, columns),
+        weight=np.ones((*shape, size, size), np.int8), weight_bits=bits,
+        pointwise=np.ones((filters, channels), np.int8) if separable else None,
+        neuron=AkidaNeuron(threshold=np.zeros((), np.int32), act_step=np.ones((), np.int32),
+                           act_bits=4))
+
+
+def test_akida_takes_as_many_processors_as_we_count_or_somewhat_fewer_where_it_splits() -> None:
+    rng = np.random.default_rng(0)
+    cases = list[tuple[AkidaLayer, bool, Layers]]()
+    while len(cases) < 300:
+        kind = Kind.CONVOLUTIONAL if rng.random() < 0.7 else Kind.SEPARABLE
+        size, bits = int(rng.choice([1, 3, 5, 7])), int(rng.choice([2, 4]))
+        channels, filters = int(rng.integers(4, 400)), int(rng.integers(1, 600))
+        small = bool(rng.random() < 0.5)
+        rows, columns = (int(n) for n in rng.integers(6, 17 if small else 130, 2))
+        most = limits.CHANNELS[size, bits]
+        if channels > most or (kind is Kind.SEPARABLE and size == 1):
+            continue
+        cases.append((counted(kind, size, bits, channels, filters, rows, columns), small, behind(
+            channels, convolution(kind.value, size, filters, bits), columns=columns, rows=rows)))
+    done = subprocess.run([PYTHON, "-c", COUNTED], check=True, timeout=300, text=True,
+                          capture_output=True, input=json.dumps([case[2] for case in cases]))
+    found = json.loads(done.stdout.splitlines()[-1])
+    ours_ = [processors(layer) for layer, _, _ in cases]
+    exact = [kind is Kind.CONVOLUTIONAL and small
+             for kind, small in ((layer.kind, small) for layer, small, _ in cases)]
+    for (layer, _, _), mine, theirs_, same in zip(cases, ours_, found, exact, strict=True):
+        about = (layer.kind, layer.in_shape, layer.weight.shape, layer.weight_bits)
+        if theirs_ is None:
+            assert mine > 78, about
+        else:
+            assert theirs_ == mine if same else theirs_ <= mine <= 1.6 * theirs_, (
+                about, mine, theirs_)
+    assert sum(count is not None for count in found) > 150
 
 
 def test_a_maximum_ahead_of_a_fully_connected_layer_goes_through_an_identity(
