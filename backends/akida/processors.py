@@ -21,7 +21,10 @@ WORDS = 128  # most channels' worth of weights that a word is cut into
 GROUPS = {(1, 4): (24, 1), (1, 2): (24, 1), (3, 4): (8, 3), (3, 2): (5, 2), (5, 4): (1, 1),
           (5, 2): (1, 1), (7, 4): (3, 8), (7, 2): (1, 2)}
 MOST_FILTERS, MOST_COLUMNS = 504, 32  # of a processor
-SEPARABLE_BYTES = 41088  # of depthwise and pointwise weights, which no measured layer exceeded
+SEPARABLE_BYTES = 43000  # below what a filter too many took of each layer that was measured
+UNEVEN = 16  # fewer filters of a separable layer are on each of three processors or more
+# Pointwise filters in whose place the depthwise kernels are, by kernel and bits
+DEPTHWISE = {(3, 4): 16, (3, 2): 24, (5, 4): 40, (5, 2): 40, (7, 4): 88, (7, 2): 88}
 
 
 def processors(layer: AkidaLayer) -> int:
@@ -29,7 +32,10 @@ def processors(layer: AkidaLayer) -> int:
     if layer.kind in (Kind.FULLY_CONNECTED, Kind.INPUT_CONVOLUTIONAL):
         return int(layer.kind is Kind.FULLY_CONNECTED)
     filters = len(layer.weight if layer.pointwise is None else layer.pointwise)
-    return -(-filters // _filters(layer)) * _parts(layer)
+    held = _filters(layer)
+    if layer.kind is Kind.SEPARABLE and filters > 2 * held:
+        held = max(8, held - UNEVEN)
+    return -(-filters // held) * _parts(layer)
 
 
 def require_processors(layers: Iterable[AkidaLayer]) -> None:
@@ -47,8 +53,8 @@ def _filters(layer: AkidaLayer) -> int:
     """Filters that a processor holds."""
     channels, kernel, bits = layer.in_shape[0], layer.weight.shape[2], max(layer.weight_bits, 2)
     if layer.kind is Kind.SEPARABLE:
-        room = SEPARABLE_BYTES * 8 // bits - layer.weight.size
-        return max(8, min(MOST_FILTERS, room // channels // 8 * 8))
+        held = SEPARABLE_BYTES * 8 // (channels * bits) - DEPTHWISE[kernel, bits]
+        return max(8, min(MOST_FILTERS, held // 8 * 8))
     many, of = GROUPS[kernel, bits]
     held = min(WORD_BITS // (channels * bits), WORDS)
     return max(8, min(MOST_FILTERS, 8 * (held * many // of)))
