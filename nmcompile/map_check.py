@@ -62,11 +62,16 @@ def random_run(program: Program) -> dict[str, Array]:
 
 
 def random_inputs(program: Program) -> dict[str, Array]:
-    """(samples, steps, *shape) spikes of each input, random at its rates."""
+    """(samples, steps, *shape) spikes of each input, random at its rates, and their payloads."""
     rng, rates = np.random.default_rng(0), rates_by_name(program.network, program.mapping.rates)
-    return {port.name: (rng.random((RANDOM_SAMPLES, RANDOM_STEPS, *port.shape))
-                        < rates[port.name].reshape(port.shape)).astype(np.int32)
-            for port in program.network.inputs}
+    sent = dict[str, Array]()
+    for port in program.network.inputs:
+        shape = (RANDOM_SAMPLES, RANDOM_STEPS, *port.shape)
+        spikes = (rng.random(shape) < rates[port.name].reshape(port.shape)).astype(np.int32)
+        if port.format.payload_bits:
+            spikes *= rng.integers(1, port.format.limit + 1, shape, np.int32)
+        sent[port.name] = spikes
+    return sent
 
 
 def _variables(network: Network) -> tuple[str, ...]:

@@ -39,8 +39,9 @@ INPUT_BITS = 8  # of a weight of the input layer
 def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
     """Whole numbers from 0 on, as many as the first layer takes.
 
-    Values that are such numbers are sent as they are; others in units of their largest. Raises
-    NmcError for values below 0.
+    Values that are such numbers and need all of the bits are sent as they are; others in units of
+    their largest, for grey values may follow where black and white ones calibrate. Raises NmcError
+    for values below 0.
     """
     form = port.format
     low, peak = float(values.min(initial=0.0)), float(values.max(initial=0.0))
@@ -48,7 +49,7 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
         raise NmcError(
             f"input {port.name}", f"values reach down to {low:g}, {target.name} takes them from 0 "
             "on", "Give data from 0 on, as pixels are, and train with them.")
-    whole = peak <= form.limit and not np.any(values % 1)
+    whole = form.limit / 2 < peak <= form.limit and not np.any(values % 1)
     return replace(form, scale=1.0 if whole or not peak else peak / form.limit)
 
 

@@ -251,7 +251,8 @@ def _unlike(name: str, conv: Conv, at_input: bool) -> NmcError:
         name, f"a kernel of {size} with stride {conv.stride[0]} and padding {conv.padding[0]} on "
         f"{conv.in_shape[1]} x {conv.in_shape[2]} places is none that Akida v1 has: {has}",
         "Same is padding (k - 1) / 2; with a stride of 2 and even sizes, ZeroPad2d((0, 1, 0, 1)) "
-        "ahead of a kernel of 3 without padding.")
+        "ahead of a kernel of 3 without padding. "
+        "An average ahead of a convolution widens its kernel.")
 
 
 def _require_sequence(layers: list[Found]) -> None:

@@ -50,6 +50,11 @@ def pooled(network: Network, stage: Stage, chip: str) -> Pooled:
             if found is not None and _is_largest(
                     web, inputs, found, signed=any(map(_has_weights, maps))):
                 return Pooled(maps=maps, window=found)
+    if _is_one_path(stage, *webs[0]):
+        raise NmcError(
+            stage.target.name, f"the activation or pooling between {stage.source} and it is none "
+            "that Akida v1 has there: ReLU, and max pooling behind a convolution",
+            "Train with ReLU, and pool behind convolutions alone.")
     if any(_has_weights(link) for p in webs[0][1].projections for link in links(p.map)):
         raise residual(stage.target.name)
     raise NmcError(
@@ -73,6 +78,15 @@ def _webs(network: Network, stage: Stage) -> list[tuple[tuple[LinearMap, ...], N
         if not shared or _has_weights(shared[-1]):
             return webs
         shared = shared[:-1]
+
+
+def _is_one_path(stage: Stage, shared: tuple[LinearMap, ...], web: Network) -> bool:
+    """Whether a stage works on what one layer gives, unlike a sum of several: see `_webs`."""
+    ahead = [link for p in web.projections
+             if p.source == stage.source and p.target != stage.target.name for link in links(p.map)]
+    return bool(ahead) and (any(map(_has_weights, shared)) or (
+        not any(map(_has_weights, ahead)) and any(
+            _has_weights(link) for p in web.projections for link in links(p.map))))
 
 
 def _has_weights(linear: LinearMap) -> bool:

@@ -109,6 +109,15 @@ REFUSED: dict[str, tuple[nn.Module, str, str]] = {
     "a row left out with padding": (
         Layers(*relu(conv(1, 4, stride=3)), nn.MaxPool2d(2), *relu(conv(4, 4)), *end(4)),
         "maxpool2d_2_3", "leaves out a row or column of 3 x 3 places"),
+    "another activation": (
+        Layers(*FIRST, conv(4, 4), nn.LeakyReLU(0.1), *end(256)), "linear_5",
+        "the activation or pooling between layers.relu_1 and it is none that Akida v1 has"),
+    "pooling of the input": (
+        Layers(nn.MaxPool2d(2), *FIRST, *end(64)), "relu_2",
+        "the activation or pooling between input and it is none that Akida v1 has"),
+    "an average that is no layer": (
+        Layers(*FIRST, nn.AvgPool2d(2), *relu(conv(4, 4)), *end(64)), "relu_4",
+        "An average ahead of a convolution widens its kernel"),
     "an input layer of zeros": (Layers(*relu(zero(conv(1, 4))), *end(256)), "relu_1",
                                 "all weights of its convolution of the input are 0"),
     "depthwise zeros": (
@@ -259,6 +268,14 @@ def test_a_layer_may_be_named_as_what_akida_is_given(tmp_path: Path) -> None:
     write_akida((*layers[:-1], replace(layers[-1], name="input")), 4, tmp_path)
     entries = json.loads((tmp_path / "akida_layers.json").read_text())
     assert [entry["name"] for entry in entries] == ["input_", "relu", "relu_2", "input"]
+
+
+def test_black_and_white_pictures_calibrate_for_grey_ones() -> None:
+    values = pictures(8)
+    made_ = compiled(made(Pooled), (values > 0.5).astype(np.float32))
+    assert made_.program.network.inputs[0].format.scale == pytest.approx(1 / 255)
+    whole = np.rint(255 * values / values.max()).astype(np.float32)
+    assert compiled(made(Pooled), whole).program.network.inputs[0].format.scale == 1
 
 
 def test_kernels_of_zeros_are_a_layer_like_others() -> None:
