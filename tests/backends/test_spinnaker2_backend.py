@@ -30,7 +30,7 @@ from nmcompile.ir import (
     verify,
 )
 from nmcompile.ir.neurons import LI, LIF, CubaLIF, Reset, ResetAt
-from nmcompile.mapper import map_network
+from nmcompile.mapper import Recorded, map_network
 from nmcompile.mapping.constraints import Constraints
 from nmcompile.pipeline import compile_stage
 from nmcompile.registry import backend
@@ -131,7 +131,8 @@ def mapped_anew(spikes=None, free=2):
     program = default().program
     few = Constraints(reserved=np.arange(free, TARGET.n_cores, dtype=np.int32))
     return map_network(
-        program.network, TARGET, BACKEND, program.mapping.rates, few, spikes)[0]
+        program.network, TARGET, BACKEND, program.mapping.rates, few,
+        Recorded(typical=spikes))[0]
 
 
 def test_layers_share_no_core():
