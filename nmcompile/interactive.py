@@ -94,7 +94,7 @@ class Simulated(Result):
         Seconds and joules are not there where the target does not know what events cost.
         """
         rows = [{**{name: row[name] for name in ("neurons", "cores", "spikes", "synaptic_events",
-                                                 "packets", "hops")},
+                                                 "packets")},
                  **_costs(row)}
                 for row in self.figures["layers"]]
         names = [row["name"] for row in self.figures["layers"]]
@@ -185,10 +185,10 @@ def compiled_network(compiled: Compiled, model: object) -> CompiledNetwork:
 
 
 def _costs(row: Figures) -> dict[str, float]:
-    """What is known of a layer's time and energy."""
+    """What is known of a layer's hops, time and energy."""
     if row["energy_j"] is None:
         return {}
-    return {"busy_s": row["latency_s"],
+    return {"hops": row["hops"], "busy_s": row["latency_s"],
             **{f"{kind}_j": joules for kind, joules in row["energy_j"].items()}}
 
 

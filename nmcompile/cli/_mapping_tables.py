@@ -25,8 +25,9 @@ def print_mapping(figures: dict[str, Any]) -> None:
         (row["name"], f"{row['neurons']:,}", f"{row['cores']:,}", row["limit"],
          f"{row['need']:,}", _share(row["used"]), f"{row['copies']:.2f}",
          f"{row['stored_bits'] / 8192:,.0f} KiB") for row in figures["layers"]])
-    click.echo(f"traffic   {figures['packets']:,.1f} packets and {figures['hops']:,.1f} hops in a "
-               "step, at the rates of the calibration data")
+    hops = "" if figures["hops"] is None else f" and {figures['hops']:,.1f} hops"
+    click.echo(f"traffic   {figures['packets']:,.1f} packets{hops} in a step, at the rates of the "
+               "calibration data")
     for unit in ("packets", "copies"):
         print_table(("from", "to", f"{unit}/step"), [
             (row["source"], row["target"], f"{row[unit]:,.2f}")

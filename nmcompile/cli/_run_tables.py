@@ -127,8 +127,8 @@ def _layers(figures: Figures) -> None:
     ran, known = figures["samples"] is not None, figures["energy_j"] is not None
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["layer", "neurons", "cores", "used"]
-    columns += ["spikes", "syn. events", "packets", "hops"] if ran else []
-    columns += ["busy/step", *figures["energy_j"]] if known else []
+    columns += ["spikes", "syn. events", "packets"] if ran else []
+    columns += ["hops", "busy/step", *figures["energy_j"]] if known else []
     for column in columns:
         table.add_column(column, justify="left" if column == "layer" else "right")
     for row in figures["layers"]:
@@ -143,8 +143,8 @@ def _cells(row: Figures, ran: bool) -> list[str]:
     used = "" if row["utilisation"] is None else f"{100 * row['utilisation']:.0f} %"
     cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
     if ran:
-        cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets", "hops")]
+        cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets")]
     if row["energy_j"] is not None:
-        cells.append(si(row["latency_s"], "s"))
+        cells += [f"{row['hops']:,}", si(row["latency_s"], "s")]
         cells += [si(value, "J") for value in row["energy_j"].values()]
     return cells

@@ -81,7 +81,7 @@ def run_figures(
     perturbed  what was made to go wrong
     look       what `look_figures` gives
 
-    Times and energies stay None where the target does not know what events cost.
+    Times, energies and hops stay None where the target does not know what events cost.
     """
     book = ledger(program, run) if program.target.costs_known else None
     yardsticks = compiled.get("yardsticks")
@@ -191,12 +191,12 @@ def _run_of_layer(name: str, program: Program, run: Run, book: Ledger | None) ->
     updated = int(compartments(program.network, slices)[inside].sum())
     costs = {} if book is None else {
         **energies(book, mine),
+        "hops": int(counts.hops[mine].sum()),
         "latency_s": float(counts.busy_s[inside].max(initial=0.0)) / run.frames}
     return {
         "spikes": int(counts.spikes[mine].sum()),
         "synaptic_events": int(counts.events[inside].sum()),
         "neuron_updates": updated * run.frames,
         "packets": int(counts.packets_out[mine].sum()),
-        "hops": int(counts.hops[mine].sum()),
         **costs,
     }

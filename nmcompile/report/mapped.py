@@ -37,7 +37,8 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
              slices a spike goes to on average, `stored_bits` the memory of the weights on all cores
     traffic  packets in a step between layers at the rates of the calibration data; where routers
              copy packets, `copies` in their place, one for each slice that hears a packet
-    packets  in a step, before routers copy them; `hops` those of all their copies
+    packets  in a step, before routers copy them; `hops` those of all their copies, None where
+             it is not known what they cost
     links    the busiest links, packets in a step
     routers  the chips with most routing entries
     faults   what dead parts cost; None where nothing is dead
@@ -56,7 +57,7 @@ def mapping_figures(program: Program, needs: Demand) -> dict[str, Any]:
         "layers": _layers(program, needs),
         "traffic": _traffic(program, expected),
         "packets": float(expected.sent.sum()),
-        "hops": float(expected.hops.sum()),
+        "hops": float(expected.hops.sum()) if target.costs_known else None,
         "links": _links(target, expected.loads),
         "routers": _routers(program),
     }

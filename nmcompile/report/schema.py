@@ -195,9 +195,8 @@ class ReportFile(Table):
         if self.look is not None:
             costs += [self.look.steps.seconds, self.look.steps.busy_s]
         for layer in self.layers:
-            of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets,
-                       layer.hops]
-            costs += [layer.energy_j, layer.energy_range_j, layer.latency_s]
+            of_run += [layer.spikes, layer.synaptic_events, layer.neuron_updates, layer.packets]
+            costs += [layer.hops, layer.energy_j, layer.energy_range_j, layer.latency_s]
         known = [{figure is not None for figure in figures} for figures in (of_run, costs)]
         if max(map(len, known)) > 1 or known == [{False}, {True}]:
             raise ValueError("some figures of its run are missing")

@@ -38,7 +38,7 @@ def without_costs(figures):
     told["outside"] |= {"boundary": None, "energy_j": {}, "energy_range_j": {}}
     told["look"]["steps"] |= {"seconds": None, "busy_s": None}
     for layer in told["layers"]:
-        layer.update(dict.fromkeys(("energy_j", "energy_range_j", "latency_s")))
+        layer.update(dict.fromkeys(("energy_j", "energy_range_j", "latency_s", "hops")))
     return told
 
 

@@ -92,7 +92,8 @@ def test_what_a_chip_does_not_tell_is_in_no_table():
     x = np.random.default_rng(0).random((8, 1, 8, 8), np.float32)
     run = nmc.compile(net, target="akd1000", sample=x).simulate(x)
     assert run.figures["look"]["steps"]["seconds"] is None
-    assert not [name for name in run.layers if name.endswith(("_s", "_j"))]
+    assert not [name for name in run.layers if name.endswith(("_s", "_j", "hops"))]
+    assert {row["hops"] for row in run.figures["layers"]} == {None}
     assert run.constants.empty
     assert "latency" not in run._repr_html_()
     assert "not known" in run.report().html
