@@ -104,16 +104,22 @@ def _said(size: tuple[int, int], file: File) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
+def _behind_head(head: bytes, mark: bytes) -> int:
+    """Where events begin, behind the lines of text that begin with `mark`."""
+    start = 0
+    while head.startswith(mark, start):
+        start = head.find(b"\n", start) + 1
+        if not start:
+            raise UnreadableError("is damaged: its head does not end")
+    return start
+
+
 def _require_whole(file: File) -> None:
     """Refuse a file whose last event is cut off."""
     with open(file.path, "rb") as opened:
         head = opened.read(1 << 16)
         end = opened.seek(0, 2)
-    start = 0
-    while head[start : start + 2] == b"% ":
-        start = head.find(b"\n", start) + 1
-        if not start:
-            raise UnreadableError("is damaged: its head does not end")
+    start = _behind_head(head, b"% ")
     if file.format == content.DAT:
         start, size = start + 2, 8
     else:
@@ -171,11 +177,7 @@ def _aedat2(file: File) -> Decoded:
     with open(file.path, "rb") as opened:
         head = opened.read(1 << 20)
         end = opened.seek(0, 2)
-    start = 0
-    while head[start : start + 1] == b"#":
-        start = head.find(b"\n", start) + 1
-        if not start:
-            raise UnreadableError("is damaged: its head does not end")
+    start = _behind_head(head, b"#")
     if (end - start) % 8:
         raise UnreadableError("is cut off within an event")
     camera = _camera(head[:start], file.sensor)
