@@ -29,7 +29,7 @@ def test_the_commands_of_a_page_run_and_print_what_it_says(page, tmp_path):
         reader.read(block)
 
 
-def test_every_line_of_an_example_package_is_on_a_page_or_named_there():
+def test_every_file_of_an_example_package_is_named_on_a_page():
     named = "".join(page.read_text("utf-8") for page in (DOCS / "plugins").glob("*.md"))
     files = [path for path in (ROOT / "examples" / "plugins").rglob("*")
              if path.suffix in (".py", ".toml") and "build" not in path.parts]

@@ -35,7 +35,8 @@ class PicoNeuron:
     spiking: ClassVar[bool] = True
     graded: ClassVar[bool] = False
     rules: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "bias": ("bias",), "decay": ("decay",), "threshold": ("threshold",), "refractory": ("refractory",)}
+        "bias": ("bias",), "decay": ("decay",), "threshold": ("threshold",),
+        "refractory": ("refractory",)}
 
     bias: Array
     decay: Array

@@ -129,7 +129,7 @@ def _simulated(file: PicoFile, sample: Array, chip_steps: int) -> Array:
             for number, (first, *registers) in enumerate(file.neurons):
                 if step < first:
                     continue
-                spike, r, v = await _updated(context, lane, registers, state[number],
+                spike, r, v = await updated(context, lane, registers, state[number],
                                              arriving[number])
                 state[number] = (r, v)
                 told[step, number] = spike, r, v
@@ -139,7 +139,7 @@ def _simulated(file: PicoFile, sample: Array, chip_steps: int) -> Array:
     return told
 
 
-async def _updated(
+async def updated(
     context: Any, lane: Lane, registers: list[int], state: tuple[int, int], weights: list[int]
 ) -> tuple[int, int, int]:
     """Spike, r and v of one neuron behind a step."""
