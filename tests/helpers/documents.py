@@ -3,8 +3,8 @@
 A block's first line says what it is to the tests:
 
     ```bash                               runs; an error of any command fails the test
-    ```text                               behind a bash block: lines that it prints, in their order,
-                                          with whatever numbers; a line of dots stands for any
+    ```text                               behind a bash block: how lines that it prints begin, in
+                                          their order, with whatever numbers
     ```python title="net.py"              is written to that file ahead of the next command
     ```python title="examples/plugins/x"  is lines of that file of the checkout
 
@@ -117,7 +117,7 @@ class Reader:
     def _compare(self, text: str) -> None:
         printed = iter([_shape(line) for line in self.printed.splitlines()])
         for line in text.splitlines():
-            if line.strip(" .") and _shape(line) not in printed:
+            if line.strip() and not any(told.startswith(_shape(line)) for told in printed):
                 raise AssertionError(f"not printed in this place: {line}\n\n{self.printed}")
         self.printed = ""
 
