@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from nmcompile.errors import NmcError, hint_to_install, unknown_name
+from nmcompile.errors import PluginError, hint_to_install, unknown_name
 
 
 def plugin(kind: str, name: str) -> Any:
     """What is installed as `name` of a kind: backend, device, frontend, adapter, neuron or pass.
 
-    Raises NmcError for an unknown name, for one that two distributions provide, and for what does
-    not load.
+    Raises NmcError for an unknown name, PluginError for one that two distributions provide and for
+    what does not load.
     """
     entries = _entries(kind)
     if name not in entries:
@@ -21,7 +21,7 @@ def plugin(kind: str, name: str) -> Any:
 
 
 def plugins(kind: str) -> dict[str, Any]:
-    """All that is installed of a kind, by name, sorted; raises NmcError as `plugin`."""
+    """All that is installed of a kind, by name, sorted; raises PluginError as `plugin`."""
     return {name: _loaded(entry) for name, entry in sorted(_entries(kind).items())}
 
 
@@ -30,7 +30,7 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         if entry.name in found and found[entry.name].value != entry.value:
-            raise NmcError(
+            raise PluginError(
                 f"{kind} {entry.name}",
                 "two installed distributions provide it: "
                 f"{found[entry.name].value} and {entry.value}",
@@ -45,4 +45,4 @@ def _loaded(entry: EntryPoint) -> Any:
         return entry.load()
     except (ImportError, AttributeError) as error:
         where = f"plug-in {entry.name} ({entry.value})"
-        raise NmcError(where, f"does not load: {error}", hint_to_install(error)) from error
+        raise PluginError(where, f"does not load: {error}", hint_to_install(error)) from error
