@@ -10,13 +10,14 @@ from nmc_refractory import RefractoryLIF
 from torch import nn
 
 from nmc_lablif.neuron import RefractoryLeaky
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import ONE_STEP, Adapter, Described, Gave, Given
 
 
 def _refuse(path: str, module: nn.Module) -> None:
     if isinstance(module, RefractoryLeaky) and module.refractory < 0:
-        raise NmcError(path, f"a refractory period of {module.refractory} steps is below 0")
+        raise UnsupportedNeuronError(
+            path, f"a refractory period of {module.refractory} steps is below 0")
 
 
 def _states(module: Any) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -49,13 +49,13 @@ class PicoNeuron:
         return self.threshold
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
-        """Raise NmcError where a parameter leaves its register."""
+        """Raise RegisterError where a parameter leaves its register."""
         for register, (low, high) in REGISTERS.items():
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Pico holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), Pico holds integers of {low} to {high}")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Neither refractory nor charged."""

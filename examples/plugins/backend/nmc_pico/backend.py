@@ -12,7 +12,7 @@ from nmc_refractory import RefractoryLIF
 from nmc_pico.arithmetic import DECAY_BITS, REGISTERS, V_HIGH, PicoNeuron
 from nmc_pico.emit import write
 from nmcompile.backend import EncodedLayer, Layer, Misfit
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, ChipOutputError
 from nmcompile.ir import Input, Network, Population, Projection, SpikeFormat, SynapseFormat
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
@@ -41,8 +41,9 @@ class PicoBackend:
         """`network` in refractory neurons; raises NmcError naming what Pico cannot run."""
         for output in network.outputs:
             if output.variable != "spikes":
-                raise NmcError(output.population, f"its membrane is the answer, which "
-                               f"{target.name} does not send", "Return the spikes of the model.")
+                raise ChipOutputError(
+                    output.population, "its membrane is the answer, which "
+                    f"{target.name} does not send", "Return the spikes of the model.")
         populations = tuple(_legal(p, target) for p in network.populations)
         return replace(network, populations=populations)
 
@@ -109,11 +110,11 @@ def _legal(population: Population, target: Target) -> Population:
     if isinstance(neuron, LIF):
         neuron = _without_period(name, neuron, target)
     if not isinstance(neuron, RefractoryLIF):
-        raise NmcError(name, f"{target.name} has no '{neuron.kind}' neuron",
-                       "Use leaky integrate-and-fire neurons that reset to zero.")
+        raise ChipNeuronError(name, f"{target.name} has no '{neuron.kind}' neuron",
+                              "Use leaky integrate-and-fire neurons that reset to zero.")
     if np.any(neuron.refractory > LONGEST):
-        raise NmcError(name, f"a refractory period of {int(neuron.refractory.max())} steps, "
-                       f"{target.name} has at most {LONGEST}")
+        raise ChipNeuronError(name, f"a refractory period of {neuron.refractory.max():g} steps, "
+                              f"{target.name} has at most {LONGEST}")
     return replace(population, neuron=neuron)
 
 
@@ -124,11 +125,13 @@ def _without_period(name: str, neuron: LIF, target: Target) -> RefractoryLIF:
     unlike = [field for field in ("spikes_per_step", "v_min", "v_init", "state_step")
               if np.any(getattr(neuron, field) != getattr(plain, field))]
     if neuron.reset is not Reset.ZERO or neuron.reset_at not in (ResetAt.SPIKE, ResetAt.LEAK):
-        raise NmcError(name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not "
-                       f"exist on {target.name}", "Train with a reset to zero at the spike.")
+        raise ChipNeuronError(
+            name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not exist on "
+            f"{target.name}", "Train with a reset to zero at the spike.")
     if unlike or neuron.fires_at_threshold or np.any(neuron.decay < 0):
-        raise NmcError(name, f"{', '.join(unlike) or 'firing at the threshold'} as the model has "
-                       f"it does not exist on {target.name}")
+        raise ChipNeuronError(
+            name, f"{', '.join(unlike) or 'firing at the threshold'} as the model has it does not "
+            f"exist on {target.name}")
     return RefractoryLIF(decay=neuron.decay, threshold=neuron.threshold,
                          refractory=np.zeros((), np.float32))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from nmc_pico_rtl.lane import Lane
 from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.errors import DeviceBuildError, OptionError, reading, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -45,7 +45,7 @@ class PicoRtl:
     def open(self, place: Place) -> None:
         """Nothing to connect to; raises NmcError for an address or an option."""
         if place.address:
-            raise NmcError("--device pico-rtl", f"has no address, got '{place.address}'")
+            raise OptionError("--device pico-rtl", f"has no address, got '{place.address}'")
         for option in place.options:
             raise unknown_name("--device-option of pico-rtl", option, ())
 
@@ -53,7 +53,8 @@ class PicoRtl:
         """Take the pico.json in `config`; raises NmcError where there is none for this program."""
         path = config / FILE
         if not path.is_file():
-            raise NmcError(str(config), f"holds no {FILE}", "Compile for a target of Pico's.")
+            raise DeviceBuildError(
+                str(config), f"holds no {FILE}", "Compile for a target of Pico's.")
         with reading(str(path), "is no file of Pico's", "Compile the model again."):
             self._file = PicoFile.model_validate_json(path.read_bytes())
         _require_the_same_size(self._file, program, path)
@@ -107,8 +108,9 @@ def _require_the_same_size(file: PicoFile, program: Program, path: Path) -> None
     told = (len(file.inputs), len(file.neurons))
     largest = max((n for line in file.inputs + file.synapses for n, _ in line), default=0)
     if told != wanted or len(file.synapses) != wanted[1] or largest >= wanted[1]:
-        raise NmcError(str(path), f"has {told[0]} inputs and {told[1]} neurons, the program "
-                       f"{wanted[0]} and {wanted[1]}", "Compile the model again.")
+        raise DeviceBuildError(
+            str(path), f"has {told[0]} inputs and {told[1]} neurons, the program "
+            f"{wanted[0]} and {wanted[1]}", "Compile the model again.")
 
 
 def _simulated(file: PicoFile, sample: Array, chip_steps: int) -> Array:

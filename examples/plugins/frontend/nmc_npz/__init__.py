@@ -8,7 +8,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DamagedFileError, ParameterError, reading
 from nmcompile.frontends.interface import Frontend, Request, Traced
 from nmcompile.frontends.port_sample import port_sample
 from nmcompile.ir import Input, Network, Output, Population, Projection, verify
@@ -50,10 +50,12 @@ def network_of(arrays: dict[str, Array]) -> Network:
     for i, name in enumerate(names):
         missing = [f"{p}{i}" for p in PARAMETERS if f"{p}{i}" not in arrays]
         if missing:
-            raise NmcError(name, f"has no {', '.join(missing)}", "Save all three of each layer.")
+            raise DamagedFileError(
+                name, f"has no {', '.join(missing)}", "Save all three of each layer.")
         weight, decay, threshold = (arrays[f"{p}{i}"] for p in PARAMETERS)
         if weight.ndim != 2:
-            raise NmcError(name, f"weight{i} has shape {weight.shape}, expected (neurons, inputs)")
+            raise ParameterError(
+                name, f"weight{i} has shape {weight.shape}, expected (neurons, inputs)")
         neurons, inputs = weight.shape
         populations.append(Population(name=name, shape=(neurons,),
                                       neuron=LIF(decay=decay, threshold=threshold)))

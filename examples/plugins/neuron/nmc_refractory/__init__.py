@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
@@ -35,14 +35,14 @@ class RefractoryLIF:
     refractory: Array
 
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
-        """Raise NmcError where a parameter breaks a rule of the model."""
+        """Raise ParameterError where a parameter breaks a rule of the model."""
         for field in ("decay", "threshold", "refractory"):
             require_shape(name, field, getattr(self, field), shape)
         require_decay(name, "decay", self.decay)
         if np.any(self.threshold < 0):
-            raise NmcError(name, f"a threshold of {self.threshold.min():g} is below 0")
+            raise ParameterError(name, f"a threshold of {self.threshold.min():g} is below 0")
         if np.any(self.refractory < 0) or np.any(self.refractory % 1):
-            raise NmcError(name, "its refractory period is no whole number of steps from 0 on")
+            raise ParameterError(name, "its refractory period is no whole number of steps")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Neither refractory nor charged."""
