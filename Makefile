@@ -17,7 +17,8 @@ lint: $(TEST)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/lint-imports
 	mkdir -p build/types && ln -sfn ../../backends build/types/nmcompile_backends
-	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends
+	for d in examples/plugins/*/nmc_*; do ln -sfn ../../$$d build/types/; done
+	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends build/types/nmc_*
 
 $(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -37,7 +37,7 @@ class RefractoryLeaky(nn.Module):
     def forward(self, current: torch.Tensor) -> torch.Tensor:
         """Spikes of one step, of the shape of `current`."""
         v = torch.where(self.r > 0, 0.0, self.decay * self.v + current)
-        spikes: torch.Tensor = _Step.apply(v - self.threshold)
+        spikes: torch.Tensor = _Step.apply(v - self.threshold)  # type: ignore[no-untyped-call]
         fired = spikes.detach() > 0
         self.r = torch.where(fired, float(self.refractory), (self.r - 1).clamp(min=0))
         self.v = torch.where(fired, 0.0, v)
