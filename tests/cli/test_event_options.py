@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(run, build, recordings, tm
     (tmp_path / "empty").mkdir()
     assert "holds no recording" in refused(run, build, tmp_path / "empty", *BINNED)
     (tmp_path / "empty" / "notes.txt").write_text("nothing")
-    assert "notes.txt: is no recording of events of a known format" in refusal(
+    assert "notes.txt: is no recording of events of a known format" in refused(
         run, build, tmp_path / "empty", *BINNED)
 
 
@@ -183,6 +183,6 @@ def test_counts_on_binary_spikes_are_refused_and_binary_ones_are_sent(run, model
     assert "Scale the data, or add --binary for events." in run(*arguments).err
     result = run(*arguments, "--binary")
     assert result.code == 0, result.err
-    assert refusal(run, folder, recordings / "by_class", *BINNED).endswith("Add --binary.\n")
+    assert refused(run, folder, recordings / "by_class", *BINNED).endswith("Add --binary.")
     assert run("simulate", folder, "--input", recordings / "by_class", *BINNED,
                "--binary").code == 0
