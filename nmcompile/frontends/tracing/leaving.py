@@ -44,6 +44,6 @@ class Leaving(TorchFunctionMode):
             known = self.recorder.known(args[0])
             if known is not None:
                 raise self.recorder.opaque(NotTraceableError(
-                    "its values leave torch, and what is made of them cannot be followed"),
-                    [known], func.__name__).error
+                    f"{func.__name__}: its values leave torch, and what is made of them cannot be "
+                    "followed"), [known]).error
         return func(*args, **(kwargs or {}))
