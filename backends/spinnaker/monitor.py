@@ -64,7 +64,7 @@ class Monitor:
         try:
             answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
         except DeviceLostError as error:
-            raise DeviceUnreachableError(error.where, error.what, error.hint) from error
+            raise DeviceUnreachableError(error.where, "did not answer", error.hint) from error
         text = answer[12:].split(b"\0")
         if not text[0].startswith(b"SC&MP"):
             raise DeviceAnswerError(
