@@ -169,7 +169,7 @@ class DataSizeError(NmcError, code="NMC-E0406"):
 # Numbers and neurons of a chip
 
 class WidthError(NmcError, code="NMC-E0501"):
-    """Weights of this width cannot be had."""
+    """Weights or activations of this width cannot be had."""
 
 class NearestError(NmcError, code="NMC-E0502"):
     """A chip holds something only nearly."""
@@ -221,7 +221,7 @@ class CutError(NmcError, code="NMC-E0607"):
 # Targets
 
 class TargetError(NmcError, code="NMC-E0701"):
-    """A target's file contradicts itself or another one."""
+    """A target lacks what all chips of its family have."""
 
 class CostError(NmcError, code="NMC-E0702"):
     """Times or energies that are needed are not known of a target."""
@@ -278,7 +278,10 @@ class WireError(NmcError, code="NMC-E1002"):
     """The other side of a connection does not keep to the protocol."""
 
 class BusyError(NmcError, code="NMC-E1003"):
-    """A device is in use."""
+    """Another run has the device or the build."""
+
+class KeyFileError(NmcError, code="NMC-E1004"):
+    """A key of nmc serve is not the other side's, or is open to others."""
 
 # The environment
 

@@ -54,7 +54,7 @@ def _require_values(network: Network, chip: str) -> None:
     if len(network.inputs) > 1:
         raise ChipTopologyError(network.inputs[1].name, f"it is a second input, {chip} takes one")
     if len(network.outputs) > 1:
-        raise ChipTopologyError(
+        raise ChipOutputError(
             network.outputs[1].population, f"it is a second output, {chip} has one",
             "Return what the last layer gives.")
     late = [p.name for p in network.projections if p.delay]

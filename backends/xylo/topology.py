@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.errors import BoardLimitError, ChipTopologyError, TargetError
+from nmcompile.errors import BoardLimitError, ChipOutputError, ChipTopologyError, TargetError
 from nmcompile.ir import Network, Population
 from nmcompile.target import Target
 from nmcompile.target.constants import Constant
@@ -20,7 +20,7 @@ def output_names(network: Network) -> tuple[str, ...]:
     names = tuple(p.name for p in network.populations if p.name not in sources)
     for port in network.outputs[:1]:
         if port.population not in names:
-            raise ChipTopologyError(
+            raise ChipOutputError(
                 port.population, "the model returns it first and feeds it onward; "
                 "Xylo's outputs feed nothing", "Return the last layer first.")
     ports = {port.name for port in network.inputs}

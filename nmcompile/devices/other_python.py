@@ -68,7 +68,7 @@ def interpreter(tool: Tool, place: Place) -> Path:
     if done.returncode or not version.startswith(tool.version):
         has = f"version {one_line(version[:40])} of it" if version else f"no {tool.module}"
         raise VendorToolError(where, f"'{given}' has {has}, {tool.needed} is needed", tool.install)
-    return Path(found)
+    return Path(found).absolute()  # "./python" is no Path: it would be sought on PATH
 
 
 class Folder:

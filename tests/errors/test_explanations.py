@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers import explained_chips, explained_input
+from helpers import explained_chips, explained_devices, explained_input
 from helpers.explanations import PAGES, SECTIONS, example, headings, page, quoted, run
 
 from nmcompile.cli import VERBS, group
@@ -12,7 +12,8 @@ from nmcompile.errors import kinds
 
 DOCS = Path(__file__).parents[2] / "docs"
 CODES = sorted(path.stem for path in PAGES.glob("*.md"))
-PREPARED = explained_input.PREPARED | explained_chips.PREPARED
+FILES = [module.PREPARED for module in (explained_input, explained_chips, explained_devices)]
+PREPARED = {code: prepare for files in FILES for code, prepare in files.items()}
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
@@ -21,7 +22,7 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 def test_the_files_of_examples_are_those_of_pages():
     assert set(PREPARED) <= set(CODES)
-    assert not set(explained_input.PREPARED) & set(explained_chips.PREPARED)
+    assert len(PREPARED) == sum(map(len, FILES))
 
 
 @pytest.mark.parametrize("code", CODES)
