@@ -53,8 +53,8 @@ def test_widths_are_chosen_under_a_memory_and_narrow_what_matters_least(quantize
     ("options", "message"),
     [(("--bits", "5"), "bits: is '5'. Take one of 8, 4, 2, ternary, auto."),
      (("--memory", "100"), "memory: is a limit for bits that are chosen. Add --bits auto."),
-     (("--bits", "auto", "--memory", "100"), "memory: the weights take 47,392 bits at their "
-      "narrowest, 800 are given.")],
+     (("--bits", "auto", "--memory", "100"), "memory: the weights take 5,924 bytes at their "
+      "narrowest, 100 are given. Give more, or train fewer weights.")],
 )
 def test_what_cannot_be_chosen_is_refused(
     options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str],
