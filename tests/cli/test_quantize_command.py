@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL, DATA = EXAMPLES / "digits.pt", EXAMPLES / "digits_calibration.npz"
@@ -62,4 +62,4 @@ def test_what_cannot_be_chosen_is_refused(
 ) -> None:
     result = nmc(capsys, monkeypatch, "quantize", MODEL, *options)
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"nmc: error: {message}\n"
+    assert refusal(result.err) == message

@@ -25,6 +25,7 @@ from nmcompile.ir.maps import Grid, LinearMap
 
 ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, max pooling of spikes, "
             "batch normalisation, reshapes, sums and constant factors are accepted.")
+WITHIN = "Write it with operations of torch, the same in every step."
 LIBRARIES = tuple(
     str(Path(module.__file__).parent) for module in (torch, sys.modules["nmcompile"])
     if module.__file__
@@ -207,8 +208,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
-        kind_of_fault = UnsupportedLayerError if name else TraceError
-        error = kind_of_fault(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
+        fault, hint = (UnsupportedLayerError, ACCEPTED) if name else (TraceError, WITHIN)
+        error = fault(where, f"{operation}{reason.reason}{source_line()}", hint)
         if not reason.mixes_axes:
             self.lost = self.lost or error
         return Opaque(error, reason.mixes_axes, tuple(known))
