@@ -59,7 +59,7 @@ class AkidaSoftware:
         if program.target.family != "akida":
             raise DeviceBuildError(
                 f"device {self.name}", "runs programs for Akida, this one is for "
-                f"{program.target.name}")
+                f"{program.target.name}", "Compile with --target akd1000.")
         for file in (LAYERS, ARRAYS):
             if not (config / file).is_file():
                 raise BuildError(str(config), f"holds no {file}", "Compile the model again.")

@@ -62,7 +62,7 @@ class LavaDevice:
         """
         if program.target.family != "loihi":
             raise DeviceBuildError("device lava", f"runs Loihi's programs, this one is for "
-                                   f"{program.target.name}")
+                                   f"{program.target.name}", "Compile with --target loihi2.")
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
                 raise BuildError(str(config), f"holds no {name}", "Compile the model again.")

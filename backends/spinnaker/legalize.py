@@ -21,7 +21,8 @@ def legalize(network: Network, target: Target) -> Network:
     """
     if target.router is None:
         raise TargetError(
-            target.name, "has no [router] table, which targets of family spinnaker need")
+            target.name, "has no [router] table, which targets of family spinnaker need",
+            "Copy it from a target of this family, such as spinnaker1.")
     for output in network.outputs[:1]:
         neuron = network.population(output.population).neuron
         if output.variable == "v" and not isinstance(neuron, LI | CubaLI):

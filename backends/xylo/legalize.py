@@ -115,7 +115,7 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     if np.any(neuron.threshold <= 0):
         raise ChipNeuronError(
             name, f"a threshold of {float(neuron.threshold.min()):g} does not exist on "
-            f"{target.name}, where thresholds are above 0")
+            f"{target.name}, where thresholds are above 0", "Train with thresholds above 0.")
 
 
 def _population(population: Population) -> Population:

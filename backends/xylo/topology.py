@@ -39,7 +39,8 @@ def hidden_populations(network: Network, outputs: tuple[str, ...]) -> tuple[Popu
 def ends_of(target: Target) -> Ends:
     """The [ends] table of `target`, which every Xylo has."""
     if target.ends is None:
-        raise TargetError(target.name, "has no [ends] table, which targets of family xylo need")
+        raise TargetError(target.name, "has no [ends] table, which targets of family xylo need",
+                          "Copy it from a target of this family, such as xylo_a2.")
     return target.ends
 
 

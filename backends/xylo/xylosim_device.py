@@ -49,7 +49,7 @@ class XylosimDevice:
         """Take a Xylo program whose xylo.json is in `config`; raises NmcError for another."""
         if program.target.family != "xylo":
             raise DeviceBuildError("device xylosim", "runs Xylo's programs, this one is for "
-                                   f"{program.target.name}")
+                                   f"{program.target.name}", "Compile with --target xylo_a2.")
         if not (config / FILE).is_file():
             raise BuildError(str(config), f"holds no {FILE}", "Compile the model again.")
         self._program, self._config = program, config.resolve()

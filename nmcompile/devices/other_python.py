@@ -56,7 +56,8 @@ def interpreter(tool: Tool, place: Place) -> Path:
             f"{tool.variable}.")
     found = shutil.which(given)
     if found is None:
-        raise VendorToolError(where, f"'{given}' is no program that can be run")
+        raise VendorToolError(where, f"'{given}' is no program that can be run",
+                              "Give the path of a Python.")
     command = [found, "-c", f"import importlib.metadata; print({tool.ask})"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS,

@@ -111,7 +111,8 @@ def test_what_is_no_text_and_what_is_no_file_are_refused(run, trace, tmp_path):
     (("--mesh", "512x512", "--buffer", 1000), "mesh: buffers hold 1,310,720,000 packets, expected "
      "at most 33,554,432. Take a smaller mesh or smaller buffers."),
     (("--mesh", "8x8", "--chip", "3x8"),
-     "--mesh: chips of 3x8 routers do not fill 8x8."),
+     "--mesh: chips of 3x8 routers do not fill 8x8. Take chips whose columns and rows divide those "
+     "of the mesh."),
     (("--mesh", "8x8", "--chip-latency", 4),
      "--mesh: links between chips differ, but there is one chip. Give --chip COLUMNSxROWS."),
     (("--mesh", "8x8", "--router", "B"), "--router: 'B' is not known. Known: A."),

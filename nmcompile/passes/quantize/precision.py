@@ -64,8 +64,8 @@ def choose_widths(
     if precision.weights != AUTO:
         width = NAMES[precision.weights]
         if width.bits > widest:
-            raise WidthError("bits", f"weights have {width.bits} bits, {target.name} stores {widest} "
-                             "at most", "Take narrower ones, or leave out --bits.")
+            raise WidthError("bits", f"weights have {width.bits} bits, {target.name} stores "
+                             f"{widest} at most", "Take narrower ones, or leave out --bits.")
         return Chosen(widths={p.name: width for p in network.populations})
 
     def quantized(width: WeightWidth) -> Network:
