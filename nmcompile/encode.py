@@ -13,7 +13,6 @@ from nmcompile.errors import (
     DataShapeError,
     DataValueError,
     EncodingError,
-    NetworkError,
     OptionsError,
 )
 from nmcompile.ir import Network
@@ -147,7 +146,8 @@ def encoded(
               latency: one spike, the earlier the larger the value, none for 0. Default: direct
     """
     if len(network.inputs) != 1:
-        raise NetworkError(where, f"the network has {len(network.inputs)} inputs, one is supported")
+        raise DataShapeError(where, "holds values for one input, the network has "
+                             f"{len(network.inputs)}")
     port = network.inputs[0]
     if _is_series(values, port.shape, where):
         if encoding not in (None, "direct"):

@@ -13,7 +13,7 @@ import numpy as np
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
-from nmcompile.errors import CostError, OptionError, OptionsError, RecordError, unknown_name
+from nmcompile.errors import CostError, OptionError, OptionsError, unknown_name
 from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
@@ -208,7 +208,7 @@ def _unit(build: Build) -> float:
         return 1.0
     units = {layer["name"]: layer["units_per_real"] for layer in build.manifest.get("layers", ())}
     if port.population not in units:
-        raise RecordError(
+        raise OptionsError(
             "--exit-confidence", f"the unit of the membranes of '{port.population}' is "
             "not known", "Add --exit-scale with the units that count as 1.")
     return float(units[port.population])

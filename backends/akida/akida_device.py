@@ -15,6 +15,7 @@ from nmcompile_backends.akida.emit import layers_of
 from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
 from nmcompile.errors import (
+    BuildError,
     DataValueError,
     DeviceAnswerError,
     DeviceBuildError,
@@ -58,10 +59,10 @@ class AkidaSoftware:
         if program.target.family != "akida":
             raise DeviceBuildError(
                 f"device {self.name}", "runs programs for Akida, this one is for "
-                f"{program.target.name}")
+                f"{program.target.name}", "Compile with --target akd1000.")
         for file in (LAYERS, ARRAYS):
             if not (config / file).is_file():
-                raise DeviceBuildError(str(config), f"holds no {file}", "Compile the model again.")
+                raise BuildError(str(config), f"holds no {file}", "Compile the model again.")
         self._program, self._config = program, config.resolve()
 
     def readable(self) -> Wanted:

@@ -15,7 +15,13 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import DeviceAnswerError, DeviceBuildError, UnsafeFileError, reading
+from nmcompile.errors import (
+    BuildError,
+    DeviceAnswerError,
+    DeviceBuildError,
+    UnsafeFileError,
+    reading,
+)
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -56,10 +62,10 @@ class LavaDevice:
         """
         if program.target.family != "loihi":
             raise DeviceBuildError("device lava", f"runs Loihi's programs, this one is for "
-                                   f"{program.target.name}")
+                                   f"{program.target.name}", "Compile with --target loihi2.")
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
-                raise DeviceBuildError(str(config), f"holds no {name}", "Compile the model again.")
+                raise BuildError(str(config), f"holds no {name}", "Compile the model again.")
         script, _ = lava_script(program.network, program.latency)
         if (config / SCRIPT).read_bytes() != script:
             raise UnsafeFileError(

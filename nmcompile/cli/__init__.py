@@ -77,8 +77,9 @@ def main() -> None:
         _refuse(str(error), error.code)
     except MemoryError as error:
         told = f" ({one_line(str(error))})" if str(error) else ""
-        _refuse(f"memory: this machine has too little for the input{told}. Give fewer or smaller "
-                "samples, or a smaller model.", MemoryShortError.code)
+        short = MemoryShortError("memory", f"this machine has too little for the input{told}",
+                                 "Give fewer or smaller samples, or a smaller model.")
+        _refuse(str(short), short.code)
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")

@@ -123,12 +123,15 @@ def command(
     from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.dump import require_stage
     from nmcompile.target import load_target
 
     source = model or begin
     if source is None or (model and begin):
         raise click.UsageError("give a MODEL, or a file of --dump with --from")
     chip = load_target(target)
+    if begin is not None:
+        require_stage(begin)
     with stages_bar() as begin_stage:
         compiled = api.compile(
             source,

@@ -56,7 +56,8 @@ def interpreter(tool: Tool, place: Place) -> Path:
             f"{tool.variable}.")
     found = shutil.which(given)
     if found is None:
-        raise VendorToolError(where, f"'{given}' is no program that can be run")
+        raise VendorToolError(where, f"'{given}' is no program that can be run",
+                              "Give the path of a Python.")
     command = [found, "-c", f"import importlib.metadata; print({tool.ask})"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS,
@@ -68,7 +69,7 @@ def interpreter(tool: Tool, place: Place) -> Path:
     if done.returncode or not version.startswith(tool.version):
         has = f"version {one_line(version[:40])} of it" if version else f"no {tool.module}"
         raise VendorToolError(where, f"'{given}' has {has}, {tool.needed} is needed", tool.install)
-    return Path(found)
+    return Path(found).absolute()  # "./python" is no Path: it would be sought on PATH
 
 
 class Folder:

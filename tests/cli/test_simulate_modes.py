@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 
 import nmcompile as api
 from nmcompile.errors import Interrupted
@@ -140,8 +140,8 @@ def test_neither_the_data_nor_the_build_is_written_over(run, build, few, tmp_pat
         before = path.read_bytes()
         result = run(option, path)
         assert result.code == 2
-        assert result.err == (
-            f"nmc: error: {option}: '{path}' is the file of {told}. Name another file.\n")
+        assert refusal(result.err) == (
+            f"{option}: '{path}' is the file of {told}. Name another file.")
         assert path.read_bytes() == before
 
 
@@ -184,7 +184,7 @@ def test_a_run_that_ends_while_its_files_are_written_leaves_none(
     place = tmp_path / "t.json" if after == 0 else build / "report.json"
     assert (result.code, result.err.strip()) in [
         (130, "nmc: interrupted; nothing was written"),
-        (2, f"nmc: error: {place}: cannot be written: No space left on device.")]
+        (2, f"nmc: error: {place}: cannot be written: No space left on device.  [NMC-E0202]")]
     assert list(tmp_path.iterdir()) == []
     assert (build / "report.json").read_bytes() == before
     assert {path.name for path in build.iterdir()} == {
