@@ -10,6 +10,7 @@ from importlib import import_module
 import click
 
 from nmcompile import __version__
+from nmcompile.cli._terminal import QUIET, coloured
 from nmcompile.errors import NmcError, one_line
 
 VERBS = {
@@ -43,7 +44,7 @@ class LazyGroup(click.Group):
             return None
         module = import_module(f"nmcompile.cli.{cmd_name}_command")
         command: click.Command = module.command
-        return command
+        return _with_quiet(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing them."""
@@ -51,10 +52,33 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
+def _be_quiet(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        context.meta[QUIET] = True
+
+
+def _quiet() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_be_quiet,
+        help="Print nothing but data that was asked for, warnings and errors.")
+
+
+def _with_quiet(command: click.Command) -> click.Command:
+    """`command` and those below it with the option -q, which every verb has."""
+    if not any("--quiet" in option.opts for option in command.params):
+        command.params.append(_quiet())
+    for below in getattr(command, "commands", {}).values():
+        _with_quiet(below)
+    return command
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nmc")
 def group() -> None:
     """Compile trained spiking networks to neuromorphic chips, and see what they will do there."""
+
+
+_with_quiet(group)
 
 
 def main() -> None:
@@ -70,15 +94,15 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         asked = f" Try {context.command_path} --help." if context else ""
-        click.echo(f"nmc: error: {one_line(error.format_message())}{asked}", err=True)
+        _tell("error", f"{one_line(error.format_message())}{asked}", "red")
         sys.exit(2)
     except NmcError as error:
-        click.echo(f"nmc: error: {error}", err=True)
+        _tell("error", str(error), "red")
         sys.exit(2)
     except MemoryError as error:
         told = f" ({one_line(str(error))})" if str(error) else ""
-        click.echo(f"nmc: error: memory: this machine has too little for the input{told}. "
-                   "Give fewer or smaller samples, or a smaller model.", err=True)
+        _tell("error", f"memory: this machine has too little for the input{told}. "
+              "Give fewer or smaller samples, or a smaller model.", "red")
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
@@ -92,4 +116,10 @@ def main() -> None:
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Tell a warning in a line of its own, without the place in our code that gives it."""
-    click.echo(f"nmc: warning: {one_line(str(message))}", err=True)
+    _tell("warning", one_line(str(message)), "yellow")
+
+
+def _tell(kind: str, text: str, colour: str) -> None:
+    """A line on stderr that begins with what kind of message it is."""
+    click.echo(f"nmc: {click.style(f'{kind}:', fg=colour, bold=True)} {text}", err=True,
+               color=coloured(sys.stderr))

@@ -123,6 +123,7 @@ def command(
     from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._terminal import say
     from nmcompile.target import load_target
 
     source = model or begin
@@ -144,10 +145,10 @@ def command(
     if as_json:
         print_json(build.figures)
         return
-    click.echo(f"{source.name} -> {chip.name}")
+    say(f"{source.name} -> {chip.name}")
     print_checks(build.figures)
     for note in compiled.notes:
-        click.echo(f"  note      {note}")
+        say(f"  note      {note}")
     print_summary(build.figures)
     for name, what in build.manifest["config"].items():
-        click.echo(f"config    {output / 'config' / name}: {what}")
+        say(f"config    {output / 'config' / name}: {what}")

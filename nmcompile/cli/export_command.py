@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nmcompile.cli._options import event_options, read_sample
+from nmcompile.cli._terminal import say
 from nmcompile.frontends.events import EventOptions
 
 DT = 1e-4  # what NIR's exporters write
@@ -40,4 +41,4 @@ def command(
     request = Request(path=model, sample=values, code=code, trust_pickle=trust_pickle)
     network = api.load(request).network
     write_graph(network, output, dt or network.dt or DT)
-    click.echo(f"{output}: written")
+    say(f"{output}: written")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._terminal import say
 from nmcompile.errors import NmcError
 
 
@@ -46,7 +47,7 @@ def command(
     The file has the columns src, dst (nodes, counted row by row) and created (cycles). Where it
     also has injected, arrived or routers, the differences are told.
     """
-    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._progress import parts_bar
     from nmcompile.cli._render import print_json
     from nmcompile.files import require_place
     from nmcompile.simulator import noc
@@ -60,11 +61,10 @@ def command(
     if output is not None:
         require_place(output)
     packets = noc.read_trace(trace, mesh.n_nodes)
-    with progress_bar() as bar:
-        task = bar.add_task("replay", total=len(packets.source))
+    with parts_bar("replay", len(packets.source)) as arrived:
         found = noc.replay(packets.source, packets.target, packets.created, mesh=mesh,
                            router=router,
-                           progress=lambda arrived: bar.update(task, completed=arrived))
+                           progress=arrived)
     if output is not None:
         noc.write_trace(output, packets, {"injected": found.injected, "arrived": found.arrived,
                                           "routers": found.routers})
@@ -84,16 +84,16 @@ def _size(text: str, where: str) -> tuple[int, int]:
 
 def _print(told: dict[str, Any]) -> None:
     latency = told["latency"]
-    click.echo(f"packets   {told['packets']:,} in {told['cycles']:,} cycles, "
-               f"{told['packets_per_node_cycle']:.4g} a node and cycle")
-    click.echo(f"latency   {latency['mean']:.3f} cycles on average "
-               f"({latency['queued_mean']:.3f} of them in the queue of the source), "
-               f"median {latency['median']:g}, 99 % below {latency['p99']:.0f}, "
-               f"at most {latency['max']:,}")
-    click.echo(f"routers   {told['routers_mean']:.3f} a packet, the fullest buffer held "
-               f"{told['fullest_buffer']:,}")
+    say(f"packets   {told['packets']:,} in {told['cycles']:,} cycles, "
+        f"{told['packets_per_node_cycle']:.4g} a node and cycle")
+    say(f"latency   {latency['mean']:.3f} cycles on average "
+        f"({latency['queued_mean']:.3f} of them in the queue of the source), "
+        f"median {latency['median']:g}, 99 % below {latency['p99']:.0f}, "
+        f"at most {latency['max']:,}")
+    say(f"routers   {told['routers_mean']:.3f} a packet, the fullest buffer held "
+        f"{told['fullest_buffer']:,}")
     if told["recorded"] is not None:
-        click.echo(f"recorded  {_differences(told['recorded'])}")
+        say(f"recorded  {_differences(told['recorded'])}")
 
 
 def _differences(against: dict[str, Any]) -> str:

@@ -40,28 +40,28 @@ def command(
 ) -> None:
     """Show what the integers of a chip cost the network in MODEL, layer by layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._quantize_tables import print_formats, print_layers, quantized_figures
     from nmcompile.cli._render import print_json
+    from nmcompile.cli._terminal import say
     from nmcompile.target import load_target
 
     chip = load_target(target)
-    with progress_bar() as bar:
-        task = bar.add_task("load", total=None)
+    with stages_bar() as begin_stage:
         found = api.quantize(
             model, target=chip, code=code, trust_pickle=trust_pickle, steps=steps, bits=bits,
             memory=memory, seed=seed, compare=compare, legalise=legalise,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
-            progress=lambda stage: bar.update(task, description=stage),
+            progress=begin_stage,
         )
     if as_json:
         print_json(quantized_figures(found))
         return
-    click.echo(f"{model.name} in the integers of {chip.name}")
+    say(f"{model.name} in the integers of {chip.name}")
     for check in found.stage.checks:
-        click.echo(f"  {check.arrow:9} {check.text}")
+        say(f"  {check.arrow:9} {check.text}")
     for note in found.stage.notes:
-        click.echo(f"  note      {note}")
+        say(f"  note      {note}")
     print_layers(found.stage.errors)
     print_formats(found.formats)

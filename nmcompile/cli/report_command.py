@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._terminal import say
 from nmcompile.errors import NmcError
 
 
@@ -34,7 +35,7 @@ def command(
         output = folder / PAGE
     if output is not None:
         api.report(build, output, how)
-        click.echo(f"report    {output}")
+        say(f"report    {output}")
     elif how == "text":
         _print(build.figures, folder)
     else:
@@ -62,4 +63,4 @@ def _print(figures: dict[str, Any], folder: Path) -> None:
     print_summary(figures)
     print_yardsticks(figures["yardsticks"])
     if figures["samples"] is None:
-        click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")
+        say(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")

@@ -75,6 +75,7 @@ def command(
     from nmcompile.cli._progress import events_bar, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._terminal import say
     from nmcompile.files import require_apart
 
     if record and output is None:
@@ -83,7 +84,9 @@ def command(
     build = api.read_build(folder)
     with events_bar() as count:
         values = api.read_data(data, events, count)
-    with steps_bar("simulate") as advance:
+    network = build.program.network
+    layers = [(port.name, port.size) for port in (*network.inputs, *network.populations)]
+    with steps_bar("simulate", layers) as meter:
         result = api.simulate(
             build,
             values,
@@ -97,7 +100,8 @@ def command(
             exit_confidence=exit_confidence,
             exit_scale=exit_scale,
             perturb=perturb,
-            progress=advance,
+            progress=meter,
+            spiked=meter.spiked,
             save_figures=True,
             where=str(data),
         )
@@ -106,4 +110,4 @@ def command(
         return
     print_summary(result.figures)
     if result.timeline:
-        click.echo(f"timeline  without {result.timeline}")
+        say(f"timeline  without {result.timeline}")

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from nmcompile.simulator.perturb import Disturbance
 from nmcompile.simulator.records import Records
 
 Progress = Callable[[int], None]
+Spiked = Callable[[Array], None]
 AHEAD = 2  # blocks that are timed or wait for it while the engine goes on
 SUMS = tuple(f.name for f in fields(Costs) if f.name not in ("step_s", "overran", "late"))
 
@@ -30,6 +32,8 @@ class Setting:
     steps         of the network for each sample; the chip runs `chip_steps`
     timer         runs the timing model beside the engine, one block after the other
     progress      told how many further steps of samples are done
+    spiked        told (inputs + populations,) int64, how many further spikes each sent, in the
+                  network's order; of samples that still run
     single_steps  whether each step is timed by itself, and not in blocks of many
     """
 
@@ -41,12 +45,19 @@ class Setting:
     exit_at: Exit | None = None
     disturbance: Disturbance | None = None
     progress: Progress = lambda frames: None
+    spiked: Spiked | None = None
     single_steps: bool = False
 
     @property
     def chip_steps(self) -> int:
         """Steps until the last population has answered."""
         return self.steps + max(self.program.latency.values())
+
+    @cached_property
+    def sizes(self) -> Array:
+        """(inputs + populations,) lines and neurons, in the order of a frame's senders."""
+        network = self.program.network
+        return np.array([port.size for port in (*network.inputs, *network.populations)])
 
 
 class Batch:
@@ -98,6 +109,7 @@ class Batch:
         if self._at_once:
             self._cut(frames, begin)
         else:
+            self._tell(frames)
             self._collector.add(frames)
             if self._collector.full or self.step == self._setting.chip_steps:
                 self._time_beside(self._collector.take())
@@ -138,8 +150,16 @@ class Batch:
         last = self.ran - 1
         return np.where(last == self._setting.chip_steps - 1, self._setting.chip_steps, last)
 
+    def _tell(self, frames: Frames) -> None:
+        """Tell how many spikes these are, by who sent them."""
+        told, sizes = self._setting.spiked, self._setting.sizes
+        if told is not None:
+            sent = np.bincount(frames.sender, minlength=int(sizes.sum()))
+            told(np.add.reduceat(sent, np.cumsum(sizes) - sizes))
+
     def _time(self, frames: Frames) -> None:
         """Time steps of the samples that still run."""
+        self._tell(frames)
         self._keep(lambda: self._setting.timing.add(frames), frames.samples)
 
     def _time_beside(self, frames: Frames) -> None:
