@@ -27,6 +27,8 @@ VERBS = {
     "inspect": "Show the network in a model file or a build.",
     "export": "Write the network in a model file as a NIR graph.",
     "targets": "List, show and check targets.",
+    "doctor": "Say what of this environment works, what is missing, and what to do.",
+    "completion": "Print the script that completes nmc's words in a shell.",
     "demo": "Compile and simulate the network that comes with nmcompile.",
 }
 

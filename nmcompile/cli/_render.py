@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from nmcompile.cli._terminal import say
-from nmcompile.report import Figures
 
 
 def print_json(figures: Any) -> None:
@@ -16,7 +15,7 @@ def print_json(figures: Any) -> None:
     click.echo(json.dumps(figures, indent=1, allow_nan=False))
 
 
-def print_checks(figures: Figures) -> None:
+def print_checks(figures: dict[str, Any]) -> None:
     """The chain of checks, one line for each arrow."""
     for check in figures["checks"]:
         say(f"  {check['arrow']:9} {check['text']}")

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import BITS, models, paths, target_or_file, words
 from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("check")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", "targets", multiple=True, help="Name of a target, or a target file.")
+@click.argument("model", type=click.Path(path_type=Path), shell_complete=models)
+@click.option("--target", "targets", multiple=True, shell_complete=target_or_file,
+              help="Name of a target, or a target file.")
 @click.option("--all-targets", is_flag=True, help="Every installed target.")
 @click.option("--chips", type=click.IntRange(1), help="Chips of the board.  [default: its own]")
-@click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto.  [default: the chip's]")
-@click.option("--constraints", type=click.Path(path_type=Path),
+@click.option("--bits", shell_complete=words(*BITS),
+              help="Of a weight: 8, 4, 2, ternary, or auto.  [default: the chip's]")
+@click.option("--constraints", type=click.Path(path_type=Path), shell_complete=paths(".toml"),
               help="Where layers may go, and what is dead (.toml).")
 @model_options
 @event_options

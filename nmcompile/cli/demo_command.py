@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import target_or_file
 from nmcompile.cli._terminal import QUIET, say
 
 
@@ -19,7 +20,8 @@ from nmcompile.cli._terminal import QUIET, say
     show_default=True,
     help="Folder for the build.",
 )
-@click.option("--target", default="loihi2", show_default=True, help="Name of a target.")
+@click.option("--target", default="loihi2", show_default=True, shell_complete=target_or_file,
+              help="Name of a target.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(context: click.Context, output: Path, target: str, as_json: bool) -> None:

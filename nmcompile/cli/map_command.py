@@ -6,18 +6,21 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import PARTITIONERS, builds, paths, words
+
 
 @click.command("map")
-@click.argument("build", type=click.Path(path_type=Path))
+@click.argument("build", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option("--explain", is_flag=True,
               help="Cores, what limits each layer, copies, traffic, busiest links.  [default "
               "without -o]")
-@click.option("--constraints", type=click.Path(path_type=Path),
+@click.option("--constraints", type=click.Path(path_type=Path), shell_complete=paths(".toml"),
               help="Where layers may go, what stays free, and what is dead (.toml); with -o.")
 @click.option("--search", is_flag=True,
               help="Cut layers and share cores for the least energy times delay, in place of the "
               "fewest cores.")
 @click.option("--partitioner", default="own", show_default=True,
+              shell_complete=words(*PARTITIONERS),
               help="Of irregular populations: own, mt-kahypar (the extra `partition`), or auto for "
               "the better of both.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),

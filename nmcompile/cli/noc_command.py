@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import paths
 from nmcompile.cli._terminal import say
 from nmcompile.errors import NmcError
 
 
 @click.command("noc")
-@click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path))
+@click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path),
+                shell_complete=paths(".csv"))
 @click.option("--mesh", "size", required=True, metavar="COLUMNSxROWS", help="Routers of the mesh.")
 @click.option("--buffer", type=click.IntRange(1, 1000), default=8, show_default=True,
               help="Packets that each input of a router holds.")

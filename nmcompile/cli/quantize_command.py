@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import BITS, models, target_or_file, words
 from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("quantize")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", default="loihi2", show_default=True,
+@click.argument("model", type=click.Path(path_type=Path), shell_complete=models)
+@click.option("--target", default="loihi2", show_default=True, shell_complete=target_or_file,
               help="Whose arithmetic: a target's name or file (.toml).")
-@click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  "
+@click.option("--bits", shell_complete=words(*BITS),
+              help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  "
               "[default: the target's]")
 @click.option("--memory", type=click.IntRange(1),
               help="Most bytes of all weights together, for --bits auto.")

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import builds
 from nmcompile.cli._terminal import say
 from nmcompile.errors import NmcError
 
 
 @click.command("report")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write: .html (a page with charts), .md, .csv (layers) or .json.")
 @click.option("--format", "how", type=click.Choice(["html", "md", "csv", "json", "text"]),

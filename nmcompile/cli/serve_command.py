@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import devices
 from nmcompile.cli._render import print_json
 from nmcompile.cli._terminal import is_quiet, say
 from nmcompile.errors import NmcError
 
 
 @click.command("serve")
-@click.argument("device", metavar="DEVICE[:ADDRESS]", required=False)
+@click.argument("device", metavar="DEVICE[:ADDRESS]", required=False, shell_complete=devices)
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Option of the device.")
 @click.option("--host", default="127.0.0.1", show_default=True,

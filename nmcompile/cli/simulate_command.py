@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import TIMINGS, builds, words
 from nmcompile.cli._options import event_options
 from nmcompile.errors import NmcError
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("simulate")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option(
     "--input",
     "data",
@@ -28,6 +29,7 @@ from nmcompile.frontends.events import EventOptions
     help="How values become spikes; without it they are sent as they are.",
 )
 @click.option("--timing", default="cycle", show_default=True, metavar="NAME",
+              shell_complete=words(*TIMINGS),
               help="Model of time; the report says which.")
 @click.option(
     "--record",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import paths, target_or_file
 from nmcompile.cli._render import print_json
 from nmcompile.cli._terminal import say, show_table
 
@@ -34,7 +35,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=target_or_file)
 @JSON
 def show(name: str, as_json: bool) -> None:
     """Every constant of a target with its unit, kind, source and, if it is known, its error."""
@@ -66,7 +67,7 @@ def _error(constant: Any) -> str:
 
 
 @command.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), shell_complete=paths(".toml"))
 @JSON
 def check(file: Path, as_json: bool) -> None:
     """Check a target file; the first wrong field is named."""

@@ -1,0 +1,3 @@
+"""`nmc doctor`."""
+import click
+command = click.Command("doctor")
