@@ -24,27 +24,18 @@ MOST = 2000  # entries of a folder that are looked at
 
 def target_or_file(context: Context, option: Parameter, begun: str) -> list[CompletionItem]:
     """Names of installed targets; target files where a path is begun."""
+    from nmcompile.installed import target_names
+
     if "/" in begun or begun.startswith("."):
         return _paths(begun, (".toml",))
     return _items(target_names(), begun) or _paths(begun, (".toml",))
 
 
-def target_names() -> list[str]:
-    """Names of installed targets, sorted, without reading them."""
-    from importlib.metadata import entry_points
-    from importlib.resources import files
-
-    return sorted({resource.name.removesuffix(".toml")
-                   for entry in entry_points(group="nmcompile.targets")
-                   for resource in files(entry.value).iterdir()
-                   if resource.name.endswith(".toml")})
-
-
 def devices(context: Context, option: Parameter, begun: str) -> list[CompletionItem]:
     """Kinds of devices."""
-    from importlib.metadata import entry_points
+    from nmcompile.installed import names
 
-    return _items(sorted({entry.name for entry in entry_points(group="nmcompile.devices")}), begun)
+    return _items(names("nmcompile.devices"), begun)
 
 
 def words(*known: str) -> Offer:

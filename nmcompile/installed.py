@@ -1,0 +1,36 @@
+"""Names of what is installed, found without importing it: for shells, and for `nmc doctor`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+
+PREFIX = "nmcompile."  # of our groups of entry points
+TARGETS = "nmcompile.targets"
+
+
+def plugins() -> dict[str, tuple[EntryPoint, ...]]:
+    """Entry points of each of our groups, of every installed distribution, sorted."""
+    found = entry_points()
+    return {group: tuple(sorted(set(found.select(group=group)), key=lambda e: (e.name, e.value)))
+            for group in sorted(found.groups) if group.startswith(PREFIX)}
+
+
+def names(group: str) -> list[str]:
+    """Names of the plug-ins of a group, sorted."""
+    return sorted({entry.name for entry in entry_points(group=group)})
+
+
+def target_names() -> list[str]:
+    """Names of installed targets, sorted, without reading them.
+
+    A package of targets that does not import has none here; `target.installed` is what raises.
+    """
+    found = set()
+    for entry in entry_points(group=TARGETS):
+        try:
+            resources = list(files(entry.value).iterdir())
+        except ImportError:
+            continue
+        found |= {r.name.removesuffix(".toml") for r in resources if r.name.endswith(".toml")}
+    return sorted(found)
