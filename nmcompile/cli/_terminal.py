@@ -85,7 +85,7 @@ def show_table(
     wide = [max(map(_cells, (header, *column)))
             for header, column in zip(columns, cells, strict=True)]
     room = width() - wide[0]
-    least = [min(w, LEAST_TEXT) if header in text else w
+    least = [min(w, LEAST_TEXT, max(LEAST_NAME, room - GAP)) if header in text else w
              for header, w in zip(columns, wide, strict=True)]
     for number, block in enumerate(_blocks(least, room)):
         if number:
