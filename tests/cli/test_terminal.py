@@ -4,6 +4,7 @@ import io
 
 import pytest
 from helpers.terminal import ESCAPE
+
 from nmcompile.cli._terminal import coloured, say, shortened, show_table
 
 COLUMNS = ("layer", "neurons", "spikes", "energy", "how")
