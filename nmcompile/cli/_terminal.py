@@ -20,6 +20,7 @@ GAP = 2  # columns between two of a table
 EDGE = 3  # characters of a name that are kept where more of its other end tells names apart
 QUIET = "nmcompile.quiet"  # in click's context: whether -q was given
 LABEL = re.compile(r" *\S+ +")
+LABELS = 10  # columns that a label takes at least, padded
 UNIT = re.compile(r"(?<=\d) (?=[%a-zA-Zµ]{1,3}\b|%)")
 TIE = "\N{NO-BREAK SPACE}"  # textwrap breaks no line at it
 
@@ -171,7 +172,7 @@ def _cells(text: str) -> int:
 def _broken(line: str) -> list[str]:
     """`line` as lines that fit, all but the first as far in as the text behind its first word."""
     found = LABEL.match(line)
-    indent = min(found.end(), width() // 3) if found else 0
+    indent = min(found.end(), width() // 3) if found and found.end() >= LABELS else 0
     return [part.replace(TIE, " ") for part in textwrap.wrap(
         UNIT.sub(TIE, line), width(), subsequent_indent=" " * indent, drop_whitespace=True,
         break_long_words=False, break_on_hyphens=False)] or [""]

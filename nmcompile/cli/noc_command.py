@@ -85,7 +85,7 @@ def _size(text: str, where: str) -> tuple[int, int]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    latency = told["latency"]
+    latency = told["latency_cycles"]
     say(f"packets   {told['packets']:,} in {told['cycles']:,} cycles, "
         f"{told['packets_per_node_cycle']:.4g} a node and cycle")
     say(f"latency   {latency['mean']:.3f} cycles on average "
@@ -93,20 +93,20 @@ def _print(told: dict[str, Any]) -> None:
         f"median {latency['median']:g}, 99 % below {latency['p99']:.0f}, "
         f"at most {latency['max']:,}")
     say(f"routers   {told['routers_mean']:.3f} a packet, the fullest buffer held "
-        f"{told['fullest_buffer']:,}")
+        f"{told['fullest_buffer_packets']:,}")
     if told["recorded"] is not None:
         say(f"recorded  {_differences(told['recorded'])}")
 
 
 def _differences(against: dict[str, Any]) -> str:
     parts = []
-    if against["mean_latency"] is not None:
+    if against["mean_latency_cycles"] is not None:
         error = against["latency_error"]
         apart = "" if error is None else f", ours is {100 * error:+.2f} %"
-        parts += [f"latency {against['mean_latency']:.3f} cycles{apart}",
+        parts += [f"latency {against['mean_latency_cycles']:.3f} cycles{apart}",
                   f"{100 * against['arrived_close']:.2f} % of packets arrive within 2 cycles",
                   f"{100 * against['arrived_equal']:.2f} % in the same",
-                  f"at most {against['arrived_most']:,} apart"]
+                  f"at most {against['arrived_most_cycles']:,} apart"]
     for name in ("injected", "routers"):
         if against[f"{name}_equal"] is not None:
             parts.append(f"{name} equal for {100 * against[f'{name}_equal']:.2f} %")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.terminal import HIDE, SHOW, in_terminal
+from helpers.terminal import ESCAPE, HIDE, SHOW, in_terminal
 
 import nmcompile as api
 from nmcompile.cli import _progress
@@ -58,7 +58,7 @@ def test_rates_are_those_of_late_and_not_of_a_slow_begin(clock):
     assert meter.told().endswith("steps of samples, 10/s")
 
 
-@pytest.mark.parametrize("columns", range(8, 120))
+@pytest.mark.parametrize("columns", range(20, 120, 4))
 def test_no_line_is_wider_than_the_terminal(meter, columns):
     assert all(len(line) <= columns for line in meter.lines(columns))
 
@@ -97,7 +97,7 @@ def test_times_are_clocks():
 
 def test_a_long_name_of_what_is_done_leaves_room_for_the_rest():
     told = line_of("quantize encoder.blocks.0.attention.lif1", None, [("0:07", 1)], 60)
-    assert told == "quantize …tion.lif1  0:07"
+    assert told == "quantize …ntion.lif1  0:07"
 
 
 def test_where_there_is_no_terminal_nothing_is_drawn_even_if_colours_are_forced(
@@ -123,8 +123,9 @@ def test_on_a_terminal_a_run_is_drawn_and_leaves_only_its_figures(build):
         assert drawn in seen.text
     last_drawn, _, rest = seen.raw.rpartition(SHOW)
     assert HIDE in last_drawn
-    assert "\ntarget    loihi2, 3 cores on 1 chip" in rest.replace("\r\x1b[2K", "\n")
-    assert "spikes/s" not in rest
+    figures = ESCAPE.sub("", rest).replace("\r", "")
+    assert figures.startswith("target    loihi2, 3 cores on 1 chip\naccuracy  ")
+    assert "spikes/s" not in figures
 
 
 def test_ctrl_c_leaves_the_terminal_clean(build):

@@ -105,3 +105,6 @@ def test_on_a_terminal_sentences_are_broken_between_words_behind_their_label(cap
     say("energy    274 µJ a sample, 164 mJ in all, of 599 samples")
     assert capsys.readouterr().out.splitlines() == [
         "energy    274 µJ a sample, 164 mJ in", "          all, of 599 samples"]
+    say("A sentence without a label has no such place to go on")
+    assert capsys.readouterr().out.splitlines() == [
+        "A sentence without a label has no such", "place to go on"]
