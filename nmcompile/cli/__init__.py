@@ -6,12 +6,13 @@ import signal
 import sys
 import warnings
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from nmcompile import __version__
 from nmcompile.cli._terminal import QUIET, coloured
-from nmcompile.errors import NmcError, one_line
+from nmcompile.errors import CommandLineError, MemoryShortError, NmcError, one_line
 
 VERBS = {
     "compile": "Compile a trained network for a chip.",
@@ -29,6 +30,7 @@ VERBS = {
     "targets": "List, show and check targets.",
     "doctor": "Say what of this environment works, what is missing, and what to do.",
     "completion": "Print the script that completes nmc's words in a shell.",
+    "explain": "Say what the code of an error means, and what to do.",
     "demo": "Compile and simulate the network that comes with nmcompile.",
 }
 
@@ -96,16 +98,13 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         asked = f" Try {context.command_path} --help." if context else ""
-        _tell("error", f"{one_line(error.format_message())}{asked}", "red")
-        sys.exit(2)
+        _refuse(f"{one_line(error.format_message())}{asked}", CommandLineError.code)
     except NmcError as error:
-        _tell("error", str(error), "red")
-        sys.exit(2)
+        _refuse(str(error), error.code)
     except MemoryError as error:
         told = f" ({one_line(str(error))})" if str(error) else ""
-        _tell("error", f"memory: this machine has too little for the input{told}. "
-              "Give fewer or smaller samples, or a smaller model.", "red")
-        sys.exit(2)
+        _refuse(f"memory: this machine has too little for the input{told}. Give fewer or smaller "
+                "samples, or a smaller model.", MemoryShortError.code)
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")
@@ -114,6 +113,12 @@ def main() -> None:
     if isinstance(code, int) and code:
         sys.exit(code)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
+
+
+def _refuse(told: str, code: str) -> NoReturn:
+    """Tell a fault of the input in a line that ends with its code, and exit with 2."""
+    _tell("error", f"{told}{f'  [{code}]' if code else ''}", "red")
+    sys.exit(2)
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

@@ -10,7 +10,7 @@ import click
 
 from nmcompile.cli._complete import paths
 from nmcompile.cli._terminal import say
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 
 
 @click.command("noc")
@@ -79,7 +79,7 @@ def command(
 
 def _size(text: str, where: str) -> tuple[int, int]:
     if not re.fullmatch(r"[0-9]{1,7}x[0-9]{1,7}", text):
-        raise NmcError(where, f"'{text}' is no size", "Give columns and rows, such as 8x8.")
+        raise OptionError(where, f"'{text}' is no size", "Give columns and rows, such as 8x8.")
     columns, rows = text.split("x")
     return int(columns), int(rows)
 

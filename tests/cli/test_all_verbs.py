@@ -30,6 +30,7 @@ ARGUMENTS = {
     "inspect": ("{}/build",),
     "export": (MODEL, "--code", CODE, "-o", "{}/net.nir"),
     "targets": (),
+    "explain": (),
     "doctor": ("--seconds", 0.5),
 }
 APART = {"serve", "demo", "completion"}  # see below
