@@ -17,6 +17,8 @@ from nmcompile.cli._terminal import coloured, is_quiet
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from nmcompile.ir import Network
+
 A_SECOND = 4  # times that what is live is drawn anew
 LINE_EVERY_S = 60.0  # between lines where stderr is no terminal
 STAGE_S = 20.0  # between stages of which a line is told there
@@ -62,6 +64,11 @@ def steps_bar(
     meter = (Meter if is_live() or is_quiet() else _Lines)(what, layers, unit)
     with _live(meter.lines):
         yield meter
+
+
+def layers_of(network: Network) -> list[tuple[str, int]]:
+    """Name and lines or neurons of all inputs and populations, in the network's order."""
+    return [(port.name, port.size) for port in (*network.inputs, *network.populations)]
 
 
 @contextmanager

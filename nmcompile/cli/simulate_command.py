@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Run the build in DIR on the model of its chip: accuracy, latency, energy for each layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import events_bar, steps_bar
+    from nmcompile.cli._progress import events_bar, layers_of, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
     from nmcompile.cli._terminal import say
@@ -87,9 +87,7 @@ def command(
     build = api.read_build(folder)
     with events_bar() as count:
         values = api.read_data(data, events, count)
-    network = build.program.network
-    layers = [(port.name, port.size) for port in (*network.inputs, *network.populations)]
-    with steps_bar("simulate", layers) as meter:
+    with steps_bar("simulate", layers_of(build.program.network)) as meter:
         result = api.simulate(
             build,
             values,
