@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 PREFIX = "nmcompile."  # of our groups of entry points
 TARGETS = "nmcompile.targets"
@@ -24,13 +25,16 @@ def names(group: str) -> list[str]:
 def target_names() -> list[str]:
     """Names of installed targets, sorted, without reading them.
 
-    A package of targets that does not import has none here; `target.installed` is what raises.
+    A package of targets that is not there has none here; `target.installed` is what raises.
     """
-    found = set()
-    for entry in entry_points(group=TARGETS):
-        try:
-            resources = list(files(entry.value).iterdir())
-        except ImportError:
-            continue
-        found |= {r.name.removesuffix(".toml") for r in resources if r.name.endswith(".toml")}
-    return sorted(found)
+    return sorted({file.stem for entry in entry_points(group=TARGETS)
+                   for folder in _folders(entry.value) for file in folder.glob("*.toml")})
+
+
+def _folders(package: str) -> list[Path]:
+    """Where a package lies, without importing it."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    return [] if spec is None else list(map(Path, spec.submodule_search_locations or ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import warnings
@@ -88,6 +89,7 @@ _with_quiet(group)
 def main() -> None:
     """Run `nmc`: exit 0 done, 1 no (or our fault), 2 the user's input, 130 interrupted."""
     warnings.showwarning = _warn
+    _take_all_letters()
     try:
         code = group(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
@@ -113,6 +115,13 @@ def main() -> None:
     if isinstance(code, int) and code:
         sys.exit(code)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
+
+
+def _take_all_letters() -> None:
+    """Let what a terminal cannot show, such as µ in ASCII, be a question mark, not a fault."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")
 
 
 def _refuse(told: str, code: str) -> NoReturn:

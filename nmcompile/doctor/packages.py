@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from nmcompile.doctor.finding import Finding
@@ -69,9 +70,12 @@ class Package:
 
 
 def wanted() -> tuple[Package, ...]:
-    """All packages for this Python: what is needed first, then by extra, each as often as named."""
+    """All packages for this Python: what is needed first, then by extra, each as often as named.
+
+    Raises PackageNotFoundError where nmcompile itself is not installed.
+    """
     found = []
-    for requirement in map(Requirement, requires("nmcompile") or ()):
+    for requirement in _asked("nmcompile"):
         extra = _extra(requirement)
         if extra is None or extra in APART:
             continue
@@ -90,7 +94,7 @@ def wrong_version(package: Package) -> bool:
 def doubts(packages: tuple[Package, ...]) -> Iterator[Finding]:
     """Where installed packages ask for other versions of each other than are installed."""
     for name in sorted({package.name for package in packages if package.version is not None}):
-        for requirement in map(Requirement, requires(name) or ()):
+        for requirement in _asked(name):
             other = canonicalize_name(requirement.name)
             version = _version(other)
             if version is None or _extra(requirement) != "" or (name, other) in KNOWN_TO_RUN:
@@ -102,6 +106,13 @@ def doubts(packages: tuple[Package, ...]) -> Iterator[Finding]:
                     f"{version} is installed",
                     todo=f"Where {name} fails, type pip install '{other}{requirement.specifier}' "
                     "in an environment of its own.")
+
+
+def _asked(name: str) -> Iterator[Requirement]:
+    """What an installed package asks for; not what is written as no requirement is."""
+    for text in requires(name) or ():
+        with suppress(InvalidRequirement):
+            yield Requirement(text)
 
 
 def _extra(requirement: Requirement) -> str | None:

@@ -69,7 +69,11 @@ def _entry(job: dict[str, Any]) -> importlib.metadata.EntryPoint:
 
 
 def _said(error: BaseException) -> str:
+    from nmcompile.errors import NmcError
+
     said = " ".join(str(error).split())
+    if isinstance(error, NmcError):
+        return said
     return f"{type(error).__name__}: {said}"[:300].rstrip(": ")
 
 

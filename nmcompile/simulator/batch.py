@@ -13,6 +13,7 @@ import numpy as np
 from nmcompile.errors import StepError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Coupled, FrameError, Frames, Program, Timing
+from nmcompile.simulator._spike_kernels import count_by_sender
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -54,10 +55,10 @@ class Setting:
         return self.steps + max(self.program.latency.values())
 
     @cached_property
-    def sizes(self) -> Array:
-        """(inputs + populations,) lines and neurons, in the order of a frame's senders."""
+    def ends(self) -> Array:
+        """(inputs + populations,) int64 where the senders of each end, in a frame's numbers."""
         network = self.program.network
-        return np.array([port.size for port in (*network.inputs, *network.populations)])
+        return np.cumsum([port.size for port in (*network.inputs, *network.populations)])
 
 
 class Batch:
@@ -152,10 +153,11 @@ class Batch:
 
     def _tell(self, frames: Frames) -> None:
         """Tell how many spikes these are, by who sent them."""
-        told, sizes = self._setting.spiked, self._setting.sizes
+        told = self._setting.spiked
         if told is not None:
-            sent = np.bincount(frames.sender, minlength=int(sizes.sum()))
-            told(np.add.reduceat(sent, np.cumsum(sizes) - sizes))
+            counts = np.zeros(len(self._setting.ends), np.int64)
+            count_by_sender(frames.start, frames.sender, self._setting.ends, counts)
+            told(counts)
 
     def _time(self, frames: Frames) -> None:
         """Time steps of the samples that still run."""

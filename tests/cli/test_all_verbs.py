@@ -1,6 +1,9 @@
 """What holds for every verb: -q, --json, and no colours where there is no terminal."""
 
+import io
 import json
+import signal
+import sys
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from helpers.command import nmc
 
 import nmcompile as api
-from nmcompile.cli import VERBS, group
+from nmcompile.cli import VERBS, group, main
 
 EXAMPLES = Path(str(files("nmcompile_examples")))
 MODEL, CODE = EXAMPLES / "digits.pt", f"{EXAMPLES / 'train_digits.py'}:DigitsNet"
@@ -111,6 +114,18 @@ def test_errors_are_coloured_only_where_that_is_asked_for(run, monkeypatch):
     assert coloured.startswith("nmc: \x1b[31m\x1b[1merror:\x1b[0m --timing: ")
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in run("simulate", "--timing", "slow").err
+
+
+def test_letters_that_a_terminal_lacks_are_question_marks(folder, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["nmc", "inspect", str(folder / "build"), "--text"])
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    sys.stdout.reconfigure(errors="strict")
+    interrupts = signal.getsignal(signal.SIGINT)
+    main()
+    signal.signal(signal.SIGINT, interrupts)
+    print("\N{MICRO SIGN}", flush=True)
+    assert written.getvalue().endswith(b"?\n")
 
 
 def test_a_single_target_is_told_as_json(capsys, monkeypatch, tmp_path):

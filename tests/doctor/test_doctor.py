@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from helpers.command import nmc
@@ -12,7 +13,7 @@ from nmcompile.cli.doctor_command import PLACES
 from nmcompile.device import Place, Standing
 from nmcompile.devices.other_python import Tool, interpreter, standing
 from nmcompile.devices.sim import SimDevice
-from nmcompile.doctor import children, packages
+from nmcompile.doctor import children, examination, packages
 from nmcompile.doctor.machine import cache
 from nmcompile.errors import NmcError
 
@@ -88,7 +89,7 @@ def test_broken_plugins_and_variables_are_told_with_what_to_do(told):
     assert found["devices", "odd"]["todo"] == "Mend or uninstall nmc-broken."
     assert found["devices", "lava"]["told"] == (
         "NMC_LAVA_PYTHON: '/no/python' is no program that can be run")
-    assert found["targets", "halfchip"]["told"].startswith("NmcError: halfchip.toml: ")
+    assert found["targets", "halfchip"]["told"].startswith("halfchip.toml: ")
     assert found["targets", "loihi2"]["state"] == found["packages", "torch"]["state"] == "works"
     assert found["devices", "sim"]["state"] == "works"
     assert found["environment", "memory"]["figures"]["memory_bytes"] > 0
@@ -149,3 +150,18 @@ def test_completion_is_found_where_the_shells_file_names_it(tmp_path, monkeypatc
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'eval "$(nmc completion {shell})"')
     assert _completion().state == "works"
+
+
+def test_an_nmcompile_without_metadata_is_told_and_not_a_crash(monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(packages, "requires", absent)
+    jobs, found = examination._packages()
+    assert jobs == []
+    assert [(one.name, one.state) for one in found] == [("nmcompile", "broken")]
+
+
+def test_requirements_that_cannot_be_read_are_passed_over(monkeypatch):
+    monkeypatch.setattr(packages, "requires", lambda name: ["!!", "nir"])
+    assert [p.name for p in packages.wanted()] == ["nir"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 from nmcompile.doctor.children import Answer, Job, answers
 from nmcompile.doctor.finding import Finding
 from nmcompile.doctor.machine import cache, machine
@@ -30,10 +32,15 @@ def _packages() -> tuple[list[Job], list[Finding]]:
     """Jobs for packages that are installed; findings of the others, and of doubtful pairs."""
     try:
         from nmcompile.doctor import packages
+        wanted = packages.wanted()
+    except PackageNotFoundError:
+        return [], [Finding(section=NEEDED, name="nmcompile", state="broken",
+                            told="is not installed: no metadata says what it needs",
+                            todo="Type pip install . in its folder.")]
     except ImportError as error:
         return [], [Finding(section=NEEDED, name="packaging", state="broken", told=str(error),
                             todo="Type pip install --force-reinstall packaging.")]
-    jobs, told, wanted = [], [], packages.wanted()
+    jobs, told = [], []
     for package in sorted(wanted, key=lambda package: package.takes_torch):
         section = OPTIONAL if package.extra else NEEDED
         purpose = packages.PURPOSES.get(package.extra, "")
