@@ -72,22 +72,23 @@ def _paths(begun: str, endings: tuple[str, ...], *, builds: bool = False) -> lis
     shell.
     """
     head, slash, tail = begun.rpartition("/")
-    folder = Path(head + slash).expanduser() if slash else Path()
     shell = [CompletionItem(begun, type="dir" if builds and not endings else "file")]
-    found, ways = [], []
+    found: list[str] = []
+    ways: list[str] = []
     try:
+        folder = Path(head + slash).expanduser() if slash else Path()
         for count, entry in enumerate(folder.iterdir()):
             if count == MOST:
                 return shell
             name = entry.name
             if not name.startswith(tail) or (name.startswith(".") and not tail):
                 continue
-            if (name.lower().endswith(endings) and entry.is_file()) if endings else False:
+            if name.lower().endswith(endings) and entry.is_file():
                 found.append(head + slash + name)
             elif entry.is_dir():
                 is_build = builds and (entry / MANIFEST).is_file()
                 (found if is_build else ways).append(head + slash + name)
-    except OSError:
+    except (OSError, RuntimeError):  # no such folder, or no such user's home
         return shell
     listed = sorted([*found, *(f"{way}/" for way in ways)])
     if not found or any(_is_special(name) for name in listed):

@@ -36,7 +36,6 @@ def command(
     from nmcompile import api
     from nmcompile.cli._network_tables import print_structure
     from nmcompile.cli._render import print_json
-    from nmcompile.cli._terminal import say
     from nmcompile.files import replaced_file, require_place
     from nmcompile.frontends.interface import Request
     from nmcompile.ir.text import to_text
@@ -57,6 +56,6 @@ def command(
     if as_json:
         print_json(found)
     elif as_text:
-        say(to_text(network))
+        click.echo(to_text(network))
     else:
         print_structure(found)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nmcompile import __version__
 from nmcompile.doctor.finding import Finding
@@ -39,7 +40,7 @@ def machine() -> Iterator[Finding]:
 def cache() -> Finding:
     """The folder where numba keeps compiled kernels."""
     folder = cache_folder()
-    where = {"section": "cache", "name": "kernels"}
+    where: dict[str, Any] = {"section": "cache", "name": "kernels"}
     if folder is None:
         return Finding(**where, state="broken", told="platformdirs cannot be imported",
                        todo="Type pip install platformdirs.")
@@ -58,7 +59,7 @@ def cache() -> Finding:
 
 
 def cache_folder() -> Path | None:
-    """As `nmcompile.ir.jit` sets it; None where that cannot be known."""
+    """As `nmcompile.arithmetic.jit` sets it; None where that cannot be known."""
     if "NUMBA_CACHE_DIR" in os.environ:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     try:

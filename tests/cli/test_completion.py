@@ -83,6 +83,7 @@ def folder(tmp_path, monkeypatch):
     (("compile", "m"), ["file,m"]),
     (("compile", "w"), ["file,w"]),
     (("compile", "absent/"), ["file,absent/"]),
+    (("compile", "~nobody_of_this_name/n"), ["file,~nobody_of_this_name/n"]),
     (("compile", "--code", "n"), ["plain,net.py"]),
     (("compile", "--constraints", "l"), ["plain,lab.toml"]),
     (("compile", "--target", "./"), ["plain,./build1/", "plain,./deep/", "plain,./lab.toml",

@@ -12,7 +12,11 @@ import sys
 import termios
 from dataclasses import dataclass
 
-NMC = "from nmcompile.cli import main; main()"
+# A program starts with Ctrl-C ignored where what starts it ignores it, as a shell's "&" does.
+NMC = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from nmcompile.cli import main
+main()"""
 APART = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
