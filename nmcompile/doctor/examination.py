@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 from nmcompile.doctor.children import Answer, Job, answers
 from nmcompile.doctor.finding import Finding
@@ -44,7 +45,7 @@ def _packages() -> tuple[list[Job], list[Finding]]:
     for package in sorted(wanted, key=lambda package: package.takes_torch):
         section = OPTIONAL if package.extra else NEEDED
         purpose = packages.PURPOSES.get(package.extra, "")
-        about = {"section": section, "name": package.name, "todo": package.install}
+        about: dict[str, Any] = {"section": section, "name": package.name, "todo": package.install}
         if package.version is None:
             told.append(Finding(
                 **about, state="absent" if package.extra else "broken",
@@ -102,7 +103,7 @@ def _entry(job: Job, answer: Answer) -> Finding:
         return Finding(section=job["section"], name=job["name"], state="absent",
                        told=f"needs {answer['missing']}",
                        todo=f"Type pip install '.[{extra}]' in nmcompile's folder.")
-    todo = answer.get("todo", job["todo"] if state == "broken" else "")
+    todo = str(answer.get("todo", job["todo"] if state == "broken" else ""))
     return Finding(section=job["section"], name=job["name"], state=state,
                    told=answer.get("told", ""), todo=todo)
 
