@@ -68,7 +68,8 @@ def steps_bar(
 
 def layers_of(network: Network) -> list[tuple[str, int]]:
     """Name and lines or neurons of all inputs and populations, in the network's order."""
-    return [(port.name, port.size) for port in (*network.inputs, *network.populations)]
+    inputs = [(port.name, port.size) for port in network.inputs]
+    return inputs + [(population.name, population.size) for population in network.populations]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def main() -> None:
 
 def _import(job: dict[str, Any]) -> dict[str, Any]:
     module = importlib.import_module(job["module"])
-    told = {"state": "works"}
+    told: dict[str, Any] = {"state": "works"}
     if job["module"] == "numba":
         told["threads"] = module.config.NUMBA_NUM_THREADS
     if job["module"] == "torch":
