@@ -26,7 +26,7 @@ def examine(seconds: float = SECONDS) -> list[Finding]:
     entries = [*_targets(), *_plugins()]
     by_package, by_entry = answers([packages, entries], seconds)
     found = [*machine(), *map(_package, packages, by_package), *told]
-    return [*found, *map(_entry, entries, by_entry), _gpu(packages, by_package), cache()]
+    return [*found, *map(_entry, entries, by_entry), cache()]
 
 
 def _packages() -> tuple[list[Job], list[Finding]]:
@@ -58,6 +58,8 @@ def _packages() -> tuple[list[Job], list[Finding]]:
             jobs.append({**about, "kind": "import", "module": package.module,
                          "told": f"{package.version}{f', for {purpose}' if purpose else ''}",
                          "todo": f"Type pip install --force-reinstall {package.name}."})
+        if package.name == "torch":
+            jobs.append({"kind": "gpu"})
     return jobs, [*told, *packages.doubts(wanted)]
 
 
@@ -84,6 +86,8 @@ def _plugins() -> list[Job]:
 
 
 def _package(job: Job, answer: Answer) -> Finding:
+    if job["kind"] == "gpu":
+        return _gpu(answer)
     told = answer.get("told")
     figures = {"threads": answer["threads"]} if "threads" in answer else {}
     threads = f", {answer['threads']} threads" if figures else ""
@@ -108,15 +112,10 @@ def _entry(job: Job, answer: Answer) -> Finding:
                    told=answer.get("told", ""), todo=todo)
 
 
-def _gpu(packages: list[Job], by_package: list[Answer]) -> Finding:
-    """What torch finds. nmcompile itself runs on processors alone."""
-    unused = "nmcompile computes on processors and uses none"
-    for job, answer in zip(packages, by_package, strict=True):
-        if job["name"] == "torch" and "gpus" in answer:
-            names = ", ".join(answer["gpus"])
-            return Finding(section="GPU", name="torch", state="told", figures={
-                "gpus": len(answer["gpus"])},
-                told=f"{names} (CUDA {answer['cuda']}); {unused}" if names
-                else f"none that torch can use; {unused}")
-    return Finding(section="GPU", name="torch", state="untried",
-                   told=f"torch was not imported; {unused}")
+def _gpu(answer: Answer) -> Finding:
+    """What torch finds. nmcompile itself runs on processors alone, so none can be broken."""
+    figures = {"gpus": answer["gpus"]} if "gpus" in answer else {}
+    return Finding(
+        section="GPU", name="torch.cuda", figures=figures,
+        state="doubtful" if answer["state"] == "broken" else answer["state"],
+        told=f"{answer['told']}; nmcompile computes on processors and uses none")

@@ -37,9 +37,14 @@ def _import(job: dict[str, Any]) -> dict[str, Any]:
         told["threads"] = module.config.NUMBA_NUM_THREADS
     if job["module"] == "torch":
         told["threads"] = module.get_num_threads()
-        told["gpus"] = [module.cuda.get_device_name(i) for i in range(module.cuda.device_count())]
-        told["cuda"] = module.version.cuda
     return told
+
+
+def _gpu(job: dict[str, Any]) -> dict[str, Any]:
+    torch = importlib.import_module("torch")
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    told = f"{', '.join(names)} (CUDA {torch.version.cuda})" if names else "none that torch can use"
+    return {"state": "told", "told": told, "gpus": len(names)}
 
 
 def _plugin(job: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}"[:300].rstrip(": ")
 
 
-DO = {"import": _import, "plug-in": _plugin, "device": _device, "target": _target}
+DO = {"import": _import, "gpu": _gpu, "plug-in": _plugin, "device": _device, "target": _target}
 
 if __name__ == "__main__":
     main()

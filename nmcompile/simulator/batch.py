@@ -58,7 +58,8 @@ class Setting:
     def ends(self) -> Array:
         """(inputs + populations,) int64 where the senders of each end, in a frame's numbers."""
         network = self.program.network
-        return np.cumsum([port.size for port in (*network.inputs, *network.populations)])
+        sizes = [port.size for port in network.inputs]
+        return np.cumsum(sizes + [population.size for population in network.populations])
 
 
 class Batch:

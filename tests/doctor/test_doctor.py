@@ -93,7 +93,7 @@ def test_broken_plugins_and_variables_are_told_with_what_to_do(told):
     assert found["targets", "loihi2"]["state"] == found["packages", "torch"]["state"] == "works"
     assert found["devices", "sim"]["state"] == "works"
     assert found["environment", "memory"]["figures"]["memory_bytes"] > 0
-    assert "uses none" in found["GPU", "torch"]["told"]
+    assert "uses none" in found["GPU", "torch.cuda"]["told"]
     assert found["terminal", "completion"]["state"] == "absent"
 
 
