@@ -105,7 +105,7 @@ def test_an_error_is_told_also_with_quiet(run):
 
 def test_what_is_asked_for_as_a_format_is_printed_also_with_quiet(run):
     assert run("report", "--format", "csv", "-q").out.startswith("layer,neurons,")
-    assert run("inspect", "--text", "-q").out.startswith("network")
+    assert run("inspect", "--text", "-q").out.startswith("input input ")
 
 
 def test_errors_are_coloured_only_where_that_is_asked_for(run, monkeypatch):
