@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ def simulate(
     exit_scale: float | None = None,
     perturb: str = "",
     progress: Callable[[int, int], None] = lambda frames, total: None,
+    spiked: Callable[[Array], None] | None = None,
     save_figures: bool = False,
     where: str = "input",
 ) -> Result:
@@ -82,6 +83,7 @@ def simulate(
     perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
     save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
+    spiked           told (inputs + populations,) int64, how many further spikes each sent
 
     Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
     is written.
@@ -105,7 +107,8 @@ def simulate(
             run_file(output, timed=program.target.costs_known))
         modes = Modes(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
-        run = run_program(program, sent, timing=model, record=record, modes=modes,
+        run = run_program(program, sent, timing=model, record=record,
+                          modes=replace(modes, spiked=spiked),
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))

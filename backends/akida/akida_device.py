@@ -12,8 +12,8 @@ from nmcompile_backends.akida.akida_script import ARRAYS, LAYERS, SCRIPT
 from nmcompile_backends.akida.arithmetic import AkidaNeuron
 from nmcompile_backends.akida.emit import layers_of
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
 from nmcompile.errors import (
     BuildError,
     DataValueError,
@@ -53,6 +53,10 @@ class AkidaSoftware:
     def open(self, place: Place) -> None:
         """Find the Python: the address, or NMC_AKIDA_PYTHON; raises NmcError where it lacks it."""
         self._python = interpreter(self.tool, place)
+
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(self.tool)
 
     def load(self, program: Program, config: Path) -> None:
         """Take a program for Akida whose layers are in `config`; raises NmcError for another."""

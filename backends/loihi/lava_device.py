@@ -13,8 +13,8 @@ from nmcompile_backends.loihi.lava_script import ARRAYS, SCRIPT, lava_script
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
 from nmcompile.errors import (
     BuildError,
     DeviceAnswerError,
@@ -53,6 +53,10 @@ class LavaDevice:
     def open(self, place: Place) -> None:
         """Find the Python: the address, or NMC_LAVA_PYTHON; raises NmcError where it lacks Lava."""
         self._python = interpreter(TOOL, place)
+
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(TOOL)
 
     def load(self, program: Program, config: Path) -> None:
         """Take a Loihi program, and its arrays from `config`.

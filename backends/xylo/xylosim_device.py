@@ -10,8 +10,8 @@ import numpy as np
 from nmcompile_backends.xylo.emit import FILE
 from nmcompile_backends.xylo.topology import hidden_populations, output_names
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
 from nmcompile.errors import BuildError, DeviceBuildError, reading
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -44,6 +44,10 @@ class XylosimDevice:
     def open(self, place: Place) -> None:
         """Find the Python: the address, or NMC_XYLO_PYTHON; raises NmcError where it lacks it."""
         self._python = interpreter(TOOL, place)
+
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(TOOL)
 
     def load(self, program: Program, config: Path) -> None:
         """Take a Xylo program whose xylo.json is in `config`; raises NmcError for another."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import builds as build_folders
+
 
 @click.command("compare")
 @click.argument("builds", nargs=-1, required=True, metavar="DIR DIR...",
-                type=click.Path(path_type=Path))
+                type=click.Path(path_type=Path), shell_complete=build_folders)
 @click.option("--gate", "gates", multiple=True, metavar="METRIC<VALUE",
               help="A bound that all builds must keep, as 'accuracy>=0.97', or, against the first "
               "one, 'energy_j<+5%'. Exit code 1 where one does not. May be given several times.")
