@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import NmcError, one_line, unknown_name
 from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
@@ -91,8 +91,8 @@ def simulate(
     if timeline is not None and not target.costs_known:
         raise NmcError("--timeline", f"shows times, and none are known of {target.name}",
                        "Leave it out.")
-    sent = sent_by(build.program, inputs_of(
-        build.program, data, where, steps=steps, encoding=encoding, seed=seed))
+    values = inputs_of(build.program, data, where, steps=steps, encoding=encoding, seed=seed)
+    sent = sent_by(build.program, values)
     wrong = parse_perturbation(perturb, seed) if perturb else None
     program = _noisy(build.program, wrong)
     model, exit_at = timing_of(program, timing), _exit(build, exit_confidence, exit_scale)
@@ -109,6 +109,7 @@ def simulate(
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
+        figures["data"] = _told(data, values, seed, where)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -121,6 +122,13 @@ def simulate(
                 with writing(path):
                     fresh[path].write_text(json_text(value), "utf-8")
     return Result(run=run, figures=figures, timeline=left_out)
+
+
+def _told(data: DataFile, values: Mapping[str, Encoded], seed: int, where: str) -> Figures:
+    """What the report says of the data."""
+    encoding = next(iter(values.values())).encoding
+    return {"name": one_line(where.rstrip("/").rpartition("/")[2] or where),
+            "sha256": data.digest(), "encoding": encoding, "seed": seed}
 
 
 def timing_of(program: Program, name: str) -> Timing:
