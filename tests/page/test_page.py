@@ -142,7 +142,8 @@ def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
         names, values = (page.locator(f"#vg-tooltip-element td.{kind}").all_inner_texts()
                          for kind in ("key", "value"))
         assert names == ["layer", "step", "spikes"]
-        spikes = figures["look"]["steps"]["spikes"][values[0]]
+        steps = figures["look"]["steps"]
+        spikes = {"inputs": steps["inputs"], **steps["spikes"]}[values[0]]
         assert int(values[2].replace(",", "")) == spikes[int(values[1])]
 
 
