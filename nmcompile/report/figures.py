@@ -22,8 +22,8 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
-    "data", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j", "energy_by_core",
-    "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
+    "data", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
+    "energy_by_core", "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
 )
 MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
