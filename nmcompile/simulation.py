@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +98,8 @@ def simulate(
     if timeline is not None and not target.costs_known:
         raise CostError("--timeline", f"shows times, and none are known of {target.name}",
                         "Leave it out.")
-    values = inputs_of(build.program, data, where, steps=steps, encoding=encoding, seed=seed)
-    sent = sent_by(build.program, values)
+    sent = sent_by(build.program, inputs_of(
+        build.program, data, where, steps=steps, encoding=encoding, seed=seed))
     wrong = parse_perturbation(perturb, seed) if perturb else None
     program = _noisy(build.program, wrong)
     model, exit_at = timing_of(program, timing), _exit(build, exit_confidence, exit_scale)
@@ -116,7 +116,7 @@ def simulate(
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
-        figures["data"] = _told(data, values, seed, where)
+        figures["data"] = _told(data, encoding, seed, where)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -131,9 +131,8 @@ def simulate(
     return Result(run=run, figures=figures, timeline=left_out)
 
 
-def _told(data: DataFile, values: Mapping[str, Encoded], seed: int, where: str) -> Figures:
+def _told(data: DataFile, encoding: Encoding | None, seed: int, where: str) -> Figures:
     """What the report says of the data."""
-    encoding = next(iter(values.values())).encoding
     return {"name": one_line(where.rstrip("/").rpartition("/")[2] or where),
             "sha256": data.digest(), "encoding": encoding, "seed": seed}
 

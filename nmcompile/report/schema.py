@@ -165,13 +165,13 @@ class DataFigures(Table):
 
     name      the last part of the file's name, or what the data are called
     sha256    of the samples
-    encoding  of values as spikes or payloads; None where there are steps in the data
-    seed      of the rates and of what went wrong
+    encoding  of values, as --encode says it; None: they were sent as they are
+    seed      of random spikes and of what went wrong
     """
 
     name: Text
     sha256: Text
-    encoding: Literal["direct", "rate", "latency"] | None
+    encoding: Text | None
     seed: int
 
 

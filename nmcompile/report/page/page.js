@@ -7,7 +7,7 @@ function config(width) {
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map(name => style.getPropertyValue(name).trim());
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
-    background: null, font: "system-ui, sans-serif", view: { stroke: null },
+    background: null, font: "system-ui, sans-serif", view: { stroke: null }, text: { color: ink },
     axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
     legend: {
       ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,

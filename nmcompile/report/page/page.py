@@ -13,9 +13,6 @@ from nmcompile.report.schema import KINDS
 from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 Figures = dict[str, Any]
-SENT = {  # encoding -> how the values of a data file were sent
-    None: "steps as they are", "direct": "values as they are", "rate": "values as rates",
-    "latency": "values as latencies"}
 
 
 def page(figures: Figures, name: str) -> str:
@@ -28,7 +25,7 @@ def page(figures: Figures, name: str) -> str:
         kinds=KINDS, advice=advice(figures), interval=accuracy_range(figures),
         certainty=certainty(figures), guessed=guessed_share(figures),
         guessed_times=guessed_times(figures), yardsticks=_yardsticks(figures["yardsticks"]),
-        most_cores=MOST_CORES, shared=_shared(figures), sent=SENT)
+        most_cores=MOST_CORES, shared=_shared(figures))
 
 
 def _sections(figures: Figures) -> list[tuple[str, str]]:
