@@ -76,6 +76,7 @@ def simulate(
     progress: Callable[[int, int], None] = lambda frames, total: None,
     save_figures: bool = False,
     where: str = "input",
+    data_name: str | None = None,
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`.
 
@@ -87,6 +88,7 @@ def simulate(
     exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
                      model's own unit of a membrane
     perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
+    data_name        what the report calls the data
     save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
 
@@ -116,7 +118,7 @@ def simulate(
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
-        figures["data"] = _told(data, encoding, seed, where)
+        figures["data"] = _told(data, encoding, seed, data_name)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -131,10 +133,10 @@ def simulate(
     return Result(run=run, figures=figures, timeline=left_out)
 
 
-def _told(data: DataFile, encoding: Encoding | None, seed: int, where: str) -> Figures:
+def _told(data: DataFile, encoding: Encoding | None, seed: int, name: str | None) -> Figures:
     """What the report says of the data."""
-    return {"name": one_line(where.rstrip("/").rpartition("/")[2] or where),
-            "sha256": data.digest(), "encoding": encoding, "seed": seed}
+    return {"name": None if name is None else one_line(name), "sha256": data.digest(),
+            "encoding": encoding, "seed": seed}
 
 
 def timing_of(program: Program, name: str) -> Timing:

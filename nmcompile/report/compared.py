@@ -47,15 +47,14 @@ def _layer(row: Figures, samples: int | None) -> Figures:
 
 def made_otherwise(first: tuple[Figures, Figures], other: tuple[Figures, Figures]) -> list[str]:
     """What was made otherwise, in words; each is a build's report and its manifest."""
-    ran = first[0]["samples"] is not None and other[0]["samples"] is not None
+    both = [name for name in RUN if first[0][name] is not None and other[0][name] is not None]
     said = [f"{name} {_word(before)} -> {_word(after)}"
             for (name, before), (_, after) in zip(
-                _choices(*first, other[1], ran), _choices(*other, first[1], ran), strict=True)
+                _choices(*first, other[1], both), _choices(*other, first[1], both), strict=True)
             if before != after]
     if first[1].get("model_sha256") != other[1].get("model_sha256"):
         said.insert(0, "the models' files differ")
-    data = [figures["data"] for figures, _ in (first, other)]
-    if None not in data and data[0]["sha256"] != data[1]["sha256"]:
+    if "data" in both and first[0]["data"]["sha256"] != other[0]["data"]["sha256"]:
         said.append("the samples differ")
     widths = [{row["name"]: row["weight_bits"] for row in manifest.get("layers", ())}
               for _, manifest in (first, other)]
@@ -67,12 +66,12 @@ def made_otherwise(first: tuple[Figures, Figures], other: tuple[Figures, Figures
 
 
 def _choices(
-    figures: Figures, manifest: Figures, beside: Figures, ran: bool
+    figures: Figures, manifest: Figures, beside: Figures, both: list[str]
 ) -> Iterator[tuple[str, Any]]:
     """Name and value of what may be made otherwise, of one of two builds.
 
     beside  the manifest of the other one
-    ran     whether both were simulated
+    both    what is told of the runs of both
     """
     yield "target", figures["target"]
     for name in ("model", "nmcompile"):
@@ -83,12 +82,13 @@ def _choices(
     for name in ("steps", "cores", "chips"):
         yield name, figures[name]
     yield "simulated", "no" if figures["samples"] is None else "yes"
-    if ran:
-        data = figures["data"] or {}
-        yield from ((name, figures[name]) for name in ("samples", "timing"))
-        yield from ((f"data's {name}", data.get(name)) for name in ("name", "encoding", "seed"))
+    if "samples" in both:
         wrong = figures["perturbed"]
+        yield from ((name, figures[name]) for name in ("samples", "timing"))
         yield "perturbed", wrong and ", ".join(f"{name} {value}" for name, value in wrong.items())
+    if "data" in both:
+        yield from ((f"data's {name}", figures["data"][name])
+                    for name in ("name", "encoding", "seed"))
 
 
 def where_from(first: Figures, other: Figures) -> list[str]:

@@ -140,8 +140,8 @@ def _unit(value: float | None, unit: str) -> str:
 def markdown_table(heads: Any, rows: Any, *, right: bool = False) -> str:
     """A table as GitHub's Markdown has it; its first column is to the left."""
     rule = ["---", *["---:" if right else "---"] * (len(heads) - 1)]
-    lines = [heads, rule, *[[plain(cell) for cell in row] for row in rows]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head, *body = [[plain(cell) for cell in row] for row in (heads, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
 
 
 def plain(text: str) -> str:

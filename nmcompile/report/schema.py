@@ -163,13 +163,13 @@ class ModelFile(Table):
 class DataFigures(Table):
     """What a run was of.
 
-    name      the last part of the file's name, or what the data are called
+    name      the file's without its folder, or the data set's; None where there is none
     sha256    of the samples
     encoding  of values, as --encode says it; None: they were sent as they are
     seed      of random spikes and of what went wrong
     """
 
-    name: Text
+    name: Text | None
     sha256: Text
     encoding: Text | None
     seed: int

@@ -121,7 +121,7 @@ def spikes(figures: Figures, order: list[str]) -> Spec:
         "mark": {"type": "line", "point": True}, "height": 200,
         "encoding": {
             "x": {"field": "step", "type": "quantitative", "title": "step",
-                  "axis": {"tickMinStep": 1}},
+                  "axis": {"tickMinStep": 1}, "scale": {"nice": False}},
             "y": {"field": "spikes", "type": "quantitative", "title": "spikes"},
             "color": layer_colour(set(told), [first, *steps["spikes"]]),
             "tooltip": tooltip}})
@@ -139,13 +139,15 @@ def raster(look: Figures, order: list[str]) -> Spec:
         base += max(told["of"], 1) + 2
     height = max(160, min(TALLEST, 3 * base))
     names = {layer["name"] for layer in look["layers"]}
+    last = max((row["step"] for row in rows), default=0)
     return chart(
         "Spikes of some neurons of each layer in the first sample", rows,
         {**layer_choice(names, order), "height": height,
          "mark": {"type": "square", "opacity": 1, "size": max(3, min(24, 8 * height // base))},
          "encoding": {
              "x": {"field": "step", "type": "quantitative", "title": "step",
-                   "axis": {"tickMinStep": 1}},
+                   "axis": {"tickMinStep": 1},
+                   "scale": {"domain": [-0.5, last + 0.5], "nice": False}},
              "y": {"field": "row", "type": "quantitative", "title": None, "axis": None,
                    "scale": {"reverse": True, "domain": [-1, base]}},
              "color": layer_colour(names, order),

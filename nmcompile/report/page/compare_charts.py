@@ -97,10 +97,11 @@ def _stacked(
 
 def _work(builds: list[Figures], order: list[str]) -> Spec:
     """Seconds of work a step of each layer's busiest part, build beside build; they do not add."""
+    builds = [build for build in builds if build["layers"][0]["busy_s"] is not None]
     names = [build["name"] for build in builds]
     shades = colours(names) if len(names) > MANY else COLOURS[:len(names)]
     rows = [{"layer": row["name"], "build": build["name"], "seconds": row["busy_s"]}
-            for build in builds for row in build["layers"] if row["busy_s"] is not None]
+            for build in builds for row in build["layers"]]
     layers = [name for name in order if any(row["layer"] == name for row in rows)]
     return chart("Work a step of each layer's busiest part", rows, {
         **choice("build", list(zip(names, shades, strict=True))), "mark": {"type": "bar"},
