@@ -147,4 +147,4 @@ def markdown_table(heads: Any, rows: Any, *, right: bool = False) -> str:
 def plain(text: str) -> str:
     """`text` with nothing in it that Markdown or HTML would take as its own."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{sign}" if sign in "\\|`*_[]#" else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in "\\|`*_[]#~$" else sign for sign in text)

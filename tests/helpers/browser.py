@@ -12,8 +12,8 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 DRAWN = "document.documentElement.dataset.drawn === 'all'"
 MARKS = """() => Object.fromEntries(
     [...document.querySelectorAll('[data-chart]')].map(place => [place.dataset.chart,
-    place.querySelectorAll('svg .mark-rect path, svg .mark-symbol path, svg .mark-rule line,'
-    + ' svg .mark-line path').length]))"""
+    place.querySelectorAll(['rect path', 'symbol path', 'rule line', 'line path'].map(
+        mark => `svg .role-mark.mark-${mark}`).join()).length]))"""  # without those of axes
 
 
 @contextmanager

@@ -155,6 +155,15 @@ def test_a_chart_is_there_as_a_table_too(browser, made):
         assert [float(row.split("\t")[1]) for row in cells] == figures["look"]["steps"]["seconds"]
 
 
+def test_the_table_of_a_chart_without_marks_says_so(browser, made):
+    with opened(browser, made("silent")[1]) as page:
+        details = page.locator("details[data-table=raster]")
+        details.locator("summary").click()
+        page.wait_for_function(
+            "document.querySelector('details[data-table=raster]').textContent.includes('nothing')")
+        assert details.locator("table").count() == 0
+
+
 def test_the_button_changes_the_colours_of_text_and_charts(browser, made):
     def seen(page):
         return page.evaluate("""[getComputedStyle(document.body).backgroundColor, document

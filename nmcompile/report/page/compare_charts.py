@@ -49,7 +49,7 @@ def comparison_charts(found: Figures) -> dict[str, Spec]:
 def _names(builds: list[Figures]) -> Spec:
     names = [build["name"] for build in builds]
     return {"field": "build", "type": "nominal", "sort": names, "title": None,
-            "scale": {"domain": names}, "axis": {"labelLimit": 220}}
+            "scale": {"domain": names}}
 
 
 def _height(builds: list[Figures]) -> int:

@@ -8,7 +8,7 @@ function config(width) {
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
     background: null, font: "system-ui, sans-serif", view: { stroke: null }, text: { color: ink },
-    axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
+    axis: { ...text, labelLimit: width < 500 ? 110 : 220, gridColor: line, domainColor: soft, tickColor: soft },
     legend: {
       ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,
       layout: { bottom: { anchor: "start", direction: width < 500 ? "vertical" : "horizontal" } },
@@ -145,8 +145,10 @@ async function fill(details) {
   await (place.drawing ?? draw(place));
   const { view } = place;
   for (const { data } of [spec, ...(spec.layer ?? [])]) {
-    if (data?.name) details.append(framed(tableOf(view.data(data.name), heads(data)), spec));
+    const rows = data?.name ? view.data(data.name) : [];
+    if (rows.length) details.append(framed(tableOf(rows, heads(data)), spec));
   }
+  if (!details.querySelector("table")) details.append("There is nothing to show.");
 }
 
 function heads(data) { return data.values.slice(0, data.values.indexOf("\n")).split(","); }
