@@ -13,7 +13,13 @@ import numpy as np
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
-from nmcompile.errors import CostError, OptionError, OptionsError, unknown_name
+from nmcompile.errors import (
+    CostError,
+    OptionError,
+    OptionsError,
+    one_line,
+    unknown_name,
+)
 from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
@@ -70,6 +76,7 @@ def simulate(
     spiked: Callable[[Array], None] | None = None,
     save_figures: bool = False,
     where: str = "input",
+    data_name: str | None = None,
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`.
 
@@ -81,6 +88,7 @@ def simulate(
     exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
                      model's own unit of a membrane
     perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
+    data_name        what the report calls the data
     save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
     spiked           told (inputs + populations,) int64, how many further spikes each sent
@@ -112,6 +120,7 @@ def simulate(
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
+        figures["data"] = _told(data, encoding, seed, data_name)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -124,6 +133,12 @@ def simulate(
                 with writing(path):
                     fresh[path].write_text(json_text(value), "utf-8")
     return Result(run=run, figures=figures, timeline=left_out)
+
+
+def _told(data: DataFile, encoding: Encoding | None, seed: int, name: str | None) -> Figures:
+    """What the report says of the data."""
+    return {"name": None if name is None else one_line(name), "sha256": data.digest(),
+            "encoding": encoding, "seed": seed}
 
 
 def timing_of(program: Program, name: str) -> Timing:

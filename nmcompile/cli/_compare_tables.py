@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nmcompile.cli._terminal import say, show_table
 from nmcompile.comparison import Figures
-from nmcompile.report.units import si
+from nmcompile.report.compared_formats import change_text, metric_text
 
 
 def print_comparison(found: Figures) -> None:
@@ -27,12 +27,5 @@ def print_comparison(found: Figures) -> None:
 
 
 def _cell(metric: str, unit: str, value: float | None, change: float | None, place: int) -> str:
-    if value is None:
-        return "not known"
-    if metric == "accuracy":
-        text = f"{100 * value:.2f} %"
-    elif unit:
-        text = si(value, unit)
-    else:
-        text = f"{value:,.6g}"
-    return text if place == 0 or change is None else f"{text} ({100 * change:+.1f} %)"
+    told = change_text(change) if place else ""
+    return metric_text(metric, unit, value) + (f" ({told})" if told else "")

@@ -8,15 +8,15 @@ from typing import Any
 import click
 
 from nmcompile.cli._complete import builds
+from nmcompile.cli._formats import FORMATS, format_asked
 from nmcompile.cli._terminal import say
-from nmcompile.errors import OptionsError
 
 
 @click.command("report")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write: .html (a page with charts), .md, .csv (layers) or .json.")
-@click.option("--format", "how", type=click.Choice(["html", "md", "csv", "json", "text"]),
+@click.option("--format", "how", type=click.Choice(FORMATS),
               help="html goes to DIR/report.html and others are printed, unless -o names a file.")
 @click.option("--open", "show", is_flag=True, help="Write the page and open it in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -26,11 +26,9 @@ def command(
     """Show the figures of the build in DIR: its checks, and its last simulation."""
     from nmcompile import api
     from nmcompile.build import PAGE
-    from nmcompile.report import format_of, rendered
+    from nmcompile.report import rendered
 
-    how = _asked(how, show, as_json) or (format_of(output) if output is not None else "text")
-    if how == "text" and output is not None:
-        raise OptionsError("--format text", "is printed, not written", "Leave out -o, or take md.")
+    how = format_asked(how, show, as_json, output)
     build = api.read_build(folder)
     if how == "html" and output is None:
         output = folder / PAGE
@@ -43,16 +41,6 @@ def command(
         click.echo(rendered(build.figures, build.name, how), nl=False)
     if show:
         click.launch(str(output))
-
-
-def _asked(how: str | None, show: bool, as_json: bool) -> str | None:
-    """The format that the options name, None where none does."""
-    asked = [how, "html" if show else None, "json" if as_json else None]
-    named = sorted({each for each in asked if each is not None})
-    if len(named) > 1:
-        raise OptionsError("--format", f"is both {' and '.join(named)}",
-                           "--open shows the page; --json is --format json.")
-    return named[0] if named else None
 
 
 def _print(figures: dict[str, Any], folder: Path) -> None:

@@ -105,6 +105,7 @@ def command(
             spiked=meter.spiked,
             save_figures=True,
             where=str(data),
+            data_name=_called(data),
         )
     if as_json:
         print_json(result.figures)
@@ -112,3 +113,9 @@ def command(
     print_summary(result.figures)
     if result.timeline:
         say(f"timeline  without {result.timeline}")
+
+
+def _called(data: Path) -> str:
+    """The data's name without folders, which differ from machine to machine."""
+    text = str(data)
+    return text.rpartition(":")[0] if text.startswith("tonic:") else data.name
