@@ -13,6 +13,7 @@ from nmcompile.build import Build, read_build, write_build, write_remapped
 from nmcompile.dump import dump
 from nmcompile.errors import NmcError
 from nmcompile.files import replaced_file, require_file
+from nmcompile.frontends.audio import AudioOptions
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
@@ -288,6 +289,7 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 __all__ = [
     "BALANCES",
     "Asked",
+    "AudioOptions",
     "Build",
     "Compiled",
     "CompiledNetwork",

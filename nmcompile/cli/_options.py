@@ -58,7 +58,8 @@ EVENTS = (
     click.option("--bins", type=int, metavar="N",
                  help="In place of --bin: steps of a sample, whatever it lasts."),
     click.option("--window", metavar="TIME",
-                 help="Cut each recording into samples of this length.  [default: it is one]"),
+                 help="Cut each recording into samples of this length.  [default: it is one]  Of "
+                      "sound: what a frame is made of.  [default: 25ms]"),
     click.option("--crop", metavar="X,Y,WIDTH,HEIGHT",
                  callback=_numbers("X,Y,WIDTH,HEIGHT", ",", 4), help="Pixels that are used."),
     click.option("--downsample", type=int, default=1, metavar="N",
@@ -77,20 +78,49 @@ EVENTS = (
     click.option("--labels", type=click.Path(path_type=Path),
                  help="Table (.csv) of file and label of a folder's recordings."),
 )
+AUDIO = (
+    click.option("--audio-rate", "rate", metavar="16kHz",
+                 help="Of sound (.wav, .flac): its rate, to which files are brought.  [default: "
+                      "the files' own]"),
+    click.option("--features", metavar="NAME",
+                 help="logmel (dB), mel (power) or mfcc, one frame a step.  [default: logmel]"),
+    click.option("--mels", type=int, metavar="N", help="Mel bands.  [default: 40]"),
+    click.option("--coefficients", type=int, metavar="N", help="Of mfcc.  [default: 13]"),
+    click.option("--hop", metavar="TIME", help="From frame to frame.  [default: 10ms]"),
+    click.option("--fft", type=int, metavar="N",
+                 help="Samples of a frame.  [default: those of --window]"),
+    click.option("--band", metavar="LOW,HIGH", callback=_numbers("LOW,HIGH", ",", 2),
+                 help="Frequencies in Hz.  [default: 0 to half the rate]"),
+    click.option("--mel-scale", metavar="NAME",
+                 help="slaney (librosa's) or htk (torchaudio's).  [default: slaney]"),
+    click.option("--pad", metavar="NAME",
+                 help="Half a frame ahead and behind: none, zero or reflect.  [default: none]"),
+    click.option("--duration", metavar="TIME",
+                 help="Cut recordings, or end them with silence.  [default: the longest's]"),
+    click.option("--channel", metavar="N|mix", help="Of several channels."),
+    click.option("--normalise", metavar="MEAN,STD|FILE",
+                 help="(value - mean) / std, by two numbers or the arrays of an .npz."),
+)
 OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary",
              "flatten", "sensor", "stream", "labels")
+OF_AUDIO = ("rate", "features", "mels", "coefficients", "hop", "fft", "band", "mel_scale", "pad",
+            "duration", "channel", "normalise")
 
 
 def event_options(verb: Verb) -> Verb:
     """The options of a verb that reads recordings; it is given them together as `events`."""
     @wraps(verb)
     def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.frontends.audio import AudioOptions
         from nmcompile.frontends.events import EventOptions
 
-        events = EventOptions(**{name: options.pop(name) for name in OF_EVENTS})
+        audio = {"window": options["window"]} | {name: options.pop(name) for name in OF_AUDIO}
+        events = EventOptions(
+            audio=AudioOptions(**{k: v for k, v in audio.items() if v is not None}),
+            **{name: options.pop(name) for name in OF_EVENTS})
         return verb(*args, events=events, **options)
 
-    for option in reversed(EVENTS):
+    for option in reversed((*EVENTS, *AUDIO)):
         given = option(given)
     return given
 
