@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
 TRACED = 16  # samples of recordings that a model is traced on
@@ -36,6 +36,32 @@ def model_options(verb: Verb) -> Verb:
     )):
         verb = option(verb)
     return verb
+
+
+def coding_options(verb: Verb) -> Verb:
+    """The options that say how values are sent; a verb is given them together as `encoding`."""
+    @wraps(verb)
+    def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.coding import Coding
+
+        return verb(*args, encoding=Coding(
+            **{name: options.pop(name) for name in ("how", "gain", "threshold", "off")}), **options)
+
+    for option in reversed((
+        click.option("--encode", "how", metavar="NAME",
+                     help="How values become spikes: direct, rate or latency; of series also delta "
+                          "or send-on-delta.  [default: they are sent as they are]"),
+        click.option("--gain", type=float, default=1.0, metavar="G",
+                     help="Values are multiplied by it first."),
+        click.option("--threshold", type=float, metavar="T",
+                     help="The change that delta and send-on-delta send; the least value that "
+                          "latency does."),
+        click.option("--off", default="channel", metavar="NAME",
+                     help="Where delta sends falling values: channel (off ahead of on), drop or "
+                          "negative.  [default: channel]"),
+    )):
+        given = option(given)
+    return given
 
 
 def _numbers(form: str, between: str, count: int) -> Callable[..., tuple[int, ...] | None]:
@@ -145,6 +171,6 @@ def device_options(given: tuple[str, ...]) -> dict[str, str]:
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not name or name in found:
-            raise NmcError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
+            raise OptionError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
         found[name] = value
     return found

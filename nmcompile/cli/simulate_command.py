@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from nmcompile.cli._options import event_options
-from nmcompile.errors import NmcError
+from nmcompile.cli._options import coding_options, event_options
+from nmcompile.coding import Coding
+from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
 
@@ -21,12 +22,7 @@ from nmcompile.frontends.events import EventOptions
     help="Data: .npz with x and labels y, .npy, .pt, images or recordings (docs/data.md).",
 )
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
-@click.option(
-    "--encode",
-    "encoding",
-    type=click.Choice(["direct", "rate", "latency"]),
-    help="How values become spikes; without it they are sent as they are.",
-)
+@coding_options
 @click.option("--timing", default="cycle", show_default=True, metavar="NAME",
               help="Model of time; the report says which.")
 @click.option(
@@ -58,7 +54,7 @@ def command(
     folder: Path,
     data: Path,
     steps: int | None,
-    encoding: str | None,
+    encoding: Coding,
     timing: str,
     record: tuple[str, ...],
     output: Path | None,
@@ -78,7 +74,8 @@ def command(
     from nmcompile.files import require_apart
 
     if record and output is None:
-        raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
+        raise OptionsError(
+            "--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
     require_apart({"--input": data, "-o": output, "--timeline": timeline})
     build = api.read_build(folder)
     with events_bar() as count:
@@ -88,7 +85,7 @@ def command(
             build,
             values,
             steps=steps,
-            encoding=encoding,  # type: ignore[arg-type]
+            encoding=encoding,
             seed=seed,
             timing=timing,
             record=record or (("spikes",) if output is not None else ()),

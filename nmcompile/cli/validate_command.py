@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from nmcompile.cli._options import device_options, event_options
-from nmcompile.errors import NmcError
+from nmcompile.cli._options import coding_options, device_options, event_options
+from nmcompile.coding import Coding
+from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
 OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "limits",
@@ -32,8 +33,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("--periods", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
               help="With --loop: steps of the environment after which a run is cut off.")
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
-@click.option("--encode", "encoding", type=click.Choice(["direct", "rate", "latency"]),
-              help="How values become spikes; without it they are sent as they are.")
+@coding_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of --encode rate, and of the first run of an environment.")
 @click.option("--against", default="sim", show_default=True, metavar="sim|integer|float",
@@ -62,7 +62,7 @@ def command(
     episodes: int,
     periods: int,
     steps: int | None,
-    encoding: str | None,
+    encoding: Coding,
     seed: int,
     against: str,
     samples: int | None,
@@ -96,11 +96,10 @@ def command(
         return int(any(limit["exceeded"] for limit in told["limits"]))
     _require_loop_for("episodes", "periods")
     if data is None:
-        raise NmcError("--input", "is missing", "Name the data, or an environment with --loop.")
+        raise OptionsError("--input", "is missing", "Name the data, or an environment with --loop.")
     require_apart({"--input": data, "-o": output})
     asked = api.Asked(
-        steps=steps, encoding=encoding,  # type: ignore[arg-type]
-        seed=seed, against=against, samples=samples, batch=batch,
+        steps=steps, encoding=encoding, seed=seed, against=against, samples=samples, batch=batch,
         metric=Metric(tau=tau, cost=cost), limits=parse_limits(limits), resume=resume,
         output=output)
     build = api.read_build(folder)
@@ -121,7 +120,7 @@ def _require_loop_for(*options: str) -> None:
     context = click.get_current_context()
     for option in options:
         if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
-            raise NmcError(f"--{option}", "is of use only with --loop", "Leave it out.")
+            raise OptionsError(f"--{option}", "is of use only with --loop", "Leave it out.")
 
 
 def _require_loop_alone() -> None:
@@ -130,4 +129,4 @@ def _require_loop_alone() -> None:
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is ParameterSource.COMMANDLINE and option.name not in OF_LOOPS:
-            raise NmcError(option.opts[-1], "is of no use with --loop", "Leave it out.")
+            raise OptionsError(option.opts[-1], "is of no use with --loop", "Leave it out.")

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy import fft, signal
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 from nmcompile.frontends.audio.options import LARGEST_FFT, AudioOptions, seconds
 from nmcompile.ir.neurons.base import Array
 
@@ -30,15 +30,17 @@ class Frontend:
     def __post_init__(self) -> None:
         rate, at = self.rate, f"at {self.rate:,} Hz"
         if not 2 <= self.window <= LARGEST_FFT:
-            raise NmcError("--window", f"is {self.window:,} samples {at}, expected 2 to "
-                           f"{LARGEST_FFT:,}")
+            raise OptionError(
+                "--window", f"is {self.window:,} samples {at}, expected 2 to "
+                f"{LARGEST_FFT:,}")
         if self.hop < 1:
-            raise NmcError("--hop", f"is less than a sample {at}")
+            raise OptionError("--hop", f"is less than a sample {at}")
         if self.fft < self.window:
-            raise NmcError("--fft", f"is {self.fft} samples, the window has {self.window} {at}")
+            raise OptionError("--fft", f"is {self.fft} samples, the window has {self.window} {at}")
         if self.band[1] > rate / 2:
-            raise NmcError("--band", f"reaches {self.band[1]:g} Hz, sound of {rate:,} samples a "
-                           f"second has frequencies up to {rate / 2:g} Hz")
+            raise OptionError(
+                "--band", f"reaches {self.band[1]:g} Hz, sound of {rate:,} samples a "
+                f"second has frequencies up to {rate / 2:g} Hz")
 
     @cached_property
     def window(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError, OptionsError
 
 FEATURES = ("logmel", "mel", "mfcc")
 SCALES = ("slaney", "htk")
@@ -60,14 +60,16 @@ class AudioOptions:
                                      ("--mel-scale", self.mel_scale, SCALES),
                                      ("--pad", self.pad, PADS)):
             if value not in known:
-                raise NmcError(option, f"is '{value}'", f"Take one of {', '.join(known)}.")
+                raise OptionError(option, f"is '{value}'", f"Take one of {', '.join(known)}.")
         self._require_counts()
         if self.band is not None and not 0 <= self.band[0] < self.band[1]:
-            raise NmcError("--band", f"is {self.band[0]} to {self.band[1]} Hz",
-                           "Give the lower frequency first.")
+            raise OptionError(
+                "--band", f"is {self.band[0]} to {self.band[1]} Hz",
+                "Give the lower frequency first.")
         if self.channel not in (None, MIX) and not re.fullmatch("[0-9]{1,3}", str(self.channel)):
-            raise NmcError("--channel", f"is '{self.channel}'",
-                           f"Give the number of a channel from 0, or {MIX}.")
+            raise OptionError(
+                "--channel", f"is '{self.channel}'",
+                f"Give the number of a channel from 0, or {MIX}.")
         for option, text in (("--window", self.window), ("--hop", self.hop),
                              ("--duration", self.duration)):
             if text is not None:
@@ -77,15 +79,17 @@ class AudioOptions:
 
     def _require_counts(self) -> None:
         if not 1 <= self.mels <= MOST:
-            raise NmcError("--mels", f"is {self.mels}, expected 1 to {MOST:,}")
+            raise OptionError("--mels", f"is {self.mels}, expected 1 to {MOST:,}")
         if self.features == "mfcc" and not 1 <= self.coefficients <= self.mels:
-            raise NmcError("--coefficients", f"is {self.coefficients}, expected 1 to {self.mels}, "
-                           "the mel bands")
+            raise OptionError(
+                "--coefficients", f"is {self.coefficients}, expected 1 to {self.mels}, "
+                "the mel bands")
         if self.features != "mfcc" and self.coefficients != AudioOptions.coefficients:
-            raise NmcError("--coefficients", f"is of mfcc, --features is {self.features}",
-                           "Leave it out.")
+            raise OptionsError(
+                "--coefficients", f"is of mfcc, --features is {self.features}",
+                "Leave it out.")
         if self.fft is not None and not 2 <= self.fft <= LARGEST_FFT:
-            raise NmcError("--fft", f"is {self.fft}, expected 2 to {LARGEST_FFT:,} samples")
+            raise OptionError("--fft", f"is {self.fft}, expected 2 to {LARGEST_FFT:,} samples")
 
     @property
     def asked(self) -> list[str]:
@@ -104,8 +108,9 @@ def seconds(option: str, text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|ms|s)", text, re.ASCII)
     length = float(found[1]) * SECONDS[found[2]] if found else 0.0
     if not 0 < length <= LONGEST_S:
-        raise NmcError(option, f"is '{text}', which is no length of time above 0 and up to a day",
-                       "Write it as 25ms or 1s.")
+        raise OptionError(
+            option, f"is '{text}', which is no length of time above 0 and up to a day",
+            "Write it as 25ms or 1s.")
     return length
 
 
@@ -114,6 +119,7 @@ def hertz(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(k?)Hz", text, re.ASCII | re.IGNORECASE)
     rate = float(found[1]) * (1000 if found[2] else 1) if found else 0.0
     if not RATES_HZ[0] <= rate <= RATES_HZ[1] or rate != int(rate):
-        raise NmcError("--audio-rate", f"is '{text}', which is no whole number of Hz from "
-                       f"{RATES_HZ[0]} to {RATES_HZ[1]:,}", "Write it as 16kHz or 16000Hz.")
+        raise OptionError(
+            "--audio-rate", f"is '{text}', which is no whole number of Hz from "
+            f"{RATES_HZ[0]} to {RATES_HZ[1]:,}", "Write it as 16kHz or 16000Hz.")
     return int(rate)

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import (
+    DataSetError,
+    DataShapeError,
+    DataSizeError,
+    DataValueError,
+    FileSizeError,
+    PackageError,
+    reading,
+)
 from nmcompile.files import require_file
 from nmcompile.frontends.audio.features import Frontend
 from nmcompile.frontends.audio.options import AudioOptions, hertz, seconds
@@ -47,8 +55,9 @@ def read_audio(
     """
     for package in PACKAGES:
         if importlib.util.find_spec(package) is None:
-            raise NmcError(str(path), f"is read by the package {package}, which is not installed",
-                           "pip install 'nmcompile[audio]'.")
+            raise PackageError(
+                str(path), f"is read by the package {package}, which is not installed",
+                "pip install 'nmcompile[audio]'.")
     files, names = recordings_in(path, table) if path.is_dir() else ([path], None)
     sounds = [opened(file, options.channel) for file in files]
     frontend = Frontend(options=options, rate=_rate(sounds, options))
@@ -72,8 +81,9 @@ def _rate(sounds: list[Sound], options: AudioOptions) -> int:
         return hertz(options.rate)
     for sound in sounds:
         if sound.rate != sounds[0].rate:
-            raise NmcError(str(sound.path), f"has {sound.rate:,} samples a second, those before it "
-                           f"{sounds[0].rate:,}", f"Give --audio-rate {sounds[0].rate}Hz, say.")
+            raise DataSetError(
+                str(sound.path), f"has {sound.rate:,} samples a second, those before it "
+                f"{sounds[0].rate:,}", f"Give --audio-rate {sounds[0].rate}Hz, say.")
     return sounds[0].rate
 
 
@@ -89,13 +99,15 @@ def _room(path: Path, count: int, frontend: Frontend, length: int) -> Array:
     frames, bands = frontend.frames(length), frontend.options.bands
     least = frontend.half + 1 if frontend.options.pad == "reflect" else 1
     if frames < 1 or length < least:
-        raise NmcError(str(path), f"lasts {length:,} samples at {frontend.rate:,} Hz, a frame "
-                       f"needs {max(least, frontend.fft - 2 * frontend.half):,}",
-                       "Take a shorter --window, or add --duration.")
+        raise DataShapeError(
+            str(path), f"lasts {length:,} samples at {frontend.rate:,} Hz, a frame "
+            f"needs {max(least, frontend.fft - 2 * frontend.half):,}",
+            "Take a shorter --window, or add --duration.")
     if 4 * count * frames * bands > MAX_BYTES:
-        raise NmcError(str(path), f"makes {count:,} x {frames:,} frames of {bands} values, "
-                       f"{4 * count * frames * bands / 2**30:,.1f} GiB",
-                       "Cut recordings with --duration, or take a longer --hop.")
+        raise DataSizeError(
+            str(path), f"makes {count:,} x {frames:,} frames of {bands} values, "
+            f"{4 * count * frames * bands / 2**30:,.1f} GiB",
+            "Cut recordings with --duration, or take a longer --hop.")
     return np.empty((count, frames, bands), np.float32)
 
 
@@ -158,17 +170,19 @@ def _statistics(text: str, bands: int) -> tuple[Array, Array]:
         mean, deviation = _table(Path(text))
     for value in (mean, deviation):
         if value.dtype.kind not in "fiu" or value.shape not in ((), (bands,)):
-            raise NmcError("--normalise", f"{text} holds {value.dtype} of shape {value.shape}, "
-                           f"expected one number or {bands}")
+            raise DataShapeError(
+                "--normalise", f"{text} holds {value.dtype} of shape {value.shape}, "
+                f"expected one number or {bands}")
     if not np.isfinite(mean).all() or not np.isfinite(deviation).all() or np.any(deviation <= 0):
-        raise NmcError("--normalise", f"{text} holds values that are not finite, or a deviation "
-                       "that is not above 0")
+        raise DataValueError(
+            "--normalise", f"{text} holds values that are not finite, or a deviation "
+            "that is not above 0")
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 def _table(path: Path) -> tuple[Array, Array]:
     if require_file(path).stat().st_size > LARGEST_TABLE:
-        raise NmcError(str(path), f"is larger than {LARGEST_TABLE >> 20} MiB")
+        raise FileSizeError(str(path), f"is larger than {LARGEST_TABLE >> 20} MiB")
     with reading(str(path), "is no .npz with the arrays mean and std"), np.load(
             path, allow_pickle=False) as arrays:
         return np.asarray(arrays["mean"]), np.asarray(arrays["std"])

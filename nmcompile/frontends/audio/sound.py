@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DamagedFileError, DataValueError, FileKindError, reading
 from nmcompile.files import require_file
 from nmcompile.frontends.audio.options import MIX
 from nmcompile.ir.neurons.base import Array
@@ -51,11 +51,12 @@ class Sound:
             while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
                 passed += len(block)
                 if not np.isfinite(block).all():
-                    raise NmcError(str(self.path), "holds samples that are not finite")
+                    raise DataValueError(str(self.path), "holds samples that are not finite")
                 yield self._one(block)
         if passed != self.samples:
-            raise NmcError(str(self.path), f"is cut off: {passed:,} of {self.samples:,} samples "
-                           "are there")
+            raise DamagedFileError(
+                str(self.path), f"is cut off: {passed:,} of {self.samples:,} samples "
+                "are there")
 
     def _one(self, block: Array) -> Array:
         if self.channel == MIX:
@@ -72,18 +73,20 @@ def opened(path: Path, channel: str | None) -> Sound:
                       channels=int(file.channels), channel=channel)
         kind, told = file.format, file.extra_info
     if kind not in FORMATS:
-        raise NmcError(str(path), f"is of the kind {kind}", "WAV and FLAC are read.")
+        raise FileKindError(str(path), f"is of the kind {kind}", "WAV and FLAC are read.")
     cut = re.search(r"^data : ([0-9]+) \(should be ([0-9]+)\)", told, re.MULTILINE)
     if cut and int(cut[1]) not in (0, UNSAID):
-        raise NmcError(str(path), f"is cut off: its head says {int(cut[1]):,} bytes of samples, "
-                       f"there are {int(cut[2]):,}")
+        raise DamagedFileError(
+            str(path), f"is cut off: its head says {int(cut[1]):,} bytes of samples, "
+            f"there are {int(cut[2]):,}")
     if found.samples < 1:
-        raise NmcError(str(path), "holds no samples")
+        raise DataValueError(str(path), "holds no samples")
     if channel is None and found.channels > 1:
-        raise NmcError(str(path), f"has {found.channels} channels",
-                       f"Add --channel {MIX}, or --channel 0 for the first.")
+        raise DataValueError(
+            str(path), f"has {found.channels} channels",
+            f"Add --channel {MIX}, or --channel 0 for the first.")
     if channel not in (None, MIX) and int(str(channel)) >= found.channels:
-        raise NmcError(str(path), f"has no channel {channel}, only {found.channels}")
+        raise DataValueError(str(path), f"has no channel {channel}, only {found.channels}")
     return found
 
 
