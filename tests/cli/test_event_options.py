@@ -161,10 +161,10 @@ def test_what_does_not_fit_is_refused_with_what_to_do(run, build, recordings, tm
     one, same = recordings / "by_class" / "0" / "0.es", recordings / "same.npz"
     assert refusal(run, build, one, "--bin", "5ms") == (
         f"nmc: error: {one} (34 x 28 pixels): gives 2 x 28 x 34 values a step, the network "
-        "takes 2 x 14 x 17. Add --crop, --downsample or --polarity.\n")
+        "takes 2 x 14 x 17. Add --crop, --downsample or --polarity.  [NMC-E0401]\n")
     assert "nobody says how long a step is" in refusal(run, build, one)
     assert refusal(run, build, same, "--bin", "5ms") == (
-        f"nmc: error: --bin: is for recordings of events, {same} is none. Leave it out.\n")
+        f"nmc: error: --bin: is for recordings of events, {same} is none. Leave it out.  [NMC-E0102]\n")
     assert "--labels: is for a folder" in refusal(run, build, one, *BINNED, "--labels", same)
     assert "'1,2' is no X,Y,WIDTH,HEIGHT" in refusal(run, build, one, *BINNED, "--crop", "1,2")
     assert "already has 12 steps" in refusal(run, build, one, *BINNED, "--encode", "rate")
@@ -183,6 +183,7 @@ def test_counts_on_binary_spikes_are_refused_and_binary_ones_are_sent(run, model
     assert "Scale the data, or add --binary for events." in run(*arguments).err
     result = run(*arguments, "--binary")
     assert result.code == 0, result.err
-    assert refusal(run, folder, recordings / "by_class", *BINNED).endswith("Add --binary.\n")
+    assert refusal(run, folder, recordings / "by_class", *BINNED).endswith(
+        "Add --binary.  [NMC-E0402]\n")
     assert run("simulate", folder, "--input", recordings / "by_class", *BINNED,
                "--binary").code == 0
