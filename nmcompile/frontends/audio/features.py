@@ -104,7 +104,8 @@ def mel_filters(
            default); "htk": 2595 log10(1 + f / 700), peaks of 1 (torchaudio's default)
     """
     mel, hz = (_slaney, _slaney_hz) if scale == "slaney" else (_htk, _htk_hz)
-    corners = hz(np.linspace(*mel(np.array(band, float)), mels + 2))
+    low, high = mel(np.array(band, float))
+    corners = hz(np.linspace(low, high, mels + 2))
     frequencies = fft.rfftfreq(size, 1 / rate)
     ramps, widths = corners[:, None] - frequencies, np.diff(corners)[:, None]
     rising, falling = -ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]
