@@ -10,9 +10,11 @@ from typing import Any
 
 from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
+from nmcompile.coding import Coding
 from nmcompile.dump import dump
 from nmcompile.errors import ModelFileError, NmcError
 from nmcompile.files import replaced_file, require_file
+from nmcompile.frontends.audio import AudioOptions
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
@@ -288,7 +290,9 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 __all__ = [
     "BALANCES",
     "Asked",
+    "AudioOptions",
     "Build",
+    "Coding",
     "Compiled",
     "CompiledNetwork",
     "DataFile",

@@ -12,7 +12,8 @@ import numpy as np
 
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
-from nmcompile.encode import Encoded, Encoding, encoded
+from nmcompile.coding import Coding, Encoding
+from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import (
     CostError,
     OptionError,
@@ -63,7 +64,7 @@ def simulate(
     data: DataFile,
     *,
     steps: int | None = None,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Coding | None = None,
     seed: int = 0,
     timing: str = TIMING,
     record: tuple[str, ...] = (),
@@ -163,7 +164,7 @@ def _require_files(
 
 def inputs_of(
     program: Program, data: DataFile, where: str, *, steps: int | None = None,
-    encoding: Encoding | None = None, seed: int = 0,
+    encoding: Encoding | Coding | None = None, seed: int = 0,
 ) -> dict[str, Encoded]:
     """The user's data as inputs of a program, in real numbers; NmcError for what it cannot take."""
     network = program.network

@@ -39,6 +39,32 @@ def model_options(verb: Verb) -> Verb:
     return verb
 
 
+def coding_options(verb: Verb) -> Verb:
+    """The options that say how values are sent; a verb is given them together as `encoding`."""
+    @wraps(verb)
+    def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.coding import Coding
+
+        return verb(*args, encoding=Coding(
+            **{name: options.pop(name) for name in ("how", "gain", "threshold", "off")}), **options)
+
+    for option in reversed((
+        click.option("--encode", "how", metavar="NAME",
+                     help="How values become spikes: direct, rate or latency; of series also delta "
+                          "or send-on-delta.  [default: they are sent as they are]"),
+        click.option("--gain", type=float, default=1.0, metavar="G",
+                     help="Values are multiplied by it first."),
+        click.option("--threshold", type=float, metavar="T",
+                     help="The change that delta and send-on-delta send; the least value that "
+                          "latency does."),
+        click.option("--off", default="channel", metavar="NAME",
+                     help="Where delta sends falling values: channel (off ahead of on), drop or "
+                          "negative.  [default: channel]"),
+    )):
+        given = option(given)
+    return given
+
+
 def _numbers(form: str, between: str, count: int) -> Callable[..., tuple[int, ...] | None]:
     """Reads whole numbers with something between them, for an option."""
     pattern = re.compile(between.join([r"([0-9]{1,6})"] * count), re.ASCII)
@@ -59,7 +85,8 @@ EVENTS = (
     click.option("--bins", type=int, metavar="N",
                  help="In place of --bin: steps of a sample, whatever it lasts."),
     click.option("--window", metavar="TIME",
-                 help="Cut each recording into samples of this length.  [default: it is one]"),
+                 help="Cut each recording into samples of this length.  [default: it is one]  Of "
+                      "sound: what a frame is made of.  [default: 25ms]"),
     click.option("--crop", metavar="X,Y,WIDTH,HEIGHT",
                  callback=_numbers("X,Y,WIDTH,HEIGHT", ",", 4), help="Pixels that are used."),
     click.option("--downsample", type=int, default=1, metavar="N",
@@ -79,20 +106,49 @@ EVENTS = (
     click.option("--labels", type=click.Path(path_type=Path), shell_complete=paths(".csv"),
                  help="Table (.csv) of file and label of a folder's recordings."),
 )
+AUDIO = (
+    click.option("--audio-rate", "rate", metavar="16kHz",
+                 help="Of sound (.wav, .flac): its rate, to which files are brought.  [default: "
+                      "the files' own]"),
+    click.option("--features", metavar="NAME",
+                 help="logmel (dB), mel (power) or mfcc, one frame a step.  [default: logmel]"),
+    click.option("--mels", type=int, metavar="N", help="Mel bands.  [default: 40]"),
+    click.option("--coefficients", type=int, metavar="N", help="Of mfcc.  [default: 13]"),
+    click.option("--hop", metavar="TIME", help="From frame to frame.  [default: 10ms]"),
+    click.option("--fft", type=int, metavar="N",
+                 help="Samples of a frame.  [default: those of --window]"),
+    click.option("--band", metavar="LOW,HIGH", callback=_numbers("LOW,HIGH", ",", 2),
+                 help="Frequencies in Hz.  [default: 0 to half the rate]"),
+    click.option("--mel-scale", metavar="NAME",
+                 help="slaney (librosa's) or htk (torchaudio's).  [default: slaney]"),
+    click.option("--pad", metavar="NAME",
+                 help="Half a frame ahead and behind: none, zero or reflect.  [default: none]"),
+    click.option("--duration", metavar="TIME",
+                 help="Cut recordings, or end them with silence.  [default: the longest's]"),
+    click.option("--channel", metavar="N|mix", help="Of several channels."),
+    click.option("--normalise", metavar="MEAN,STD|FILE",
+                 help="(value - mean) / std, by two numbers or the arrays of an .npz."),
+)
 OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary",
              "flatten", "sensor", "stream", "labels")
+OF_AUDIO = ("rate", "features", "mels", "coefficients", "hop", "fft", "band", "mel_scale", "pad",
+            "duration", "channel", "normalise")
 
 
 def event_options(verb: Verb) -> Verb:
     """The options of a verb that reads recordings; it is given them together as `events`."""
     @wraps(verb)
     def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.frontends.audio import AudioOptions
         from nmcompile.frontends.events import EventOptions
 
-        events = EventOptions(**{name: options.pop(name) for name in OF_EVENTS})
+        audio = {"window": options["window"]} | {name: options.pop(name) for name in OF_AUDIO}
+        events = EventOptions(
+            audio=AudioOptions(**{k: v for k, v in audio.items() if v is not None}),
+            **{name: options.pop(name) for name in OF_EVENTS})
         return verb(*args, events=events, **options)
 
-    for option in reversed(EVENTS):
+    for option in reversed((*EVENTS, *AUDIO)):
         given = option(given)
     return given
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from nmcompile.cli._complete import TIMINGS, builds, words
-from nmcompile.cli._options import event_options
+from nmcompile.cli._options import coding_options, event_options
+from nmcompile.coding import Coding
 from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
@@ -22,12 +23,7 @@ from nmcompile.frontends.events import EventOptions
     help="Data: .npz with x and labels y, .npy, .pt, images or recordings (docs/data.md).",
 )
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
-@click.option(
-    "--encode",
-    "encoding",
-    type=click.Choice(["direct", "rate", "latency"]),
-    help="How values become spikes; without it they are sent as they are.",
-)
+@coding_options
 @click.option("--timing", default="cycle", show_default=True, metavar="NAME",
               shell_complete=words(*TIMINGS),
               help="Model of time; the report says which.")
@@ -60,7 +56,7 @@ def command(
     folder: Path,
     data: Path,
     steps: int | None,
-    encoding: str | None,
+    encoding: Coding,
     timing: str,
     record: tuple[str, ...],
     output: Path | None,
@@ -92,7 +88,7 @@ def command(
             build,
             values,
             steps=steps,
-            encoding=encoding,  # type: ignore[arg-type]
+            encoding=encoding,
             seed=seed,
             timing=timing,
             record=record or (("spikes",) if output is not None else ()),

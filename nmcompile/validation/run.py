@@ -15,8 +15,8 @@ import numpy as np
 from nmcompile import __version__
 from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
-from nmcompile.encode import Encoding
 from nmcompile.errors import DeviceAnswerError, OptionError, unknown_name
 from nmcompile.files import require_apart, require_place
 from nmcompile.frontends.data_file import DataFile
@@ -54,7 +54,7 @@ class Asked:
     """
 
     steps: int | None = None
-    encoding: Encoding | None = None
+    encoding: Encoding | Coding | None = None
     seed: int = 0
     against: str = "sim"
     samples: int | None = None
@@ -311,7 +311,8 @@ def _identity(
     return {
         "nmcompile": __version__, "program": build.manifest["sha256"][PROGRAM],
         "input": data.digest(), "seed": asked.seed,
-        "encoding": asked.encoding, "samples": shape[0], "steps": shape[1], "batch": batch,
+        "encoding": asdict(coding_of(asked.encoding)),
+        "samples": shape[0], "steps": shape[1], "batch": batch,
         "device": name, "address": place.address, "options": dict(place.options),
         "config": config_digest(build),
     }
