@@ -11,7 +11,7 @@ from typing import Any
 from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
 from nmcompile.dump import dump
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelFileError, NmcError
 from nmcompile.files import replaced_file, require_file
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
@@ -83,7 +83,7 @@ def load(request: Request) -> Traced:
     else:
         where, what = str(request.path), f"is {kind_of(request.path)}, no model of a known kind"
     kinds = ", ".join(frontend.name for frontend in frontends())
-    raise NmcError(where, what, f"Known kinds, by content: {kinds}.")
+    raise ModelFileError(where, what, f"Known kinds, by content: {kinds}.")
 
 
 def compile(

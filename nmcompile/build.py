@@ -14,7 +14,7 @@ from typing import Any
 
 from nmcompile import __version__
 from nmcompile.checks import Check
-from nmcompile.errors import NmcError, one_line, reading
+from nmcompile.errors import BuildError, ExportError, FileWriteError, NmcError, one_line, reading
 from nmcompile.files import read_json, require_apart, why, write_json
 from nmcompile.ir import Network
 from nmcompile.late import LATE
@@ -136,22 +136,22 @@ def _require_a_file(target: str, described: dict[str, str]) -> None:
     reasons = [f"{name} ({text.removeprefix(NOT_WRITTEN)})" for name, text in described.items()
                if text.startswith(NOT_WRITTEN)]
     if reasons and len(reasons) == len(described):
-        raise NmcError(target, f"none of its files can say this network: {', '.join(reasons)}")
+        raise ExportError(target, f"none of its files can say this network: {', '.join(reasons)}")
 
 
 def read_build(folder: Path) -> Build:
     """The build in `folder`."""
     if not folder.is_dir():
-        raise NmcError(str(folder), "is not a folder", "Make one with nmc compile MODEL -o DIR.")
+        raise BuildError(str(folder), "is not a folder", "Make one with nmc compile MODEL -o DIR.")
     for name in (PROGRAM, MANIFEST, REPORT):
         if not (folder / name).is_file():
-            raise NmcError(
+            raise BuildError(
                 str(folder), f"holds no {name}", "Make it with nmc compile MODEL -o DIR."
             )
     manifest = read_json(folder / MANIFEST)
     hashes = manifest.get("sha256") if isinstance(manifest, dict) else None
     if not isinstance(hashes, dict) or hashes.get(PROGRAM) != _hash(folder / PROGRAM):
-        raise NmcError(
+        raise BuildError(
             str(folder),
             f"{PROGRAM} is not the file that {MANIFEST} tells of",
             "Compile the model again.",
@@ -162,7 +162,8 @@ def read_build(folder: Path) -> Build:
         figures = ReportFile.model_validate(read_json(folder / REPORT)).model_dump()
     names = [layer["name"] for layer in figures["layers"]]
     if names != [node.name for node in program.network.nodes]:
-        raise NmcError(str(folder), "its files are of different builds", "Compile the model again.")
+        raise BuildError(
+            str(folder), "its files are of different builds", "Compile the model again.")
     return Build(folder=folder, program=program, figures=figures, manifest=manifest)
 
 
@@ -185,8 +186,8 @@ def real_network(build: Build) -> Network | None:
     if digest is None:
         return None
     if not path.is_file() or digest != _hash(path):
-        raise NmcError(str(build.folder), f"{REAL} is not the file that {MANIFEST} tells of",
-                       "Compile the model again.")
+        raise BuildError(str(build.folder), f"{REAL} is not the file that {MANIFEST} tells of",
+                         "Compile the model again.")
     return load_network(path, backend(build.program.target.family).neurons)
 
 
@@ -200,20 +201,20 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         folder = folder.resolve()
         if any(len(os.fsencode(part)) > LONGEST_PART for part in folder.parts):
-            raise NmcError(str(folder), "cannot be written: File name too long", ELSEWHERE)
+            raise FileWriteError(str(folder), "cannot be written: File name too long", ELSEWHERE)
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
         if taken and not _is_build(folder):
-            raise NmcError(str(folder), "exists and is not a build of nmcompile", ELSEWHERE)
+            raise BuildError(str(folder), "exists and is not a build of nmcompile", ELSEWHERE)
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:200]}.", dir=folder.parent))
     except (OSError, RuntimeError) as error:
-        raise NmcError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
+        raise FileWriteError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
     try:
         yield fresh
         fresh.chmod(0o755)
         _swap(fresh, folder)
     except OSError as error:
-        raise NmcError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
+        raise FileWriteError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

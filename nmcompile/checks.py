@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import CheckError
 from nmcompile.ir import Network, Trace, decisions, order
 from nmcompile.ir.neurons.base import Array
 
@@ -100,13 +100,13 @@ def require_same(arrow: str, difference: Difference) -> None:
     """Raise NmcError unless all spikes agree, rounding ties apart, and states to rounding."""
     advice = "The result would not be the model; please report it with the model."
     if difference.samples > difference.ties:
-        raise NmcError(
+        raise CheckError(
             arrow, f"{difference.differing:,} of {difference.spikes:,} spikes differ", advice
         )
     allowed = STATES * max(1.0, difference.largest) + CUTS * difference.grid
     if difference.error > allowed:
         found = f"states differ by up to {difference.error:.2g}, allowed {allowed:.2g}"
-        raise NmcError(arrow, found, advice)
+        raise CheckError(arrow, found, advice)
 
 
 def require_decisions(network: Network, found: Trace, scores: Array | None) -> None:
@@ -121,9 +121,9 @@ def require_decisions(network: Network, found: Trace, scores: Array | None) -> N
     behind = largest - scores[np.arange(len(scores)), decided]
     wrong = int(np.count_nonzero(behind > TIE * np.maximum(1.0, np.abs(scores).max(axis=1))))
     if wrong:
-        raise NmcError("trace", f"{wrong} of {len(scores)} decisions differ from what the model "
-                       "returns", "The result would not be the model; please report it with the "
-                       "model.")
+        raise CheckError("trace", f"{wrong} of {len(scores)} decisions differ from what the model "
+                         "returns", "The result would not be the model; please report it with the "
+                         "model.")
 
 
 def describe(difference: Difference) -> str:

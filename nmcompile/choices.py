@@ -8,7 +8,7 @@ import numpy as np
 
 from nmcompile.dump import is_stage, load_stage
 from nmcompile.encode import Encoded, encoded
-from nmcompile.errors import NmcError
+from nmcompile.errors import DataShapeError, DataValueError, OptionError, OptionsError
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
@@ -50,28 +50,28 @@ def conversion(
     """How activations become neurons; NmcError for what is no way of it."""
     for name, value, known in (("convert", code, CODES), ("balance", balance, BALANCES)):
         if value not in known:
-            raise NmcError(name, f"is '{value}'", f"Take one of {', '.join(known)}.")
+            raise OptionError(name, f"is '{value}'", f"Take one of {', '.join(known)}.")
     if tolerance is not None and not 0 <= tolerance < 1:
-        raise NmcError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
+        raise OptionError("tolerance", f"is {tolerance:g}", "Give a share of 0 to 1.")
     return Conversion(code=code, steps=steps or STEPS, balance=balance, tolerance=tolerance)
 
 
 def precision(bits: str | None, memory: int | None) -> Precision:
     """How wide weights are; NmcError for what is no width."""
     if bits not in (None, AUTO, *NAMES):
-        raise NmcError("bits", f"is '{bits}'", f"Take one of {', '.join((*NAMES, AUTO))}.")
+        raise OptionError("bits", f"is '{bits}'", f"Take one of {', '.join((*NAMES, AUTO))}.")
     if memory is not None and bits != AUTO:
-        raise NmcError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
+        raise OptionsError("memory", "is a limit for bits that are chosen", "Add --bits auto.")
     return Precision(weights=bits, memory_bits=None if memory is None else 8 * memory)
 
 
 def partitioner(name: str, search: bool) -> str:
     """Who cuts irregular populations; NmcError for what does not, and where nobody would."""
     if name not in PARTITIONERS:
-        raise NmcError("partitioner", f"is '{name}'", f"Take one of {', '.join(PARTITIONERS)}.")
+        raise OptionError("partitioner", f"is '{name}'", f"Take one of {', '.join(PARTITIONERS)}.")
     if search and name != PARTITIONERS[0]:
-        raise NmcError("partitioner", f"is '{name}', and --search cuts boxes without one",
-                       "Leave out one of them.")
+        raise OptionsError("partitioner", f"is '{name}', and --search cuts boxes without one",
+                           "Leave out one of them.")
     cutter(name)
     return name
 
@@ -100,7 +100,7 @@ def require_labels(network: Network, data: DataFile, where: str) -> None:
     """Refuse labels of classes that the network does not have."""
     classes = network.population(network.outputs[0].population).size
     if data.y is not None and data.y.max(initial=0) >= classes:
-        raise NmcError(
+        raise DataShapeError(
             where, f"y holds class {data.y.max()}, the network has {classes} outputs, 0 to "
             f"{classes - 1}"
         )
@@ -109,7 +109,7 @@ def require_labels(network: Network, data: DataFile, where: str) -> None:
 def require_payload(port: Input, sent: Encoded, target: Target, where: str) -> None:
     """Refuse values that the spikes of an input cannot carry."""
     if port.format.payload_bits == 0 and not sent.binary:
-        raise NmcError(
+        raise DataValueError(
             where,
             f"holds values other than 0 and 1, and the spikes of input '{port.name}' are "
             f"binary on {target.name}",
@@ -124,10 +124,11 @@ def require_reach(port: Input, sent: Encoded, where: str) -> None:
         return
     reach, peak = port.format.limit * port.format.scale, sent.peak
     if port.format.unsigned and sent.lowest < 0:
-        raise NmcError(where, f"values reach down to {sent.lowest:g}, input '{port.name}' takes "
-                       "them from 0 on", "Give data like those that the model was compiled with.")
+        raise DataValueError(
+            where, f"values reach down to {sent.lowest:g}, input '{port.name}' takes "
+            "them from 0 on", "Give data like those that the model was compiled with.")
     if peak > reach * 1.002:
-        raise NmcError(
+        raise DataValueError(
             where,
             f"values reach a magnitude of {peak:g}, input '{port.name}' was compiled for up to "
             f"{reach:g}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmcompile.build import Build
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import MetricError, OptionError, OptionsError, unknown_name
 
 Figures = dict[str, Any]
 Value = float | int | None
@@ -90,18 +90,18 @@ def parse_gate(text: str) -> Gate:
     """A gate as "energy_j<1e-3" or "latency_s<=+5%". Raises NmcError for what is none."""
     match = GATE.fullmatch(text)
     if match is None:
-        raise NmcError("--gate", f"'{text}' is no METRIC<VALUE",
-                       "As 'accuracy>=0.97', or 'energy_j<+5%' against the first build.")
+        raise OptionError("--gate", f"'{text}' is no METRIC<VALUE",
+                          "As 'accuracy>=0.97', or 'energy_j<+5%' against the first build.")
     metric, sign, number, percent = match.groups()
     if metric not in METRICS:
         raise unknown_name("--gate", metric, METRICS)
     if percent and number[0] not in "+-":
-        raise NmcError("--gate", f"'{text}': a percentage is a change against the first build",
-                       f"Write it with its sign, as {metric}{sign}+{number}%, or as a number.")
+        raise OptionError("--gate", f"'{text}': a percentage is a change against the first build",
+                          f"Write it with its sign, as {metric}{sign}+{number}%, or as a number.")
     try:
         bound = float(number)
     except ValueError as error:
-        raise NmcError("--gate", f"'{text}': '{number}' is no number") from error
+        raise OptionError("--gate", f"'{text}': '{number}' is no number") from error
     return Gate(text=text.strip(), metric=metric, sign=sign, bound=bound, relative=bool(percent))
 
 
@@ -117,7 +117,7 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     Raises NmcError where there are fewer than two builds, or a gate's metric is not known of one.
     """
     if len(builds) < 2:
-        raise NmcError("compare", "takes two builds or more")
+        raise OptionsError("compare", "takes two builds or more")
     first = builds[0].figures
     rows: list[Figures] = []
     for metric, (unit, words, found) in METRICS.items():
@@ -144,9 +144,10 @@ def _judged(gate: Gate, builds: Sequence[Build], values: dict[str, list[Value]])
     found = values[gate.metric]
     for build, value in zip(builds, found, strict=True):
         if value is None:
-            raise NmcError(f"--gate {gate.text}", f"{gate.metric} of {build.folder} is not known",
-                           f"Run nmc simulate {build.folder} --input DATA.npz, with labels for "
-                           "accuracy.")
+            raise MetricError(
+                f"--gate {gate.text}", f"{gate.metric} of {build.folder} is not known",
+                f"Run nmc simulate {build.folder} --input DATA.npz, with labels for "
+                "accuracy.")
     known = [float(value) for value in found if value is not None]
     asked = range(int(gate.relative), len(builds))
     return {"gate": gate.text,

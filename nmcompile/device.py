@@ -7,16 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLimitError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
 Wanted = dict[str, tuple[str, ...]]  # population -> its variables, "spikes" among them
 Ran = Callable[[int], None]
-
-
-class DeviceLostError(NmcError):
-    """The device does not answer any more; what it gave before stays true."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,5 +129,6 @@ class Reached(Protocol):
 def stepping_device(device: Device) -> Stepping:
     """`device`, if it runs step by step. Raises NmcError where it does not."""
     if not isinstance(device, Stepping):
-        raise NmcError(f"device {device.name}", "does not run step by step", "Use the device sim.")
+        raise DeviceLimitError(
+            f"device {device.name}", "does not run step by step", "Use the device sim.")
     return device

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from nmcompile.checks import Check
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import FileWriteError, StageError, reading
 from nmcompile.files import replaced_file, require_file
 from nmcompile.frontends.interface import Traced
 from nmcompile.hdf5 import is_hdf5, names_in, require_sound
@@ -37,7 +37,7 @@ def dump(stage: Stage, name: str, target: Target, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NmcError(str(folder), f"cannot be made: {error.strerror}") from error
+        raise FileWriteError(str(folder), f"cannot be made: {error.strerror}") from error
     with (replaced_file(folder / f"{name}.h5") as fresh,
           h5py.File(fresh, "w", libver="v110", track_order=True) as file):
         file.attrs["format"] = FORMAT
@@ -63,14 +63,14 @@ def load_stage(path: Path, target: Target) -> Stage:
     traced network is of no target.
     """
     if not is_stage(path):
-        raise NmcError(str(path), *OTHER)
+        raise StageError(str(path), *OTHER)
     classes = {cls.__name__: cls for cls in (*CLASSES, *backend(target.family).neurons)}
     require_sound(path)
     with reading(str(path), *OTHER), h5py.File(path, "r") as file:
         made_for = Target.model_validate_json(file.attrs["target"])
         if made_for.family != target.family and not _is_traced(file):
-            raise NmcError(str(path), f"was made for {made_for.name}, not for {target.name}",
-                           f"Take --target {made_for.name}, or go on from trace.h5.")
+            raise StageError(str(path), f"was made for {made_for.name}, not for {target.name}",
+                             f"Take --target {made_for.name}, or go on from trace.h5.")
         stage: Stage = read_value(file["stage"], classes)
     _verify(stage, target, str(path))
     return stage
@@ -83,7 +83,7 @@ def _is_traced(file: h5py.File) -> bool:
 def _verify(stage: Any, target: Target, where: str) -> None:
     """Raise NmcError where a stage breaks a rule that the passes behind it build on."""
     if not isinstance(stage, Traced | RealStage | IntegerStage | CutStage):
-        raise NmcError(where, *OTHER)
+        raise StageError(where, *OTHER)
     network = verify(stage.network)
     if isinstance(stage, Traced):
         _verify_data(network, stage.inputs, where)
@@ -91,7 +91,7 @@ def _verify(stage: Any, target: Target, where: str) -> None:
     integer = stage.integer if isinstance(stage, CutStage) else stage
     _verify_data(network, integer.sample.inputs, where)
     if integer.latency != network.lags:
-        raise NmcError(where, "its lags are not those of its network")
+        raise StageError(where, "its lags are not those of its network")
     if isinstance(integer, RealStage):
         _verify_data(network, integer.data.inputs, where)
         return
@@ -99,7 +99,7 @@ def _verify(stage: Any, target: Target, where: str) -> None:
     if isinstance(stage, CutStage):
         verify_slices(network, stage.slices, target, placed=False)
         if stage.together.shape != (len(stage.slices),) or stage.together.dtype.kind != "i":
-            raise NmcError(where, "its slices and the cores that they share differ in number")
+            raise StageError(where, "its slices and the cores that they share differ in number")
 
 
 def _verify_data(network: Network, inputs: dict[str, Any], where: str) -> None:
@@ -107,7 +107,7 @@ def _verify_data(network: Network, inputs: dict[str, Any], where: str) -> None:
     right = set(inputs) == {p.name for p in network.inputs} and len(shapes) == 1
     if not right or any(np.shape(inputs[p.name])[2:] != p.shape for p in network.inputs) or (
             any(not np.all(np.isfinite(v)) for v in inputs.values()) or 0 in next(iter(shapes))):
-        raise NmcError(where, "its data are not those of its network")
+        raise StageError(where, "its data are not those of its network")
 
 
 def _lines(stage: Stage) -> Iterator[str]:

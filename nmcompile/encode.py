@@ -9,7 +9,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    DataShapeError,
+    DataValueError,
+    EncodingError,
+    NetworkError,
+    OptionsError,
+)
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
@@ -141,11 +147,11 @@ def encoded(
               latency: one spike, the earlier the larger the value, none for 0. Default: direct
     """
     if len(network.inputs) != 1:
-        raise NmcError(where, f"the network has {len(network.inputs)} inputs, one is supported")
+        raise NetworkError(where, f"the network has {len(network.inputs)} inputs, one is supported")
     port = network.inputs[0]
     if _is_series(values, port.shape, where):
         if encoding not in (None, "direct"):
-            raise NmcError(
+            raise EncodingError(
                 where,
                 f"'{encoding}' encodes values (samples, ...), the data already "
                 f"has {values.shape[1]} steps",
@@ -157,7 +163,7 @@ def encoded(
     assert isinstance(values, np.ndarray)
     steps = steps or network.steps
     if steps is None:
-        raise NmcError(
+        raise OptionsError(
             where,
             "holds one value for each sample and the model does not say for how many steps",
             "Add --steps N.",
@@ -173,13 +179,14 @@ def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bo
     if not isinstance(values, np.ndarray):
         if prod(values.shape[2:]) != size:
             given, taken = (" x ".join(map(str, s)) for s in (values.shape[2:], shape))
-            raise NmcError(values.told, f"gives {given} values a step, the network takes {taken}",
-                           "Add --crop, --downsample or --polarity.")
+            raise DataShapeError(
+                values.told, f"gives {given} values a step, the network takes {taken}",
+                "Add --crop, --downsample or --polarity.")
         return True
     if values.dtype.kind not in "fiub":
-        raise NmcError(where, f"holds {values.dtype}, expected numbers")
+        raise DataValueError(where, f"holds {values.dtype}, expected numbers")
     if values.ndim < 2 or 0 in values.shape:
-        raise NmcError(
+        raise DataShapeError(
             where,
             f"has shape {values.shape}, expected (samples, "
             f"{', '.join(map(str, shape))}) or (samples, steps, ...)",
@@ -190,13 +197,13 @@ def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bo
         series = True
     else:
         listed = ", ".join(map(str, shape))
-        raise NmcError(
+        raise DataShapeError(
             where,
             f"has shape {values.shape}, the model takes (samples, {listed}) or "
             f"(samples, steps, {listed})",
         )
     if not max(-float(values.min()), float(values.max())) <= float(np.finfo(np.float32).max):
-        raise NmcError(where, "holds NaN, infinite values or values beyond 32-bit floats")
+        raise DataValueError(where, "holds NaN, infinite values or values beyond 32-bit floats")
     return series
 
 
@@ -227,7 +234,7 @@ def _spikes(chance: Array, shape: tuple[int, ...], seed: int, skipped: int = 0) 
 
 def _require_unit_range(values: Array, encoding: str, where: str) -> None:
     if values.min() < 0 or values.max() > 1:
-        raise NmcError(
+        raise EncodingError(
             where,
             f"values span {values.min():g} to {values.max():g}; '{encoding}' takes 0 to 1",
             "Scale the data, or add --binary for events.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import FileReadError, FileWriteError, OptionsError, reading
 
 
 def require_file(path: Path) -> Path:
@@ -18,12 +18,12 @@ def require_file(path: Path) -> Path:
     try:
         mode = path.stat().st_mode
         if S_ISDIR(mode):
-            raise NmcError(str(path), "is a folder, expected a file")
+            raise FileReadError(str(path), "is a folder, expected a file")
         if not S_ISREG(mode):
-            raise NmcError(str(path), "is a pipe or a device, expected a file")
+            raise FileReadError(str(path), "is a pipe or a device, expected a file")
         path.open("rb").close()
     except (OSError, ValueError) as error:
-        raise NmcError(str(path), why(error)) from error
+        raise FileReadError(str(path), why(error)) from error
     return path
 
 
@@ -31,11 +31,11 @@ def require_place(path: Path) -> Path:
     """`path`, if a file can be written there: new, or in the place of a regular one."""
     try:
         if not path.name or (path.exists() and not path.is_file()):
-            raise NmcError(str(path), "is not the name of a file that can be written")
+            raise FileWriteError(str(path), "is not the name of a file that can be written")
         if not path.parent.is_dir():
-            raise NmcError(str(path), "cannot be written: there is no such folder")
+            raise FileWriteError(str(path), "cannot be written: there is no such folder")
     except (OSError, ValueError, RuntimeError) as error:
-        raise NmcError(str(path), f"cannot be written: {why(error)}") from error
+        raise FileWriteError(str(path), f"cannot be written: {why(error)}") from error
     return path
 
 
@@ -48,9 +48,9 @@ def require_apart(places: Mapping[str, Path | None]) -> None:
         try:
             other = taken.setdefault(path.resolve(), name)
         except (OSError, ValueError, RuntimeError) as error:
-            raise NmcError(str(path), f"is no place for a file: {why(error)}") from error
+            raise FileWriteError(str(path), f"is no place for a file: {why(error)}") from error
         if other != name:
-            raise NmcError(name, f"'{path}' is the file of {other}", "Name another file.")
+            raise OptionsError(name, f"'{path}' is the file of {other}", "Name another file.")
 
 
 def why(error: Exception) -> str:
@@ -93,4 +93,4 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NmcError(str(path), f"cannot be written: {why(error)}") from error
+        raise FileWriteError(str(path), f"cannot be written: {why(error)}") from error

@@ -14,7 +14,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 5  # of a processor that reading a file may take, and more where it is large
@@ -60,15 +60,15 @@ def _walked(path: str, kind: str, size: int, version: tuple[int, int]) -> frozen
                               timeout=PATIENCE * seconds, check=False,
                               env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired:
-        raise NmcError(path, "is a damaged HDF5 file: reading it does not end") from None
+        raise DamagedFileError(path, "is a damaged HDF5 file: reading it does not end") from None
     if done.returncode == -signal.SIGXCPU:
-        raise NmcError(path, "is a damaged HDF5 file: reading it does not end")
+        raise DamagedFileError(path, "is a damaged HDF5 file: reading it does not end")
     if done.returncode < 0:
-        raise NmcError(path, "is a damaged HDF5 file: reading it crashes the HDF5 library")
+        raise DamagedFileError(path, "is a damaged HDF5 file: reading it crashes the HDF5 library")
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
-        raise NmcError(path, f"is a damaged HDF5 file: reading it fails ({said[-1][:160]})")
+        raise DamagedFileError(path, f"is a damaged HDF5 file: reading it fails ({said[-1][:160]})")
     told = json.loads(done.stdout)
     if told["fault"]:
-        raise NmcError(path, told["fault"])
+        raise DamagedFileError(path, told["fault"])
     return frozenset(told["names"])

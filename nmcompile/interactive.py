@@ -12,7 +12,7 @@ import numpy as np
 
 from nmcompile.build import Build, unwritten, write_build
 from nmcompile.encode import Encoding
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import DataShapeError, PackageError, unknown_name
 from nmcompile.files import replaced_file
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.neurons.base import Array
@@ -207,8 +207,8 @@ def _numbers(name: str, values: object) -> Array:
     """`values` as an array: a list, an array, or a tensor without gradients."""
     found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     if found.dtype.kind not in "biuf" or not found.ndim:
-        raise NmcError(name, f"holds {found.dtype} of shape {found.shape}, expected numbers, "
-                       "(samples, ...)")
+        raise DataShapeError(name, f"holds {found.dtype} of shape {found.shape}, expected numbers, "
+                             "(samples, ...)")
     return found
 
 
@@ -226,4 +226,5 @@ def _library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise NmcError(name, "is not installed", "pip install 'nmcompile[notebook]'.") from error
+        raise PackageError(
+            name, "is not installed", "pip install 'nmcompile[notebook]'.") from error

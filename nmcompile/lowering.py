@@ -8,7 +8,7 @@ import numpy as np
 
 from nmcompile.backend import Backend, Misfit
 from nmcompile.checks import TIE, Check, compare, describe, require_same
-from nmcompile.errors import NmcError
+from nmcompile.errors import CheckError, NearestError
 from nmcompile.ir import Network, Trace, WeightWidth, run, run_aligned, scores, verify
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.legalize import (
@@ -140,7 +140,7 @@ def _units(
 
 def _require_allowed(misfit: Misfit, legalisation: Legalisation, otherwise: str) -> None:
     if not legalisation.nearest:
-        raise NmcError(
+        raise NearestError(
             misfit.where, f"{misfit.what}; the nearest is {misfit.nearest}, {misfit.effect}",
             f"Change the model, or add --legalise to take the nearest{otherwise}.")
 
@@ -180,8 +180,8 @@ def _require_scores(traced: Network, wanted: Trace, lowered: Network, found: Tra
     allowed = TIE * max(1.0, float(np.abs(real).max()))
     error = float(np.abs(real - low).max())
     if not error <= allowed:
-        raise NmcError("lower", f"outputs differ by up to {error:.2g}, allowed {allowed:.2g}",
-                       "The result would not be the model; please report it with the model.")
+        raise CheckError("lower", f"outputs differ by up to {error:.2g}, allowed {allowed:.2g}",
+                         "The result would not be the model; please report it with the model.")
 
 
 def _check_legal(

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.errors import NmcError
+from nmcompile.errors import ConstraintError, CostError, NmcError, OptionsError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array, is_splitter
 from nmcompile.mapping import Axons, Mapping, Program, Slices, rates_by_name
@@ -126,9 +126,9 @@ def map_again(
                     partitioner)
         return lay(found, program.target, backend, mapping.rates[found.origin], constraints)
     if recorded.typical is not None or partitioner != OWN:
-        raise NmcError("--partitioner" if recorded.typical is None else "--search",
-                       "cuts layers anew, and the splitters of this build belong to its slices",
-                       "Leave it out, or compile the model with it.")
+        raise OptionsError("--partitioner" if recorded.typical is None else "--search",
+                           "cuts layers anew, and the splitters of this build belong to its slices",
+                           "Leave it out, or compile the model with it.")
     slices = replace(mapping.slices, core=np.full_like(mapping.slices.core, -1))
     together = np.unique(mapping.slices.core, return_inverse=True)[1].astype(np.int64)
     found = Cut(network=network, slices=slices, together=together, origin=_all(network))
@@ -154,11 +154,12 @@ def cut(  # noqa: PLR0913 - what may be left out comes last
     constraints, recorded = constraints or Constraints(), recorded or Recorded()
     spikes = recorded.typical
     if spikes is not None and target.router is not None:
-        raise NmcError("--search", f"does not know the ways of packets that routers copy, as those "
-                       f"of {target.name} do", "Leave it out.")
+        raise OptionsError(
+            "--search", f"does not know the ways of packets that routers copy, as those "
+            f"of {target.name} do", "Leave it out.")
     if spikes is not None and not target.costs_known:
-        raise NmcError("--search", "makes energy times delay small, and no costs are known of "
-                       f"{target.name}", "Leave it out.")
+        raise CostError("--search", "makes energy times delay small, and no costs are known of "
+                        f"{target.name}", "Leave it out.")
     cores = int(np.count_nonzero(constraints.free(target)))
     if spikes is not None and target.n_cores > 1:
         found = _searched(network, target, backend, spikes, constraints)
@@ -205,11 +206,12 @@ def _searched(
     network: Network, target: Target, backend: Backend, spikes: Spikes, constraints: Constraints
 ) -> Cut:
     if backend.suited_cores(network, target):
-        raise NmcError(target.name, "has cores that differ, which --search takes for alike",
-                       "Leave out --search.")
+        raise OptionsError(target.name, "has cores that differ, which --search takes for alike",
+                           "Leave out --search.")
     if not backend.shares_cores:
-        raise NmcError(target.name, "has cores of one layer each, which --search lets layers share",
-                       "Leave out --search.")
+        raise OptionsError(
+            target.name, "has cores of one layer each, which --search lets layers share",
+            "Leave out --search.")
     try:
         best = search(network, target, backend, spikes,
                       int(np.count_nonzero(constraints.free(target))), _kinds(network, constraints))
@@ -338,7 +340,7 @@ def lay(
             free=constraints.free(target), allowed=where, together=found.together)
     except NmcError as error:
         lost = _told_cut_off(constraints, target)
-        raise NmcError(error.where, error.what, lost + error.hint) from error
+        raise error.at(error.where, lost + error.hint) from error
     if target.router is None:
         ways_around(network, placed, axons, faults, target)
     mapping = Mapping(slices=placed, axons=axons, rates=rates, faults=faults)
@@ -378,5 +380,6 @@ def _require_few(found: Cut, constraints: Constraints) -> None:
         need = len(np.unique(found.together[found.slices.population == index]))
         most = constraints.most_cores.get(population.name, need)
         if need > most:
-            raise NmcError(population.name, f"needs {need:,} cores, its most_cores is {most:,}",
-                           "Allow it more, or give it fewer bits (--bits).")
+            raise ConstraintError(
+                population.name, f"needs {need:,} cores, its most_cores is {most:,}",
+                "Allow it more, or give it fewer bits (--bits).")

@@ -12,7 +12,7 @@ import numpy as np
 from nmcompile.artificial import Figures, Progress, in_levels, to_changes, to_rates
 from nmcompile.checks import Check, compare, describe, require_decisions, require_same
 from nmcompile.encode import rate_spikes
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError, PrecisionError
 from nmcompile.fan_in import fit_fan_in
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import Network, decisions, run, run_aligned, verify
@@ -136,8 +136,8 @@ def _require_uncut(options: Options) -> None:
     for name, chosen in (("--search", options.search),
                          ("--partitioner", options.partitioner != OWN)):
         if chosen:
-            raise NmcError(name, "cuts layers, and this stage is behind the cut",
-                           "Go on from quantize.h5.")
+            raise OptionsError(name, "cuts layers, and this stage is behind the cut",
+                               "Go on from quantize.h5.")
 
 
 def lower_traced(
@@ -227,7 +227,7 @@ def _require_weights(real: Network, integer: Network, target: Target) -> None:
                          for network in (real, integer))
         largest = max((float(w.max(initial=0)) for w in before), default=0.0)
         if largest > 0 and not any(np.any(w) for w in after):
-            raise NmcError(
+            raise PrecisionError(
                 population.name, f"all of its {sum(w.size for w in before):,} weights, of up to "
                 f"{largest:.4g}, become 0 at the scale that its other values leave on "
                 f"{target.name}", "Bring them nearer to its threshold, bias and first states, or "

@@ -7,7 +7,7 @@ from typing import Any
 
 from nmcompile.backend import Backend
 from nmcompile.device import Device
-from nmcompile.errors import NmcError, hint_to_install, unknown_name
+from nmcompile.errors import PluginError, hint_to_install, unknown_name
 from nmcompile.frontends.interface import Frontend
 
 
@@ -45,7 +45,7 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         if entry.name in found and found[entry.name].value != entry.value:
-            raise NmcError(
+            raise PluginError(
                 f"{kind} {entry.name}",
                 "two installed distributions provide it: "
                 f"{found[entry.name].value} and {entry.value}",
@@ -60,4 +60,4 @@ def _loaded(entry: EntryPoint) -> Any:
         return entry.load()
     except (ImportError, AttributeError) as error:
         where = f"plug-in {entry.name} ({entry.value})"
-        raise NmcError(where, f"does not load: {error}", hint_to_install(error)) from error
+        raise PluginError(where, f"does not load: {error}", hint_to_install(error)) from error

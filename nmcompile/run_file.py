@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import FileKindError, RecordError
 from nmcompile.files import replaced_file
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
@@ -63,7 +63,7 @@ def require_run_file(path: Path, network: Network, record: tuple[str, ...]) -> N
     the names of variables, which end with / and one word, are all different.
     """
     if path.suffix.lower() not in (*STREAMED, *AT_ONCE):
-        raise NmcError(str(path), f"ends with '{path.suffix}', expected .npz, .h5 or .hdf5")
+        raise FileKindError(str(path), f"ends with '{path.suffix}', expected .npz, .h5 or .hdf5")
     if not _is_streamed(path):
         return
     places = [(_place(name), f"'{name}'") for name in ALWAYS]
@@ -74,10 +74,10 @@ def require_run_file(path: Path, network: Network, record: tuple[str, ...]) -> N
     hint = "Name a file -o RUN.npz, or another population."
     for place, name in places:
         if "." in place:
-            raise NmcError(str(path), f"has no place for {name}: '.' is no name in HDF5", hint)
+            raise RecordError(str(path), f"has no place for {name}: '.' is no name in HDF5", hint)
     for (before, one), (place, other) in pairwise(places):
         if place[: len(before)] == before:
-            raise NmcError(str(path), f"has no place for {other} beside {one}", hint)
+            raise RecordError(str(path), f"has no place for {other} beside {one}", hint)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
 from nmcompile.encode import Encoded, Encoding, encoded
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import CostError, OptionError, OptionsError, RecordError, unknown_name
 from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
@@ -89,8 +89,8 @@ def simulate(
     _require_files(build, output, timeline, record)
     target = build.program.target
     if timeline is not None and not target.costs_known:
-        raise NmcError("--timeline", f"shows times, and none are known of {target.name}",
-                       "Leave it out.")
+        raise CostError("--timeline", f"shows times, and none are known of {target.name}",
+                        "Leave it out.")
     sent = sent_by(build.program, inputs_of(
         build.program, data, where, steps=steps, encoding=encoding, seed=seed))
     wrong = parse_perturbation(perturb, seed) if perturb else None
@@ -191,12 +191,12 @@ def _frames(program: Program, sent: dict[str, Samples]) -> int:
 def _exit(build: Build, sure: float | None, scale: float | None) -> Exit | None:
     if sure is None:
         if scale is not None:
-            raise NmcError("--exit-scale", "is of no use by itself", "Add --exit-confidence.")
+            raise OptionsError("--exit-scale", "is of no use by itself", "Add --exit-confidence.")
         return None
     if not 0 < sure <= 1:
-        raise NmcError("--exit-confidence", f"is {sure:g}, expected above 0 and at most 1")
+        raise OptionError("--exit-confidence", f"is {sure:g}, expected above 0 and at most 1")
     if scale is not None and not 0 < scale < float("inf"):
-        raise NmcError("--exit-scale", f"is {scale:g}, expected a number above 0")
+        raise OptionError("--exit-scale", f"is {scale:g}, expected a number above 0")
     require_decision(build.program)
     return Exit(confidence=sure, scale=_unit(build) if scale is None else scale)
 
@@ -208,8 +208,9 @@ def _unit(build: Build) -> float:
         return 1.0
     units = {layer["name"]: layer["units_per_real"] for layer in build.manifest.get("layers", ())}
     if port.population not in units:
-        raise NmcError("--exit-confidence", f"the unit of the membranes of '{port.population}' is "
-                       "not known", "Add --exit-scale with the units that count as 1.")
+        raise RecordError(
+            "--exit-confidence", f"the unit of the membranes of '{port.population}' is "
+            "not known", "Add --exit-scale with the units that count as 1.")
     return float(units[port.population])
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import FileKindError, NmcError, TomlError, reading
 from nmcompile.files import require_file
 
 if sys.version_info >= (3, 11):
@@ -28,11 +28,11 @@ def read_toml(path: Path, model: type[M], what: str) -> M:
     with require_file(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise NmcError(str(path), f"a {what} has at most {MAX_BYTES} bytes")
+        raise TomlError(str(path), f"a {what} has at most {MAX_BYTES} bytes")
     try:
         return parse_toml(data.decode("utf-8"), model, str(path), what)
     except UnicodeDecodeError as error:
-        raise NmcError(str(path), "is not a text file in UTF-8") from error
+        raise FileKindError(str(path), "is not a text file in UTF-8") from error
 
 
 def parse_toml(text: str, model: type[M], where: str, what: str) -> M:
@@ -42,7 +42,7 @@ def parse_toml(text: str, model: type[M], where: str, what: str) -> M:
     """
     try:
         if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
-            raise NmcError(where, f"has a line with more than {MAX_DOTS} dots")
+            raise TomlError(where, f"has a line with more than {MAX_DOTS} dots")
         with reading(where, "is not TOML"):
             content = json.dumps(tomllib.loads(text), default=str)
         return model.model_validate_json(content)
@@ -59,9 +59,9 @@ def _field_error(where: str, what: str, error: ValidationError) -> NmcError:
         missing = [str(e["loc"][-1]) for e in found if e["type"] == "missing"]
         nearest = difflib.get_close_matches(str(first["loc"][-1]), missing, n=1)
         hint = f"Did you mean '{nearest[0]}'?" if nearest else ""
-        return NmcError(f"{where}: {field}", f"is not a field of a {what}", hint)
+        return TomlError(f"{where}: {field}", f"is not a field of a {what}", hint)
     expected = first["msg"].replace("Value error, ", "")
     if not field:
-        return NmcError(where, expected)
+        return TomlError(where, expected)
     given = "" if isinstance(first["input"], dict) else f", found {str(first['input'])[:40]!r}"
-    return NmcError(f"{where}: {field}", f"{expected}{given}")
+    return TomlError(f"{where}: {field}", f"{expected}{given}")

@@ -14,7 +14,13 @@ from nmcompile_backends.akida.emit import layers_of
 
 from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import (
+    DataValueError,
+    DeviceAnswerError,
+    DeviceBuildError,
+    DeviceUnreachableError,
+    reading,
+)
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -50,11 +56,12 @@ class AkidaSoftware:
     def load(self, program: Program, config: Path) -> None:
         """Take a program for Akida whose layers are in `config`; raises NmcError for another."""
         if program.target.family != "akida":
-            raise NmcError(f"device {self.name}", "runs programs for Akida, this one is for "
-                           f"{program.target.name}")
+            raise DeviceBuildError(
+                f"device {self.name}", "runs programs for Akida, this one is for "
+                f"{program.target.name}")
         for file in (LAYERS, ARRAYS):
             if not (config / file).is_file():
-                raise NmcError(str(config), f"holds no {file}", "Compile the model again.")
+                raise DeviceBuildError(str(config), f"holds no {file}", "Compile the model again.")
         self._program, self._config = program, config.resolve()
 
     def readable(self) -> Wanted:
@@ -70,8 +77,9 @@ class AkidaSoftware:
         shape = layers_of(self._loaded().network)[0].in_shape
         values, most = inputs[port.name], port.format.limit
         if values.min(initial=0) < 0 or values.max(initial=0) > most:
-            raise NmcError(f"device {self.name}", f"input {port.name} sends {values.min()} to "
-                           f"{values.max()}, akida takes 0 to {most}")
+            raise DataValueError(
+                f"device {self.name}", f"input {port.name} sends {values.min()} to "
+                f"{values.max()}, akida takes 0 to {most}")
         pictures = values.reshape(samples * steps, *shape).astype(np.uint8)
         folder = Folder()
         try:
@@ -99,11 +107,12 @@ class AkidaSoftware:
     ) -> dict[str, Array]:
         where = f"device {self.name}"
         if population.name not in sent:
-            raise NmcError(where, f"told nothing of {population.name}")
+            raise DeviceAnswerError(where, f"told nothing of {population.name}")
         values, size = sent[population.name], prod(extent) * population.size
         if values.size != size:
-            raise NmcError(where, f"gave {values.size:,} values of {population.name}, expected "
-                           f"{size:,}")
+            raise DeviceAnswerError(
+                where, f"gave {values.size:,} values of {population.name}, expected "
+                f"{size:,}")
         values = values.astype(np.int32).reshape(*extent, *population.shape)
         known = {"v": values, "spikes": values if _neuron(population).sends
                  else np.zeros_like(values)}
@@ -143,8 +152,9 @@ class AkidaChip(AkidaSoftware):
         finally:
             folder.close()
         if not found:
-            raise NmcError("--device akida", "there is no AKD1000 on this machine", "akida's "
-                           "software backend is the device akida_software.")
+            raise DeviceUnreachableError(
+                "--device akida", "there is no AKD1000 on this machine", "akida's "
+                "software backend is the device akida_software.")
 
     def _populations(self) -> tuple[Population, ...]:
         return super()._populations()[-1:]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -77,12 +77,14 @@ class AkidaNeuron:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Akida holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), Akida holds integers of {low} to {high}")
         if self.act_bits not in ACT_BITS:
-            raise NmcError(name, f"activations of {self.act_bits} bits, Akida v1 has 1, 2 or 4")
+            raise RegisterError(
+                name, f"activations of {self.act_bits} bits, Akida v1 has 1, 2 or 4")
         if not 1 <= self.pool <= MOST_POOLED:
-            raise NmcError(name, f"a window of {self.pool} places, expected 1 to {MOST_POOLED}")
+            raise RegisterError(
+                name, f"a window of {self.pool} places, expected 1 to {MOST_POOLED}")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The sum before step 0, which nothing depends on."""

@@ -13,7 +13,7 @@ from nmcompile_backends.akida.arithmetic import STEP_UNIT, AkidaNeuron
 from nmcompile_backends.akida.geometry import geometry, spread
 from nmcompile_backends.akida.layer import AkidaLayer, Kind, Pooling, Shape
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array
@@ -50,8 +50,8 @@ def layers_of(network: Network) -> tuple[AkidaLayer, ...]:
         layers.append(layer)
         shape = layer.out_shape
         if prod(shape) != group[-1].size:
-            raise NmcError(layer.name, f"Akida's layer sends {shape}, the population "
-                           f"{group[-1].shape}", "Report it with the model.")
+            raise ChipLayerError(layer.name, f"Akida's layer sends {shape}, the population "
+                                 f"{group[-1].shape}", "Report it with the model.")
     for layer in layers:
         layer.verify()
     return tuple(layers)

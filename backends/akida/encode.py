@@ -26,7 +26,7 @@ from nmcompile_backends.akida.layer import WEIGHT_LIMITS
 from nmcompile_backends.akida.neuron import AkidaActivation
 
 from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError, DataValueError, WidthError
 from nmcompile.ir import Input, SpikeFormat, SynapseFormat
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array
@@ -46,7 +46,7 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
     form = port.format
     low, peak = float(values.min(initial=0.0)), float(values.max(initial=0.0))
     if low < 0:
-        raise NmcError(
+        raise DataValueError(
             f"input {port.name}", f"values reach down to {low:g}, {target.name} takes them from 0 "
             "on", "Give data from 0 on, as pixels are, and train with them.")
     whole = form.limit / 2 < peak <= form.limit and not np.any(values % 1)
@@ -70,7 +70,7 @@ def encode(layer: Layer, scale: float, clip: float, target: Target) -> EncodedLa
     """`layer` at `scale`, at which weights up to `clip` times the largest saturate."""
     if _pools(layer):
         if 1 / layer.units[0] > _register_limit(layer):
-            raise NmcError(
+            raise ChipLayerError(
                 layer.population.name, "its bias or its levels are too large beside the sums that "
                 f"it averages for Akida's registers, which end at {HALF - 1:,} of their units",
                 "Average behind the activation, ahead of a fully connected layer.")
@@ -132,8 +132,8 @@ def _bits(name: str, real: AkidaActivation) -> int:
     for bits in ACT_BITS:
         if real.levels == 2**bits - 1:
             return bits
-    raise NmcError(name, f"it sends {real.levels} levels above 0, Akida v1 has 1, 3 or 15",
-                   "Train with activations of 1, 2 or 4 bits, unsigned.")
+    raise WidthError(name, f"it sends {real.levels} levels above 0, Akida v1 has 1, 3 or 15",
+                     "Train with activations of 1, 2 or 4 bits, unsigned.")
 
 
 def _require_fit(layer: Layer, bits: int) -> None:

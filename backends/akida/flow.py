@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, ChipOutputError, ChipTopologyError, NmcError
 from nmcompile.ir import Network, Population, order
 from nmcompile.ir.maps import Chain, LinearMap
 from nmcompile.ir.neurons import LI, Activation, CubaLI
@@ -40,8 +40,8 @@ def stages(network: Network, chip: str) -> tuple[Stage, ...]:
         found.append(_stage(network, source))
         source = found[-1].target.name
     if network.outgoing(last):
-        raise NmcError(last, "it is the output, and other layers take it as well",
-                       "Return what the last layer gives.")
+        raise ChipOutputError(last, "it is the output, and other layers take it as well",
+                              "Return what the last layer gives.")
     return tuple(found)
 
 
@@ -52,13 +52,14 @@ def links(linear: LinearMap) -> tuple[LinearMap, ...]:
 
 def _require_values(network: Network, chip: str) -> None:
     if len(network.inputs) > 1:
-        raise NmcError(network.inputs[1].name, f"it is a second input, {chip} takes one")
+        raise ChipTopologyError(network.inputs[1].name, f"it is a second input, {chip} takes one")
     if len(network.outputs) > 1:
-        raise NmcError(network.outputs[1].population, f"it is a second output, {chip} has one",
-                       "Return what the last layer gives.")
+        raise ChipTopologyError(
+            network.outputs[1].population, f"it is a second output, {chip} has one",
+            "Return what the last layer gives.")
     late = [p.name for p in network.projections if p.delay]
     if network.steps != 1 or not network.static or late:
-        raise NmcError(
+        raise ChipNeuronError(
             late[0] if late else "network", f"its values change from step to step; layers of {chip}"
             " keep nothing", "Give a sample (samples, ...) without a time axis, of a network "
             "without spiking neurons.")
@@ -69,16 +70,18 @@ def _require_memoryless(population: Population, network: Network, chip: str) -> 
     read = any(port.population == name for port in network.outputs)
     if isinstance(neuron, LI) and not isinstance(neuron, CubaLI) and read:
         if np.any(neuron.decay) or np.any(neuron.v_init):
-            raise NmcError(name, f"its membrane keeps what came before; layers of {chip} keep "
-                           "nothing")
+            raise ChipNeuronError(
+                name, f"its membrane keeps what came before; layers of {chip} keep "
+                "nothing")
         return
     if not isinstance(neuron, Activation):
-        raise NmcError(name, f"{chip} has no '{neuron.kind}' neuron: its layers are those of an "
-                       "artificial network and keep nothing", "Compile the network of ReLU that "
-                       "it was made from, or take a target with spiking neurons.")
+        raise ChipNeuronError(
+            name, f"{chip} has no '{neuron.kind}' neuron: its layers are those of an "
+            "artificial network and keep nothing", "Compile the network of ReLU that "
+            "it was made from, or take a target with spiking neurons.")
     if np.any(neuron.low < 0):
-        raise NmcError(name, f"it sends values below 0, {chip} sends from 0 on",
-                       "Train with ReLU.")
+        raise ChipNeuronError(name, f"it sends values below 0, {chip} sends from 0 on",
+                              "Train with ReLU.")
 
 
 def _stage(network: Network, source: str) -> Stage:
@@ -96,10 +99,11 @@ def _stage(network: Network, source: str) -> Stage:
             return Stage(source=source, target=network.population(name), inside=tuple(between))
         inside.add(name)
         between.append(network.population(name))
-    raise NmcError(source, "nothing takes what it sends")
+    raise ChipTopologyError(source, "nothing takes what it sends")
 
 
 def residual(name: str) -> NmcError:
     """The error for a population that adds what several layers send."""
-    return NmcError(name, "it adds what several layers send, which layers of Akida v1 cannot",
-                    "Train without residual sums and concatenations.")
+    return ChipTopologyError(
+        name, "it adds what several layers send, which layers of Akida v1 cannot",
+        "Train without residual sums and concatenations.")

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from nmcompile_backends.akida.arithmetic import AkidaNeuron
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Sparse, from_matrix
 from nmcompile.ir.neurons.base import Array
 
@@ -74,17 +74,18 @@ class AkidaLayer:
             limit = WEIGHT_LIMITS[self.weight_bits]
             low = 0 if self.weight_bits == 1 else -limit
             if values.dtype != np.int8 or values.min() < low or values.max() > limit:
-                raise NmcError(
+                raise RegisterError(
                     self.name, f"weights span {values.min()} to {values.max()} ({values.dtype}), "
                     f"{self.weight_bits} bits of Akida hold int8 of {low} to {limit}")
         window, adds = self.window()
         if (self.neuron.pool, self.neuron.adds) != (window, adds):
             how = {False: "the largest", True: "the sum"}
-            raise NmcError(
+            raise RegisterError(
                 self.name, f"its neurons take {how[self.neuron.adds]} of {self.neuron.pool} places,"
                 f" the layer {how[adds]} of {window}")
         if self.neuron.at_input != (self.kind is Kind.INPUT_CONVOLUTIONAL):
-            raise NmcError(self.name, "its neurons have the registers of another kind of layer")
+            raise RegisterError(
+                self.name, "its neurons have the registers of another kind of layer")
         self.neuron.verify(self.name, self.out_shape)
 
     def window(self) -> tuple[int, bool]:

@@ -21,7 +21,7 @@ from nmcompile_backends.akida.layer import Shape, column_places, picked, window_
 from nmcompile_backends.akida.maxima import Pooled, Window, pooled
 from nmcompile_backends.akida.neuron import AkidaActivation
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError, ChipLayerError, NmcError
 from nmcompile.ir import Input, Network, Output, Population, Projection, SpikeFormat
 from nmcompile.ir.maps import Chain, Conv, Dense, LinearMap, Scale
 from nmcompile.ir.neurons import Activation
@@ -61,8 +61,9 @@ def legalize(network: Network, target: Target) -> Network:
     separable layer, and one behind it that takes the maximum or the average of its places.
     """
     if target.board.chips.value != 1:
-        raise NmcError(target.name, f"{target.board.chips.value} chips; akida maps a model onto "
-                       "one", "Leave out --chips.")
+        raise BoardLimitError(
+            target.name, f"{target.board.chips.value} chips; akida maps a model onto "
+            "one", "Leave out --chips.")
     port = network.inputs[0]
     layers = list[Found]()
     for stage in flow.stages(network, target.name):
@@ -93,8 +94,8 @@ def _add(
     if found.window is not None and not found.maps and _passes(target):
         before = layers[-1] if layers else None
         if before is None or before.window is not None or before.average:
-            raise NmcError(target.name, "it pools what no convolution of its own gives",
-                           "Put a convolution and its activation ahead of it.")
+            raise ChipLayerError(target.name, "it pools what no convolution of its own gives",
+                                 "Put a convolution and its activation ahead of it.")
         layers[-1] = _padded_alike(replace(before, name=target.name, window=found.window))
         return
     layers.append(_layer(port, stage, found))
@@ -175,9 +176,10 @@ def _dense(name: str, linear: LinearMap) -> Dense:
     """A map that is no convolution as a fully connected layer."""
     rows = prod(linear.out_shape)
     if len(linear.out_shape) > 1 and rows != linear.out_shape[0]:
-        raise NmcError(name, "what leads to it is no convolution that Akida v1 has, and no fully "
-                       "connected layer", "Leave out reshapes and pooling between a convolution "
-                       "and its activation, or train with padding Same.")
+        raise ChipLayerError(
+            name, "what leads to it is no convolution that Akida v1 has, and no fully "
+            "connected layer", "Leave out reshapes and pooling between a convolution "
+            "and its activation, or train with padding Same.")
     weight = scipy.sparse.csr_array(matrix(linear)).toarray().T.astype(np.float32)
     return Dense(weight=np.ascontiguousarray(weight), in_shape=linear.in_shape, out_shape=(rows,))
 
@@ -187,7 +189,7 @@ def _within_limits(layer: Found) -> Found:
     name, linear = layer.name, layer.linear
     if isinstance(linear, Dense):
         if layer.average or layer.window is not None:
-            raise NmcError(name, "it pools a fully connected layer", "Leave the pooling out.")
+            raise ChipLayerError(name, "it pools a fully connected layer", "Leave the pooling out.")
         limits.require_features(name, linear.in_shape)
         return layer
     if linear.groups > 1:
@@ -219,8 +221,8 @@ def _require_sizes(layer: Found, kernel: Conv, found: Geometry) -> None:
         limits.require_weights(name, "separable convolution", kernel.weight, linear.weight)
     if layer.average:
         if rows * columns > MOST_AVERAGED:
-            raise NmcError(name, f"it averages {rows * columns:,} places, "
-                           f"{MOST_AVERAGED:,} are the most", "Pool ahead of it.")
+            raise ChipLayerError(name, f"it averages {rows * columns:,} places, "
+                                 f"{MOST_AVERAGED:,} are the most", "Pool ahead of it.")
         limits.require_average(name, kernel.in_shape[2], rows)
 
 
@@ -235,19 +237,20 @@ def _padded_alike(layer: Found) -> Found:
         return replace(layer, window=(size, stride, layer.same))
     places = f"{shape[1]} x {shape[2]} places"
     if layer.same:
-        raise NmcError(layer.name, f"its max pooling leaves out a row or column of {places}; "
-                       "AKD1000 pools all of them behind a convolution with padding",
-                       "Pool with ceil_mode=True, or where rows and columns are even.")
-    raise NmcError(layer.name, f"its max pooling takes in part of a window at the edge of {places};"
-                   " AKD1000 pools whole ones alone behind a convolution without padding",
-                   "Pool with ceil_mode=False, or where rows and columns are even.")
+        raise ChipLayerError(layer.name, f"its max pooling leaves out a row or column of {places}; "
+                             "AKD1000 pools all of them behind a convolution with padding",
+                             "Pool with ceil_mode=True, or where rows and columns are even.")
+    raise ChipLayerError(
+        layer.name, f"its max pooling takes in part of a window at the edge of {places};"
+        " AKD1000 pools whole ones alone behind a convolution without padding",
+        "Pool with ceil_mode=False, or where rows and columns are even.")
 
 
 def _unlike(name: str, conv: Conv, at_input: bool) -> NmcError:
     size = " x ".join(map(str, conv.weight.shape[2:]))
     has = ("kernels of 3, 5 and 7, strides of 1 to 3, padding Same or none" if at_input else
            "kernels of 1, 3, 5 and 7 with a stride of 1, of 3 with a stride of 2, padding Same")
-    return NmcError(
+    return ChipLayerError(
         name, f"a kernel of {size} with stride {conv.stride[0]} and padding {conv.padding[0]} on "
         f"{conv.in_shape[1]} x {conv.in_shape[2]} places is none that Akida v1 has: {has}",
         "Same is padding (k - 1) / 2; with a stride of 2 and even sizes, ZeroPad2d((0, 1, 0, 1)) "
@@ -260,11 +263,13 @@ def _require_sequence(layers: list[Found]) -> None:
     last = layers[-1]
     limits.require_layers(sum(isinstance(layer.linear, Dense) for layer in layers))
     if last.window is not None:
-        raise NmcError(last.name, "max pooling is the end of the network, which AKD1000 does not "
-                       "map", "Put a layer behind it.")
+        raise ChipLayerError(
+            last.name, "max pooling is the end of the network, which AKD1000 does not "
+            "map", "Put a layer behind it.")
     if last.at_input and not isinstance(last.target.neuron, Activation):
-        raise NmcError(last.name, "the input layer gives sums without an activation, which AKD1000 "
-                       "does not map", "Put a layer behind it.")
+        raise ChipLayerError(
+            last.name, "the input layer gives sums without an activation, which AKD1000 "
+            "does not map", "Put a layer behind it.")
     for layer, behind in pairwise(layers):
         if layer.window and not layer.at_input and isinstance(behind.linear, Dense):
             limits.require_identity(layer.name, len(layer.linear.weight))
@@ -272,11 +277,13 @@ def _require_sequence(layers: list[Found]) -> None:
         size, stride, _ = layer.window or (1, 1, True)
         rows, columns = layer.linear.out_shape[1:] if layer.window else (size, size)
         if min(rows, columns) < size:
-            raise NmcError(layer.name, f"a window of {size} x {size} on {rows} x {columns} places",
-                           "Leave the pooling out.")
+            raise ChipLayerError(
+                layer.name, f"a window of {size} x {size} on {rows} x {columns} places",
+                "Leave the pooling out.")
         if layer.at_input and size != stride:
-            raise NmcError(layer.name, "the input layer's windows overlap; AKD1000 maps strides of "
-                           "their size alone", "Pool behind another layer.")
+            raise ChipLayerError(
+                layer.name, "the input layer's windows overlap; AKD1000 maps strides of "
+                "their size alone", "Pool behind another layer.")
 
 
 def _populations(layer: Found) -> list[tuple[Population, tuple[LinearMap, ...]]]:
@@ -321,8 +328,9 @@ def _neuron(layer: Found) -> AkidaActivation:
     if not isinstance(neuron, Activation):
         return AkidaActivation(activation=False, sends=False, adds=adds)
     if np.ptp(neuron.step_size) or (np.any(neuron.step_size) and np.ptp(neuron.high)):
-        raise NmcError(population.name, "its levels differ from channel to channel; an Akida layer "
-                       "sends one kind", "Train with one scale for each activation.")
+        raise ChipLayerError(
+            population.name, "its levels differ from channel to channel; an Akida layer "
+            "sends one kind", "Train with one scale for each activation.")
     return AkidaActivation(
         offset=_by_filter(population, "bias", population.bias),
         high=_by_filter(population, "upper bound", neuron.high),
@@ -336,7 +344,7 @@ def _by_filter(population: Population, what: str, values: Array) -> Array:
     finite = full[np.isfinite(full).all(axis=1)]
     away = float(np.ptp(finite, axis=1).max(initial=0.0))
     if away > FLAT * max(1.0, float(np.abs(finite).max(initial=0.0))):
-        raise NmcError(
+        raise ChipLayerError(
             population.name, f"its {what} differs from place to place; an Akida filter has one",
             "A constant that is added ahead of a padded convolution does that: normalise data "
             "outside of the model.")

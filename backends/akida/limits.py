@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from nmcompile_backends.akida.geometry import Geometry
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError, CoreLimitError
 from nmcompile.ir.neurons.base import Array
 
 # Kernels with strides, the smallest kernel first. "Kernel size should be 3, 5 or 7", "stride_x
@@ -49,14 +49,16 @@ def require_input(
     channels, rows, columns = in_shape
     kernel = found.size
     if kernel > min(rows, columns):  # "first dimension size cannot be smaller than kernel size"
-        raise NmcError(name, f"a kernel of {kernel} x {kernel} in the input layer, on a picture of "
-                       f"{rows} x {columns}", "Take a smaller one.")
+        raise ChipLayerError(
+            name, f"a kernel of {kernel} x {kernel} in the input layer, on a picture of "
+            f"{rows} x {columns}", "Take a smaller one.")
     # "With valid padding, a 5 kernel size and a 1 kernel stride, input second dimension size cannot
     # be smaller than 6"
     if not found.same and rows < kernel + found.stride:
-        raise NmcError(name, f"a kernel of {kernel} x {kernel} with stride {found.stride} and "
-                       f"without padding in the input layer, on {rows} rows; AKD1000 takes "
-                       f"{kernel + found.stride} or more", "Take a smaller one, or pad.")
+        raise ChipLayerError(
+            name, f"a kernel of {kernel} x {kernel} with stride {found.stride} and "
+            f"without padding in the input layer, on {rows} rows; AKD1000 takes "
+            f"{kernel + found.stride} or more", "Take a smaller one, or pad.")
     _require(name, filters, INPUT_FILTERS[kernel, channels],
              f"filters of {kernel} x {kernel} in the input layer", "Take fewer of them.")
 
@@ -83,14 +85,14 @@ def require_weights(name: str, kind: str, *weights: Array) -> None:
     """Raise NmcError where all of some weights are 0."""
     # "All weights in a separable CNP layer cannot be zeroes", and so of "a hrc layer"
     if not all(map(np.any, weights)):
-        raise NmcError(name, f"all weights of its {kind} are 0, which AKD1000 does not map",
-                       "Train it, or leave the layer out.")
+        raise ChipLayerError(name, f"all weights of its {kind} are 0, which AKD1000 does not map",
+                             "Train it, or leave the layer out.")
 
 
 def require_average(name: str, in_columns: int, rows: int) -> None:
     """Raise NmcError where a layer averages pictures that are too low or too wide."""
     if rows < AVERAGED_ROWS or in_columns > AVERAGE_INPUT_COLUMNS:
-        raise NmcError(
+        raise ChipLayerError(
             name, f"it averages {rows} rows, of a layer that takes {in_columns} columns; AKD1000 "
             f"averages {AVERAGED_ROWS} or more, of a layer that takes {AVERAGE_INPUT_COLUMNS} at "
             "most", "Average behind the activation, ahead of a fully connected layer.")
@@ -115,4 +117,4 @@ def require_layers(fully_connected: int) -> None:
 
 def _require(name: str, need: int, most: int, what: str, hint: str) -> None:
     if need > most:
-        raise NmcError(name, f"{need:,} {what}, AKD1000 has at most {most:,}", hint)
+        raise CoreLimitError(name, f"{need:,} {what}, AKD1000 has at most {most:,}", hint)

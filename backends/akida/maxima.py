@@ -12,7 +12,7 @@ import scipy.sparse
 from nmcompile_backends.akida.flow import Stage, links, residual
 from nmcompile_backends.akida.layer import window_places
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError
 from nmcompile.ir import Input, Network, Output, Projection, run
 from nmcompile.ir.maps import Chain, LinearMap, Scale
 from nmcompile.ir.neurons.base import Array
@@ -51,13 +51,13 @@ def pooled(network: Network, stage: Stage, chip: str) -> Pooled:
                     web, inputs, found, signed=any(map(_has_weights, maps))):
                 return Pooled(maps=maps, window=found)
     if _is_one_path(stage, *webs[0]):
-        raise NmcError(
+        raise ChipLayerError(
             stage.target.name, f"the activation or pooling between {stage.source} and it is none "
             "that Akida v1 has there: ReLU, and max pooling behind a convolution",
             "Train with ReLU, and pool behind convolutions alone.")
     if any(_has_weights(link) for p in webs[0][1].projections for link in links(p.map)):
         raise residual(stage.target.name)
-    raise NmcError(
+    raise ChipLayerError(
         stage.target.name, f"its max pooling is none of {chip}, whose windows are 2 x 2 with a "
         "stride of 1 or 2 and padding Same", "Pool with MaxPool2d(2) where rows and columns are "
         "even, or with ceil_mode=True.")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array
 from nmcompile.ir.neurons.rules import require_shape
@@ -88,9 +88,9 @@ class AkidaActivation:
         for field_name in ("offset", "high", "step_size", "unit"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         if np.any(self.high < 0) or np.any(self.step_size < 0) or np.any(self.unit <= 0):
-            raise NmcError(name, "an upper bound or a level below 0")
+            raise RegisterError(name, "an upper bound or a level below 0")
         if self.pool < 1:
-            raise NmcError(name, "it pools nothing")
+            raise RegisterError(name, "it pools nothing")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The sum before step 0, which nothing depends on."""

@@ -12,7 +12,7 @@ from math import inf
 from nmcompile_backends.akida.arithmetic import ACT_BITS
 from nmcompile_backends.akida.layer import AkidaLayer, Kind
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError
 
 PROCESSORS = 78  # "Not enough hardware components of type CNP1": one for each fully connected layer
 INPUT_BYTES, WORD_BITS = 43008, 1792  # 44,800 bytes of weights are 25 by 8 such words
@@ -43,7 +43,7 @@ def require_processors(layers: Iterable[AkidaLayer]) -> None:
     need = {layer.name: processors(layer) for layer in layers}
     if sum(need.values()) > PROCESSORS:
         largest = sorted(need, key=need.__getitem__, reverse=True)[:3]
-        raise NmcError(
+        raise BoardLimitError(
             "network", f"its layers need {sum(need.values()):,} neural processors, AKD1000 has "
             f"{PROCESSORS}; largest layers: {', '.join(f'{n} {need[n]:,}' for n in largest)}",
             "Take fewer filters, smaller pictures or --bits 2.")

@@ -15,7 +15,7 @@ from nmcompile_backends.loihi.arithmetic import (
 )
 
 from nmcompile.arithmetic.fixed_point import saturate, scale_toward_zero, wrap
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -81,10 +81,10 @@ class LoihiAdaptive:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Loihi holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), Loihi holds integers of {low} to {high}")
         if not 0 <= self.bias_exponent <= BIAS_EXPONENT_LIMIT:
-            raise NmcError(name, f"a bias exponent of {self.bias_exponent}, expected 0 to 7")
+            raise RegisterError(name, f"a bias exponent of {self.bias_exponent}, expected 0 to 7")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Current and membrane before step 0; threshold and refractoriness are at rest."""

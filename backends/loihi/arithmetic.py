@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves, overflow, scale_toward_zero, wrap
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -108,14 +108,14 @@ class LoihiNeuron:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i":
-                raise NmcError(name, f"{register} holds {value.dtype}, expected integers")
+                raise RegisterError(name, f"{register} holds {value.dtype}, expected integers")
             if np.any(value < low) or np.any(value > high):
-                raise NmcError(
+                raise RegisterError(
                     name,
                     f"{register} spans {value.min()} to {value.max()}, Loihi holds {low} to {high}",
                 )
         if not 0 <= self.bias_exponent <= BIAS_EXPONENT_LIMIT or not 1 <= self.refractory <= 63:
-            raise NmcError(
+            raise RegisterError(
                 name,
                 f"bias exponent {self.bias_exponent} (0 to 7) or refractory "
                 f"{self.refractory} (1 to 63 steps) does not fit Loihi",
@@ -124,21 +124,23 @@ class LoihiNeuron:
 
     def _verify_edges(self, name: str) -> None:
         if not 0 <= self.v_min_exponent <= 23 or not 0 <= self.v_max_exponent <= 7:
-            raise NmcError(
+            raise RegisterError(
                 name,
                 f"limits of v of the exponents {self.v_min_exponent} (0 to 23) and "
                 f"{self.v_max_exponent} (0 to 7) do not fit Loihi",
             )
         if self.edges not in EDGES:
-            raise NmcError(name, f"edges like those of '{self.edges}', known: {', '.join(EDGES)}")
+            raise RegisterError(
+                name, f"edges like those of '{self.edges}', known: {', '.join(EDGES)}")
         plain = self.silent or (self.reset is Reset.ZERO and not self.inclusive)
         joined = self.reset is Reset.NONE and self.refractory == 1 and not self.inclusive
         if self.compartments != 1 and not (self.compartments == 2 and joined):
-            raise NmcError(name, f"{self.compartments} compartments, expected 1, or 2 where it "
-                           "fires above its threshold and nothing is reset")
+            raise RegisterError(
+                name, f"{self.compartments} compartments, expected 1, or 2 where it "
+                "fires above its threshold and nothing is reset")
         if self.edges == "nengo" and not plain:
-            raise NmcError(name, "nengo-loihi has no reset but to zero and fires above the "
-                                 "threshold only", "Leave `edges` at 'lava'.")
+            raise RegisterError(name, "nengo-loihi has no reset but to zero and fires above the "
+                                      "threshold only", "Leave `edges` at 'lava'.")
 
     @property
     def v_limits(self) -> tuple[int, int]:

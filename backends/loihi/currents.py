@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense, Grid, Sparse
 from nmcompile.ir.maps.base import LinearMap
@@ -46,8 +46,8 @@ def _part(projection: Projection, number: int, currents: int, shape: tuple[int, 
                        weight=linear.weight[kept], out_shape=shape)
     channels = linear.weight.shape[0] // currents if isinstance(linear, Conv) else 0
     if not isinstance(linear, Conv) or linear.groups != 1 or linear.out_shape[1:] != shape[1:]:
-        raise NmcError(projection.name, "this convolution into resonators cannot be compiled",
-                       "Use one without groups.")
+        raise ChipLayerError(projection.name, "this convolution into resonators cannot be compiled",
+                             "Use one without groups.")
     kernels = slice(number * channels, (number + 1) * channels)
     return replace(linear, weight=np.ascontiguousarray(linear.weight[kernels]),
                    grid=_cut(linear.grid, kernels, len(linear.weight)))

@@ -9,7 +9,7 @@ from nmcompile_backends.loihi.lava_script import write_lava
 from nmcompile_backends.loihi.net_file import write_net
 from nmcompile_backends.loihi.registers import write_registers
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ExportError
 from nmcompile.ir import Network
 from nmcompile.mapping import Program
 
@@ -32,7 +32,7 @@ def _require_edges(network: Network) -> None:
         neuron = population.neuron
         if isinstance(neuron, LoihiNeuron) and (
                 neuron.edges != "lava" or neuron.v_limits != (1 - 2**23, 2**23 - 1)):
-            raise NmcError(
+            raise ExportError(
                 population.name,
                 f"edges like those of '{neuron.edges}' and v from {neuron.v_limits[0]} to "
                 f"{neuron.v_limits[1]} can be simulated, not written: files mean Lava's",

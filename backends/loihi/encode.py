@@ -26,7 +26,7 @@ from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.soft_reset import EXPONENT_LIMIT, MANTISSA_LIMIT, LoihiSoftReset
 
 from nmcompile.backend import EncodedLayer, Layer
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError
 from nmcompile.ir import Population, Projection, SynapseFormat, WeightWidth
 from nmcompile.ir.neurons import ATRLIF, LI, LIF, CubaLI, CubaLIF, Reset, ResetAt, ResonateFire
 from nmcompile.ir.neurons.base import Array, ChipNeuron, Neuron
@@ -181,7 +181,7 @@ def _integrator(layer: Layer, scale: float, target: Target) -> LoihiNeuron:
             v_init=_started(neuron, "v", scale),
         )
     if not isinstance(neuron, LIF | CubaLIF):
-        raise NmcError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
+        raise ChipNeuronError(layer.population.name, f"Loihi has no '{neuron.kind}' neuron")
     threshold = np.clip(np.rint(neuron.threshold * scale), neuron.threshold > 0,
                         THRESHOLD_LIMIT).astype(np.int32)
     inclusive = neuron.fires_at_threshold and neuron.reset is Reset.SUBTRACT

@@ -15,7 +15,7 @@ from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
 from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DeviceAnswerError, DeviceBuildError, UnsafeFileError, reading
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -55,15 +55,16 @@ class LavaDevice:
         two are not the same, or the program is for another chip.
         """
         if program.target.family != "loihi":
-            raise NmcError("device lava", f"runs Loihi's programs, this one is for "
-                           f"{program.target.name}")
+            raise DeviceBuildError("device lava", f"runs Loihi's programs, this one is for "
+                                   f"{program.target.name}")
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
-                raise NmcError(str(config), f"holds no {name}", "Compile the model again.")
+                raise DeviceBuildError(str(config), f"holds no {name}", "Compile the model again.")
         script, _ = lava_script(program.network, program.latency)
         if (config / SCRIPT).read_bytes() != script:
-            raise NmcError(str(config / SCRIPT), "is not the script of this program, and is not "
-                           "run", "Compile the model again.")
+            raise UnsafeFileError(
+                str(config / SCRIPT), "is not the script of this program, and is not "
+                "run", "Compile the model again.")
         self.close()
         self._program, self._folder = program, Folder()
         (self._folder.path / SCRIPT).write_bytes(script)
@@ -112,7 +113,7 @@ class LavaDevice:
         keys = [f"{number}/{name}" for name in LAVA_NAMES.get(variable, (variable,))]
         found = next((arrays[key] for key in keys if key in arrays), None)
         if found is None:
-            raise NmcError("device lava", f"has no {variable} of {population.name}")
+            raise DeviceAnswerError("device lava", f"has no {variable} of {population.name}")
         lag = self._loaded().latency[population.name]
         own = found[:, lag : lag + steps].astype(np.int32)
         return own.reshape(len(own), steps, *population.shape)

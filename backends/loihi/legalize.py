@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile_backends.loihi.currents import one_current_each
 from nmcompile_backends.loihi.encode import has_microcode
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, ChipOutputError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
 from nmcompile.ir.neurons import (
     ALIF,
@@ -64,11 +64,11 @@ def _population(population: Population, target: Target) -> Population:
             or _resonates(population, target) or _adapts(population, target)):
         return population
     if type(neuron) not in (LI, LIF, CubaLI, CubaLIF):
-        raise NmcError(population.name, f"{target.name} has no '{neuron.kind}' neuron",
-                       ADAPTING if isinstance(neuron, ALIF) else "")
+        raise ChipNeuronError(population.name, f"{target.name} has no '{neuron.kind}' neuron",
+                              ADAPTING if isinstance(neuron, ALIF) else "")
     assert isinstance(neuron, LI | LIF | CubaLI | CubaLIF)
     if np.any(neuron.decay < 0):
-        raise NmcError(
+        raise ChipNeuronError(
             population.name,
             f"a decay of {float(neuron.decay.min()):g} is below 0, which does not exist on "
             f"{target.name}", "Train with recurrent weights of 0 to 1 (in snnTorch beta=...).")
@@ -98,11 +98,12 @@ def _resonates(population: Population, target: Target) -> bool:
     if not isinstance(neuron, ResonateFire):
         return False
     if np.any(neuron.re_init) or np.any(neuron.v_init):
-        raise NmcError(population.name, f"resonators begin at rest on {target.name}",
-                       "Start the model from states of 0.")
+        raise ChipNeuronError(population.name, f"resonators begin at rest on {target.name}",
+                              "Start the model from states of 0.")
     if np.any(population.bias):
-        raise NmcError(population.name, f"a bias of resonators does not exist on {target.name}",
-                       "Train without bias and normalisation.")
+        raise ChipNeuronError(
+            population.name, f"a bias of resonators does not exist on {target.name}",
+            "Train without bias and normalisation.")
     return True
 
 
@@ -111,8 +112,9 @@ def _adapts(population: Population, target: Target) -> bool:
     if not isinstance(neuron, ATRLIF):
         return False
     if np.any(neuron.b_init) or np.any(neuron.r_init):
-        raise NmcError(population.name, "threshold and refractoriness begin at rest on "
-                       f"{target.name}", "Start the model from a threshold that has not risen.")
+        raise ChipNeuronError(
+            population.name, "threshold and refractoriness begin at rest on "
+            f"{target.name}", "Start the model from a threshold that has not risen.")
     return True
 
 
@@ -123,12 +125,12 @@ def _require_readable(network: Network, target: Target) -> None:
         if output.variable == "v" and not has_microcode(target) and (
                 isinstance(neuron, LIF | CubaLIF) and neuron.reset is Reset.SUBTRACT
                 and neuron.reset_at is not ResetAt.INPUT):
-            raise NmcError(
+            raise ChipOutputError(
                 output.population, "the model decides by its membrane behind the subtraction, "
                 f"{target.name} holds the one ahead of it",
                 "Return the spikes first, or use reset_mechanism='none' in the readout.")
         if output.variable == "v" and getattr(neuron, "reset", None) is Reset.ZERO:
-            raise NmcError(
+            raise ChipOutputError(
                 output.population,
                 "the model decides by its membrane, which is cleared at each spike",
                 "Return the spikes first, or use reset_mechanism='none' in the readout.",
@@ -139,7 +141,7 @@ def _require_start(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     """Refuse a start above the threshold where its reset would be that of a spike before step 0."""
     pending = neuron.reset is not Reset.NONE and neuron.reset_at is not ResetAt.SPIKE
     if pending and np.any(neuron.v_init > neuron.threshold):
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"its v starts above its threshold, at {float(neuron.v_init.max()):g}, as after a "
             f"spike that {target.name} did not see", "Start the model from lower states.")
@@ -148,34 +150,34 @@ def _require_start(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     allowed = target.formats.resets.value
     if neuron.reset.value not in allowed:
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"reset '{neuron.reset.value}' does not exist on {target.name}, which has "
             f"{', '.join(allowed)}",
             "Train with one of these resets, or compile for loihi2.",
         )
     if neuron.spikes_per_step > 1:
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"several spikes in one step do not exist on {target.name}",
             "Let the neurons fire once a step (in Sinabs spike_fn=SingleSpike, in Rockpool "
             "max_spikes_per_dt=1).",
         )
     if np.any(neuron.v_min > -np.inf):
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"a lower bound of the membrane does not exist on {target.name}",
             "Train without it (in Sinabs min_v_mem=None).",
         )
     if np.any(neuron.threshold < 0):
-        raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
+        raise ChipNeuronError(name, f"a threshold of {float(neuron.threshold.min()):g} is below 0")
     if neuron.reset is Reset.SUBTRACT and not has_microcode(target) and isinstance(neuron, CubaLIF):
-        raise NmcError(
+        raise ChipNeuronError(
             name, f"a soft reset behind a synaptic current does not exist on {target.name}: what "
             "a spike takes comes through that current and would decay with it",
             "Train without synaptic current, or compile for loihi2.")
     if neuron.reset is Reset.SUBTRACT and neuron.reset_at is ResetAt.UNDELAYED:
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"a subtraction with reset_delay=False does not exist on {target.name}",
             "Use snnTorch's default reset_delay=True.",

@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile_backends.loihi.arithmetic import DECAY_BITS, STATE_BITS, STATE_SHIFT
 
 from nmcompile.arithmetic.fixed_point import leaves, saturate, scale_toward_zero
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -56,8 +56,8 @@ class LoihiResonator:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Loihi holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), Loihi holds integers of {low} to {high}")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """At rest."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -53,10 +53,11 @@ class LoihiSigmaDelta:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > STATE_LIMIT):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Loihi holds integers of {low} to {STATE_LIMIT}")
+                raise RegisterError(
+                    name, f"{register} spans {value.min()} to {value.max()} "
+                    f"({value.dtype}), Loihi holds integers of {low} to {STATE_LIMIT}")
         if not 0 <= self.shift <= 12:
-            raise NmcError(name, f"a shift of {self.shift} bits, expected 0 to 12")
+            raise RegisterError(name, f"a shift of {self.shift} bits, expected 0 to 12")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Nothing was added up and nothing sent."""

@@ -15,7 +15,7 @@ from nmcompile_backends.loihi.arithmetic import (
 )
 
 from nmcompile.arithmetic.fixed_point import scale_toward_zero, wrap
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir import Population, Projection, SynapseFormat
 from nmcompile.ir.maps import from_matrix
 from nmcompile.ir.neurons import Reset, State
@@ -79,7 +79,7 @@ class LoihiSoftReset:
         require_shape(name, "reset_mantissa", mantissa, shape)
         outside = np.any(mantissa < 0) or np.any(mantissa > MANTISSA_LIMIT)
         if mantissa.dtype.kind != "i" or outside or not 0 <= self.reset_exponent <= EXPONENT_LIMIT:
-            raise NmcError(
+            raise RegisterError(
                 name, f"its reset takes {mantissa.min()} to {mantissa.max()} times "
                 f"2**{self.reset_exponent}, a synapse of Loihi integers of 0 to {MANTISSA_LIMIT} "
                 f"times 2**0 to 2**{EXPONENT_LIMIT}")

@@ -46,7 +46,7 @@ from nmcompile_backends.speck.cores import (
     SpeckNetwork,
 )
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DataValueError
 from nmcompile.ir.neurons.base import Array
 
 TICK = -1  # as the channel of an input event: a tick of the slow clock
@@ -242,9 +242,9 @@ def _checked(network: SpeckNetwork, inputs: Array) -> Array:
         bad = np.any((given < 0) | (given >= limit), axis=1) & (given[:, 0] != TICK)
         if bad.any():
             where = int(bad.argmax())
-            raise NmcError(f"input event {where}", f"(channel, y, x) is "
-                           f"{tuple(given[where].tolist())}, core {core} takes less than "
-                           f"{tuple(limit.tolist())}")
+            raise DataValueError(f"input event {where}", f"(channel, y, x) is "
+                                 f"{tuple(given[where].tolist())}, core {core} takes less than "
+                                 f"{tuple(limit.tolist())}")
     return given
 
 

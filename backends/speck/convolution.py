@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from nmcompile_backends.speck.cores import MAX_KERNEL, Shape
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError
 from nmcompile.ir.maps import Conv, Dense, LinearMap
 
 
@@ -28,15 +28,16 @@ def as_convolution(linear: LinearMap, source: Shape, name: str) -> Conv:
         return _covering(linear, source, name)
     if isinstance(linear, Conv):
         return _square(_undilated(_ungrouped(linear)), name)
-    raise NmcError(name, "it is neither a convolution nor dense, which is all that Speck has")
+    raise ChipLayerError(name, "it is neither a convolution nor dense, which is all that Speck has")
 
 
 def _covering(dense: Dense, source: Shape, name: str) -> Conv:
     channels, height, width = source
     size = max(height, width)
     if size > MAX_KERNEL:
-        raise NmcError(name, f"a dense layer sees {height} x {width} places, Speck's kernels reach "
-                       f"{MAX_KERNEL} x {MAX_KERNEL}", "Pool or use a stride before it.")
+        raise ChipLayerError(
+            name, f"a dense layer sees {height} x {width} places, Speck's kernels reach "
+            f"{MAX_KERNEL} x {MAX_KERNEL}", "Pool or use a stride before it.")
     pads = (-(-(size - height) // 2), -(-(size - width) // 2))
     weight = np.zeros((len(dense.weight), channels, size, size), dense.weight.dtype)
     weight[:, :, pads[0] : pads[0] + height, pads[1] : pads[1] + width] = dense.weight.reshape(
@@ -70,5 +71,5 @@ def _undilated(conv: Conv) -> Conv:
 def _square(conv: Conv, name: str) -> Conv:
     height, width = conv.weight.shape[2:]
     if height != width:
-        raise NmcError(name, f"its kernel is {height} x {width}, Speck's are square")
+        raise ChipLayerError(name, f"its kernel is {height} x {width}, Speck's are square")
     return conv

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError, ChipTopologyError, CoreLimitError, RegisterError
 from nmcompile.ir.neurons.base import Array
 
 N_CORES = 9  # data sheet 2.2
@@ -90,45 +90,54 @@ class SpeckCore:
         if self.leak is not None:
             _require_integers(name, "leak", self.leak, LEAK_BITS)
             if self.leak.shape != self.out_shape[:1]:
-                raise NmcError(name, f"leak has shape {self.leak.shape}, expected one value for "
-                               f"each of {self.out_shape[0]} features")
+                raise RegisterError(
+                    name, f"leak has shape {self.leak.shape}, expected one value for "
+                    f"each of {self.out_shape[0]} features")
         if np.broadcast_shapes(self.initial.shape, self.out_shape) != self.out_shape:
-            raise NmcError(name, f"initial states have shape {self.initial.shape}, "
-                           f"expected {self.out_shape}")
+            raise RegisterError(name, f"initial states have shape {self.initial.shape}, "
+                                f"expected {self.out_shape}")
         if not 1 <= self.threshold_high <= STATE_MAX:
-            raise NmcError(name, f"threshold_high is {self.threshold_high}, Speck holds 1 to "
-                           f"{STATE_MAX}")
+            raise RegisterError(name, f"threshold_high is {self.threshold_high}, Speck holds 1 to "
+                                f"{STATE_MAX}")
         if not STATE_MIN <= self.threshold_low < self.threshold_high:
-            raise NmcError(name, f"threshold_low is {self.threshold_low}, expected {STATE_MIN} to "
-                           f"below threshold_high, {self.threshold_high}")
+            raise RegisterError(
+                name, f"threshold_low is {self.threshold_low}, expected {STATE_MIN} to "
+                f"below threshold_high, {self.threshold_high}")
         if self.threshold_low == 0:  # data sheet 3.2.4.6.3
-            raise NmcError(name, "threshold_low is 0, which this generation of Speck cannot hold "
-                           "(a known fault of the chip)", "Use -1.")
+            raise RegisterError(
+                name, "threshold_low is 0, which this generation of Speck cannot hold "
+                "(a known fault of the chip)", "Use -1.")
         if self.decimator is not None and not 0 <= self.decimator < len(DECIMATIONS):
-            raise NmcError(name, f"output_decimator_interval is {self.decimator}, expected 0 to "
-                           f"{len(DECIMATIONS) - 1}")
+            raise RegisterError(
+                name, f"output_decimator_interval is {self.decimator}, expected 0 to "
+                f"{len(DECIMATIONS) - 1}")
 
     def _verify_shapes(self, name: str) -> None:
         if self.weight.ndim != 4 or self.weight.shape[1] != self.in_shape[0]:
-            raise NmcError(name, f"kernel {self.weight.shape} does not take {self.in_shape[0]} "
-                           "channels")
+            raise RegisterError(
+                name, f"kernel {self.weight.shape} does not take {self.in_shape[0]} "
+                "channels")
         height, width = self.weight.shape[2:]
         if height != width or not 1 <= height <= MAX_KERNEL:
-            raise NmcError(name, f"kernel is {height} x {width}, Speck's are square and at most "
-                           f"{MAX_KERNEL} x {MAX_KERNEL}")
+            raise RegisterError(
+                name, f"kernel is {height} x {width}, Speck's are square and at most "
+                f"{MAX_KERNEL} x {MAX_KERNEL}")
         if any(s not in STRIDES for s in self.stride):
-            raise NmcError(name, f"stride is {self.stride}, Speck has 1, 2, 4 and 8")
+            raise RegisterError(name, f"stride is {self.stride}, Speck has 1, 2, 4 and 8")
         if any(not 0 <= p <= MAX_PADDING for p in self.padding):
-            raise NmcError(name, f"padding is {self.padding}, Speck has 0 to {MAX_PADDING}")
+            raise RegisterError(name, f"padding is {self.padding}, Speck has 0 to {MAX_PADDING}")
         if min(self.out_shape) < 1 or max(self.out_shape[1:]) > MAX_OUTPUT:
-            raise NmcError(name, f"its output is {self.out_shape[1]} x {self.out_shape[2]}, Speck "
-                           f"holds 1 x 1 to {MAX_OUTPUT} x {MAX_OUTPUT}")
+            raise CoreLimitError(
+                name, f"its output is {self.out_shape[1]} x {self.out_shape[2]}, Speck "
+                f"holds 1 x 1 to {MAX_OUTPUT} x {MAX_OUTPUT}")
         if max(self.in_shape[1:]) > MAX_INPUT:
-            raise NmcError(name, f"its input is {self.in_shape[1]} x {self.in_shape[2]}, Speck "
-                           f"takes at most {MAX_INPUT} x {MAX_INPUT}")
+            raise CoreLimitError(
+                name, f"its input is {self.in_shape[1]} x {self.in_shape[2]}, Speck "
+                f"takes at most {MAX_INPUT} x {MAX_INPUT}")
         if max(self.in_shape[0], self.out_shape[0]) > MAX_FEATURES:
-            raise NmcError(name, f"it has {self.in_shape[0]} channels and {self.out_shape[0]} "
-                           f"features, Speck has at most {MAX_FEATURES}")
+            raise CoreLimitError(
+                name, f"it has {self.in_shape[0]} channels and {self.out_shape[0]} "
+                f"features, Speck has at most {MAX_FEATURES}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,7 +153,7 @@ class SpeckNetwork:
     def verify(self) -> None:
         """Raise NmcError naming the core that breaks a rule."""
         if not 1 <= len(self.cores) <= N_CORES:
-            raise NmcError("network", f"it has {len(self.cores)} cores, Speck has {N_CORES}")
+            raise BoardLimitError("network", f"it has {len(self.cores)} cores, Speck has {N_CORES}")
         for index, core in enumerate(self.cores):
             core.verify(f"core {index}")
             self._verify_destinations(f"core {index}", core.destinations)
@@ -157,22 +166,25 @@ class SpeckNetwork:
         while left:
             ends = {i for i in left if not any(d.core in left for d in self.cores[i].destinations)}
             if not ends:
-                raise NmcError("network", f"cores {', '.join(map(str, sorted(left)))} run in a "
-                               "loop, whose order of events is not known")
+                raise ChipTopologyError(
+                    "network", f"cores {', '.join(map(str, sorted(left)))} run in a "
+                    "loop, whose order of events is not known")
             left -= ends
 
     def _verify_destinations(self, name: str, destinations: tuple[Destination, ...]) -> None:
         if len(destinations) > FAN_OUT:
-            raise NmcError(name, f"it has {len(destinations)} destinations, Speck has {FAN_OUT}")
+            raise ChipTopologyError(
+                name, f"it has {len(destinations)} destinations, Speck has {FAN_OUT}")
         for destination in destinations:
             if not 0 <= destination.core < len(self.cores):
-                raise NmcError(name, f"it sends to core {destination.core}, which does not exist")
+                raise ChipTopologyError(
+                    name, f"it sends to core {destination.core}, which does not exist")
             if destination.pooling not in POOLINGS:
-                raise NmcError(name, f"pooling is {destination.pooling}, Speck has 1, 2 and 4")
+                raise RegisterError(name, f"pooling is {destination.pooling}, Speck has 1, 2 and 4")
 
 
 def _require_integers(name: str, register: str, values: Array, bits: int) -> None:
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     if values.dtype.kind != "i" or np.any(values < low) or np.any(values > high):
-        raise NmcError(name, f"{register} spans {values.min()} to {values.max()} "
-                       f"({values.dtype}), Speck holds integers of {low} to {high}")
+        raise RegisterError(name, f"{register} spans {values.min()} to {values.max()} "
+                            f"({values.dtype}), Speck holds integers of {low} to {high}")

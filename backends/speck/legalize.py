@@ -9,7 +9,7 @@ from nmcompile_backends.speck.convolution import as_convolution, volume
 from nmcompile_backends.speck.cores import FAN_OUT, SpeckCore
 from nmcompile_backends.speck.limits import assign, memory
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError, ChipNeuronError, ChipOutputError, ChipTopologyError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
 from nmcompile.ir.neurons.lif import UNBOUNDED
@@ -33,8 +33,8 @@ def legalize(network: Network, target: Target) -> Network:
         _require_neuron(population)
     for output in network.outputs:
         if output.variable != "spikes":
-            raise NmcError(output.population, f"{target.name} sends spikes alone, the model "
-                           "returns a membrane", "Return the spikes of the last layer.")
+            raise ChipOutputError(output.population, f"{target.name} sends spikes alone, the model "
+                                  "returns a membrane", "Return the spikes of the last layer.")
     _require_room(network)
     biased = any(np.any(p.bias) for p in network.populations)
     populations = tuple(replace(p, neuron=_at_spike(p)) for p in network.populations)
@@ -52,37 +52,42 @@ def _require_tree(network: Network) -> None:
     for population in network.populations:
         incoming = network.incoming(population.name)
         if len(incoming) != 1:
-            raise NmcError(
+            raise ChipTopologyError(
                 population.name, f"{len(incoming)} projections end in it; a core of Speck has one "
                 "kernel for all that it receives", "Keep one source for each layer.")
         if incoming[0].delay or incoming[0].source == population.name:
-            raise NmcError(incoming[0].name, "delays and loops do not exist on Speck")
+            raise ChipTopologyError(incoming[0].name, "delays and loops do not exist on Speck")
     for node in network.nodes:
         n = len(network.outgoing(node.name))
         if n > FAN_OUT:
-            raise NmcError(node.name, f"it feeds {n} layers, a core of Speck feeds {FAN_OUT}")
+            raise ChipTopologyError(
+                node.name, f"it feeds {n} layers, a core of Speck feeds {FAN_OUT}")
 
 
 def _require_neuron(population: Population) -> None:
     name, neuron = population.name, population.neuron
     if type(neuron) is not LIF:
-        raise NmcError(name, f"Speck has no '{neuron.kind}' neuron",
-                       "Use Sinabs' IAF or IAFSqueeze.")
+        raise ChipNeuronError(name, f"Speck has no '{neuron.kind}' neuron",
+                              "Use Sinabs' IAF or IAFSqueeze.")
     assert isinstance(neuron, LIF)
     if np.any(neuron.decay < 0):
-        raise NmcError(name, f"a decay of {float(neuron.decay.min()):g} is below 0, which does not "
-                       "exist on Speck", "Use Sinabs' IAF or IAFSqueeze.")
+        raise ChipNeuronError(
+            name, f"a decay of {float(neuron.decay.min()):g} is below 0, which does not "
+            "exist on Speck", "Use Sinabs' IAF or IAFSqueeze.")
     if neuron.reset is Reset.NONE or neuron.reset_at not in (ResetAt.SPIKE, ResetAt.LEAK):
-        raise NmcError(name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not "
-                       "exist on Speck, which has zero and subtract at the spike")
+        raise ChipNeuronError(
+            name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not "
+            "exist on Speck, which has zero and subtract at the spike")
     if neuron.spikes_per_step < UNBOUNDED or not neuron.fires_at_threshold:
-        raise NmcError(name, "it fires once a step at most; Speck's neurons fire as often as "
-                       "events let them", "Use Sinabs' default spike_fn=MultiSpike.")
+        raise ChipNeuronError(
+            name, "it fires once a step at most; Speck's neurons fire as often as "
+            "events let them", "Use Sinabs' default spike_fn=MultiSpike.")
     for what, values in (("threshold", neuron.threshold), ("lower bound", neuron.v_min)):
         if np.unique(values).size != 1:
-            raise NmcError(name, f"its neurons differ in {what}, Speck has one for a layer")
+            raise ChipNeuronError(name, f"its neurons differ in {what}, Speck has one for a layer")
     if np.any(population.bias) and not _of_features(population):
-        raise NmcError(name, "its bias differs within a feature, Speck has one for each feature")
+        raise ChipLayerError(
+            name, "its bias differs within a feature, Speck has one for each feature")
 
 
 def _of_features(population: Population) -> bool:

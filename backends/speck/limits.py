@@ -9,7 +9,7 @@ from nmcompile_backends.speck.cores import Shape
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError, CoreLimitError, NmcError
 
 
 class Memory(NamedTuple):
@@ -78,8 +78,8 @@ def _too_large(name: str, need: Memory) -> NmcError:
     over = [f"{n:,} words of {kind} memory of at most {most:,}"
             for kind, n, most in zip(need._fields, need, largest, strict=True) if n > most]
     if over:
-        return NmcError(name, f"needs {', '.join(over)} on a core", "Make the layer smaller.")
-    return NmcError(
+        return CoreLimitError(name, f"needs {', '.join(over)} on a core", "Make the layer smaller.")
+    return CoreLimitError(
         name, f"needs {need.kernel:,} words of kernel and {need.neuron:,} of neuron memory: no "
         "core of Speck has both", "Cores with large kernels have few neurons: shrink either.")
 
@@ -87,7 +87,7 @@ def _too_large(name: str, need: Memory) -> NmcError:
 def _too_many(needs: dict[str, Memory], placed: int) -> NmcError:
     listed = ", ".join(f"{name} {need.kernel:,} + {need.neuron:,} (cores "
                        f"{', '.join(map(str, fitting(need)))})" for name, need in needs.items())
-    return NmcError(
+    return BoardLimitError(
         "network", f"{placed} of its {len(needs)} layers find a core of their own on Speck's "
         f"{len(CORES)}; words of kernel + neuron memory: {listed}",
         "Make layers smaller that fit few cores.")

@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile_backends.speck.cores import STATE_MAX, STATE_MIN
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -67,13 +67,15 @@ class SpeckNeuron:
             single = register in ("threshold", "v_min")
             require_shape(name, register, value, () if single else shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), Speck holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), Speck holds integers of {low} to {high}")
         if self.v_min == 0 or self.v_min >= self.threshold:
-            raise NmcError(name, f"v_min is {self.v_min}, Speck holds values below the threshold, "
-                           f"{self.threshold}, other than 0")
+            raise RegisterError(
+                name, f"v_min is {self.v_min}, Speck holds values below the threshold, "
+                f"{self.threshold}, other than 0")
         if self.reset is Reset.NONE:
-            raise NmcError(name, "reset 'none' does not exist on Speck, which has zero, subtract")
+            raise RegisterError(
+                name, "reset 'none' does not exist on Speck, which has zero, subtract")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane before step 0."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons.base import Array
 
 FRACTION_BITS = 15  # s16.15 (spinn_front_end_common/interface/ds/data_type.py, S1615)
@@ -27,8 +27,8 @@ def encode(values: Array | float, where: str, unit: str = "") -> Array:
     """
     real = np.asarray(values, np.float64)
     if not np.all((real >= LIMITS[0] / ONE) & (real <= LIMITS[1] / ONE)):
-        raise NmcError(where, f"spans {real.min():g} to {real.max():g}{unit}, "
-                       "an accum of SpiNNaker holds -65536 to 65535.99997")
+        raise RegisterError(where, f"spans {real.min():g} to {real.max():g}{unit}, "
+                            "an accum of SpiNNaker holds -65536 to 65535.99997")
     words = [round(Decimal(str(x)) * ONE) for x in real.reshape(-1).tolist()]
     return np.array(words, np.int32).reshape(real.shape)
 

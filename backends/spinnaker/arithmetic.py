@@ -16,7 +16,7 @@ import numpy as np
 from nmcompile_backends.spinnaker.accum import FRACTION_BITS, LIMITS, decayed, product, wrapped
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -117,18 +117,20 @@ class SpinnakerNeuron:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind not in "iu" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), SpiNNaker holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), SpiNNaker holds integers of {low} to {high}")
         for register in ("shift_exc", "shift_inh"):
             if not 0 <= getattr(self, register) <= SHIFT_LIMIT:
-                raise NmcError(name, f"{register} is {getattr(self, register)}, "
-                               f"expected 0 to {SHIFT_LIMIT}")
+                raise RegisterError(name, f"{register} is {getattr(self, register)}, "
+                                    f"expected 0 to {SHIFT_LIMIT}")
         if self.early < 0 or (self.conductance and self.delta):
-            raise NmcError(name, f"{self.early} early steps, or conductances without decay, are "
-                           "none of SpiNNaker's")
+            raise RegisterError(
+                name, f"{self.early} early steps, or conductances without decay, are "
+                "none of SpiNNaker's")
         if self.early and np.any(self.v_init >= self.threshold):
-            raise NmcError(name, "its membrane begins at its threshold, and fires in each of the "
-                           f"{self.early} steps ahead of the first input", "Start it from lower.")
+            raise ChipNeuronError(
+                name, "its membrane begins at its threshold, and fires in each of the "
+                f"{self.early} steps ahead of the first input", "Start it from lower.")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """What the core holds before step 0, its refractory timer at zero."""

@@ -16,7 +16,7 @@ from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.rows import matrix_of
 from nmcompile_backends.spinnaker.tree import PER_S, tree_of
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError
 from nmcompile.ir import Population, Projection
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Axons, Program
@@ -99,9 +99,10 @@ def _cores(program: Program, slots: Array) -> tuple[Array, Array]:
     for core, (population, members) in zip(cores, _members(program), strict=True):
         neuron = cast(SpinnakerNeuron, population.neuron)
         if neuron.early != population.start:
-            raise NmcError(population.name, f"its refractory timers hold it for {neuron.early} "
-                           f"steps, its first input is {population.start} steps away",
-                           "Compile the model again.")
+            raise ChipNeuronError(
+                population.name, f"its refractory timers hold it for {neuron.early} "
+                f"steps, its first input is {population.start} steps away",
+                "Compile the model again.")
         core[arrays.HEARS :] = (population.start, neuron.shift_exc, neuron.shift_inh,
                                  neuron.conductance, neuron.delta)
         sender.append(begins[population.name] + members)

@@ -41,8 +41,17 @@ from nmcompile_backends.spinnaker.population_table import senders_of
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SEND_BUFFER, SPIKES
 from nmcompile_backends.spinnaker.scp import LONGEST_WAIT_S, PORT, Link
 
-from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.device import Place, Ran, Recording, Wanted
+from nmcompile.errors import (
+    DataShapeError,
+    DataValueError,
+    DeviceBuildError,
+    DeviceLimitError,
+    DeviceLostError,
+    OptionError,
+    OptionsError,
+    unknown_name,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -72,12 +81,12 @@ class SpinnakerDevice:
         options = _options(place)
         host, _, port = place.address.partition(":")
         if not host:
-            raise NmcError("--device spinnaker", "has no address",
-                           "Give --device spinnaker:HOST, the board's name or IP address.")
+            raise OptionError("--device spinnaker", "has no address",
+                              "Give --device spinnaker:HOST, the board's name or IP address.")
         _require_programs(options["binaries"])
         if port and not (re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) <= MOST_PORT):
-            raise NmcError(f"--device spinnaker:{place.address}", f"{port!r} is no port, 1 to "
-                           f"{MOST_PORT}")
+            raise OptionError(f"--device spinnaker:{place.address}", f"{port!r} is no port, 1 to "
+                              f"{MOST_PORT}")
         self._folders = [Path(text) for text in options["binaries"].split(os.pathsep) if text]
         self._take = options["take"] == "yes"
         self._is_live, self._tick_s = options["io"] == "live", _seconds(options, "tick")
@@ -90,8 +99,8 @@ class SpinnakerDevice:
         """Put the files of `config` on the board and start the programs."""
         assert self._link is not None
         if program.target.family != "spinnaker":
-            raise NmcError("--device spinnaker", f"the build is for {program.target.name}",
-                           "Compile with --target spinnaker1.")
+            raise DeviceBuildError("--device spinnaker", f"the build is for {program.target.name}",
+                                   "Compile with --target spinnaker1.")
         self._release()
         self._program, self._parity = program, 0
         self._loaded = load(self._monitor, read_plan(config, program), self._folders,
@@ -108,8 +117,9 @@ class SpinnakerDevice:
         for name, variables in wanted.items():
             for variable in variables:
                 if variable != "spikes" or name not in self.readable():
-                    raise NmcError(f"{name}:{variable}", "cannot be read from SpiNNaker, only the "
-                                   "spikes of its populations")
+                    raise DeviceLimitError(
+                        f"{name}:{variable}", "cannot be read from SpiNNaker, only the "
+                        "spikes of its populations")
         samples, steps = self._extent(inputs)
         lag = max(self._program.latency.values(), default=0)
         total = steps + lag
@@ -160,19 +170,21 @@ class SpinnakerDevice:
             values = inputs.get(port.name)
             if values is None or values.shape != (*extent, *port.shape) or 0 in extent:
                 found = "nothing" if values is None else f"values of shape {values.shape}"
-                raise NmcError(f"input {port.name}", f"{found} given, not (samples, steps, "
-                               f"{', '.join(map(str, port.shape))}), with one of each or more")
+                raise DataShapeError(
+                    f"input {port.name}", f"{found} given, not (samples, steps, "
+                    f"{', '.join(map(str, port.shape))}), with one of each or more")
             if values.size and not 0 <= values.min() <= values.max() <= 1:
-                raise NmcError(f"input {port.name}", f"has payloads of {values.min()} to "
-                               f"{values.max()}, spikes of SpiNNaker are 0 or 1")
+                raise DataValueError(f"input {port.name}", f"has payloads of {values.min()} to "
+                                     f"{values.max()}, spikes of SpiNNaker are 0 or 1")
         return extent[0], extent[1]
 
     def _require_room(self, steps: int) -> None:
         assert self._loaded is not None
         most = self._loaded.plan.recorded_steps
         if steps > most:
-            raise NmcError("--steps", f"samples take {steps} steps on the board, its recordings "
-                           f"have room for {most}", "Use shorter samples.")
+            raise DeviceLimitError(
+                "--steps", f"samples take {steps} steps on the board, its recordings "
+                f"have room for {most}", "Use shorter samples.")
 
     def _keys(self, sample: Mapping[str, Array]) -> tuple[Array, Array]:
         """(e,) the steps, rising, and keys of all input spikes of a sample."""
@@ -222,8 +234,9 @@ class SpinnakerDevice:
         source = next(c for c in self._loaded.plan.cores if c.label == INPUTS)
         room = source.region(SEND_BUFFER).size
         if len(buffer) > room:
-            raise NmcError("--input", f"a sample's spikes take {len(buffer):,} bytes, the board's "
-                           f"buffer has {room:,}", "Use shorter samples.")
+            raise DeviceLimitError(
+                "--input", f"a sample's spikes take {len(buffer):,} bytes, the board's "
+                f"buffer has {room:,}", "Use shorter samples.")
         require_own(self._monitor, self._loaded)
         for core in self._with_neurons():
             content = self._loaded.content(core.region(NEURON_PARAMS))
@@ -310,7 +323,7 @@ def _options(place: Place) -> dict[str, str]:
         raise unknown_name("--device-option take", options["take"], ("no", "yes"))
     app = options["app"]
     if not (re.fullmatch("[0-9]{2,3}", app) and 16 <= int(app) <= 254):
-        raise NmcError("--device-option app", f"{app[:20]!r} is not 16 to 254")
+        raise OptionError("--device-option app", f"{app[:20]!r} is not 16 to 254")
     return options
 
 
@@ -318,13 +331,14 @@ def _require_programs(folders: str) -> None:
     """Refuse folders without programs, or none: a board runs what they hold."""
     where = "--device-option binaries"
     if not folders:
-        raise NmcError(where, "is missing: it names the folders of sPyNNaker's programs, which run "
-                       "on the board", "Give --device-option binaries=DIR:DIR, with the folders "
-                       "spynnaker/pyNN/model_binaries and spinn_front_end_common/"
-                       "common_model_binaries of sPyNNaker 7.4.1.")
+        raise OptionsError(
+            where, "is missing: it names the folders of sPyNNaker's programs, which run "
+            "on the board", "Give --device-option binaries=DIR:DIR, with the folders "
+            "spynnaker/pyNN/model_binaries and spinn_front_end_common/"
+            "common_model_binaries of sPyNNaker 7.4.1.")
     for folder in filter(None, folders.split(os.pathsep)):
         if not any(Path(folder).glob("*.aplx")):
-            raise NmcError(where, f"'{folder}' holds no program (.aplx)")
+            raise OptionError(where, f"'{folder}' holds no program (.aplx)")
 
 
 def _seconds(options: Mapping[str, str], name: str, most: float = 60.0) -> float:
@@ -333,6 +347,6 @@ def _seconds(options: Mapping[str, str], name: str, most: float = 60.0) -> float
     except ValueError:
         found = -1.0
     if not 0 < found <= most:
-        raise NmcError(f"--device-option {name}", f"{options[name][:20]!r} is not 0 to {most:g} "
-                       "seconds")
+        raise OptionError(f"--device-option {name}", f"{options[name][:20]!r} is not 0 to {most:g} "
+                          "seconds")
     return found

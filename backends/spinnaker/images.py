@@ -17,7 +17,7 @@ from nmcompile_backends.spinnaker.regions import Region, Regions
 from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.routes import places_of
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import CoreLimitError, RouteError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -149,8 +149,9 @@ def _require_room(program: Program, images: list[CoreImage]) -> None:
         needs[image.x, image.y] = needs.get((image.x, image.y), 0) + need
     for (x, y), need in needs.items():
         if need > room:
-            raise NmcError(f"chip {x}, {y}", f"needs {need:,} bytes of SDRAM, it has {room:,}",
-                           "Spread the network over more chips.")
+            raise CoreLimitError(
+                f"chip {x}, {y}", f"needs {need:,} bytes of SDRAM, it has {room:,}",
+                "Spread the network over more chips.")
 
 
 def tables_with_gatherers(
@@ -184,9 +185,9 @@ def tables_with_gatherers(
                 ahead.append([key, mask, way | 1 << 6 + gatherer[x, y]])
             rows = np.concatenate([np.array(ahead, np.uint32), rows[~_shadowed(rows, ahead)]])
         if len(rows) > router.entries.value:
-            raise NmcError(f"chip {x}, {y}", f"{len(rows)} routing entries, with those to gather "
-                           f"spikes; it has {router.entries.value}",
-                           "Spread the network over more chips.")
+            raise RouteError(f"chip {x}, {y}", f"{len(rows)} routing entries, with those to gather "
+                             f"spikes; it has {router.entries.value}",
+                             "Spread the network over more chips.")
         if len(rows):
             found[x, y] = rows
     return found

@@ -21,8 +21,7 @@ from nmcompile_backends.spinnaker.regions import (
     SYSTEM_PROVENANCE,
 )
 
-from nmcompile.device import DeviceLostError
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardError, DeviceLostError
 from nmcompile.ir.neurons.base import Array
 
 INPUT_TAG, INPUT_UDP_PORT = 2, 12345
@@ -41,8 +40,8 @@ class Spikes:
         bare = chips - {(core.x, core.y) for core in self._gatherers}
         if bare:
             x, y = min(bare)
-            raise NmcError(f"chip {x}, {y}", "has no core left to gather spikes for the host",
-                           "Keep one free with --constraints, or use --device-option io=memory.")
+            raise BoardError(f"chip {x}, {y}", "has no core left to gather spikes for the host",
+                             "Keep one free with --constraints, or use --device-option io=memory.")
         self._sent, self._room, self._found = 0, 0, list[tuple[int, Array]]()
         self._board = monitor.link.board_address()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

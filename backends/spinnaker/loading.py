@@ -28,8 +28,15 @@ from nmcompile_backends.spinnaker.regions import (
 )
 from pydantic import BaseModel, ConfigDict, Field
 
-from nmcompile.device import DeviceLostError
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import (
+    BoardError,
+    BuildError,
+    DeviceLostError,
+    NmcError,
+    OptionError,
+    VendorToolError,
+    reading,
+)
 from nmcompile.mapping import Program
 
 CORE_TAG, TABLE_TAG = 200, 1  # 200 and the processor: spinn_front_end_common constants.py
@@ -140,8 +147,8 @@ def read_plan(config: Path, program: Program) -> Files:
     """
     path = config / PLAN
     if not path.is_file():
-        raise NmcError(str(path), "is not there: the build has no plan to load",
-                       "manifest.json says why.")
+        raise BuildError(str(path), "is not there: the build has no plan to load",
+                         "manifest.json says why.")
     with reading(str(path)):
         plan = Plan.model_validate_json(path.read_bytes())
     with reading(str(config), "cannot be read"):
@@ -150,11 +157,11 @@ def read_plan(config: Path, program: Program) -> Files:
         for region in core.regions:
             beyond = region.offset + region.size > core.size or region.written > region.size
             if beyond or region.file_offset + region.written > len(sdram):
-                raise NmcError(f"{path}: {core.label}", f"region {region.region} lies beyond its "
-                               f"block or {SDRAM}")
+                raise BuildError(f"{path}: {core.label}", f"region {region.region} lies beyond its "
+                                 f"block or {SDRAM}")
     for table in plan.tables:
         if table.file_offset + ENTRY.itemsize * (table.entries + 1) > len(tables):
-            raise NmcError(f"{path}: table of chip {table.x}, {table.y}", f"lies beyond {TABLES}")
+            raise BuildError(f"{path}: table of chip {table.x}, {table.y}", f"lies beyond {TABLES}")
     _require_regions(path, plan)
     _require_parts(path, plan, program)
     return Files(plan=plan, sdram=sdram, tables=tables)
@@ -163,13 +170,13 @@ def read_plan(config: Path, program: Program) -> Files:
 def _require_regions(path: Path, plan: Plan) -> None:
     """Raise NmcError where a core is planned twice, or lacks a region that runs need."""
     if len({core.place for core in plan.cores}) != len(plan.cores):
-        raise NmcError(str(path), "plans two programs for one core", "Compile again.")
+        raise BuildError(str(path), "plans two programs for one core", "Compile again.")
     for core in plan.cores:
         numbers = [region.region for region in core.regions]
         lacking = sorted(set(core.needs) - set(numbers))
         if lacking or len(set(numbers)) != len(numbers):
             fault = f"has no region {lacking[0]}" if lacking else "has a region twice"
-            raise NmcError(f"{path}: {core.label}", fault, "Compile again.")
+            raise BuildError(f"{path}: {core.label}", fault, "Compile again.")
 
 
 def _require_parts(path: Path, plan: Plan, program: Program) -> None:
@@ -182,10 +189,10 @@ def _require_parts(path: Path, plan: Plan, program: Program) -> None:
                    if core.population is not None)
     for (name, neurons), (own, others) in zip_longest(wanted, found, fillvalue=("none", [])):
         if (name, neurons) != (own, others):
-            raise NmcError(str(path), f"has {_part(own, others)} where the program has "
-                           f"{_part(name, neurons)}", "Compile again.")
+            raise BuildError(str(path), f"has {_part(own, others)} where the program has "
+                             f"{_part(name, neurons)}", "Compile again.")
     if [core.population for core in plan.cores if core.label == INPUTS] != [None]:
-        raise NmcError(str(path), f"has no one core {INPUTS!r}", "Compile again.")
+        raise BuildError(str(path), f"has no one core {INPUTS!r}", "Compile again.")
 
 
 def _part(name: str, neurons: list[int]) -> str:
@@ -201,10 +208,10 @@ def find_programs(folders: list[Path], plan: Plan) -> dict[str, bytes]:
     found = {}
     for name in sorted({core.program for core in plan.cores}):
         if Path(name).name != name:
-            raise NmcError(PLAN, f"{name!r} is no program's name")
+            raise OptionError(PLAN, f"{name!r} is no program's name")
         paths = [folder / name for folder in folders if (folder / name).is_file()]
         if not paths:
-            raise NmcError(
+            raise VendorToolError(
                 name, "is in none of the folders of programs",
                 "Give --device-option binaries=DIR:DIR, with sPyNNaker 7.4.1's folders "
                 "spynnaker/pyNN/model_binaries and spinn_front_end_common/common_model_binaries.")
@@ -288,12 +295,13 @@ def _require_cores(monitor: Monitor, plan: Plan) -> None:
         except DeviceLostError:
             raise
         except NmcError as error:
-            raise NmcError(monitor.link.where, f"has no chip {x}, {y}, or a dead one: "
-                           f"{error.what}", "Compile with --constraints that leave it "
-                           "out.") from error
+            raise BoardError(monitor.link.where, f"has no chip {x}, {y}, or a dead one: "
+                             f"{error.what}", "Compile with --constraints that leave it "
+                             "out.") from error
         for core in group:
             if states[core.p] != IDLE:
-                raise NmcError(monitor.link.where, f"core {core.p} of chip {x}, {y} is dead or in "
-                               "use", "Compile with --constraints that leave it out, or stop what "
-                               "others run.")
+                raise BoardError(
+                    monitor.link.where, f"core {core.p} of chip {x}, {y} is dead or in "
+                    "use", "Compile with --constraints that leave it out, or stop what "
+                    "others run.")
 

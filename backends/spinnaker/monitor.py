@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from nmcompile_backends.spinnaker.load_plan import ENTRY
 from nmcompile_backends.spinnaker.scp import READ, VERSION, Call, Link
 
-from nmcompile.device import DeviceLostError
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardError, BusyError, DeviceAnswerError, DeviceLostError, NmcError
 
 COUNT, START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 15, 19, 20, 22, 26, 28, 29, 31
 ANYWHERE = 255
@@ -58,7 +57,8 @@ class Monitor:
         answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
         text = answer[12:].split(b"\0")
         if not text[0].startswith(b"SC&MP"):
-            raise NmcError(self.link.where, "is not running SC&MP", "Boot it with SpiNNMan.")
+            raise DeviceAnswerError(
+                self.link.where, "is not running SC&MP", "Boot it with SpiNNMan.")
         return text[1].decode("ascii", "replace") if len(text) > 1 else ""
 
     def states(self, x: int, y: int) -> bytes:
@@ -101,9 +101,9 @@ class Monitor:
         if n and not take:
             n -= sum(is_own for _, is_own in self.own(places))
         if n and not take:
-            raise NmcError(self.link.where, f"{n} of its cores are in use, by application "
-                           f"{self.app}", "Use another --device-option app, or end it with "
-                           "--device-option take=yes.")
+            raise BusyError(self.link.where, f"{n} of its cores are in use, by application "
+                            f"{self.app}", "Use another --device-option app, or end it with "
+                            "--device-option take=yes.")
         self.claimed = True
         self.stop()
 
@@ -155,12 +155,12 @@ class Monitor:
         return int.from_bytes(answer[:4], "little")
 
     def _full(self, x: int, y: int, what: str) -> NmcError:
-        return NmcError(self.link.where, f"chip {x}, {y} has no {what} left",
-                        "Reset the board, or stop what others run on it.")
+        return BoardError(self.link.where, f"chip {x}, {y} has no {what} left",
+                          "Reset the board, or stop what others run on it.")
 
     def _strange(self, x: int, y: int, what: str) -> NmcError:
-        return NmcError(self.link.where, f"chip {x}, {y} {what}, which it does not have",
-                        "Is it a SpiNNaker board?")
+        return DeviceAnswerError(self.link.where, f"chip {x}, {y} {what}, which it does not have",
+                                 "Is it a SpiNNaker board?")
 
     def load_routes(self, x: int, y: int, table: bytes, tag: int) -> None:
         """Load a table as `load_plan.table_bytes` makes it, and read the router's copy of it.

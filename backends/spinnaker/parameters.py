@@ -16,7 +16,7 @@ from nmcompile_backends.spinnaker.accum import FRACTION_BITS, ONE, encode, quoti
 from nmcompile_backends.spinnaker.arithmetic import SpinnakerNeuron
 from nmcompile_backends.spinnaker.exponential import accum_exponential, fraction_exponential
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError, RegisterError
 from nmcompile.ir.neurons.base import Array
 
 Real = Array | float
@@ -67,10 +67,10 @@ def neuron(
     dt = encode(dt_ms, f"{name}: dt_ms", " ms")
     for field in ("tau_m", "cm", "tau_syn_e", "tau_syn_i"):
         if np.any(words[field] <= 0):
-            raise NmcError(f"{name}: {field}", "is 0 or less once rounded to 1/32768",
-                           "SpiNNaker divides by it.")
+            raise RegisterError(f"{name}: {field}", "is 0 or less once rounded to 1/32768",
+                                "SpiNNaker divides by it.")
     if np.any(words["tau_refrac"] < 0) or dt <= 0:
-        raise NmcError(name, "tau_refrac is below 0, or dt_ms is not above 0")
+        raise ParameterError(name, "tau_refrac is below 0, or dt_ms is not above 0")
     return SpinnakerNeuron(
         v_rest=words["v_rest"], v_reset=words["v_reset"], threshold=words["v_thresh"],
         resistance=_each(_resistance, name, shape, words["tau_m"], words["cm"]),
@@ -105,7 +105,8 @@ def _each(
         a, b = np.broadcast_arrays(a, b)
         np.broadcast_to(a, shape)
     except ValueError:
-        raise NmcError(name, f"parameters of shapes {a.shape} and {b.shape} for {shape}") from None
+        raise ParameterError(
+            name, f"parameters of shapes {a.shape} and {b.shape} for {shape}") from None
     pairs, place = np.unique(np.stack([a.reshape(-1), b.reshape(-1)]), axis=1, return_inverse=True)
     values = np.array([compute(int(x), int(y)) for x, y in pairs.T], np.int64)
     return values[place.reshape(-1)[: prod(a.shape)]].reshape(a.shape)
@@ -113,7 +114,7 @@ def _each(
 
 def _resistance(tau_m: int, cm: int) -> int:
     if (tau_m << FRACTION_BITS) // cm >= 2**31:
-        raise NmcError("tau_m / cm", f"is {tau_m / cm:g} MOhm, an accum holds less than 65536")
+        raise RegisterError("tau_m / cm", f"is {tau_m / cm:g} MOhm, an accum holds less than 65536")
     return quotient(tau_m, cm)
 
 

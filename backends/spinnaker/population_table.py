@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse
 from nmcompile_backends.spinnaker.rows import HEADER, matrix_of, synapse_words
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import CoreLimitError
 from nmcompile.ir import Projection
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -133,8 +133,8 @@ def table_and_matrix(
     Raises NmcError where the table has no bits for an address.
     """
     if len(blocks) > MOST_ADDRESSES:
-        raise NmcError(where, f"{len(blocks)} blocks of synapses, a population table lists "
-                       f"{MOST_ADDRESSES}", "Use more cores.")
+        raise CoreLimitError(where, f"{len(blocks)} blocks of synapses, a population table lists "
+                             f"{MOST_ADDRESSES}", "Use more cores.")
     words, addresses, at = [], [], 0
     for block in blocks:
         addresses.append(at // ADDRESS_UNIT)
@@ -142,8 +142,8 @@ def table_and_matrix(
         words.append(np.pad(block.rows.reshape(-1), (0, (size - block.rows.nbytes) // 4)))
         at += size
     if addresses and addresses[-1] > LAST_ADDRESS:
-        raise NmcError(where, f"{at:,} bytes of synapses, a population table reaches "
-                       f"{LAST_ADDRESS * ADDRESS_UNIT:,}", "Use more cores.")
+        raise CoreLimitError(where, f"{at:,} bytes of synapses, a population table reaches "
+                             f"{LAST_ADDRESS * ADDRESS_UNIT:,}", "Use more cores.")
     entries, listed = list(_entries(blocks, senders, spare_bits)), []
     by_key = sorted(range(len(blocks)), key=lambda i: senders[blocks[i].sender].key)
     for i in by_key:

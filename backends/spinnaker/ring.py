@@ -8,7 +8,7 @@ from math import ceil, log2
 import numpy as np
 from nmcompile_backends.spinnaker.arithmetic import RING_LIMIT
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -42,8 +42,8 @@ class Synapses:
             (self.target, 0, neurons - 1, "targets"),
         ):
             if value.size and not low <= value.min() <= value.max() <= high:
-                raise NmcError(name, f"{what} span {value.min()} to {value.max()}, "
-                               f"the ring buffer takes {low} to {high}")
+                raise RegisterError(name, f"{what} span {value.min()} to {value.max()}, "
+                                    f"the ring buffer takes {low} to {high}")
 
 
 def slots(neurons_per_core: int, longest_delay: int) -> int:

@@ -25,8 +25,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nmcompile.device import DeviceLostError
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceAnswerError, DeviceLostError, DeviceUnreachableError
 
 PORT = 17893
 SDP = struct.Struct("<2x8B")
@@ -104,7 +103,7 @@ class Link:
             self._socket.connect(address)
         except (OSError, TypeError, ValueError) as error:  # the last two: no name of a host
             self._socket.close()
-            raise NmcError(self.where, f"cannot be reached: {error}") from error
+            raise DeviceUnreachableError(self.where, f"cannot be reached: {error}") from error
 
     @property
     def where(self) -> str:
@@ -154,9 +153,10 @@ class Link:
             for sequence, data in self._heard(under_way):
                 made = under_way.pop(sequence)
                 if not made.call.takes(data):
-                    raise NmcError(self.where, f"answers command {made.call.command} of chip "
-                                   f"{made.call.x}, {made.call.y} with {len(data)} bytes",
-                                   "Is it a SpiNNaker board?")
+                    raise DeviceAnswerError(
+                        self.where, f"answers command {made.call.command} of chip "
+                        f"{made.call.x}, {made.call.y} with {len(data)} bytes",
+                        "Is it a SpiNNaker board?")
                 answers[made.number] = data
             for sequence, late in under_way.items():
                 if late.due <= time.monotonic():
@@ -248,8 +248,9 @@ class Link:
             self._put_off(made, AGAIN[result])
         else:
             call = made.call
-            raise NmcError(self.where, f"chip {call.x}, {call.y}, core {call.core} refuses command "
-                           f"{call.command}: {REFUSED.get(result, f'code {result:#x}')}")
+            raise DeviceAnswerError(
+                self.where, f"chip {call.x}, {call.y}, core {call.core} refuses command "
+                f"{call.command}: {REFUSED.get(result, f'code {result:#x}')}")
 
     def _put_off(self, made: _Open, why: str) -> None:
         """Have a command wait that the board heard and did not do; that was none of its tries."""

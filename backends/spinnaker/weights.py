@@ -14,7 +14,7 @@ import numpy as np
 from nmcompile_backends.spinnaker.arithmetic import RING_LIMIT
 from scipy import special
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons.base import Array
 
 CONDUCTANCE_SCALE = 1024.0  # input_type_conductance.py `get_global_weight_scale`
@@ -96,8 +96,8 @@ def quantise(name: str, weights: Array, shift: int, *, conductance: bool = False
     size = np.rint(np.abs(np.asarray(weights, np.float64)
                           * weight_scale(shift, conductance=conductance)))
     if size.size and size.max() > RING_LIMIT:
-        raise NmcError(name, f"a weight becomes {size.max():.0f} at shift {shift}, "
-                       f"a synaptic word holds {RING_LIMIT}", "Use a larger shift.")
+        raise RegisterError(name, f"a weight becomes {size.max():.0f} at shift {shift}, "
+                            f"a synaptic word holds {RING_LIMIT}", "Use a larger shift.")
     return size.astype(np.uint16)
 
 

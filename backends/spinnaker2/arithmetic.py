@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, RegisterError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -60,14 +60,15 @@ class Spinnaker2Neuron:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype != np.float32 or not np.all(np.isfinite(value)):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), SpiNNaker 2 holds finite float32")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), SpiNNaker 2 holds finite float32")
         if self.reset is Reset.NONE:
-            raise NmcError(name, "SpiNNaker 2's neuron resets to zero or by subtraction")
+            raise ChipNeuronError(name, "SpiNNaker 2's neuron resets to zero or by subtraction")
         if self.early < 0 or self._alone(shape)[1]:
-            raise NmcError(name, f"its offset of {self.offset.max():g} makes it fire within the "
-                           f"{self.early} steps that it runs before the first input reaches it",
-                           "Lower the bias.")
+            raise ChipNeuronError(
+                name, f"its offset of {self.offset.max():g} makes it fire within the "
+                f"{self.early} steps that it runs before the first input reaches it",
+                "Lower the bias.")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The membrane that the early steps leave behind."""

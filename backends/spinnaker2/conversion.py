@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons import Reset
 from nmcompile.ir.neurons.base import Array
 
@@ -77,6 +77,6 @@ def quantise(name: str, weights: Array, scale: float) -> Array:
     """
     whole = np.trunc(np.asarray(weights, np.float64) * scale)
     if whole.size and (whole.min() < -WEIGHT_LIMIT - 1 or whole.max() > WEIGHT_LIMIT):
-        raise NmcError(name, f"weights span {whole.min():.0f} to {whole.max():.0f} at scale "
-                       f"{scale:g}, SpiNNaker 2 holds -128 to 127")
+        raise RegisterError(name, f"weights span {whole.min():.0f} to {whole.max():.0f} at scale "
+                            f"{scale:g}, SpiNNaker 2 holds -128 to 127")
     return whole.astype(np.int8)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from nmcompile_backends.spinnaker2.arithmetic import Spinnaker2Neuron
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ExportError, NmcError
 from nmcompile.ir import Network, Population
 from nmcompile.ir.maps import Conv, LinearMap, from_matrix
 from nmcompile.ir.neurons import LIF, Reset, ResetAt
@@ -40,8 +40,9 @@ def _real(network: Network) -> Network:
     """The same numbers in the IR's own neurons, without the step that every spike takes."""
     for link in network.projections:
         if link.delay != 1 or link.sources is not None:
-            raise NmcError(link.name, "NIR as py-spinnaker2 reads it has no delays and no parts of "
-                           "a source")
+            raise ExportError(
+                link.name, "NIR as py-spinnaker2 reads it has no delays and no parts of "
+                "a source")
     return replace(
         network, populations=tuple(_population(p) for p in network.populations),
         projections=tuple(replace(p, delay=0, map=_readable(
@@ -71,7 +72,7 @@ def _population(population: Population) -> Population:
     neuron = population.neuron
     assert isinstance(neuron, Spinnaker2Neuron)
     if np.any(neuron.v_reset):
-        raise NmcError(population.name, "NIR as py-spinnaker2 reads it resets to 0 alone")
+        raise ExportError(population.name, "NIR as py-spinnaker2 reads it resets to 0 alone")
     return replace(population, bias=neuron.offset, start=0, neuron=LIF(
         decay=neuron.decay, threshold=neuron.threshold, v_init=neuron.v_init, reset=neuron.reset,
         reset_at=ResetAt.SPIKE))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir import SynapseFormat
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
@@ -93,8 +93,8 @@ class TrueNorthNeuron:
             value = getattr(self, register)
             require_shape(name, register, value, shape)
             if value.dtype.kind != "i" or np.any(value < low) or np.any(value > high):
-                raise NmcError(name, f"{register} spans {value.min()} to {value.max()} "
-                               f"({value.dtype}), TrueNorth holds integers of {low} to {high}")
+                raise RegisterError(name, f"{register} spans {value.min()} to {value.max()} "
+                                    f"({value.dtype}), TrueNorth holds integers of {low} to {high}")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """V before step 0."""

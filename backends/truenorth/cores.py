@@ -19,7 +19,7 @@ import scipy.sparse
 from nmcompile_backends.truenorth.arithmetic import AXONS_PER_LINE, TrueNorthNeuron
 from nmcompile_backends.truenorth.encode import PLACES
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, CoreLimitError
 from nmcompile.ir import Population, Projection
 from nmcompile.ir.maps import Sparse
 from nmcompile.ir.neurons.base import Array
@@ -83,7 +83,8 @@ def _lines(program: Program) -> list[Line]:
             lines.append(Line(projection=number, source=source, slice=part, first=first,
                               delay=projection.delay))
     if max(used.values(), default=0) > AXONS:
-        raise NmcError("cores.json", f"{max(used.values())} axons on one core, it has {AXONS}")
+        raise CoreLimitError(
+            "cores.json", f"{max(used.values())} axons on one core, it has {AXONS}")
     return lines
 
 
@@ -132,8 +133,8 @@ def _add(
                     for axon in range(AXONS_PER_LINE)]
         neurons += [[kinds[tuple(own)], digits, target] for target in targets]
     if len(neurons) > NEURONS:
-        raise NmcError(population.name, f"needs {len(neurons)} neurons on one core, it has "
-                       f"{NEURONS}", "Make the layers that it feeds smaller.")
+        raise CoreLimitError(population.name, f"needs {len(neurons)} neurons on one core, it has "
+                             f"{NEURONS}", "Make the layers that it feeds smaller.")
 
 
 def _named(row: tuple[int, ...], population: Population) -> dict[str, Any]:
@@ -159,8 +160,8 @@ def _registers(program: Program, population: Population) -> Array:
     begun = v - population.start * leak
     ahead = np.stack([begun + leak, v])
     if population.start and np.any((ahead >= threshold) | (ahead < -floor)):
-        raise NmcError(population.name, f"its membrane would cross a threshold in the "
-                       f"{population.start} steps before its first input")
+        raise ChipNeuronError(population.name, f"its membrane would cross a threshold in the "
+                              f"{population.start} steps before its first input")
     exponents = [p.format.exponent for p in program.network.incoming(population.name) if p.format]
     exponent = np.full(len(leak), exponents[0] if exponents else 0)
     return np.stack([*flat[:4], begun, exponent], axis=1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RegisterError
 from nmcompile.ir.neurons.base import Array
 
 N_TYPES = 4  # axon types G (Merolla et al. 2014, Science 345:668, supplement, second-hand)
@@ -48,8 +48,9 @@ def fit(weights: Array, types: Array) -> Crossbar:
     both signs are tried.
     """
     if types.shape != weights.shape[1:] or types.min() < 0 or types.max() >= N_TYPES:
-        raise NmcError("crossbar", f"types {types.shape} of {types.min()} to {types.max()} do not "
-                       f"fit {weights.shape[1]} axons of {N_TYPES} types")
+        raise RegisterError(
+            "crossbar", f"types {types.shape} of {types.min()} to {types.max()} do not "
+            f"fit {weights.shape[1]} axons of {N_TYPES} types")
     real = np.asarray(weights, np.float64)
     values = np.zeros((len(real), N_TYPES), np.int16)
     for kind in range(N_TYPES):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipNeuronError, RegisterError
 from nmcompile.ir.neurons import State
 from nmcompile.ir.neurons.base import Accumulator, Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -83,8 +83,9 @@ class XyloNeuron:
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter leaves its register."""
         if self.currents not in (1, 2) or self.most not in (HIDDEN_SPIKES, OUTPUT_SPIKES):
-            raise NmcError(name, f"{self.currents} synapses (1 or 2) or {self.most} spikes a step "
-                           f"({HIDDEN_SPIKES} or {OUTPUT_SPIKES}) are not Xylo's")
+            raise RegisterError(
+                name, f"{self.currents} synapses (1 or 2) or {self.most} spikes a step "
+                f"({HIDDEN_SPIKES} or {OUTPUT_SPIKES}) are not Xylo's")
         limits = {
             "dash_syn": (0, DASH_LIMIT),
             "dash_mem": (0, DASH_LIMIT),
@@ -97,14 +98,14 @@ class XyloNeuron:
             full = (self.currents, *shape) if register == "dash_syn" else shape
             require_shape(name, register, value, full)
             if value.dtype.kind != "i":
-                raise NmcError(name, f"{register} holds {value.dtype}, expected integers")
+                raise RegisterError(name, f"{register} holds {value.dtype}, expected integers")
             if np.any(value < low) or np.any(value > high):
-                raise NmcError(
+                raise RegisterError(
                     name,
                     f"{register} spans {value.min()} to {value.max()}, Xylo holds {low} to {high}",
                 )
         if self.early < 0 or self._alone(shape)[1].any():
-            raise NmcError(
+            raise ChipNeuronError(
                 name, f"its bias of {self.bias.max()} makes it fire within the {self.early} steps "
                 "that it runs before the first input reaches it", "Lower the bias.")
 

@@ -11,7 +11,7 @@ from nmcompile_backends.xylo.arithmetic import HIDDEN_SPIKES, INPUT_SPIKES, OUTP
 from nmcompile_backends.xylo.dash import kept, membrane_dash, synapse_dash
 from nmcompile_backends.xylo.topology import output_names, require_fit
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipLayerError, ChipNeuronError
 from nmcompile.ir import Input, Network, Population, Projection, SpikeFormat
 from nmcompile.ir.maps import Dense, from_matrix
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
@@ -43,8 +43,9 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
     """Up to 15 spikes a step: the coarsest scale that gives `values` exactly, else the finest."""
     peak = float(values.max(initial=0.0))
     if np.any(values < 0):
-        raise NmcError(f"input {port.name}", f"a value of {float(values.min()):g} cannot be sent: "
-                       f"{target.name} counts spikes", "Scale the data to 0 or above.")
+        raise ChipLayerError(
+            f"input {port.name}", f"a value of {float(values.min()):g} cannot be sent: "
+            f"{target.name} counts spikes", "Scale the data to 0 or above.")
     if peak == 0 or np.all((values == 0) | (values == 1)):
         return SpikeFormat(payload_bits=PAYLOAD_BITS)
     levels = np.unique(values.astype(np.float64)) / peak
@@ -75,12 +76,13 @@ def _require(population: Population, is_output: bool, target: Target) -> None:
     neuron, name = population.neuron, population.name
     allowed = (LIF, CubaLIF, LI, CubaLI) if is_output else (LIF, CubaLIF)
     if type(neuron) not in allowed:
-        raise NmcError(name, f"{target.name} has no '{neuron.kind}' neuron here",
-                       "Use leaky integrate-and-fire neurons with a synaptic current.")
+        raise ChipNeuronError(name, f"{target.name} has no '{neuron.kind}' neuron here",
+                              "Use leaky integrate-and-fire neurons with a synaptic current.")
     assert isinstance(neuron, LIF | CubaLIF | LI | CubaLI)
     if np.any(neuron.v_init) or np.any(getattr(neuron, "u_init", 0)):
-        raise NmcError(name, f"its states start from other values than 0, where {target.name} "
-                       "begins", "Start the model from 0.")
+        raise ChipNeuronError(
+            name, f"its states start from other values than 0, where {target.name} "
+            "begins", "Start the model from 0.")
     if isinstance(neuron, CubaLIF | CubaLI):
         _require_one_decay(name, kept(synapse_dash(neuron.current_decay)))
     if isinstance(neuron, LIF | CubaLIF):
@@ -90,27 +92,30 @@ def _require(population: Population, is_output: bool, target: Target) -> None:
 def _require_one_decay(name: str, decays: Array) -> None:
     low, high = decays.min(), decays.max()
     if low < high:
-        raise NmcError(name, f"its synaptic decays lie nearest to {low:g} up to {high:g}; the one "
-                       "scale of a layer needs one", f"Train the layer with {high:g} for all.")
+        raise ChipNeuronError(
+            name, f"its synaptic decays lie nearest to {low:g} up to {high:g}; the one "
+            "scale of a layer needs one", f"Train the layer with {high:g} for all.")
 
 
 def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     if neuron.reset is not Reset.SUBTRACT:
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"reset '{neuron.reset.value}' does not exist on {target.name}, which has subtract",
             "Train with a reset that subtracts the threshold.")
     if neuron.reset_at is ResetAt.INPUT:
-        raise NmcError(
+        raise ChipNeuronError(
             name,
             f"a subtraction behind the next leak does not exist on {target.name}, which subtracts "
             "in the step of the spike", "Train with that (in snnTorch reset_delay=False).")
     if np.any(neuron.v_min > -np.inf):
-        raise NmcError(name, f"a lower bound of the membrane does not exist on {target.name}",
-                       "Train without it (in Sinabs min_v_mem=None).")
+        raise ChipNeuronError(
+            name, f"a lower bound of the membrane does not exist on {target.name}",
+            "Train without it (in Sinabs min_v_mem=None).")
     if np.any(neuron.threshold <= 0):
-        raise NmcError(name, f"a threshold of {float(neuron.threshold.min()):g} does not exist on "
-                       f"{target.name}, where thresholds are above 0")
+        raise ChipNeuronError(
+            name, f"a threshold of {float(neuron.threshold.min()):g} does not exist on "
+            f"{target.name}, where thresholds are above 0")
 
 
 def _population(population: Population) -> Population:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError, ChipTopologyError, TargetError
 from nmcompile.ir import Network, Population
 from nmcompile.target import Target
 from nmcompile.target.constants import Constant
@@ -20,13 +20,14 @@ def output_names(network: Network) -> tuple[str, ...]:
     names = tuple(p.name for p in network.populations if p.name not in sources)
     for port in network.outputs[:1]:
         if port.population not in names:
-            raise NmcError(port.population, "the model returns it first and feeds it onward; "
-                           "Xylo's outputs feed nothing", "Return the last layer first.")
+            raise ChipTopologyError(
+                port.population, "the model returns it first and feeds it onward; "
+                "Xylo's outputs feed nothing", "Return the last layer first.")
     ports = {port.name for port in network.inputs}
     for link in network.projections:
         if link.target in names and link.source in ports:
-            raise NmcError(link.name, "inputs reach only hidden neurons on Xylo",
-                           "Put a layer of neurons between them.")
+            raise ChipTopologyError(link.name, "inputs reach only hidden neurons on Xylo",
+                                    "Put a layer of neurons between them.")
     return names
 
 
@@ -38,7 +39,7 @@ def hidden_populations(network: Network, outputs: tuple[str, ...]) -> tuple[Popu
 def ends_of(target: Target) -> Ends:
     """The [ends] table of `target`, which every Xylo has."""
     if target.ends is None:
-        raise NmcError(target.name, "has no [ends] table, which targets of family xylo need")
+        raise TargetError(target.name, "has no [ends] table, which targets of family xylo need")
     return target.ends
 
 
@@ -76,5 +77,6 @@ def require_fit(network: Network, outputs: tuple[str, ...], target: Target) -> N
         if need > allowed:
             hint = ("Give it data of fewer channels." if constant is ends.input_channels
                     else "Make its layers smaller.")
-            raise NmcError("network", f"needs {need:,} {what}, {target.name} has {allowed:,} "
-                           f"({constant.kind})", hint)
+            raise BoardLimitError(
+                "network", f"needs {need:,} {what}, {target.name} has {allowed:,} "
+                f"({constant.kind})", hint)

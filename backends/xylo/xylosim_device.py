@@ -12,7 +12,7 @@ from nmcompile_backends.xylo.topology import hidden_populations, output_names
 
 from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DeviceBuildError, reading
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -48,10 +48,10 @@ class XylosimDevice:
     def load(self, program: Program, config: Path) -> None:
         """Take a Xylo program whose xylo.json is in `config`; raises NmcError for another."""
         if program.target.family != "xylo":
-            raise NmcError("device xylosim", "runs Xylo's programs, this one is for "
-                           f"{program.target.name}")
+            raise DeviceBuildError("device xylosim", "runs Xylo's programs, this one is for "
+                                   f"{program.target.name}")
         if not (config / FILE).is_file():
-            raise NmcError(str(config), f"holds no {FILE}", "Compile the model again.")
+            raise DeviceBuildError(str(config), f"holds no {FILE}", "Compile the model again.")
         self._program, self._config = program, config.resolve()
 
     def readable(self) -> Wanted:

@@ -6,11 +6,12 @@ import signal
 import sys
 import warnings
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from nmcompile import __version__
-from nmcompile.errors import NmcError, one_line
+from nmcompile.errors import CommandLineError, MemoryShortError, NmcError, one_line
 
 VERBS = {
     "compile": "Compile a trained network for a chip.",
@@ -26,6 +27,7 @@ VERBS = {
     "inspect": "Show the network in a model file or a build.",
     "export": "Write the network in a model file as a NIR graph.",
     "targets": "List, show and check targets.",
+    "explain": "Say what the code of an error means, and what to do.",
     "demo": "Compile and simulate the network that comes with nmcompile.",
 }
 
@@ -70,16 +72,13 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         asked = f" Try {context.command_path} --help." if context else ""
-        click.echo(f"nmc: error: {one_line(error.format_message())}{asked}", err=True)
-        sys.exit(2)
+        _refuse(f"{one_line(error.format_message())}{asked}", CommandLineError.code)
     except NmcError as error:
-        click.echo(f"nmc: error: {error}", err=True)
-        sys.exit(2)
+        _refuse(str(error), error.code)
     except MemoryError as error:
         told = f" ({one_line(str(error))})" if str(error) else ""
-        click.echo(f"nmc: error: memory: this machine has too little for the input{told}. "
-                   "Give fewer or smaller samples, or a smaller model.", err=True)
-        sys.exit(2)
+        _refuse(f"memory: this machine has too little for the input{told}. Give fewer or smaller "
+                "samples, or a smaller model.", MemoryShortError.code)
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")
@@ -88,6 +87,12 @@ def main() -> None:
     if isinstance(code, int) and code:
         sys.exit(code)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
+
+
+def _refuse(told: str, code: str) -> NoReturn:
+    """Tell a fault of the input in a line that ends with its code, and exit with 2."""
+    click.echo(f"nmc: error: {told}{f'  [{code}]' if code else ''}", err=True)
+    sys.exit(2)
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

@@ -9,7 +9,7 @@ import click
 
 from nmcompile.cli._render import counted
 from nmcompile.device import Place, stepping_device
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 from nmcompile.files import require_place
 
 
@@ -39,7 +39,7 @@ def run_loop(
     if output is not None:
         require_place(output)
         if output.suffix != ".npz":
-            raise NmcError(str(output), f"ends with '{output.suffix}', expected .npz")
+            raise OptionError(str(output), f"ends with '{output.suffix}', expected .npz")
     build = api.read_build(folder)
     loop = make(load_code(code, "--loop")[1], code, "--loop", "the loop")
     name, place = device

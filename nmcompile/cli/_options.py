@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
 TRACED = 16  # samples of recordings that a model is traced on
@@ -115,6 +115,6 @@ def device_options(given: tuple[str, ...]) -> dict[str, str]:
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not name or name in found:
-            raise NmcError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
+            raise OptionError("--device-option", f"'{item}' is no NAME=VALUE, or given twice")
         found[name] = value
     return found

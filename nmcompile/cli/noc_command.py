@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 
 
 @click.command("noc")
@@ -77,7 +77,7 @@ def command(
 
 def _size(text: str, where: str) -> tuple[int, int]:
     if not re.fullmatch(r"[0-9]{1,7}x[0-9]{1,7}", text):
-        raise NmcError(where, f"'{text}' is no size", "Give columns and rows, such as 8x8.")
+        raise OptionError(where, f"'{text}' is no size", "Give columns and rows, such as 8x8.")
     columns, rows = text.split("x")
     return int(columns), int(rows)
 

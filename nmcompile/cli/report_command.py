@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError
 
 
 @click.command("report")
@@ -28,7 +28,7 @@ def command(
 
     how = _asked(how, show, as_json) or (format_of(output) if output is not None else "text")
     if how == "text" and output is not None:
-        raise NmcError("--format text", "is printed, not written", "Leave out -o, or take md.")
+        raise OptionsError("--format text", "is printed, not written", "Leave out -o, or take md.")
     build = api.read_build(folder)
     if how == "html" and output is None:
         output = folder / PAGE
@@ -48,8 +48,8 @@ def _asked(how: str | None, show: bool, as_json: bool) -> str | None:
     asked = [how, "html" if show else None, "json" if as_json else None]
     named = sorted({each for each in asked if each is not None})
     if len(named) > 1:
-        raise NmcError("--format", f"is both {' and '.join(named)}",
-                       "--open shows the page; --json is --format json.")
+        raise OptionsError("--format", f"is both {' and '.join(named)}",
+                           "--open shows the page; --json is --format json.")
     return named[0] if named else None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLimitError, OptionsError, PackageError
 
 
 @click.command("serve")
@@ -40,15 +40,15 @@ def command(
         click.echo(f"key       {new_key}")
         return
     if device is None:
-        raise NmcError("DEVICE", "is missing", "Name a device, such as sim.")
+        raise OptionsError("DEVICE", "is missing", "Name a device, such as sim.")
     try:
         from nmcompile.serve import Offer, serve
     except ModuleNotFoundError as error:
-        raise NmcError("nmc serve", f"needs {error.name}", wire.INSTALL) from error
+        raise PackageError("nmc serve", f"needs {error.name}", wire.INSTALL) from error
     name, _, address = device.partition(":")
     if isinstance(registry.device(name), Recorded):
-        raise NmcError(f"device {name}", "reads what ran before, which needs no server",
-                       f"Bring the file to the other machine: --device {name}:FILE.")
+        raise DeviceLimitError(f"device {name}", "reads what ran before, which needs no server",
+                               f"Bring the file to the other machine: --device {name}:FILE.")
     offer = Offer(make=lambda: registry.device(name),
                   place=Place(address=address, options=device_options(options)),
                   key=wire.key_file(key), host=host, port=port, idle_s=60.0 * idle_minutes)

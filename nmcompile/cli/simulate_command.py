@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nmcompile.cli._options import event_options
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
 
@@ -78,7 +78,8 @@ def command(
     from nmcompile.files import require_apart
 
     if record and output is None:
-        raise NmcError("--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
+        raise OptionsError(
+            "--record", "there is no file to keep the variables in", "Add -o RUN.npz.")
     require_apart({"--input": data, "-o": output, "--timeline": timeline})
     build = api.read_build(folder)
     with events_bar() as count:

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from nmcompile.cli._options import device_options, event_options
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
 OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed", "limits",
@@ -96,7 +96,7 @@ def command(
         return int(any(limit["exceeded"] for limit in told["limits"]))
     _require_loop_for("episodes", "periods")
     if data is None:
-        raise NmcError("--input", "is missing", "Name the data, or an environment with --loop.")
+        raise OptionsError("--input", "is missing", "Name the data, or an environment with --loop.")
     require_apart({"--input": data, "-o": output})
     asked = api.Asked(
         steps=steps, encoding=encoding,  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def _require_loop_for(*options: str) -> None:
     context = click.get_current_context()
     for option in options:
         if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
-            raise NmcError(f"--{option}", "is of use only with --loop", "Leave it out.")
+            raise OptionsError(f"--{option}", "is of use only with --loop", "Leave it out.")
 
 
 def _require_loop_alone() -> None:
@@ -130,4 +130,4 @@ def _require_loop_alone() -> None:
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is ParameterSource.COMMANDLINE and option.name not in OF_LOOPS:
-            raise NmcError(option.opts[-1], "is of no use with --loop", "Leave it out.")
+            raise OptionsError(option.opts[-1], "is of no use with --loop", "Leave it out.")

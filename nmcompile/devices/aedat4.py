@@ -18,7 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.errors import (
+    DamagedFileError,
+    OptionError,
+    PackageError,
+    RecordedRunError,
+    reading,
+    unknown_name,
+)
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 
@@ -62,7 +69,7 @@ class Stream:
         """Raise NmcError where events end ahead of the last of some samples."""
         last = int(self.step.max()) // steps
         if first + samples - 1 > last:
-            raise NmcError(
+            raise RecordedRunError(
                 str(self.path), f"ends within sample {last:,}, samples {first:,} to "
                 f"{first + samples:,} of {steps:,} steps were asked for",
                 "Give --samples, or another step-us.")
@@ -93,15 +100,16 @@ def read_aedat4(path: Path, network: Network, options: Mapping[str, str]) -> Str
     start = _number(options, "start-us", int(stamps.min()))
     step = (stamps.astype(np.int64) - start) // step_us
     if step.min() < 0:
-        raise NmcError(str(path), f"begins at {int(stamps.min())} us, before start-us, {start}")
+        raise RecordedRunError(
+            str(path), f"begins at {int(stamps.min())} us, before start-us, {start}")
     return Stream(path=path, population=network.population(name), step=step, neuron=neuron)
 
 
 def _events(path: Path, population: Population) -> tuple[Array, Array]:
     """Stamps in us and neurons of all events of the first stream that has some."""
     if importlib.util.find_spec("aedat") is None:
-        raise NmcError(str(path), "is read by the package aedat, which is not installed",
-                       "Type pip install '.[aedat4]' in nmcompile's folder.")
+        raise PackageError(str(path), "is read by the package aedat, which is not installed",
+                           "Type pip install '.[aedat4]' in nmcompile's folder.")
     with tempfile.TemporaryDirectory(prefix="nmcompile-") as folder:
         found = Path(folder) / "events.npz"
         _decode(path, found)
@@ -109,7 +117,7 @@ def _events(path: Path, population: Population) -> tuple[Array, Array]:
               np.load(raw, allow_pickle=False) as file):
             arrays = {name: file[name] for name in file.files}
     if len(arrays["t"]) == 0:
-        raise NmcError(str(path), "has no event")
+        raise RecordedRunError(str(path), "has no event")
     return _neurons(path, population, arrays)
 
 
@@ -120,11 +128,12 @@ def _decode(path: Path, found: Path) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False,
                               timeout=SECONDS + path.stat().st_size / BYTES_PER_SECOND)
     except subprocess.TimeoutExpired:
-        raise NmcError(str(path), "is a damaged AEDAT4 file: reading it does not end") from None
+        raise DamagedFileError(
+            str(path), "is a damaged AEDAT4 file: reading it does not end") from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise NmcError(str(path), "is no readable AEDAT4 file with one stream of events "
-                       f"({(lines or ['it ends the decoder'])[-1][:160]})")
+        raise DamagedFileError(str(path), "is no readable AEDAT4 file with one stream of events "
+                               f"({(lines or ['it ends the decoder'])[-1][:160]})")
 
 
 def _neurons(
@@ -133,13 +142,14 @@ def _neurons(
     width, height = (int(n) for n in events["size"])
     pixels = width * height
     if population.size not in (pixels, 2 * pixels):
-        raise NmcError(str(path), f"is of {width} x {height} pixels, {population.name} has "
-                       f"{population.size:,} neurons; as many, or twice that, are expected",
-                       "Name the population: --device-option population=NAME.")
+        raise RecordedRunError(str(path), f"is of {width} x {height} pixels, {population.name} has "
+                               f"{population.size:,} neurons; as many, or twice that, are expected",
+                               "Name the population: --device-option population=NAME.")
     x, y = events["x"].astype(np.int64), events["y"].astype(np.int64)
     if np.any(x >= width) or np.any(y >= height) or np.any(events["t"] > LATEST_US):
-        raise NmcError(str(path), f"has events outside of its {width} x {height} pixels, or of "
-                       "impossible times")
+        raise RecordedRunError(
+            str(path), f"has events outside of its {width} x {height} pixels, or of "
+            "impossible times")
     polarity = events["on"].astype(np.int64) if population.size != pixels else 0
     return events["t"], polarity * pixels + y * width + x
 
@@ -148,8 +158,8 @@ def _number(options: Mapping[str, str], name: str, default: int | None) -> int:
     text = options.get(name, "" if default is None else str(default))
     least = 1 if name == "step-us" else 0
     if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 10**18:
-        raise NmcError(f"--device-option {name}", f"is '{text}', expected a whole number of "
-                       "microseconds" + (" from 1" if least else ""),
-                       "A step's length says which events are of one step."
-                       if name == "step-us" else "")
+        raise OptionError(f"--device-option {name}", f"is '{text}', expected a whole number of "
+                          "microseconds" + (" from 1" if least else ""),
+                          "A step's length says which events are of one step."
+                          if name == "step-us" else "")
     return int(text)

@@ -13,7 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import NmcError, one_line, reading
+from nmcompile.errors import DamagedFileError, FileSizeError, RecordedRunError, one_line, reading
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
@@ -55,7 +55,7 @@ class Events:
         """
         last = int(self.sample.max())
         if last < first + samples - 1:
-            raise NmcError(
+            raise RecordedRunError(
                 str(self.path), f"has its last event in sample {last:,}, samples {first:,} to "
                 f"{first + samples - 1:,} are compared",
                 f"If no more was recorded, give --samples {last - first + 1}." if last >= first
@@ -70,8 +70,9 @@ class Events:
         late = (self.sample >= first) & (self.sample < first + samples) & (self.step >= steps)
         if late.any():
             i = int(np.flatnonzero(late)[0])
-            raise NmcError(str(self.path), f"has an event in step {self.step[i]} of sample "
-                           f"{self.sample[i]}, the input has {steps:,} steps", "Give --steps.")
+            raise RecordedRunError(
+                str(self.path), f"has an event in step {self.step[i]} of sample "
+                f"{self.sample[i]}, the input has {steps:,} steps", "Give --steps.")
 
     def recording(self, first: int, samples: int, steps: int, wanted: Wanted) -> Recording:
         """Some samples; events beyond their steps are refused, samples without any are silent."""
@@ -86,7 +87,7 @@ class Events:
             np.add.at(spikes, (self.sample[mine] - first, self.step[mine], self.neuron[mine]),
                       self.payload[mine])
             if np.abs(spikes).max(initial=0) > LIMIT:
-                raise NmcError(str(self.path), "holds payloads whose sums leave 32 bits")
+                raise RecordedRunError(str(self.path), "holds payloads whose sums leave 32 bits")
             variables[population.name] = {SPIKES: spikes.astype(np.int32).reshape(
                 samples, steps, *population.shape)}
         return Recording(variables=variables)
@@ -96,11 +97,11 @@ def read_events(path: Path, arrays: dict[str, Array], network: Network) -> Event
     """Events from the arrays sample, step, population, neuron and perhaps payload."""
     missing = [name for name in COLUMNS if name not in arrays]
     if missing:
-        raise NmcError(str(path), f"lacks {', '.join(missing)} of its events")
+        raise RecordedRunError(str(path), f"lacks {', '.join(missing)} of its events")
     n = arrays["step"].size
     for name, values in arrays.items():
         if name in (*COLUMNS, PAYLOAD) and values.shape != (n,):
-            raise NmcError(str(path), f"{name} has shape {values.shape}, step has {(n,)}")
+            raise RecordedRunError(str(path), f"{name} has shape {values.shape}, step has {(n,)}")
     numbers = {name: _whole(path, name, arrays[name]) for name in ("sample", "step", "neuron")}
     payload = (_whole(path, PAYLOAD, arrays[PAYLOAD]) if PAYLOAD in arrays
                else np.ones(n, np.int64))
@@ -112,21 +113,24 @@ def read_csv(path: Path, network: Network) -> Events:
     """Events from a table with a head that names sample, step, population, neuron[, payload]."""
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise NmcError(str(path), f"holds {size:,} bytes, at most {MOST_BYTES:,} of a table are "
-                       "read", "Give it as .npz.")
+        raise FileSizeError(
+            str(path), f"holds {size:,} bytes, at most {MOST_BYTES:,} of a table are "
+            "read", "Give it as .npz.")
     with reading(str(path), "is no readable table"), path.open(
             encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(_lines(path, file), strict=True)
         head = [name.strip().lower() for name in next(rows, [])]
         if not set(COLUMNS) <= set(head) <= {*COLUMNS, PAYLOAD} or len(head) != len(set(head)):
-            raise NmcError(str(path), f"has the columns {', '.join(head[:8]) or 'none'}, expected "
-                           f"{', '.join(COLUMNS)} and perhaps {PAYLOAD}")
+            raise RecordedRunError(
+                str(path), f"has the columns {', '.join(head[:8]) or 'none'}, expected "
+                f"{', '.join(COLUMNS)} and perhaps {PAYLOAD}")
         place = {p.name: i for i, p in enumerate(network.populations)}
         columns = {name: array("q") for name in head}
         for row in filter(None, rows):
             if len(row) > len(head):
-                raise NmcError(str(path), f"line {rows.line_num} has {len(row)} columns, the head "
-                               f"has {len(head)}")
+                raise DamagedFileError(
+                    str(path), f"line {rows.line_num} has {len(row)} columns, the head "
+                    f"has {len(head)}")
             _add(path, rows.line_num, dict(zip(head, row, strict=False)), columns, place)
     arrays = {name: np.asarray(values, np.int64) for name, values in columns.items()}
     arrays.setdefault(PAYLOAD, np.ones(len(arrays["step"]), np.int64))
@@ -137,8 +141,8 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
     """Lines of a sane length and number; of a longer one no more is read."""
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
         if len(line) > LONGEST_LINE or number > MOST_EVENTS:
-            raise NmcError(str(path), f"line {number:,} is longer than {LONGEST_LINE:,} "
-                           f"characters, or one of more than {MOST_EVENTS:,}")
+            raise DamagedFileError(str(path), f"line {number:,} is longer than {LONGEST_LINE:,} "
+                                   f"characters, or one of more than {MOST_EVENTS:,}")
         yield line
 
 
@@ -157,7 +161,7 @@ def _add(
         except ValueError:
             number = LIMIT + 1
         if name == "population" or not -LIMIT <= number <= LIMIT:
-            raise NmcError(
+            raise DamagedFileError(
                 str(path), f"line {line}: {name} is '{one_line(text[:40])}', expected "
                 + (f"one of {', '.join(place)}, or its number from 0" if name == "population"
                    else "a whole number"))
@@ -168,16 +172,18 @@ def _events(path: Path, network: Network, arrays: dict[str, Array]) -> Events:
     """Events whose numbers are within the network."""
     sizes = np.array([p.size for p in network.populations])
     if len(arrays["step"]) == 0:
-        raise NmcError(str(path), "holds no event, so no population is told of")
+        raise RecordedRunError(str(path), "holds no event, so no population is told of")
     for name in ("sample", "step"):
         if arrays[name].min() < 0:
-            raise NmcError(str(path), f"holds {name} {arrays[name].min()}, expected 0 or more")
+            raise RecordedRunError(
+                str(path), f"holds {name} {arrays[name].min()}, expected 0 or more")
     wrong = (arrays["neuron"] < 0) | (arrays["neuron"] >= sizes[arrays["population"]])
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         population = network.populations[int(arrays["population"][i])]
-        raise NmcError(str(path), f"names neuron {arrays['neuron'][i]} of {population.name}, which "
-                       f"has {population.size:,}, from 0")
+        raise RecordedRunError(
+            str(path), f"names neuron {arrays['neuron'][i]} of {population.name}, which "
+            f"has {population.size:,}, from 0")
     told = tuple(int(i) for i in np.unique(arrays["population"]))
     _tell_doubled(path, arrays)
     return Events(path=path, network=network, told=told, **arrays)
@@ -196,7 +202,8 @@ def _tell_doubled(path: Path, arrays: dict[str, Array]) -> None:
 def _whole(path: Path, name: str, values: Array) -> Array:
     if values.dtype.kind not in "iub" or (values.size and (
             values.min() < -LIMIT or values.max() > LIMIT)):
-        raise NmcError(str(path), f"{name} holds {values.dtype}, expected whole numbers of 32 bits")
+        raise RecordedRunError(
+            str(path), f"{name} holds {values.dtype}, expected whole numbers of 32 bits")
     return values.astype(np.int64)
 
 
@@ -210,5 +217,5 @@ def _numbers(path: Path, given: Array, network: Network) -> Array:
     else:
         found = _whole(path, "population", given)
     if len(found) and (found.min() < 0 or found.max() >= len(names)):
-        raise NmcError(str(path), f"names populations that are none of {', '.join(names)}")
+        raise RecordedRunError(str(path), f"names populations that are none of {', '.join(names)}")
     return found

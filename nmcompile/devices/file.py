@@ -9,7 +9,7 @@ from nmcompile.device import Place, Ran, Recording, Wanted
 from nmcompile.devices.aedat4 import Stream, read_aedat4
 from nmcompile.devices.event_files import Events, read_csv, read_events
 from nmcompile.devices.run_files import Stored, read_arrays
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import FileKindError, OptionError, OptionsError, unknown_name
 from nmcompile.files import require_file
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
@@ -46,18 +46,19 @@ class FileDevice:
     def open(self, place: Place) -> None:
         """Find the file; raises NmcError where there is none of a known kind."""
         if not place.address:
-            raise NmcError("--device file", "names no file", "Give --device file:RECORDING.npz.")
+            raise OptionError("--device file", "names no file", "Give --device file:RECORDING.npz.")
         for option in place.options:
             if option not in OPTIONS:
                 raise unknown_name("--device-option of file", option, OPTIONS)
         self._path, self._options = require_file(Path(place.address)), place.options
         if self._path.suffix.lower() not in ENDINGS:
-            raise NmcError(str(self._path), f"ends with '{self._path.suffix}', expected "
-                           f"{', '.join(ENDINGS)}")
+            raise FileKindError(str(self._path), f"ends with '{self._path.suffix}', expected "
+                                f"{', '.join(ENDINGS)}")
         for option in OF_STREAMS:
             if option in place.options and self._path.suffix.lower() != STREAM:
-                raise NmcError(f"--device-option {option}", f"is of no use for {self._path.name}, "
-                               f"only for {STREAM} files", "Leave it out.")
+                raise OptionsError(
+                    f"--device-option {option}", f"is of no use for {self._path.name}, "
+                    f"only for {STREAM} files", "Leave it out.")
         self._next = self._number("first-sample", 0)
 
     def load(self, program: Program, config: Path) -> None:
@@ -99,7 +100,7 @@ class FileDevice:
     def _number(self, option: str, default: int) -> int:
         text = self._options.get(option, str(default))
         if not text.isascii() or not text.isdigit() or len(text) > 12:
-            raise NmcError(f"--device-option {option}", f"is '{text}', expected a whole number")
+            raise OptionError(f"--device-option {option}", f"is '{text}', expected a whole number")
         return int(text)
 
 

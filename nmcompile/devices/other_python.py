@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.device import DeviceLostError, Place
-from nmcompile.errors import NmcError, one_line, unknown_name
+from nmcompile.device import Place
+from nmcompile.errors import DeviceLostError, VendorToolError, one_line, unknown_name
 
 SECONDS = 120  # that an interpreter may take to say whether it has what is needed
 LINES = 200  # of what an interpreter writes about its errors that are kept
@@ -50,22 +50,24 @@ def interpreter(tool: Tool, place: Place) -> Path:
     given = place.address or os.environ.get(tool.variable, "")
     where = f"--device {tool.name}"
     if not given:
-        raise NmcError(where, f"needs a Python with {tool.module} {tool.needed}, and none is named",
-                       f"{tool.install} Then give --device {tool.name}:PYTHON, or set "
-                       f"{tool.variable}.")
+        raise VendorToolError(
+            where, f"needs a Python with {tool.module} {tool.needed}, and none is named",
+            f"{tool.install} Then give --device {tool.name}:PYTHON, or set "
+            f"{tool.variable}.")
     found = shutil.which(given)
     if found is None:
-        raise NmcError(where, f"'{given}' is no program that can be run")
+        raise VendorToolError(where, f"'{given}' is no program that can be run")
     command = [found, "-c", f"import importlib.metadata; print({tool.ask})"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS,
                               check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NmcError(where, f"'{given}' does not answer as a Python does ({error})") from error
+        raise VendorToolError(
+            where, f"'{given}' does not answer as a Python does ({error})") from error
     version = done.stdout.strip()
     if done.returncode or not version.startswith(tool.version):
         has = f"version {one_line(version[:40])} of it" if version else f"no {tool.module}"
-        raise NmcError(where, f"'{given}' has {has}, {tool.needed} is needed", tool.install)
+        raise VendorToolError(where, f"'{given}' has {has}, {tool.needed} is needed", tool.install)
     return Path(found)
 
 
@@ -107,5 +109,6 @@ def run_there(
         if code:
             errors.seek(0)
             last = [text.strip() for text in errors.readlines()[-LINES:] if text.strip()]
-            raise NmcError(f"device {tool.name}", f"failed: {last[-1] if last else f'code {code}'}",
-                           f"{sys.executable} wrote the configuration; is it of this version?")
+            raise VendorToolError(
+                f"device {tool.name}", f"failed: {last[-1] if last else f'code {code}'}",
+                f"{sys.executable} wrote the configuration; is it of this version?")

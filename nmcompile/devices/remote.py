@@ -20,8 +20,21 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
 from nmcompile import __version__
-from nmcompile.device import DeviceLostError, Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.device import Place, Ran, Recording, Wanted
+from nmcompile.errors import (
+    BusyError,
+    DataShapeError,
+    DeviceAnswerError,
+    DeviceLimitError,
+    DeviceLostError,
+    DeviceUnreachableError,
+    NmcError,
+    OptionError,
+    ServerError,
+    WireError,
+    kinds,
+    unknown_name,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import save_program
@@ -45,7 +58,6 @@ from nmcompile.wire import (
     StepOrder,
     Stepped,
     Welcome,
-    WireError,
     chunks,
     client_context,
     head,
@@ -65,7 +77,7 @@ PAYLOAD_BYTES = 4
 OPTIONS = ("key",)
 
 
-class _NotNowError(NmcError):
+class _NotNowError(DeviceUnreachableError):
     """Nobody answers, or another client is served; later this may be otherwise."""
 
 
@@ -73,7 +85,7 @@ class _CrowdedError(_NotNowError):
     """The server has as many connections as it takes."""
 
 
-RAISED = {"refused": NmcError, "closed": NmcError, "lost": DeviceLostError, "busy": _NotNowError}
+RAISED = {"lost": DeviceLostError, "busy": _NotNowError}
 
 
 class RemoteDevice:
@@ -104,7 +116,7 @@ class RemoteDevice:
             except _NotNowError as error:
                 crowded = CROWD_S if isinstance(error, _CrowdedError) else 0.0
                 if time.monotonic() > begin + (RETURN_S if self._was_lost else crowded):
-                    raise NmcError(error.where, error.what, error.hint) from None
+                    raise BusyError(error.where, error.what, error.hint) from None
                 time.sleep(AGAIN_S)
         self._was_lost, self.name = False, f"{device} at {place.address}"
 
@@ -130,12 +142,12 @@ class RemoteDevice:
             raise _CrowdedError(self._where, "closed the connection at once",
                                 "Too many are connected there; try again.") from error
         except ssl.SSLCertVerificationError as error:
-            raise NmcError(self._where, "the nmc serve there has another key",
-                           "Give both ends the same key file.") from error
+            raise ServerError(self._where, "the nmc serve there has another key",
+                              "Give both ends the same key file.") from error
         except (ssl.SSLError, InvalidHandshake, EOFError) as error:
             told = getattr(error, "reason", None) or str(error) or "it closes the connection"
-            raise NmcError(self._where, f"there is no nmc serve with this key ({told})",
-                           "Give both ends the same key file.") from error
+            raise ServerError(self._where, f"there is no nmc serve with this key ({told})",
+                              "Give both ends the same key file.") from error
         except OSError as error:
             raise self._silent(error) from error
 
@@ -153,8 +165,9 @@ class RemoteDevice:
             save_program(program, path)
             size = path.stat().st_size
             if size > MOST_PROGRAM:
-                raise NmcError(self._where, f"the program takes {size:,} bytes, at most "
-                               f"{MOST_PROGRAM:,} are sent", "Run it on a device of this machine.")
+                raise DeviceLimitError(
+                    self._where, f"the program takes {size:,} bytes, at most "
+                    f"{MOST_PROGRAM:,} are sent", "Run it on a device of this machine.")
             self._say(Load(size=size))
             with path.open("rb") as parts:
                 while part := parts.read(CHUNK):
@@ -174,14 +187,16 @@ class RemoteDevice:
         samples, steps = self._lengths(inputs)
         for population, names in wanted.items():
             if not set(names) <= set(self._readable.get(population, ())):
-                raise NmcError(self._where, f"cannot read {', '.join(names)} of '{population}'")
+                raise DeviceLimitError(
+                    self._where, f"cannot read {', '.join(names)} of '{population}'")
         sent = sum(values[0].size * PAYLOAD_BYTES for values in inputs.values())
         kept = result_bytes(self._program.network, wanted, 1, steps)
         at_once = min(MOST_INPUTS // max(sent, 1), MOST_RESULT // kept)
         if not at_once:
-            raise NmcError(self._where, f"a sample of {steps:,} steps sends {sent:,} bytes and "
-                           f"answers {kept:,}; at most {MOST_INPUTS:,} and {MOST_RESULT:,} are "
-                           "sent", "Record fewer variables, or run fewer steps.")
+            raise DeviceLimitError(
+                self._where, f"a sample of {steps:,} steps sends {sent:,} bytes and "
+                f"answers {kept:,}; at most {MOST_INPUTS:,} and {MOST_RESULT:,} are "
+                "sent", "Record fewer variables, or run fewer steps.")
         return _joined([
             self._run({name: values[first : first + at_once] for name, values in inputs.items()},
                       wanted, ran)
@@ -195,8 +210,9 @@ class RemoteDevice:
         if {name: values.shape[2:] for name, values in inputs.items()} != ports or (
                 len(lengths) != 1 or 0 in next(iter(lengths))):
             given = {name: values.shape for name, values in inputs.items()}
-            raise NmcError(self._where, f"was given inputs {given}, takes (samples, steps, *shape) "
-                           f"of {ports}, at least one sample of one step")
+            raise DataShapeError(
+                self._where, f"was given inputs {given}, takes (samples, steps, *shape) "
+                f"of {ports}, at least one sample of one step")
         samples, steps = lengths.pop()
         return samples, steps
 
@@ -287,8 +303,8 @@ class RemoteDevice:
         answer = parse_answer(self._receive(), self._where)
         if isinstance(answer, Refusal):
             self._was_lost |= answer.kind == "lost"
-            raise RAISED[answer.kind](f"{self._where}: {answer.where}", answer.what,
-                                      _there(answer.hint))
+            fault = RAISED.get(answer.kind) or kinds().get(answer.code, NmcError)
+            raise fault(f"{self._where}: {answer.where}", answer.what, _there(answer.hint))
         if not isinstance(answer, kind):
             raise WireError(self._where, f"answered '{answer.say}' out of turn")
         return answer
@@ -302,7 +318,8 @@ def _payloads(name: str, values: Array) -> Array:
     """`values` as they are sent. Raises NmcError where they are not of 32 bits."""
     low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
     if values.dtype.kind not in "iub" or values.min() < low or values.max() > high:
-        raise NmcError(name, f"holds payloads of {values.dtype} that are no integers of 32 bits")
+        raise DeviceAnswerError(
+            name, f"holds payloads of {values.dtype} that are no integers of 32 bits")
     return values.astype(np.int32, copy=False)
 
 
@@ -331,7 +348,7 @@ def _address(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or not port or parts.netloc != text or "@" in text:
-        raise NmcError("remote", f"'{text}' is no address", "Name it as remote:HOST:PORT.")
+        raise OptionError("remote", f"'{text}' is no address", "Name it as remote:HOST:PORT.")
     return (f"[{host}]" if ":" in host else host), port
 
 

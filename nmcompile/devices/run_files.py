@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import FileKindError, FileSizeError, RecordedRunError, reading
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
@@ -44,7 +44,7 @@ class Stored:
         """Raise NmcError where there are fewer samples, or of other steps."""
         any_ = next(iter(next(iter(self.variables.values())).values()))
         if any_.shape[0] < first + samples or any_.shape[1] != steps:
-            raise NmcError(
+            raise RecordedRunError(
                 str(self.path), f"holds {any_.shape[0]:,} samples of {any_.shape[1]:,} steps, "
                 f"samples {first:,} to {first + samples:,} of {steps:,} steps were asked for",
                 "Give the input that was recorded, its --steps, and --samples.")
@@ -65,7 +65,7 @@ def read_arrays(path: Path, network: Network) -> Stored | dict[str, Array]:
     with path.open("rb") as file:
         head = file.read(len(ZIP))
     if head != ZIP:
-        raise NmcError(str(path), "is no .npz file")
+        raise FileKindError(str(path), "is no .npz file")
     with reading(str(path)):
         arrays, unknown = _load(path, network)
     if "step" in arrays or "neuron" in arrays:
@@ -89,14 +89,15 @@ def _load(path: Path, network: Network) -> tuple[dict[str, Array], list[str]]:
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
                 if version not in ((1, 0), (2, 0)):
-                    raise NmcError(str(path), f"'{name}' is of version {version} of the format")
+                    raise FileKindError(
+                        str(path), f"'{name}' is of version {version} of the format")
                 read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
                         else np.lib.format.read_array_header_2_0)
                 shape, _, kind = read(file)
             size += prod(shape) * max(4, kind.itemsize)
             if kind.hasobject or size > MAX_BYTES:
-                raise NmcError(str(path), f"'{name}' holds {kind} of shape {shape}, expected "
-                               f"numbers of at most {MAX_BYTES >> 30} GiB in all")
+                raise FileSizeError(str(path), f"'{name}' holds {kind} of shape {shape}, expected "
+                                    f"numbers of at most {MAX_BYTES >> 30} GiB in all")
     with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         for name in file.files:
             if _is_taken(name, network):
@@ -127,16 +128,17 @@ def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:
             continue
         population = network.population(owner)
         if given.ndim < 2 or given.shape[2:] not in (population.shape, (population.size,)):
-            raise NmcError(str(path), f"'{name}' has shape {given.shape}, expected (samples, "
-                           f"steps, {', '.join(map(str, population.shape))})")
+            raise RecordedRunError(
+                str(path), f"'{name}' has shape {given.shape}, expected (samples, "
+                f"steps, {', '.join(map(str, population.shape))})")
         if extent not in (None, given.shape[:2]):
-            raise NmcError(str(path), f"'{name}' has {given.shape[:2]} samples and steps, "
-                           f"others have {extent}")
+            raise RecordedRunError(str(path), f"'{name}' has {given.shape[:2]} samples and steps, "
+                                   f"others have {extent}")
         extent = given.shape[:2]
         values = _spikes(path, name, given) if variable == SPIKES else _state(path, name, given)
         variables.setdefault(owner, {})[variable] = values.reshape(*extent, *population.shape)
     if not variables or extent is None:
-        raise NmcError(
+        raise RecordedRunError(
             str(path), "tells of no population of this network, which has "
             f"{', '.join(p.name for p in network.populations)}",
             "Save arrays '<population>/spikes', or sample, step, population and neuron of events.")
@@ -147,16 +149,17 @@ def _stored(path: Path, arrays: dict[str, Array], network: Network) -> Stored:
 
 def _state(path: Path, name: str, values: Array) -> Array:
     if values.dtype.kind not in "iubf":
-        raise NmcError(str(path), f"'{name}' holds {values.dtype}, expected numbers")
+        raise RecordedRunError(str(path), f"'{name}' holds {values.dtype}, expected numbers")
     return values
 
 
 def _spikes(path: Path, name: str, values: Array) -> Array:
     if values.dtype.kind not in "iub" and not (
             values.dtype.kind == "f" and np.array_equal(values, np.rint(values))):
-        raise NmcError(str(path), f"'{name}' holds {values.dtype} that are no whole numbers")
+        raise RecordedRunError(
+            str(path), f"'{name}' holds {values.dtype} that are no whole numbers")
     if values.size and (values.min() < -(2**31) or values.max() >= 2**31):
-        raise NmcError(str(path), f"'{name}' holds spikes beyond 32 bits")
+        raise RecordedRunError(str(path), f"'{name}' holds spikes beyond 32 bits")
     return values.astype(np.int32)
 
 
@@ -165,6 +168,7 @@ def _measured(path: Path, name: str, values: Array, extent: tuple[int, int]) -> 
     good = values.dtype.kind in "fiu" and values.ndim == (2 if name == "step_s" else 1)
     if not good or len(values) != extent[0] or not np.all(np.isfinite(values)) or (
             values.min(initial=0) < 0):
-        raise NmcError(str(path), f"'{name}' has shape {values.shape} of {values.dtype}, expected "
-                       "finite numbers of 0 or more for each sample")
+        raise RecordedRunError(
+            str(path), f"'{name}' has shape {values.shape} of {values.dtype}, expected "
+            "finite numbers of 0 or more for each sample")
     return values.astype(np.float64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import OptionError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.registry import backend
@@ -27,7 +27,7 @@ class SimDevice:
     def open(self, place: Place) -> None:
         """Nothing to connect to; raises NmcError for an address or an option."""
         if place.address:
-            raise NmcError("--device sim", f"has no address, got '{place.address}'")
+            raise OptionError("--device sim", f"has no address, got '{place.address}'")
         for option in place.options:
             raise unknown_name("--device-option of sim", option, ())
 

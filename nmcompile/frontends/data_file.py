@@ -12,7 +12,14 @@ from typing import IO
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import (
+    DataShapeError,
+    DataValueError,
+    FileKindError,
+    FileSizeError,
+    OptionsError,
+    reading,
+)
 from nmcompile.frontends.events.binning import Frames
 from nmcompile.frontends.events.datasets import is_dataset
 from nmcompile.frontends.events.options import EventOptions
@@ -86,7 +93,7 @@ def read_data(
     with reading(str(path)):
         x, y = _parse(path, head)
     if x.ndim == 0:
-        raise NmcError(str(path), "x is a single number, expected (samples, ...)")
+        raise DataShapeError(str(path), "x is a single number, expected (samples, ...)")
     return DataFile(x=x, y=None if y is None else _labels(path, len(x), y))
 
 
@@ -94,15 +101,16 @@ def _require_unasked(path: Path, options: EventOptions, known: str = "") -> None
     """Refuse options of recordings, but for `known`."""
     for option in options.asked:
         if option != known:
-            raise NmcError(option, f"is for recordings of events, {path} is none", "Leave it out.")
+            raise OptionsError(
+                option, f"is for recordings of events, {path} is none", "Leave it out.")
 
 
 def _labels(path: Path, samples: int, y: Array) -> Array:
     """The labels as class numbers (samples,) int64."""
     if y.shape != (samples,):
-        raise NmcError(str(path), f"y has shape {y.shape}, x has {samples} samples")
+        raise DataShapeError(str(path), f"y has shape {y.shape}, x has {samples} samples")
     if y.dtype.kind not in "iubf" or np.any(y != np.floor(y)) or np.any(y < 0) or np.any(y > MOST):
-        raise NmcError(
+        raise DataValueError(
             str(path),
             f"y holds {y.dtype} values that are no class numbers",
             "Give one whole number from 0 for each sample.",
@@ -117,7 +125,7 @@ def _parse(path: Path, head: bytes) -> tuple[Array, Array | None]:
             _require_size(file, path)
         return np.load(path, allow_pickle=False), None
     if not head.startswith(ZIP):
-        raise NmcError(
+        raise FileKindError(
             str(path),
             "is neither .npz, .npy, a .pt tensor nor a known recording of events",
             "Save it with numpy.savez(path, x=data, y=labels).",
@@ -132,7 +140,7 @@ def _parse(path: Path, head: bytes) -> tuple[Array, Array | None]:
                     _require_size(member, path)
     if "x.npy" not in names:
         listed = ", ".join(name.removesuffix(".npy") for name in names[:5])
-        raise NmcError(
+        raise FileKindError(
             str(path),
             f"holds no array x, only: {listed}",
             "Save it with numpy.savez(path, x=data, y=labels).",
@@ -149,10 +157,11 @@ def _require_size(file: IO[bytes], path: Path) -> None:
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if header is None:
-        raise NmcError(str(path), f"uses version {version} of the npy format, expected 1.0 or 2.0")
+        raise FileKindError(
+            str(path), f"uses version {version} of the npy format, expected 1.0 or 2.0")
     shape, _, dtype = header(file)
     if dtype.hasobject or prod(shape) * max(4, dtype.itemsize) > MAX_BYTES:
-        raise NmcError(
+        raise FileSizeError(
             str(path),
             f"holds {dtype} of shape {shape}, expected numbers of at most {MAX_BYTES >> 30} GiB",
         )
@@ -170,6 +179,6 @@ def _torch_tensors(path: Path) -> tuple[Array, Array | None]:
     entries = loaded if isinstance(loaded, dict) else {"x": loaded}
     tensors = {k: v.detach() for k, v in entries.items() if isinstance(v, torch.Tensor)}
     if "x" not in tensors:
-        raise NmcError(str(path), "holds no tensor x", "Save torch.save(tensor, path).")
+        raise FileKindError(str(path), "holds no tensor x", "Save torch.save(tensor, path).")
     plain = {k: v.float() if v.dtype is torch.bfloat16 else v for k, v in tensors.items()}
     return plain["x"].numpy(), plain["y"].numpy() if "y" in plain else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DataSetError, DataSizeError, PackageError, reading
 from nmcompile.files import require_file
 from nmcompile.frontends.events.folder import numbered, recordings_in
 from nmcompile.ir.neurons.base import Array
@@ -39,8 +39,8 @@ def read_images(path: Path, table: Path | None) -> tuple[Array, Array | None]:
     Grey images have one channel, all others three. Raises NmcError where sizes differ.
     """
     if importlib.util.find_spec("PIL") is None:
-        raise NmcError(str(path), "is read by the package Pillow, which is not installed",
-                       "pip install 'nmcompile[images]'.")
+        raise PackageError(str(path), "is read by the package Pillow, which is not installed",
+                           "pip install 'nmcompile[images]'.")
     files, names = recordings_in(path, table) if path.is_dir() else ([path], None)
     made: Array | None = None
     for number, file in enumerate(files):
@@ -49,18 +49,18 @@ def read_images(path: Path, table: Path | None) -> tuple[Array, Array | None]:
         if made is None:
             made = _room(path, len(files), image.shape)
         if image.shape != made.shape[1:]:
-            raise NmcError(str(file), f"is of (channels, height, width) {image.shape}, those "
-                           f"before it of {made.shape[1:]}", "Bring all images to one size.")
+            raise DataSetError(str(file), f"is of (channels, height, width) {image.shape}, those "
+                               f"before it of {made.shape[1:]}", "Bring all images to one size.")
         made[number] = image
     if made is None:
-        raise NmcError(str(path), "holds no image")
+        raise DataSetError(str(path), "holds no image")
     return made, None if names is None else numbered(names)
 
 
 def _room(path: Path, count: int, shape: tuple[int, ...]) -> Array:
     if 4 * count * int(np.prod(shape)) > MAX_BYTES:
-        raise NmcError(str(path), f"holds {count:,} images of {shape}, more than "
-                       f"{MAX_BYTES >> 30} GiB", "Give fewer, or smaller ones.")
+        raise DataSizeError(str(path), f"holds {count:,} images of {shape}, more than "
+                            f"{MAX_BYTES >> 30} GiB", "Give fewer, or smaller ones.")
     return np.empty((count, *shape), np.float32)
 
 

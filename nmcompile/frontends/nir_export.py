@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ExportError
 from nmcompile.files import replaced_file
 from nmcompile.frontends.nir_import.annotations import annotations_of, annotations_of_map
 from nmcompile.ir import Network, Population, Projection
@@ -87,20 +87,20 @@ class _Writer:
             return np.ascontiguousarray(full).reshape(shape)
 
         if not isinstance(neuron, LIF | CubaLIF | LI | CubaLI):
-            raise NmcError(population.name, f"NIR has no '{neuron.kind}' neuron")
+            raise ExportError(population.name, f"NIR has no '{neuron.kind}' neuron")
         bias = spread(population.bias) if np.any(population.bias) else None
         decay = spread(neuron.decay)
         if np.any(decay < 0):
-            raise NmcError(population.name, f"NIR has no decay below 0, its own is "
-                           f"{decay.min():g}")
+            raise ExportError(population.name, f"NIR has no decay below 0, its own is "
+                              f"{decay.min():g}")
         rate = 1 - decay
         fires: dict[str, Any] = {}
         if isinstance(neuron, LIF | CubaLIF):
             fires = {"v_threshold": spread(neuron.threshold), "v_reset": np.zeros(shape)}
         whole = isinstance(neuron, LIF | LI) and np.all(rate == 0)
         if np.any(rate == 0) and not whole:
-            raise NmcError(population.name, "NIR has no neuron without leak among others of its "
-                           "layer or behind a synaptic current")
+            raise ExportError(population.name, "NIR has no neuron without leak among others of its "
+                              "layer or behind a synaptic current")
         node: Any
         if whole:
             node = nir.IF(r=np.ones(shape), **fires) if fires else nir.I(r=np.ones(shape))
@@ -111,7 +111,7 @@ class _Writer:
         else:
             current = 1 - spread(neuron.current_decay)
             if np.any(current == 0):
-                raise NmcError(population.name, "NIR has no synaptic current without decay")
+                raise ExportError(population.name, "NIR has no synaptic current without decay")
             cuba = nir.CubaLIF if fires else nir.CubaLI
             node = cuba(tau_syn=self.dt / current, tau_mem=self.dt / rate, r=1 / rate,
                         v_leak=spread(neuron.v_bias) / rate, w_in=1 / current, **fires)
@@ -159,13 +159,14 @@ class _Writer:
     ) -> tuple[list[Any], Shape]:
         line = len(shape) == 2 and link.in_shape == (shape[0], 1, shape[1])
         if shape != link.in_shape and not line:
-            raise NmcError(where, f"NIR has no reshape from {shape} to {link.in_shape}")
+            raise ExportError(where, f"NIR has no reshape from {shape} to {link.in_shape}")
         out = link.out_shape
         channels = np.zeros(out[0])
         if bias is not None:
             planes = bias.reshape(out[0], -1)
             if np.any(planes != planes[:, :1]):
-                raise NmcError(where, "NIR has no convolution whose bias differs within a channel")
+                raise ExportError(
+                    where, "NIR has no convolution whose bias differs within a channel")
             channels = planes[:, 0]
         if line:
             return [nir.Conv1d(
@@ -204,12 +205,12 @@ def _constant(where: str, bias: Array, shape: Shape) -> Any:
         return nir.Affine(np.eye(shape[0]), bias.reshape(-1))
     channels = bias.reshape(shape[0], -1)
     if len(shape) != 3 or np.any(channels != channels[:, :1]):
-        raise NmcError(where, "NIR has no place for its bias")
+        raise ExportError(where, "NIR has no place for its bias")
     return nir.Conv2d((shape[1], shape[2]), np.ones((shape[0], 1, 1, 1)), (1, 1), (0, 0), (1, 1),
                       shape[0], channels[:, 0])
 
 
 def _matrix(where: str, link: LinearMap) -> Array:
     if not isinstance(link, Sparse) or prod(link.in_shape) * prod(link.out_shape) > MAX_DENSE:
-        raise NmcError(where, "NIR has no sparse weights, and these are too many for a matrix")
+        raise ExportError(where, "NIR has no sparse weights, and these are too many for a matrix")
     return np.ascontiguousarray(link.matrix().toarray().T)

@@ -6,7 +6,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import PackageError
 from nmcompile.frontends.interface import Frontend, Request, Traced
 from nmcompile.hdf5 import is_hdf5, names_in
 
@@ -30,8 +30,8 @@ def load(request: Request) -> Traced:
     import nir
 
     if "v_reset" not in {field.name for field in fields(nir.LIF)}:
-        raise NmcError(str(request.path or "graph"), "reading NIR needs nir 1.0.8 or newer",
-                       "pip install --upgrade nir")
+        raise PackageError(str(request.path or "graph"), "reading NIR needs nir 1.0.8 or newer",
+                           "pip install --upgrade nir")
     from nmcompile.frontends.nir_import.request import load_request
 
     return load_request(request)

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DataShapeError
 from nmcompile.frontends.interface import Request
 from nmcompile.ir import Input
 from nmcompile.ir.neurons.base import Array
@@ -24,10 +24,11 @@ def port_sample(
                  for p in ports}
         return drawn, ("checked on random spikes; pass --sample for data of your own",)
     if len(ports) != 1:
-        raise NmcError("sample", f"the network has {len(ports)} inputs, a sample serves one")
+        raise DataShapeError("sample", f"the network has {len(ports)} inputs, a sample serves one")
     given, (port,) = request.sample, ports
     if given.ndim < 3 or prod(given.shape[2:]) != port.size:
         listed = ", ".join(map(str, port.shape))
-        raise NmcError("sample", f"has shape {given.shape}, the network takes (samples, steps, "
-                       f"{listed})")
+        raise DataShapeError(
+            "sample", f"has shape {given.shape}, the network takes (samples, steps, "
+            f"{listed})")
     return {port.name: given.reshape(*given.shape[:2], *port.shape).astype(np.float32)}, ()

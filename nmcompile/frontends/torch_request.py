@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import SampleError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded, load_model
 from nmcompile.frontends.tracing import MAX_ELEMENTS, Sample, steps_of, trace
@@ -53,10 +53,10 @@ def _sample(request: Request, loaded: Loaded) -> tuple[Sample, tuple[str, ...]]:
 def _numbers(given: Any, where: str) -> Any:
     values = given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub" or values.ndim < 2:
-        raise NmcError(where, f"is {_described(values)}, expected an array of numbers (samples, "
-                       "steps, ...) or (samples, ...)")
+        raise SampleError(where, f"is {_described(values)}, expected an array of numbers (samples, "
+                          "steps, ...) or (samples, ...)")
     if 0 in values.shape or not np.all(np.isfinite(values)):
-        raise NmcError(where, "is empty or holds values that are not finite")
+        raise SampleError(where, "is empty or holds values that are not finite")
     return values.astype(np.float32)
 
 
@@ -71,9 +71,10 @@ def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]
     first = next((m for m in nn.Module.modules(model) if not list(m.children())), None)
     weight = getattr(first, "weight", None) if isinstance(first, nn.Linear) else None
     if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
-        raise NmcError("model", "its input shape is not known",
-                       "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values, or "
-                       "--calibrate FILE.")
+        raise SampleError(
+            "model", "its input shape is not known",
+            "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values, or "
+            "--calibrate FILE.")
     n_steps = steps_of(model, steps)
     count = max(1, min(SYNTHETIC, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
     random = np.random.default_rng(0)

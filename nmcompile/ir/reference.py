@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DataShapeError
 from nmcompile.ir.accumulate import accumulated, by_sign, in_floats, rows_of, whole_sums
 from nmcompile.ir.network import Network, Output, Population, Projection
 from nmcompile.ir.neurons.base import Array, State, accumulator_of
@@ -91,8 +91,9 @@ def scores(port: Output, trace: Trace) -> Array:
 def step_weights(port: Output, steps: int) -> Array:
     """(steps,) what each step counts; NmcError where the port was made for another number."""
     if port.weights and len(port.weights) != steps:
-        raise NmcError(f"output {port.name}", f"weighs each of {len(port.weights)} steps by its "
-                       f"own factor, {steps} are run", f"Run {len(port.weights)} steps.")
+        raise DataShapeError(
+            f"output {port.name}", f"weighs each of {len(port.weights)} steps by its "
+            f"own factor, {steps} are run", f"Run {len(port.weights)} steps.")
     return np.array(port.weights or (1.0,) * steps)
 
 
@@ -107,9 +108,9 @@ def _advance(
 def _extent(network: Network, inputs: dict[str, Array]) -> tuple[int, int]:
     for port in network.inputs:
         if port.name not in inputs:
-            raise NmcError(f"input {port.name}", "no values were given for it")
+            raise DataShapeError(f"input {port.name}", "no values were given for it")
         if inputs[port.name].shape[2:] != port.shape:
-            raise NmcError(
+            raise DataShapeError(
                 f"input {port.name}",
                 f"values have shape {inputs[port.name].shape[2:]} per step, expected {port.shape}",
             )

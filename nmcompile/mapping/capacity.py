@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from nmcompile.backend import Backend
-from nmcompile.errors import NmcError
+from nmcompile.errors import CoreLimitError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of, copies_of
@@ -18,7 +18,7 @@ from nmcompile.mapping.mapping import Axons, Mapping, Slices
 from nmcompile.target import Target
 
 
-class CapacityError(NmcError):
+class CapacityError(CoreLimitError):
     """A network needs more of a limit than a target has.
 
     layer  the population, "" for the whole network

@@ -24,7 +24,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import ConstraintError, unknown_name
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.faults import both_ways, cut_off, links_out
@@ -147,8 +147,8 @@ def _dead(faults: _Faults, target: Target, where: str) -> Faults:
     chips = [text if text.startswith("chip") else f"chip {text}" for text in faults.chips]
     lost = _cores(chips, target, f"{where}.chips")
     if target.router is not None and 0 in lost:
-        raise NmcError(f"{where}.chips", f"has chip 0 of {target.name}, where spikes enter",
-                       "Use a board whose first chip works.")
+        raise ConstraintError(f"{where}.chips", f"has chip 0 of {target.name}, where spikes enter",
+                              "Use a board whose first chip works.")
     tiles, behind = np.unique(tile_number(target, lost)), neighbours(target)
     around = np.flatnonzero(np.repeat(np.isin(np.arange(len(behind)), tiles), behind.shape[1])
                             & (behind.reshape(-1) >= 0))
@@ -164,15 +164,16 @@ def _cores(texts: list[str], target: Target, where: str) -> Array:
     for text in texts:
         match = re.fullmatch(r"(chips? )?(\d{1,9})(?:-(\d{1,9}))?", text.strip())
         if not match:
-            raise NmcError(where, f"'{text}' names no cores",
-                           "Write a core as \"4\", a range as \"4-7\", a chip as \"chip 2\".")
+            raise ConstraintError(
+                where, f"'{text}' names no cores",
+                "Write a core as \"4\", a range as \"4-7\", a chip as \"chip 2\".")
         first, last = int(match[2]), int(match[3] or match[2])
         each = target.cores_per_chip if match[1] else 1
         n = target.n_cores // each
         if not first <= last < n:
-            raise NmcError(where, f"'{text}' is not within 0 to {n - 1}, the "
-                           f"{'chips' if match[1] else 'cores'} of {target.name}",
-                           "Number them from 0.")
+            raise ConstraintError(where, f"'{text}' is not within 0 to {n - 1}, the "
+                                  f"{'chips' if match[1] else 'cores'} of {target.name}",
+                                  "Number them from 0.")
         found.append(np.arange(first * each, (last + 1) * each))
     return np.unique(np.concatenate(found)).astype(np.int32)
 
@@ -184,14 +185,16 @@ def _links(texts: list[str], target: Target, where: str) -> Array:
     for text in texts:
         match = re.fullmatch(rf"(\d{{1,9}}),(\d{{1,9}}) ({'|'.join(ways)})", text.strip())
         if not match:
-            raise NmcError(where, f"'{text}' names no link", "Write column, row and direction of "
-                           "a tile's way out: \"3,1 east\".")
+            raise ConstraintError(
+                where, f"'{text}' names no link", "Write column, row and direction of "
+                "a tile's way out: \"3,1 east\".")
         column, row = int(match[1]), int(match[2])
         inside = column < width and row < height
         link = (row * width + column) * len(ways) + ways.index(match[3])
         if not inside or link not in known:
-            raise NmcError(where, f"'{text}' leads from or to no tile of {target.name}, which has "
-                           f"{width} x {height}", "Count columns and rows from 0, and take a way "
-                           "that leads to another tile.")
+            raise ConstraintError(
+                where, f"'{text}' leads from or to no tile of {target.name}, which has "
+                f"{width} x {height}", "Count columns and rows from 0, and take a way "
+                "that leads to another tile.")
         found.append(link)
     return both_ways(target, np.array(found, np.int64)) if found else np.zeros(0, np.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RouteError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping._detour_kernels import LOST, STRAIGHT, chains, runs, two_legs
 from nmcompile.mapping.mapping import Faults
@@ -39,7 +39,7 @@ class Detours:
     via: Array
 
 
-class NoWayError(NmcError):
+class NoWayError(RouteError):
     """Dead links leave no way from tile `first` to tile `last`."""
 
     def __init__(self, target: Target, faults: Faults, first: int, last: int, by: str = "") -> None:

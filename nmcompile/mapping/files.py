@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import FileKindError, NmcError, reading
 from nmcompile.hdf5 import require_sound
 from nmcompile.ir import (
     Input,
@@ -76,7 +76,7 @@ def load_network(path: Path, neurons: tuple[type, ...] = ()) -> Network:
     classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
     with _opened(path) as file:
         if file.attrs.get("format") != NETWORK:
-            raise NmcError(str(path), f"is not a {NETWORK} file", OTHER[1])
+            raise FileKindError(str(path), f"is not a {NETWORK} file", OTHER[1])
         network: Network = verify(read_value(file["network"], classes))
         return network
 
@@ -110,11 +110,11 @@ def _opened(path: Path) -> Iterator[h5py.File]:
                 yield file
     except NmcError as error:
         place = error.where if error.where == str(path) else f"{path}: {error.where}"
-        raise NmcError(place, error.what, OTHER[1]) from error
+        raise error.at(place, OTHER[1]) from error
 
 
 def read_target_name(file: h5py.File, path: Path) -> Target:
     """The target that a program file carries."""
     if file.attrs.get("format") != FORMAT:
-        raise NmcError(str(path), f"is not a {FORMAT} file", "Compile the model again.")
+        raise FileKindError(str(path), f"is not a {FORMAT} file", "Compile the model again.")
     return Target.model_validate_json(file.attrs["target"])

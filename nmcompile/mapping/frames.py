@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import StepError
 from nmcompile.ir.neurons.base import Array, State
 
 Disturb = Callable[[str, int, int, Array], None]
@@ -65,7 +65,7 @@ class Costs:
     late: dict[str, Array] = field(default_factory=dict)
 
 
-class FrameError(NmcError):
+class FrameError(StepError):
     """A fault that a model of time meets in one frame of a block; `Batch` says which of the run."""
 
     def __init__(self, where: str, what: str, hint: str = "", *, frame: int) -> None:

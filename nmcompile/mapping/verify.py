@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import MappingError
 from nmcompile.ir import Network, Projection, verify
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
@@ -28,7 +28,7 @@ def verify_program(program: Program) -> Program:
     _verify_latency(program)
     verify_slices(network, mapping.slices, program.target)
     if len(mapping.axons) != len(network.projections):
-        raise NmcError("mapping", "projections and axons differ in number")
+        raise MappingError("mapping", "projections and axons differ in number")
     verify_rates(network, mapping.rates)
     _verify_faults(mapping.faults, mapping.slices, program.target)
     for projection, axons in zip(network.projections, mapping.axons, strict=True):
@@ -44,13 +44,13 @@ def _verify_latency(program: Program) -> None:
     for node in program.network.nodes:
         lag = program.latency.get(node.name, -1)
         if lag < 0 or lag != getattr(node, "start", 0):
-            raise NmcError(node.name, f"its lag of {lag} steps is not its start")
+            raise MappingError(node.name, f"its lag of {lag} steps is not its start")
         if lag > longest:
-            raise NmcError(node.name, f"its lag of {lag} steps is more than the {longest} that "
-                           "the network's delays can make")
+            raise MappingError(node.name, f"its lag of {lag} steps is more than the {longest} that "
+                               "the network's delays can make")
     for port in program.network.inputs:
         if port.format.payload_bits is None:
-            raise NmcError(port.name, "its values have no integer format")
+            raise MappingError(port.name, "its values have no integer format")
 
 
 def verify_slices(
@@ -60,46 +60,46 @@ def verify_slices(
     n = len(slices.population)
     _require_integers("slices", slices.population, slices.low, slices.high, slices.core)
     if slices.low.shape != (n, 3) or slices.high.shape != (n, 3) or slices.core.shape != (n,):
-        raise NmcError("mapping", "populations, corners and cores of slices differ in number")
+        raise MappingError("mapping", "populations, corners and cores of slices differ in number")
     _require_range("slices", slices.population, 0, len(network.populations))
     _require_range("slices", slices.core, 0 if placed else -1, target.n_cores if placed else 0)
     if np.any(slices.low < 0) or np.any(slices.low >= slices.high):
-        raise NmcError("mapping", "a slice is empty or begins outside its population")
+        raise MappingError("mapping", "a slice is empty or begins outside its population")
     _verify_orders(network, slices)
     for index, population in enumerate(network.populations):
         if not hasattr(population.neuron, "stepper"):
-            raise NmcError(population.name, f"'{population.neuron.kind}' is no chip's neuron")
+            raise MappingError(population.name, f"'{population.neuron.kind}' is no chip's neuron")
         mine = slices.population == index
         shape = np.array(slices.view(population.shape, index))
         held = (slices.high[mine] - slices.low[mine]).astype(np.int64).prod(axis=1).sum()
         inside = not np.any(slices.high[mine] > shape) and held == population.size
         if not inside or slice_of_neurons(network, slices, index).min() < 0:
-            raise NmcError(population.name, "its slices do not hold each neuron once")
+            raise MappingError(population.name, "its slices do not hold each neuron once")
 
 
 def _verify_orders(network: Network, slices: Slices) -> None:
     for key, order in slices.orders.items():
         if not key.isdecimal() or int(key) >= len(network.populations) or key != str(int(key)):
-            raise NmcError("mapping", "an order is of no population")
+            raise MappingError("mapping", "an order is of no population")
         population = network.populations[int(key)]
         _require_integers(population.name, order)
         _require_range(population.name, order, 0, population.size)
         if order.shape != (population.size,) or len(np.unique(order)) != len(order):
-            raise NmcError(population.name, "its order does not hold each neuron once")
+            raise MappingError(population.name, "its order does not hold each neuron once")
         firsts = slices.low[slices.population == int(key), 2]
         falls = np.flatnonzero(np.diff(order) < 0) + 1
         if not np.all(np.isin(falls, firsts)):
-            raise NmcError(population.name, "its order does not rise within a slice")
+            raise MappingError(population.name, "its order does not rise within a slice")
         if any(not isinstance(p.map, Sparse) for p in network.incoming(population.name)):
-            raise NmcError(population.name, "only sparse maps reach neurons in another order")
+            raise MappingError(population.name, "only sparse maps reach neurons in another order")
 
 
 def verify_rates(network: Network, rates: Array) -> None:
     """Raise NmcError where `rates` are not those of `network`."""
     if rates.dtype != np.float32 or rates.shape != (sum(n.size for n in network.nodes),):
-        raise NmcError("mapping", "rates and neurons differ in number")
+        raise MappingError("mapping", "rates and neurons differ in number")
     if not np.all(np.isfinite(rates)) or np.any(rates < 0):
-        raise NmcError("mapping", "a rate is negative or no number")
+        raise MappingError("mapping", "a rate is negative or no number")
 
 
 def _verify_faults(faults: Faults, slices: Slices, target: Target) -> None:
@@ -107,48 +107,49 @@ def _verify_faults(faults: Faults, slices: Slices, target: Target) -> None:
     for numbers, end in ((faults.cores, target.n_cores), (faults.links, n_links(target))):
         _require_range("faults", numbers, 0, end)
         if np.any(np.diff(numbers) <= 0):
-            raise NmcError("mapping", "its dead parts are not listed once and rising")
+            raise MappingError("mapping", "its dead parts are not listed once and rising")
     if np.any(neighbours(target).reshape(-1)[faults.links] < 0):
-        raise NmcError("mapping", "a dead link leads from or to no tile")
+        raise MappingError("mapping", "a dead link leads from or to no tile")
     if np.any(np.isin(slices.core, faults.cores)):
-        raise NmcError("mapping", "a slice lies on a dead core")
+        raise MappingError("mapping", "a slice lies on a dead core")
 
 
 def _verify_routing(program: Program) -> None:
     target, routing = program.target, program.mapping.routing
     if routing is None or target.router is None:
         if (routing is None) != (target.router is None):
-            raise NmcError("mapping", f"it has keys and tables, or {target.name} has routers, but "
-                           "not both")
+            raise MappingError(
+                "mapping", f"it has keys and tables, or {target.name} has routers, but "
+                "not both")
         return
     _verify_tables(routing, target.board.chips.value)
     try:
         check_routing(program)
     except RoutingError as error:
-        raise NmcError("routing", str(error)) from error
+        raise MappingError("routing", str(error)) from error
 
 
 def _verify_tables(routing: Routing, chips: int) -> None:
     keys, tables = routing.keys, routing.tables
     words = (keys.key, keys.mask, tables.key, tables.mask, tables.route)
     if any(w.dtype != np.uint32 or w.ndim != 1 for w in words) or tables.start.dtype != np.int64:
-        raise NmcError("routing", "its keys and tables are not of 32-bit words")
+        raise MappingError("routing", "its keys and tables are not of 32-bit words")
     if len(keys.key) != len(keys.mask) or len({len(w) for w in words[2:]}) != 1:
-        raise NmcError("routing", "its words differ in number")
+        raise MappingError("routing", "its words differ in number")
     start = tables.start
     if start.shape != (chips + 1,) or start[0] != 0 or start[-1] != len(tables) or np.any(
             np.diff(start) < 0):
-        raise NmcError("routing", "its tables are not one for each chip")
+        raise MappingError("routing", "its tables are not one for each chip")
 
 
 def _verify_projection(projection: Projection, target: Target) -> None:
     name, linear = projection.name, projection.map
     if not isinstance(linear, Dense | Conv | Sparse) or projection.format is None:
-        raise NmcError(name, "its map is not in the chip's form")
+        raise MappingError(name, "its map is not in the chip's form")
     _require_integers(name, linear.weights())
     farthest = max(1, target.formats.max_delay.value)
     if not 1 <= projection.delay <= farthest or not -31 <= projection.format.exponent <= 31:
-        raise NmcError(name, "its delay or its exponent is not the chip's")
+        raise MappingError(name, "its delay or its exponent is not the chip's")
 
 
 def _verify_axons(projection: Projection, axons: Axons, network: Network, slices: Slices) -> None:
@@ -156,23 +157,23 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     _require_integers(name, axons.start, axons.slice, axons.synapses, axons.first, axons.order)
     n_sources = prod(network.shape_of(projection.source))
     if axons.start.shape != (n_sources + 1,) or {axons.synapses.shape, axons.slice.shape} != {(n,)}:
-        raise NmcError(name, "its axons and sources differ in number")
+        raise MappingError(name, "its axons and sources differ in number")
     if axons.start[0] != 0 or axons.start[-1] != n or np.any(axons.start[1:] < axons.start[:-1]):
-        raise NmcError(name, "its axons are not in the order of its sources")
+        raise MappingError(name, "its axons are not in the order of its sources")
     first, end = projection.sources or (0, n_sources)
     if axons.start[first] != 0 or axons.start[end] != n:
-        raise NmcError(name, "an axon begins at a neuron that it does not come from")
+        raise MappingError(name, "an axon begins at a neuron that it does not come from")
     _require_range(name, axons.slice, 0, len(slices))
     owner = network.populations.index(network.population(projection.target))
     if np.any(slices.population[axons.slice] != owner) or np.any(axons.synapses < 0):
-        raise NmcError(name, "an axon ends in a slice of another population")
+        raise MappingError(name, "an axon ends in a slice of another population")
     several = projection.feeds_all(network.population(projection.target))
     if several and not isinstance(projection.map, Dense):
-        raise NmcError(name, "only a dense map reaches neurons with several currents")
+        raise MappingError(name, "only a dense map reaches neurons with several currents")
     if isinstance(projection.map, Sparse):
         n_synapses = len(projection.map.weight)
         if axons.first.shape != (n,) or len(axons.order) != n_synapses:
-            raise NmcError(name, "its axons and synapses differ in number")
+            raise MappingError(name, "its axons and synapses differ in number")
         _require_range(name, axons.order, 0, n_synapses)
         _require_range(name, axons.first, 0, n_synapses)
         _require_range(name, axons.synapses, 0, n_synapses + 1)
@@ -180,15 +181,16 @@ def _verify_axons(projection: Projection, axons: Axons, network: Network, slices
     if isinstance(projection.map, Conv):
         shape = view(network.shape_of(projection.target))
         if shape != projection.map.out_shape:
-            raise NmcError(name, f"its convolution gives {projection.map.out_shape}, its target "
-                           f"is {shape}")
+            raise MappingError(
+                name, f"its convolution gives {projection.map.out_shape}, its target "
+                f"is {shape}")
 
 
 def _require_integers(name: str, *arrays: Array) -> None:
     if any(array.dtype.kind != "i" for array in arrays):
-        raise NmcError(name, "an array of its mapping or weights does not hold integers")
+        raise MappingError(name, "an array of its mapping or weights does not hold integers")
 
 
 def _require_range(name: str, values: Array, low: int, high: int) -> None:
     if values.size and (values.min() < low or values.max() >= high):
-        raise NmcError(name, f"an index of its mapping lies outside {low}..{high - 1}")
+        raise MappingError(name, f"an index of its mapping lies outside {low}..{high - 1}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import OptionError, unknown_name
 from nmcompile.files import json_text
 from nmcompile.report.advice import advice
 from nmcompile.report.schema import KINDS
@@ -35,8 +35,8 @@ def rendered(figures: Figures, name: str, how: str) -> str:
 def format_of(path: Path) -> str:
     """The format that the name of a file asks for; NmcError where it asks for none."""
     if path.suffix.lower() not in SUFFIXES:
-        raise NmcError(str(path), "does not say by its name what it shall hold",
-                       f"End it with {', '.join(SUFFIXES)}, or add --format.")
+        raise OptionError(str(path), "does not say by its name what it shall hold",
+                          f"End it with {', '.join(SUFFIXES)}, or add --format.")
     return SUFFIXES[path.suffix.lower()]
 
 

@@ -17,16 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nmcompile.device import (
-    Device,
-    DeviceLostError,
-    Place,
-    Ran,
-    Recording,
-    Wanted,
-    stepping_device,
-)
-from nmcompile.errors import NmcError
+from nmcompile.device import Device, Place, Ran, Recording, Wanted, stepping_device
+from nmcompile.errors import DeviceLostError, NmcError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.registry import backend
@@ -103,8 +95,7 @@ class Bench:
         try:
             result = call()
         except NmcError as error:
-            kind = DeviceLostError if isinstance(error, DeviceLostError) else NmcError
-            fault = kind(error.where, error.what, error.hint)
+            fault = error.at(error.where)
         except Exception as error:  # of a device: its client is told, the next one is served
             self._told(traceback.format_exc())
             fault = DeviceLostError("device", f"failed: {type(error).__name__}: {error}",

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ServerError
 
 # Connections at once. Each takes 256 KiB for TLS (asyncio.sslproto.SSLProtocol.max_size) before
 # anything is known of who it is, and keeps them until garbage is collected.
@@ -77,8 +77,8 @@ def gate(host: str, port: int) -> Gate:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
         except (OSError, ValueError) as error:
-            raise NmcError("nmc serve", f"cannot listen on {host} port {port}: "
-                           f"{getattr(error, 'strerror', None) or error}",
-                           "Name another --host or --port.") from error
+            raise ServerError("nmc serve", f"cannot listen on {host} port {port}: "
+                              f"{getattr(error, 'strerror', None) or error}",
+                              "Name another --host or --port.") from error
         opened.pop_all()
     return listener

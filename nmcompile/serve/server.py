@@ -20,12 +20,12 @@ from websockets.asyncio.server import serve as listen
 from websockets.exceptions import ConnectionClosed
 
 from nmcompile import __version__
-from nmcompile.device import Device, DeviceLostError, Place
-from nmcompile.errors import Interrupted, NmcError, one_line
+from nmcompile.device import Device, Place
+from nmcompile.errors import BusyError, DeviceLostError, Interrupted, NmcError, WireError, one_line
 from nmcompile.serve.bench import Bench
 from nmcompile.serve.gate import BACKLOG, Gate, gate
 from nmcompile.serve.session import Session, Terms, refusal
-from nmcompile.wire import CHUNK, PROTOCOL, Refusal, WireError, parse_hello, server_context
+from nmcompile.wire import CHUNK, PROTOCOL, Refusal, parse_hello, server_context
 
 TELL_S = 10.0  # between lines on connections that were refused
 HELLO_S = 5.0  # to prove the key, and again to say hello
@@ -166,7 +166,7 @@ class _Desk:
         return f"{one_line(hello.who)} ({address})"
 
 
-class _BusyError(NmcError):
+class _BusyError(BusyError):
     """Another client has the device."""
 
 

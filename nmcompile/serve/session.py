@@ -16,8 +16,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from nmcompile import __version__
-from nmcompile.device import DeviceLostError, Recording, Wanted
-from nmcompile.errors import NmcError
+from nmcompile.device import Recording, Wanted
+from nmcompile.errors import DeviceLostError, NmcError, WireError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.serve.bench import PROGRAM, Bench
@@ -39,7 +39,6 @@ from nmcompile.wire import (
     StepOrder,
     Stepped,
     Welcome,
-    WireError,
     chunks,
     head,
     parse_order,
@@ -237,8 +236,8 @@ class ClientGoneError(NmcError):
 def refusal(kind: str, error: NmcError) -> Refusal:
     """`error` as the other side gets it."""
     return Refusal.model_validate(
-        {"kind": kind, "where": error.where[:LONGEST], "what": error.what[:LONGEST],
-         "hint": error.hint[:LONGEST]})
+        {"kind": kind, "code": error.code, "where": error.where[:LONGEST],
+         "what": error.what[:LONGEST], "hint": error.hint[:LONGEST]})
 
 
 def _require_inputs(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nmcompile.errors import WireError
 from nmcompile.mapping import Program
 from nmcompile.mapping.files import load_program, program_family
 from nmcompile.registry import backend
-from nmcompile.wire import WireError
 
 
 class Upload:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import StepError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Coupled, FrameError, Frames, Program, Timing
 from nmcompile.simulator.exits import Exit, Watch
@@ -164,7 +164,7 @@ class Batch:
             costs = timed()
         except FrameError as error:
             step, row = divmod(error.frame, samples)
-            raise NmcError(
+            raise StepError(
                 error.where, f"in step {self._timed + step} of sample "
                 f"{self.first + self._rows[row]}, both counted from 0, {error.what}",
                 error.hint) from error

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -86,8 +86,8 @@ def require_decision(program: Program) -> None:
     """Raise NmcError where the first output has nothing to decide between."""
     port = program.network.outputs[0]
     if program.network.population(port.population).size < 2:
-        raise NmcError("--exit-confidence", f"the output '{port.name}' has one value, there is "
-                       "nothing to decide between")
+        raise OptionsError("--exit-confidence", f"the output '{port.name}' has one value, there is "
+                           "nothing to decide between")
 
 
 def joined(parts: list[Exits]) -> Exits:

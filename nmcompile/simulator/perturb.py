@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import OptionError, unknown_name
 from nmcompile.ir import Projection, SynapseFormat
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -50,11 +50,11 @@ def parse_perturbation(text: str, seed: int) -> Perturbation:
         if name not in ("weights", "drop", "add", "stuck-cores"):
             raise unknown_name(WHERE, name, ("weights", "drop", "add", "stuck-cores"))
         if name.replace("-", "_") in given:
-            raise NmcError(WHERE, f"{name} is given twice")
+            raise OptionError(WHERE, f"{name} is given twice")
         given[name.replace("-", "_")] = _number(name, value)
     if not given:
-        raise NmcError(WHERE, "names nothing that goes wrong",
-                       "Give for example weights=0.05,drop=0.01,stuck-cores=1.")
+        raise OptionError(WHERE, "names nothing that goes wrong",
+                          "Give for example weights=0.05,drop=0.01,stuck-cores=1.")
     return Perturbation(**given, seed=seed)  # type: ignore[arg-type]
 
 
@@ -65,8 +65,8 @@ def _number(name: str, value: str) -> float | int:
     except ValueError:
         number = -1
     if not 0 <= number <= most:
-        raise NmcError(WHERE, f"{name} is '{value}', expected a "
-                       f"{'whole number' if kind is int else 'share'} from 0 to {most:,}")
+        raise OptionError(WHERE, f"{name} is '{value}', expected a "
+                          f"{'whole number' if kind is int else 'share'} from 0 to {most:,}")
     return number
 
 
@@ -152,7 +152,7 @@ class Disturbance:
 def _stuck(program: Program, perturbation: Perturbation) -> Array:
     used = np.unique(program.mapping.slices.core)
     if perturbation.stuck_cores > len(used):
-        raise NmcError(WHERE, f"stuck-cores is {perturbation.stuck_cores:,}, the network is on "
-                       f"{len(used):,} cores")
+        raise OptionError(WHERE, f"stuck-cores is {perturbation.stuck_cores:,}, the network is on "
+                          f"{len(used):,} cores")
     rng = np.random.default_rng([perturbation.seed, CORES])
     return np.sort(rng.choice(used, perturbation.stuck_cores, replace=False))

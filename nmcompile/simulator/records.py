@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import RecordError, unknown_name
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array
 
@@ -110,7 +110,7 @@ class Memory:
         specs = [(network.population(name), v) for name, vs in record.items() for v in vs]
         size = sum(samples * steps * p.size * kind_of(p, v).itemsize for p, v in specs)
         if size > MOST_IN_MEMORY:
-            raise NmcError(
+            raise RecordError(
                 WHERE, f"is {size / 2**30:,.1f} GiB of variables, at most "
                 f"{MOST_IN_MEMORY >> 30} GiB are kept in memory",
                 "Name a file -o RUN.h5, which is written as the run goes on, or keep less.")

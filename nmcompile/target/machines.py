@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError
 from nmcompile.target.schema import MAX_CORES, Router, Target
 
 # SpiNNMachine 7.4.1 `version_48_chips.py`: a board is a hexagon in 8 x 8, and three tile a torus.
@@ -28,14 +28,15 @@ def routed_chips(target: Target, chips: int) -> Target:
     sets, rest = divmod(chips, 3 * BOARD)
     hexagons = _is_of_hexagons(router, own)
     if not hexagons or (chips != BOARD and (sets < 1 or rest)):
-        raise NmcError(
+        raise OptionError(
             target.name, f"{chips:,} chips make no machine of its boards",
             f"Take --chips {BOARD} for one board, or {3 * BOARD}, {6 * BOARD}, ... for sets of "
             "three." if hexagons else f"Its one board has {own:,} chips.")
     if chips * target.cores_per_chip > MAX_CORES:
-        raise NmcError(target.name, f"a machine of {chips:,} chips has "
-                       f"{chips * target.cores_per_chip:,} cores, expected {MAX_CORES:,} at most",
-                       f"Take --chips {_most_sets(target) * 3 * BOARD} at most.")
+        raise OptionError(
+            target.name, f"a machine of {chips:,} chips has "
+            f"{chips * target.cores_per_chip:,} cores, expected {MAX_CORES:,} at most",
+            f"Take --chips {_most_sets(target) * 3 * BOARD} at most.")
     shape: dict[str, Any] = {"width": SIZE, "height": SIZE, "wrap": False, "missing": CORNERS}
     if sets:
         high = next(n for n in range(isqrt(sets), 0, -1) if sets % n == 0)

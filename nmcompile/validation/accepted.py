@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceAnswerError, NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.validation.journal import MEASURED
@@ -91,4 +91,4 @@ class Terms:
             raise self._fault(f"gave {name} that are not all finite numbers of 0 or more")
 
     def _fault(self, what: str) -> NmcError:
-        return NmcError(self.where, what, self.hint)
+        return DeviceAnswerError(self.where, what, self.hint)

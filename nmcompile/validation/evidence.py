@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NetworkError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.accumulate import by_sign, in_floats
 from nmcompile.ir.maps import Conv, Dense, Sparse
@@ -136,7 +136,7 @@ def synapses_into(projection: Projection, column: int) -> tuple[Array, Array]:
         return np.searchsorted(linear.start, number, "right") - 1, number
     if isinstance(linear, Conv):
         return _field(linear, column)
-    raise NmcError(projection.name, f"a {linear.kind} map has no list of synapses")
+    raise NetworkError(projection.name, f"a {linear.kind} map has no list of synapses")
 
 
 def _field(conv: Conv, column: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import Interrupted, NmcError, one_line, reading
+from nmcompile.errors import BusyError, Interrupted, JournalError, one_line, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
@@ -42,18 +42,18 @@ class Journal:
             write_json(self.folder / RUN, self.run)
             return
         if not (self.folder / RUN).is_file():
-            raise NmcError(str(self.folder), f"holds no {RUN}", "Move it away.")
+            raise JournalError(str(self.folder), f"holds no {RUN}", "Move it away.")
         before = read_json(self.folder / RUN)
         if not resume:
-            raise NmcError(str(self.folder), "holds a run that did not end",
-                           "Add --resume to go on with it, or remove the folder.")
+            raise JournalError(str(self.folder), "holds a run that did not end",
+                               "Add --resume to go on with it, or remove the folder.")
         if before != self.run:
             other = [name for name in self.run
                      if not isinstance(before, dict) or before.get(name) != self.run[name]]
-            raise NmcError(str(self.folder), "is of another run: it differs in "
-                           f"{', '.join(self._told(name, before) for name in other)}"
-                           if other else "is of another run: it has other fields",
-                           "Give the same build, input and options, or remove the folder.")
+            raise JournalError(str(self.folder), "is of another run: it differs in "
+                               f"{', '.join(self._told(name, before) for name in other)}"
+                               if other else "is of another run: it has other fields",
+                               "Give the same build, input and options, or remove the folder.")
 
     def _told(self, name: str, before: Any) -> str:
         """A field with its values there and here, but for digests."""
@@ -87,7 +87,7 @@ class Journal:
             try:
                 lock.acquire(blocking=False)
             except Timeout as error:
-                raise NmcError(
+                raise BusyError(
                     str(self.folder), "is in use: another run of this build on this device has not "
                     "ended", "Wait for it, or compile to another folder.") from error
         try:
@@ -161,8 +161,8 @@ class Unkept(Journal):
     def begin(self, resume: bool) -> None:
         """Raises NmcError where there would be something to go on with."""
         if resume:
-            raise NmcError("--resume", "is of no use with a recording, which is read again",
-                           "Leave it out.")
+            raise JournalError("--resume", "is of no use with a recording, which is read again",
+                               "Leave it out.")
 
     def leave(self) -> None:
         """Nothing is there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import MetricError, OptionError, unknown_name
 
 WHERE = "--fail-above"
 NAMES = {
@@ -33,14 +33,14 @@ def parse_limits(
         if name not in names:
             raise unknown_name(WHERE, name, names)
         if name in limits:
-            raise NmcError(WHERE, f"{name} is given twice")
+            raise OptionError(WHERE, f"{name} is given twice")
         try:
             limits[name] = float(value)
         except ValueError:
             limits[name] = -1.0
         if not 0 <= limits[name] < float("inf"):
-            raise NmcError(WHERE, f"{name} is '{value}', expected a number from 0",
-                           f"Give for example --fail-above {default}=0.01.")
+            raise OptionError(WHERE, f"{name} is '{value}', expected a number from 0",
+                              f"Give for example --fail-above {default}=0.01.")
     return limits
 
 
@@ -55,7 +55,8 @@ def judged(
     for name, limit in limits.items():
         value = values[name]
         if value is None or isinstance(value, str):
-            raise NmcError(f"{WHERE} {name}", f"cannot be told of this run: {value or 'no value'}",
-                           f"It is the {NAMES[name]}.")
+            raise MetricError(
+                f"{WHERE} {name}", f"cannot be told of this run: {value or 'no value'}",
+                f"It is the {NAMES[name]}.")
         found.append({"name": name, "value": value, "limit": limit, "exceeded": not value <= limit})
     return found

@@ -14,7 +14,7 @@ import numpy as np
 
 from nmcompile.build import Build
 from nmcompile.device import Device, Stepping, stepping_device
-from nmcompile.errors import NmcError
+from nmcompile.errors import LoopError, NmcError
 from nmcompile.files import replaced_file
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -173,17 +173,17 @@ class _Player:
         if not isinstance(values, Mapping) or set(values) != set(ports):
             names = (", ".join(map(str, values)) or "nothing" if isinstance(values, Mapping)
                      else f"a {type(values).__name__}, no dict")
-            raise NmcError("encode", f"gives {names}; the network's inputs are "
-                           f"{', '.join(ports)}")
+            raise LoopError("encode", f"gives {names}; the network's inputs are "
+                            f"{', '.join(ports)}")
         with _their("encode"):
             arrays = {name: np.asarray(values[name]) for name in ports}
         for name, port in ports.items():
             given, expected = arrays[name], (self._steps, *port.shape)
             if given.dtype.kind not in "biuf":
-                raise NmcError("encode", f"gives '{name}' of {given.dtype}, expected numbers")
+                raise LoopError("encode", f"gives '{name}' of {given.dtype}, expected numbers")
             if given.shape != expected or not np.isfinite(given).all():
-                raise NmcError("encode", f"gives '{name}' of shape {given.shape}, "
-                               f"expected finite numbers {expected}")
+                raise LoopError("encode", f"gives '{name}' of shape {given.shape}, "
+                                f"expected finite numbers {expected}")
         return {name: payloads(port, arrays[name]) for name, port in ports.items()}
 
     def against_the_simulator(self) -> tuple[Run, int, int]:
@@ -210,20 +210,20 @@ def _pace(loop: Loop) -> tuple[int, float]:
     """Steps and seconds of a period. Raises NmcError where a loop lacks or garbles something."""
     for name in ("env", "period_s", "steps", "encode", "decode"):
         if not hasattr(loop, name):
-            raise NmcError("--loop", f"gives a {type(loop).__name__} without '{name}'",
-                           "It gives env, period_s, steps, encode and decode.")
+            raise LoopError("--loop", f"gives a {type(loop).__name__} without '{name}'",
+                            "It gives env, period_s, steps, encode and decode.")
     whole = isinstance(loop.steps, numbers.Integral) and loop.steps >= 1
     if not whole or not _is_number(loop.period_s) or loop.period_s <= 0:
-        raise NmcError("--loop", f"has steps {loop.steps!r} and period_s {loop.period_s!r}, "
-                       "expected a whole number from 1 on, and seconds")
+        raise LoopError("--loop", f"has steps {loop.steps!r} and period_s {loop.period_s!r}, "
+                        "expected a whole number from 1 on, and seconds")
     return int(loop.steps), float(loop.period_s)
 
 
 def _require_size(steps: int, program: Program, most: int) -> None:
     size = 4 * most * steps * sum(port.size for port in program.network.inputs)
     if size > MOST_BYTES:
-        raise NmcError("--loop", f"an episode sends up to {size:,} bytes, at most "
-                       f"{MOST_BYTES:,} are kept", "Give fewer --periods.")
+        raise LoopError("--loop", f"an episode sends up to {size:,} bytes, at most "
+                        f"{MOST_BYTES:,} are kept", "Give fewer --periods.")
 
 
 @contextmanager
@@ -242,8 +242,8 @@ def _their(what: str, names: str = "") -> Iterator[None]:
             trace = trace.tb_next
         place = "" if trace is None else (
             f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})")
-        raise NmcError("--loop", f"{what} fails: {type(error).__name__}: {error}{place}",
-                       names if isinstance(error, KeyError) else "") from error
+        raise LoopError("--loop", f"{what} fails: {type(error).__name__}: {error}{place}",
+                        names if isinstance(error, KeyError) else "") from error
 
 
 def loop_figures(

@@ -9,7 +9,7 @@ import numpy as np
 
 from nmcompile.build import Build, real_network
 from nmcompile.encode import Encoded
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import BuildError, unknown_name
 from nmcompile.ir import Network, Trace, decisions, run_aligned
 from nmcompile.ir.neurons.base import Array
 from nmcompile.simulator import simulate
@@ -112,8 +112,8 @@ def reference(name: str, build: Build, inputs: dict[str, Encoded]) -> Reference:
         raise unknown_name("--against", name, NAMES)
     real = real_network(build)
     if real is None:
-        raise NmcError("--against float", "the build holds no network in real numbers",
-                       "Compile the model again; of large networks it is not kept.")
+        raise BuildError("--against float", "the build holds no network in real numbers",
+                         "Compile the model again; of large networks it is not kept.")
     return Real(network=real, inputs=inputs)
 
 

@@ -17,7 +17,7 @@ from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_dig
 from nmcompile.choices import require_labels
 from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
 from nmcompile.encode import Encoding
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import DeviceAnswerError, FileKindError, OptionError, unknown_name
 from nmcompile.files import require_apart, require_place
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.neurons.base import Array
@@ -223,13 +223,13 @@ def _require(build: Build, asked: Asked) -> None:
     if asked.against not in NAMES:
         raise unknown_name("--against", asked.against, NAMES)
     if not (0 < asked.metric.tau < inf and 0 <= asked.metric.cost < inf):
-        raise NmcError("--tau and --cost", f"are {asked.metric.tau:g} and {asked.metric.cost:g} "
-                       "steps, expected finite numbers above 0, and from 0")
+        raise OptionError("--tau and --cost", f"are {asked.metric.tau:g} and {asked.metric.cost:g} "
+                          "steps, expected finite numbers above 0, and from 0")
     if asked.output is None:
         return
     require_place(asked.output)
     if asked.output.suffix.lower() != ".npz":
-        raise NmcError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
+        raise FileKindError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
     own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
     require_apart({**own, "-o": asked.output})
 
@@ -241,7 +241,7 @@ def _known(program: Program, readable: Wanted, name: str) -> Wanted:
               for p in program.network.populations}
     wanted = {name: variables for name, variables in wanted.items() if variables}
     if not wanted:
-        raise NmcError(f"device {name}", "tells nothing of any population of this network")
+        raise DeviceAnswerError(f"device {name}", "tells nothing of any population of this network")
     return wanted
 
 

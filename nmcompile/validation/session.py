@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.device import Device, DeviceLostError, Place, Recorded, Recording, Wanted
-from nmcompile.errors import NmcError, one_line
+from nmcompile.device import Device, Place, Recorded, Recording, Wanted
+from nmcompile.errors import DeviceLostError, DeviceUnreachableError, NmcError, one_line
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.simulator import Samples
@@ -107,8 +107,8 @@ class Session:
             except DeviceLostError as error:
                 if tries == TRIES:
                     hint = error.hint if "--device-option" in error.hint else ON_GOING
-                    raise NmcError(error.where, f"{error.what.rstrip('.')}, {TRIES} times",
-                                   hint) from error
+                    raise DeviceUnreachableError(
+                        error.where, f"{error.what.rstrip('.')}, {TRIES} times", hint) from error
                 self._tell_lost(first, tries, error)
         raise AssertionError
 
@@ -134,8 +134,9 @@ class Session:
         except NmcError as error:
             raise DeviceLostError(error.where, error.what, error.hint) from error
         if found != name:
-            raise NmcError(f"device {name}", f"was lost, and '{found}' answers in its place",
-                           "Batches that are done are kept; bring it back and add --resume.")
+            raise DeviceUnreachableError(
+                f"device {name}", f"was lost, and '{found}' answers in its place",
+                "Batches that are done are kept; bring it back and add --resume.")
         told.again()
 
 

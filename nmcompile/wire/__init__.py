@@ -1,5 +1,6 @@
 """What `nmc serve` and the device `remote` say to each other, and the key that lets them."""
 
+from nmcompile.errors import WireError
 from nmcompile.wire.arrays import Arrival, chunks, head, require_result, result_bytes
 from nmcompile.wire.key import (
     INSTALL,
@@ -31,7 +32,6 @@ from nmcompile.wire.messages import (
     StepOrder,
     Stepped,
     Welcome,
-    WireError,
     parse_answer,
     parse_hello,
     parse_order,

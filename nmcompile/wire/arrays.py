@@ -9,10 +9,10 @@ from typing import cast, get_args
 import numpy as np
 
 from nmcompile.device import Wanted
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLimitError, WireError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.wire.messages import CHUNK, MOST_RESULT, ArrayHead, Kind, WireError
+from nmcompile.wire.messages import CHUNK, MOST_RESULT, ArrayHead, Kind
 
 WIDEST = 8  # bytes of a number, at most
 
@@ -21,7 +21,7 @@ def head(name: str, values: Array) -> ArrayHead:
     """What is said of `values` before they are sent."""
     kind = values.dtype.newbyteorder("<").str
     if kind not in get_args(Kind):
-        raise NmcError(name, f"holds {values.dtype}, which is not sent")
+        raise DeviceLimitError(name, f"holds {values.dtype}, which is not sent")
     return ArrayHead(name=name, dtype=cast(Kind, kind), shape=values.shape)
 
 
@@ -88,5 +88,6 @@ def result_bytes(network: Network, wanted: Wanted, samples: int, steps: int) -> 
 def require_result(size: int, where: str) -> None:
     """Refuse an answer of more than MOST_RESULT bytes."""
     if size > MOST_RESULT:
-        raise NmcError(where, f"an answer may take {size:,} bytes, at most {MOST_RESULT:,} are "
-                       "sent", "Record fewer variables, or run fewer steps.")
+        raise DeviceLimitError(
+            where, f"an answer may take {size:,} bytes, at most {MOST_RESULT:,} are sent",
+            "Record fewer variables, or run fewer steps.")

@@ -12,7 +12,7 @@ import stat
 from datetime import datetime, timezone
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import FileKindError, FileWriteError, OptionsError, PackageError, ServerError
 from nmcompile.files import require_file, require_place, writing
 
 KEY_VARIABLE = "NMC_KEY_FILE"
@@ -30,7 +30,7 @@ def new_key(path: Path) -> None:
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            raise NmcError(str(path), "exists already", "Name another file.") from None
+            raise FileWriteError(str(path), "exists already", "Name another file.") from None
         with os.fdopen(file, "wb") as key:
             key.write(made)
 
@@ -42,7 +42,7 @@ def _pem() -> bytes:
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
     except ModuleNotFoundError as error:
-        raise NmcError("--new-key", f"needs {error.name}", INSTALL) from error
+        raise PackageError("--new-key", f"needs {error.name}", INSTALL) from error
 
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, OWN)])
@@ -62,8 +62,8 @@ def key_file(given: str | None) -> Path:
     """The key file that the user gave, or that the environment names."""
     path = given or os.environ.get(KEY_VARIABLE)
     if not path:
-        raise NmcError("key", f"none was given, and {KEY_VARIABLE} names none",
-                       f"{GIVE} {MAKE_ONE}")
+        raise OptionsError("key", f"none was given, and {KEY_VARIABLE} names none",
+                           f"{GIVE} {MAKE_ONE}")
     return Path(path)
 
 
@@ -84,12 +84,12 @@ def client_context(key: Path) -> ssl.SSLContext:
 def _with_key(context: ssl.SSLContext, key: Path) -> ssl.SSLContext:
     open_to = stat.S_IMODE(require_file(key).stat().st_mode) & 0o077
     if open_to:
-        raise NmcError(str(key), "others may read or write this key", f"Type chmod 600 {key}")
+        raise ServerError(str(key), "others may read or write this key", f"Type chmod 600 {key}")
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     try:
         context.load_cert_chain(key)
         context.load_verify_locations(key)
     except (OSError, ValueError) as error:
-        raise NmcError(str(key), "holds no key of nmc serve", MAKE_ONE) from error
+        raise FileKindError(str(key), "holds no key of nmc serve", MAKE_ONE) from error
     return context

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLimitError, WireError
 from nmcompile.ir.verify import LONGEST_NAME
 
-PROTOCOL = 1
+PROTOCOL = 2
 CHUNK = 1 << 20  # bytes of a message
 MOST_PROGRAM = 2 << 30  # bytes of a program; `hdf5` reads no more
 MOST_INPUTS = 256 << 20  # bytes of spikes in an order
@@ -26,10 +26,6 @@ Short = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST)]
 Extent = Annotated[int, Field(ge=1, le=1 << 31)]
 Variables = dict[Short, tuple[Short, ...]]
-
-
-class WireError(NmcError):
-    """The other side does not keep to the protocol; nothing more is heard from it."""
 
 
 class _Message(BaseModel):
@@ -133,12 +129,14 @@ class Stepped(_Message):
 class Refusal(_Message):
     """An `NmcError` of the other side.
 
+    code  of its kind of fault, "" where it has none
     kind  refused: the order was not carried out, another one may follow; lost: the device does not
           answer; busy: another client has it; closed: nothing more is heard from this client
     """
 
     say: Literal["refusal"] = "refusal"
     kind: Literal["refused", "lost", "busy", "closed"]
+    code: Short
     where: Text
     what: Text
     hint: Text
@@ -155,8 +153,8 @@ def said(message: BaseModel) -> str:
     """`message` as it is sent. Raises NmcError where it is larger than messages are."""
     text = message.model_dump_json()
     if len(text.encode()) > CHUNK:
-        raise NmcError("wire", f"a message of {len(text):,} characters is not sent",
-                       "Record fewer populations, or give them shorter names.")
+        raise DeviceLimitError("wire", f"a message of {len(text):,} characters is not sent",
+                               "Record fewer populations, or give them shorter names.")
     return text
 
 

@@ -23,8 +23,8 @@ from nmcompile_backends.spinnaker.monitor import PAUSED, STOP_ALL, Monitor
 from nmcompile_backends.spinnaker.regions import NEURON_PARAMS, RECORDING, SPIKES
 from nmcompile_backends.spinnaker.scp import Call, Link
 
-from nmcompile.device import DeviceLostError, Place
-from nmcompile.errors import NmcError
+from nmcompile.device import Place
+from nmcompile.errors import DeviceLostError, NmcError
 from nmcompile.registry import backend, device
 from nmcompile.simulator import simulate
 

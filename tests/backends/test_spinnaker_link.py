@@ -16,8 +16,7 @@ from nmcompile_backends.spinnaker.load_plan import table_bytes
 from nmcompile_backends.spinnaker.monitor import ALLOC_ROUTES, ALLOCATE, Monitor
 from nmcompile_backends.spinnaker.scp import Call, Link
 
-from nmcompile.device import DeviceLostError
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLostError, NmcError
 
 SDRAM_BEGINS, SDRAM = 0x60000000, 0x60300000
 BUSY, DONE = 0x8D, 0x80

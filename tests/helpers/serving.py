@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.device import DeviceLostError, Place, Recording
+from nmcompile.device import Place, Recording
 from nmcompile.devices.remote import RemoteDevice
 from nmcompile.devices.sim import SimDevice
+from nmcompile.errors import DeviceLostError
 
 BEGUN, GO, CLOSED = "begun", "go", "closed"  # files in a waiting device's folder
 PATIENCE_S = 60

@@ -20,9 +20,9 @@ from nmcompile_backends.loihi.lava_device import TOOL, LavaDevice
 
 import nmcompile as nmc
 from nmcompile.api import Asked, DataFile
-from nmcompile.device import DeviceLostError, Place
+from nmcompile.device import Place
 from nmcompile.devices.other_python import run_there
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLostError, NmcError
 from nmcompile.simulator import simulate
 
 

@@ -30,11 +30,11 @@ import nmcompile as nmc
 from nmcompile import __version__, wire
 from nmcompile.api import DataFile
 from nmcompile.build import write_build
-from nmcompile.device import DeviceLostError, Place
+from nmcompile.device import Place
 from nmcompile.devices import remote as remote_module
 from nmcompile.devices.remote import RemoteDevice
 from nmcompile.devices.sim import SimDevice
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLostError, NmcError
 from nmcompile.frontends.interface import Traced
 from nmcompile.ir import run as run_network
 from nmcompile.pipeline import compile_stage

@@ -12,9 +12,9 @@ from helpers.command import nmc as run_nmc
 
 import nmcompile as nmc
 from nmcompile.api import Asked
-from nmcompile.device import DeviceLostError, Place, Recording
+from nmcompile.device import Place, Recording
 from nmcompile.devices.sim import SimDevice
-from nmcompile.errors import NmcError
+from nmcompile.errors import DeviceLostError, NmcError
 from nmcompile.validation.session import TRIES
 
 SAMPLES = 6

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError, UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import STEPS_LAST, Adapter, Described, Gave, Given
 from nmcompile.frontends.adapters.parameters import array
 from nmcompile.ir.neurons import ATRLIF, LI, CubaLIF, Reset, ResonateFire, SigmaDelta
@@ -51,13 +51,15 @@ def kind_of(module: nn.Module) -> str:
 def _refuse(path: str, module: Any) -> None:
     kind = kind_of(module)
     if kind.startswith("neuron.") and kind.endswith(".Neuron") and kind not in STATES:
-        raise NmcError(path, f"lava-dl's {kind.split('.')[1]} neurons cannot be compiled",
-                       f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(
+            path, f"lava-dl's {kind.split('.')[1]} neurons cannot be compiled",
+            f"{SUPPORTED} are supported.")
     if kind.endswith(".Affine") and module.dynamics:
-        raise NmcError(path, "lava-dl's Affine with dynamics cannot be compiled",
-                       "Use dynamics=False, or Dense.")
+        raise UnsupportedNeuronError(path, "lava-dl's Affine with dynamics cannot be compiled",
+                                     "Use dynamics=False, or Dense.")
     if kind in STATES and getattr(module, "graded_spike", False) and "sigma_delta" not in kind:
-        raise NmcError(path, "graded spikes cannot be compiled, but those of sigma-delta neurons")
+        raise UnsupportedNeuronError(
+            path, "graded spikes cannot be compiled, but those of sigma-delta neurons")
 
 
 def is_delay(module: nn.Module) -> bool:
@@ -200,7 +202,7 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
         probed = module.activation(torch.tensor(POINTS))
         rectified = RECTIFIED.get(tuple(probed.tolist()))
         if rectified is None:
-            raise NmcError(path, "its activation is neither ReLU nor the identity")
+            raise UnsupportedLayerError(path, "its activation is neither ReLU nor the identity")
         offset = _offset(module).astype(np.float32)
         return Described(neuron=_encoder(
             path, module.delta, offset=offset if np.any(offset) else np.zeros((), np.float32),
@@ -208,8 +210,9 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
     step = np.full((), 1 / module.s_scale, np.float32)
     if kind == "neuron.cuba.Neuron":
         if module.norm is not None and module.persistent_state:
-            raise NmcError(path, "a norm in a neuron that keeps its state from call to call "
-                           "cannot be compiled")
+            raise UnsupportedNeuronError(
+                path, "a norm in a neuron that keeps its state from call to call "
+                "cannot be compiled")
         return Described(neuron=CubaLIF(
             current_decay=_kept(module.current_decay), decay=_kept(module.voltage_decay),
             threshold=array(module.threshold), reset=Reset.ZERO, state_step=step,
@@ -261,8 +264,9 @@ def _mean(path: str, norm: Any, shape: tuple[int, ...]) -> Array:
     if norm is None:
         return np.zeros((), np.float32)
     if kind_of(norm) != "neuron.norm.MeanOnlyBatchNorm":
-        raise NmcError(path, f"a norm of class {type(norm).__name__} cannot be compiled",
-                       "Train with MeanOnlyBatchNorm.")
+        raise UnsupportedLayerError(
+            path, f"a norm of class {type(norm).__name__} cannot be compiled",
+            "Train with MeanOnlyBatchNorm.")
     mean = array(norm.pre_hook_fx(norm.running_mean)).reshape(-1, *[1] * (len(shape) - 1))
     return mean.reshape(()) if mean.size == 1 else np.ascontiguousarray(
         np.broadcast_to(mean, shape))

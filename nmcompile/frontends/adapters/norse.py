@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError, UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -52,8 +52,8 @@ def _knows(module: nn.Module) -> bool:
 
 def _refuse(path: str, module: nn.Module) -> None:
     if _in_library(module) and not _knows(module) and hasattr(module, "p"):
-        raise NmcError(path, f"Norse's {_kind(module)} cannot be compiled",
-                       f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(path, f"Norse's {_kind(module)} cannot be compiled",
+                                     f"{SUPPORTED} are supported.")
 
 
 def _reset(module: Any) -> None:
@@ -131,8 +131,8 @@ def _dt(module: Any) -> float | None:
 def _fires_at_threshold(path: str, p: Any) -> bool:
     threshold = import_module("norse.torch.functional.threshold").threshold
     if p.method == "logistic":
-        raise NmcError(path, "its spikes are drawn at random (method='logistic')",
-                       "Use method='super'.")
+        raise UnsupportedNeuronError(path, "its spikes are drawn at random (method='logistic')",
+                                     "Use method='super'.")
     return fires_at_threshold(path, lambda x: threshold(x, p.method, p.alpha),
                               "Use one of Norse's Heaviside methods, as 'super'.")
 
@@ -144,8 +144,9 @@ def _weights(
     if not _recurs(module):
         return (), ()
     if len(shape) != 1:
-        raise NmcError(path, f"a recurrent module over inputs of shape {shape} cannot be compiled",
-                       "Flatten its input.")
+        raise UnsupportedLayerError(
+            path, f"a recurrent module over inputs of shape {shape} cannot be compiled",
+            "Flatten its input.")
     given, back = array(module.input_weights), array(module.recurrent_weights)
     return (_dense(given),), (_dense(back),)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError, UnsupportedNeuronError
 from nmcompile.frontends.linear_layers import conv_map
 from nmcompile.ir.maps import Dense, LinearMap, Scale
 from nmcompile.ir.neurons.base import Array
@@ -30,7 +30,8 @@ def fires_at_threshold(path: str, fire: Callable[[torch.Tensor], Any], hint: str
     """
     fired = fire(torch.tensor(PROBES)).tolist()
     if fired not in ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1]):
-        raise NmcError(path, "its surrogate is not a step from 0 to 1 at the threshold", hint)
+        raise UnsupportedNeuronError(
+            path, "its surrogate is not a step from 0 to 1 at the threshold", hint)
     return bool(fired[2])
 
 
@@ -58,5 +59,6 @@ def recurrent_map(
         bias = np.zeros(shape[0]) if layer.bias is None else array(layer.bias)
         return conv_map(layer, shape), np.broadcast_to(
             bias.reshape(-1, 1, 1), shape).astype(np.float32)
-    raise NmcError(path, f"{type(module).__name__} over neurons of shape {shape} cannot be "
-                   "compiled", "Linear over all neurons and Conv2d are supported.")
+    raise UnsupportedLayerError(
+        path, f"{type(module).__name__} over neurons of shape {shape} cannot be "
+        "compiled", "Linear over all neurons and Conv2d are supported.")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError, UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import SAMPLES_FIRST, Adapter, Described, Gave, Given
 from nmcompile.frontends.adapters.parameters import array, fires_at_threshold, gain
 from nmcompile.ir.maps import Dense, LinearMap
@@ -44,13 +44,15 @@ def _refuse(path: str, module: nn.Module) -> None:
     if not _in_library(module) or _kind(module) in LINEAR:
         return
     if not _knows(module):
-        raise NmcError(path, f"Rockpool's {_kind(module)} cannot be compiled",
-                       f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(path, f"Rockpool's {_kind(module)} cannot be compiled",
+                                     f"{SUPPORTED} are supported.")
     if np.any(array(getattr(module, "noise_std", 0.0)) != 0):
-        raise NmcError(path, "noise on the membrane cannot be compiled", "Set noise_std=0.")
+        raise UnsupportedNeuronError(
+            path, "noise on the membrane cannot be compiled", "Set noise_std=0.")
     if getattr(module, "n_synapses", 1) != 1:
-        raise NmcError(path, f"{module.n_synapses} synapses a neuron cannot be compiled",
-                       "Give the module as many inputs as neurons.")
+        raise UnsupportedNeuronError(
+            path, f"{module.n_synapses} synapses a neuron cannot be compiled",
+            "Give the module as many inputs as neurons.")
 
 
 def _attributes(module: nn.Module) -> tuple[str, ...]:
@@ -68,8 +70,9 @@ def _sized(module: Any, samples: int, steps: int) -> None:
 def _given(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
     (current,) = (*args, *kwargs.values())
     if current.shape[-1] != module.size_in:
-        raise NmcError(module.name or _kind(module), f"it takes {module.size_in} inputs and is "
-                       f"given {current.shape[-1]}, which it would spread to all")
+        raise UnsupportedLayerError(
+            module.name or _kind(module), f"it takes {module.size_in} inputs and is "
+            f"given {current.shape[-1]}, which it would spread to all")
     return Given(current=current, states={
         variable: getattr(module, name).reshape(-1).expand(len(current), module.size_out)
         for variable, name in _fields(module).items()})

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import (
     MERGED,
     SAMPLES_FIRST,
@@ -50,8 +50,8 @@ def _knows(module: nn.Module) -> bool:
 
 def _refuse(path: str, module: nn.Module) -> None:
     if _is_neuron(module) and not _knows(module):
-        raise NmcError(path, f"Sinabs' {_kind(module)} cannot be compiled",
-                       f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(path, f"Sinabs' {_kind(module)} cannot be compiled",
+                                     f"{SUPPORTED} are supported.")
 
 
 def _attributes(module: nn.Module) -> tuple[str, ...]:
@@ -90,8 +90,9 @@ def _for_samples(
     if len(state) == shape[0]:
         return state
     if not torch.equal(state, state[:1].expand_as(state)):
-        raise NmcError(_kind(module), f"its state is set for {len(state)} samples that differ, of "
-                       "which it would draw at random", "Set the same state for every sample.")
+        raise UnsupportedNeuronError(
+            _kind(module), f"its state is set for {len(state)} samples that differ, of "
+            "which it would draw at random", "Set the same state for every sample.")
     return state[:1].expand(shape)
 
 
@@ -126,7 +127,7 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
         return _adaptive(module, path, shape, decay, part)
     if module.spike_fn is None:
         if module.min_v_mem is not None:
-            raise NmcError(path, "an ExpLeak with min_v_mem cannot be compiled")
+            raise UnsupportedNeuronError(path, "an ExpLeak with min_v_mem cannot be compiled")
         return Described(neuron=LI(decay=decay), entry=gain(part, shape))
     fields = {"decay": decay, "threshold": array(module.spike_threshold),
               **_firing(path, module), **_bound(module)}
@@ -138,8 +139,9 @@ def _describe(module: Any, path: str, shape: tuple[int, ...]) -> Described:
         return Described(neuron=neuron, entry=gain(part, shape), bias=(part * bias).astype(
             np.float32), loop=(*loop, *gain(part, shape)) if loop else ())
     if np.any(bias):
-        raise NmcError(f"{path}.rec_connect", "a bias ahead of a synaptic current cannot be "
-                       "compiled", "Use bias=False.")
+        raise UnsupportedNeuronError(
+            f"{path}.rec_connect", "a bias ahead of a synaptic current cannot be "
+            "compiled", "Use bias=False.")
     kept = array(held)
     factor = (kept * part).astype(np.float32)
     return Described(
@@ -151,11 +153,13 @@ def _adaptive(
     module: Any, path: str, shape: tuple[int, ...], decay: Array, part: Array
 ) -> Described:
     if module.alpha_syn_calculated is not None:
-        raise NmcError(path, "an ALIF with tau_syn cannot be compiled", "Use tau_syn=None.")
+        raise UnsupportedNeuronError(
+            path, "an ALIF with tau_syn cannot be compiled", "Use tau_syn=None.")
     loop, bias = _recurrence(path, module, shape)
     if np.any(bias):
-        raise NmcError(f"{path}.rec_connect", "a bias of an ALIF's recurrence cannot be compiled",
-                       "Use bias=False.")
+        raise UnsupportedNeuronError(
+            f"{path}.rec_connect", "a bias of an ALIF's recurrence cannot be compiled",
+            "Use bias=False.")
     rise = array(module.alpha_adapt_calculated)
     neuron = ALIF(
         decay=decay, threshold=array(module.b0), adaptation_decay=rise, adaptation_step=1 - rise,
@@ -175,17 +179,18 @@ def _firing(path: str, module: Any) -> dict[str, Any]:
     most = {"SingleSpike": 1, "MultiSpike": UNBOUNDED,
             "MaxSpike": getattr(module.spike_fn, "max_num_spikes_per_bin", None) or UNBOUNDED}
     if name not in most:
-        raise NmcError(path, f"its spike_fn {name} cannot be compiled",
-                       "Use sinabs.activation.SingleSpike, MultiSpike or MaxSpike.")
+        raise UnsupportedNeuronError(path, f"its spike_fn {name} cannot be compiled",
+                                     "Use sinabs.activation.SingleSpike, MultiSpike or MaxSpike.")
     reset = type(module.reset_fn).__name__
     if reset == "MembraneSubtract":
         taken = module.reset_fn.subtract_value
         if taken is not None and not np.all(array(taken) == array(module.spike_threshold)):
-            raise NmcError(path, f"a subtraction of {float(taken):g} instead of the threshold "
-                           "cannot be compiled", "Use MembraneSubtract().")
+            raise UnsupportedNeuronError(
+                path, f"a subtraction of {float(taken):g} instead of the threshold "
+                "cannot be compiled", "Use MembraneSubtract().")
     elif reset != "MembraneReset" or module.reset_fn.reset_value != 0:
-        raise NmcError(path, f"its reset_fn {module.reset_fn!r} cannot be compiled",
-                       "Use MembraneSubtract() or MembraneReset().")
+        raise UnsupportedNeuronError(path, f"its reset_fn {module.reset_fn!r} cannot be compiled",
+                                     "Use MembraneSubtract() or MembraneReset().")
     return {"fires_at_threshold": True, "spikes_per_step": int(most[name]),
             "reset": Reset.SUBTRACT if reset == "MembraneSubtract" else Reset.ZERO}
 

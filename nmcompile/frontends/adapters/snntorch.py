@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -62,15 +62,18 @@ def _refuse(path: str, module: nn.Module) -> None:
     if not _in_library(module) or kind == "RecurrentOneToOne":
         return
     if kind not in STATES:
-        raise NmcError(path, f"snnTorch's {kind} cannot be compiled", f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(
+            path, f"snnTorch's {kind} cannot be compiled", f"{SUPPORTED} are supported.")
     if kind == "LeakyParallel":
         return
     if module.inhibition:
-        raise NmcError(path, "inhibition=True (only the largest membrane fires) cannot be compiled",
-                       "Train with inhibition=False.")
+        raise UnsupportedNeuronError(
+            path, "inhibition=True (only the largest membrane fires) cannot be compiled",
+            "Train with inhibition=False.")
     if module.state_quant:
-        raise NmcError(path, "state_quant (a quantised membrane) cannot be compiled",
-                       "Train with state_quant=False; the compiler quantises for the chip.")
+        raise UnsupportedNeuronError(
+            path, "state_quant (a quantised membrane) cannot be compiled",
+            "Train with state_quant=False; the compiler quantises for the chip.")
 
 
 def _states(module: nn.Module) -> dict[str, str]:
@@ -135,11 +138,13 @@ def _parallel(path: str, module: Any, fields: dict[str, Any]) -> Described:
     rnn = module.rnn
     back, weight = array(rnn.weight_hh_l0), array(rnn.weight_ih_l0)
     if np.any(back != np.diag(np.diag(back))):
-        raise NmcError(path, "with weight_hh_enable=True its membranes act on each other, which "
-                       "cannot be compiled", "Use weight_hh_enable=False.")
+        raise UnsupportedNeuronError(
+            path, "with weight_hh_enable=True its membranes act on each other, which "
+            "cannot be compiled", "Use weight_hh_enable=False.")
     if np.any(fields["threshold"] < 0):
-        raise NmcError(path, "a threshold below 0 under a membrane that never is cannot be "
-                       "compiled")
+        raise UnsupportedNeuronError(
+            path, "a threshold below 0 under a membrane that never is cannot be "
+            "compiled")
     zero = np.zeros((), np.float32)
     bias = array(rnn.bias_ih_l0) + array(rnn.bias_hh_l0) if rnn.bias else zero
     neuron = LIF(decay=np.ascontiguousarray(np.diag(back)), reset=Reset.NONE, v_min=zero, **fields)
@@ -150,7 +155,7 @@ def _parallel(path: str, module: Any, fields: dict[str, Any]) -> Described:
 def _reset_of(path: str, module: Any) -> tuple[Reset, ResetAt]:
     reset = RESETS.get(getattr(module.state_function, "__name__", ""))
     if reset is None:
-        raise NmcError(path, "its state_function is not one of snnTorch's own")
+        raise UnsupportedNeuronError(path, "its state_function is not one of snnTorch's own")
     kind = type(module).__name__
     delayed = kind in ALWAYS_DELAYED or module.reset_delay
     if reset is Reset.NONE and delayed:
@@ -160,10 +165,11 @@ def _reset_of(path: str, module: Any) -> tuple[Reset, ResetAt]:
         return reset, ResetAt.INPUT if reset is Reset.SUBTRACT else zeroed
     after = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)[int(module.reset_mechanism_val)]
     if after is not reset:
-        raise NmcError(path, "reset_mechanism was changed after construction with "
-                       "reset_delay=False", "Set it in the constructor.")
+        raise UnsupportedNeuronError(path, "reset_mechanism was changed after construction with "
+                                     "reset_delay=False", "Set it in the constructor.")
     if reset is Reset.ZERO and bool((torch.as_tensor(module.threshold) < 0).any()):
-        raise NmcError(path, "a negative threshold with reset_delay=False cannot be compiled")
+        raise UnsupportedNeuronError(
+            path, "a negative threshold with reset_delay=False cannot be compiled")
     return reset, {Reset.SUBTRACT: ResetAt.UNDELAYED}.get(reset, ResetAt.SPIKE)
 
 

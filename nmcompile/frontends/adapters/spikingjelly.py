@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -48,11 +48,12 @@ def _refuse(path: str, module: nn.Module) -> None:
     if not in_library(module):
         return
     if type(module).__name__ not in (*KINDS, *PARALLEL):
-        raise NmcError(path, f"SpikingJelly's {type(module).__name__} cannot be compiled",
-                       f"{SUPPORTED} are supported.")
+        raise UnsupportedNeuronError(
+            path, f"SpikingJelly's {type(module).__name__} cannot be compiled",
+            f"{SUPPORTED} are supported.")
     if getattr(module, "_neuron_precision", None) is not None:
-        raise NmcError(path, "a membrane of reduced precision cannot be compiled",
-                       "Keep it in float32; the compiler quantises for the chip.")
+        raise UnsupportedNeuronError(path, "a membrane of reduced precision cannot be compiled",
+                                     "Keep it in float32; the compiler quantises for the chip.")
 
 
 def _steps(module: Any) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.frontends.adapters.interface import (
     ONE_STEP,
     STEPS_FIRST,
@@ -70,8 +70,8 @@ def _window(path: str, module: Any) -> Array:
     ahead = np.argwhere(np.triu(weight, 1))
     if len(ahead):
         steps = int(np.max(ahead[:, 1] - ahead[:, 0]))
-        raise NmcError(path, f"its weights reach {steps} steps into the future",
-                       "Train a SlidingPSN, or a MaskedPSN with lambda_ at 1.")
+        raise UnsupportedNeuronError(path, f"its weights reach {steps} steps into the future",
+                                     "Train a SlidingPSN, or a MaskedPSN with lambda_ at 1.")
     rows = len(weight)
     step, ago = np.indices((rows, rows))
     return np.where(ago <= step, weight[step, np.maximum(step - ago, 0)], 0).astype(np.float32)

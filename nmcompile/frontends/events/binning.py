@@ -11,7 +11,14 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    DataSetError,
+    DataShapeError,
+    DataSizeError,
+    FileWriteError,
+    OptionsError,
+    RecordingError,
+)
 from nmcompile.files import why
 from nmcompile.frontends.events.options import LONGEST_US, EventOptions
 from nmcompile.frontends.events.reader import Recording
@@ -75,8 +82,9 @@ class Marks:
         try:
             self._file.write(marks.tobytes())
         except OSError as error:
-            raise NmcError("the folder for temporary files", f"cannot be written: {why(error)}",
-                           "Set TMPDIR to a folder with 12 bytes for each event.") from error
+            raise FileWriteError(
+                "the folder for temporary files", f"cannot be written: {why(error)}",
+                "Set TMPDIR to a folder with 12 bytes for each event.") from error
 
     def between(self, begin: int, end: int) -> Iterator[Array]:
         """The marks from one number to another, in pieces."""
@@ -131,7 +139,7 @@ class Frames:
         cells = prod(self.shape[2:])
         shape = (end - first, steps, *self.shape[2:])
         if 4 * prod(shape) > MAX_BYTES:
-            raise NmcError(
+            raise DataSizeError(
                 self.told, f"makes {end - first:,} x {steps:,} steps of {cells:,} values at once, "
                 f"{4 * prod(shape) / 2**30:,.1f} GiB",
                 "Cut recordings into samples with --window, or take longer bins, fewer --steps, "
@@ -204,17 +212,19 @@ def binned(
     for recording in recordings:
         mine = _frame(recording, options)
         if frame is not None and mine.shape != frame.shape:
-            raise NmcError(recording.where, f"is of {_pixels(mine.size)} pixels, those before it "
-                           f"of {_pixels(frame.size)}", "Give --crop.")
+            raise DataSetError(
+                recording.where, f"is of {_pixels(mine.size)} pixels, those before it "
+                f"of {_pixels(frame.size)}", "Give --crop.")
         frame = mine
         if options.bin is None and options.bins is None:
-            raise NmcError(recording.where, f"is a recording of {_pixels(mine.size)} pixels, and "
-                           "nobody says how long a step is", "Add --bin 1ms, say, or --bins 100.")
+            raise OptionsError(
+                recording.where, f"is a recording of {_pixels(mine.size)} pixels, and "
+                "nobody says how long a step is", "Add --bin 1ms, say, or --bins 100.")
         written = _Writer(recording, frame, marks, progress)
         counts.append(written.counts)
         spans.append(written.spans)
     if frame is None:
-        raise NmcError(where, "holds no recording")
+        raise DataSetError(where, "holds no recording")
     step = (prod(frame.shape),) if options.flatten else frame.shape
     used, lasting = np.concatenate(counts), np.concatenate(spans)
     return Frames(marks=marks, begins=np.cumsum(used) - used, counts=used, spans=lasting,
@@ -231,8 +241,9 @@ def _frame(recording: Recording, options: EventOptions) -> Frame:
     if options.crop is not None:
         x, y, width, height = options.crop
         if x < 0 or y < 0 or x + width > recording.size[0] or y + height > recording.size[1]:
-            raise NmcError("--crop", f"goes to pixel {x + width}, {y + height}, {recording.where} "
-                           f"has {_pixels(recording.size)}")
+            raise DataShapeError(
+                "--crop", f"goes to pixel {x + width}, {y + height}, {recording.where} "
+                f"has {_pixels(recording.size)}")
     return Frame(size=recording.size, options=options)
 
 
@@ -261,7 +272,7 @@ class _Writer:
             self._add(events)
             progress(len(events))
         if self._begin is None:
-            raise NmcError(self._where, "has no event")
+            raise RecordingError(self._where, "has no event")
         lasted = self._last - self._begin + 1
         window = self._options.window_us
         if window is None:
@@ -294,8 +305,9 @@ class _Writer:
     def _reach(self, samples: int) -> None:
         """Make room for so many samples."""
         if samples > MOST_SAMPLES:
-            raise NmcError(self._where, f"makes {samples:,} samples of {self._options.window}, "
-                           f"{MOST_SAMPLES:,} are read", "Take a longer --window.")
+            raise DataSizeError(
+                self._where, f"makes {samples:,} samples of {self._options.window}, "
+                f"{MOST_SAMPLES:,} are read", "Take a longer --window.")
         more = max(0, samples - len(self.counts))
         self.counts = np.concatenate([self.counts, np.zeros(more, np.int64)])
 
@@ -304,15 +316,17 @@ class _Writer:
         t, (width, height) = events["t"], self._frame.size
         x, y = int(events["x"].max()), int(events["y"].max())
         if x >= width or y >= height:
-            raise NmcError(self._where, f"has events at x = {x} or y = {y}, its sensor has "
-                           f"{width} x {height} pixels",
-                           "If the file does not say its size, give --sensor.")
+            raise RecordingError(self._where, f"has events at x = {x} or y = {y}, its sensor has "
+                                 f"{width} x {height} pixels",
+                                 "If the file does not say its size, give --sensor.")
         before = int(t[0]) if self._begin is None else self._last
         back = np.flatnonzero(np.diff(t, prepend=before) < 0)
         if len(back):
-            raise NmcError(self._where, f"has times that run backwards, at {int(t[back[0]]):,} us",
-                           "Sort its events by time, or cut the file there.")
+            raise RecordingError(
+                self._where, f"has times that run backwards, at {int(t[back[0]]):,} us",
+                "Sort its events by time, or cut the file there.")
         begin = before if self._begin is None else self._begin
         if int(t[-1]) - begin > LONGEST_US:
-            raise NmcError(self._where, f"lasts {int(t[-1]) - begin:,} us, more than 115 days: "
-                           "it is damaged")
+            raise RecordingError(
+                self._where, f"lasts {int(t[-1]) - begin:,} us, more than 115 days: "
+                "it is damaged")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import FileKindError
 from nmcompile.hdf5 import SIGNATURE
 
 AEDAT2, AEDAT3, AEDAT4, DAT, ES, EVT, HDF5, NMNIST = (
@@ -36,9 +36,10 @@ def require_format(path: Path) -> str:
     """The format of a recording; NmcError for a file that is none, or of a format not read."""
     found = format_of(path)
     if found is None:
-        raise NmcError(str(path), "is no recording of events of a known format",
-                       "AEDAT2, AEDAT4, DAT, EVT2, EVT3, ES, HDF5 and N-MNIST's .bin are read.")
+        raise FileKindError(
+            str(path), "is no recording of events of a known format",
+            "AEDAT2, AEDAT4, DAT, EVT2, EVT3, ES, HDF5 and N-MNIST's .bin are read.")
     if found == AEDAT3:
-        raise NmcError(str(path), "is of AEDAT 3, which is not read",
-                       "Convert it to AEDAT4, as iniVation's DV does.")
+        raise FileKindError(str(path), "is of AEDAT 3, which is not read",
+                            "Convert it to AEDAT4, as iniVation's DV does.")
     return found

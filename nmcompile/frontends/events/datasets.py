@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import DataSetError, PackageError, unknown_name
 from nmcompile.frontends.events.decoders import EVENT, UnreadableError, events, microseconds, whole
 from nmcompile.frontends.events.options import EventOptions
 from nmcompile.frontends.events.reader import Recording
@@ -41,8 +41,8 @@ def dataset(text: str) -> Any:
     else:
         made = _tonic(found[1], found[2] == "/train", found[3])
     if not hasattr(made, "__iter__") and not hasattr(made, "__getitem__"):
-        raise NmcError(text, f"is of the type {type(made).__name__}, expected a data set of "
-                       "(events, label)")
+        raise DataSetError(text, f"is of the type {type(made).__name__}, expected a data set of "
+                           "(events, label)")
     return made
 
 
@@ -50,8 +50,8 @@ def _tonic(name: str, train: bool, folder: str) -> Any:
     try:
         from tonic import datasets
     except ImportError:
-        raise NmcError(f"tonic:{name}", "is read by the package tonic, which is not installed",
-                       "pip install tonic.") from None
+        raise PackageError(f"tonic:{name}", "is read by the package tonic, which is not installed",
+                           "pip install tonic.") from None
     kind = getattr(datasets, name, None)
     if not isinstance(kind, type):
         raise unknown_name("tonic", name, (n for n, v in vars(datasets).items()
@@ -60,8 +60,8 @@ def _tonic(name: str, train: bool, folder: str) -> Any:
         try:
             return kind(save_to=folder, train=train)
         except Exception as error:
-            raise NmcError(f"tonic:{name}:{folder}", f"cannot be loaded by tonic: "
-                           f"{type(error).__name__}: {error}") from error
+            raise DataSetError(f"tonic:{name}:{folder}", f"cannot be loaded by tonic: "
+                               f"{type(error).__name__}: {error}") from error
 
 
 def recordings_of(
@@ -72,11 +72,12 @@ def recordings_of(
     for number, item in enumerate(_items(made)):
         where = f"{text}, sample {number}"
         if not isinstance(item, tuple) or len(item) != 2:
-            raise NmcError(where, f"is of the type {type(item).__name__}, expected (events, "
-                           "label)")
+            raise DataSetError(where, f"is of the type {type(item).__name__}, expected (events, "
+                               "label)")
         if size is None:
-            raise NmcError(where, "does not say how many pixels its sensor has",
-                           "Give --sensor WIDTHxHEIGHT, or the data set an attribute sensor_size.")
+            raise DataSetError(
+                where, "does not say how many pixels its sensor has",
+                "Give --sensor WIDTHxHEIGHT, or the data set an attribute sensor_size.")
         labels.append(item[1])
         width, height = int(size[0]), int(size[1])
         yield Recording(where=where, size=(width, height), pieces=iter([_events(item[0], where)]))
@@ -94,15 +95,16 @@ def _events(given: Any, where: str) -> Array:
     found = {name: next((f for f in known if f in (fields or ())), None)
              for name, known in NAMES.items()}
     if found["t"] is None or found["x"] is None or not len(given):
-        raise NmcError(where, f"is of the type {type(given).__name__} with the fields {fields}, "
-                       "expected a numpy array with the fields t, x, y and p")
+        raise DataSetError(
+            where, f"is of the type {type(given).__name__} with the fields {fields}, "
+            "expected a numpy array with the fields t, x, y and p")
     none = np.zeros(len(given), EVENT["x"])
     try:
         y, p = (none if f is None else given[f] for f in (found["y"], found["p"]))
         return events(microseconds(given[found["t"]]), whole("x", given[found["x"]]),
                       whole("y", y), p > 0)
     except UnreadableError as error:
-        raise NmcError(where, str(error)) from error
+        raise DataSetError(where, str(error)) from error
 
 
 def classes(labels: list[Any], text: str) -> list[str] | None:
@@ -112,5 +114,5 @@ def classes(labels: list[Any], text: str) -> list[str] | None:
     labels = [label.item() if hasattr(label, "item") else label for label in labels]
     for label in labels:
         if not isinstance(label, str) and np.ndim(label) != 0:
-            raise NmcError(text, f"has the label {str(label)[:60]}, expected a class")
+            raise DataSetError(text, f"has the label {str(label)[:60]}, expected a class")
     return [str(label) for label in labels]

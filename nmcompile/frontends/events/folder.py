@@ -9,7 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.errors import NmcError, one_line, reading
+from nmcompile.errors import (
+    DataSetError,
+    FileReadError,
+    FileSizeError,
+    OptionError,
+    one_line,
+    reading,
+)
 from nmcompile.files import require_file
 from nmcompile.ir.neurons.base import Array
 
@@ -29,13 +36,14 @@ def recordings_in(folder: Path, table: Path | None) -> tuple[list[Path], list[st
     inner = sorted(p for p in _entries(folder) if p.is_dir())
     files = sorted(p for p in _entries(folder) if not p.is_dir())
     if inner and files:
-        raise NmcError(str(folder), f"holds folders and files, {inner[0].name} and "
-                       f"{files[0].name}", "Keep a folder for each class, or add --labels TABLE.")
+        raise DataSetError(
+            str(folder), f"holds folders and files, {inner[0].name} and "
+            f"{files[0].name}", "Keep a folder for each class, or add --labels TABLE.")
     if not inner:
         return files, None
     found = [(path, each.name) for each in inner for path in sorted(_entries(each))]
     if not found:
-        raise NmcError(str(folder), "holds no recording")
+        raise DataSetError(str(folder), "holds no recording")
     return [path for path, _ in found], [name for _, name in found]
 
 
@@ -51,25 +59,25 @@ def _entries(folder: Path) -> Iterator[Path]:
     try:
         found = list(islice(folder.iterdir(), MOST_FILES + 1))
     except OSError as error:
-        raise NmcError(str(folder), f"cannot be read: {error.strerror}") from error
+        raise FileReadError(str(folder), f"cannot be read: {error.strerror}") from error
     if len(found) > MOST_FILES:
-        raise NmcError(str(folder), f"holds more than {MOST_FILES:,} files")
+        raise DataSetError(str(folder), f"holds more than {MOST_FILES:,} files")
     return (path for path in found if not path.name.startswith("."))
 
 
 def _by_table(folder: Path, table: Path) -> tuple[list[Path], list[str] | None]:
     if require_file(table).stat().st_size > LARGEST_TABLE:
-        raise NmcError(str(table), f"is larger than {LARGEST_TABLE >> 20} MiB")
+        raise FileSizeError(str(table), f"is larger than {LARGEST_TABLE >> 20} MiB")
     with reading(str(table), "is no readable table"), table.open(
             encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, strict=True)
         if not {"file", "label"} <= set(rows.fieldnames or ()):
-            raise NmcError(str(table), "has no columns file and label in its first line")
+            raise DataSetError(str(table), "has no columns file and label in its first line")
         found = [(row["file"] or "", row["label"] or "") for row in rows]
     if not found:
-        raise NmcError(str(table), "names no file")
+        raise OptionError(str(table), "names no file")
     for name, label in found:
         if not name or not label or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise NmcError(str(table), f"has the line '{one_line(name)},{one_line(label)}', "
-                           "expected a file in the folder and its class")
+            raise DataSetError(str(table), f"has the line '{one_line(name)},{one_line(label)}', "
+                               "expected a file in the folder and its class")
     return [folder / name for name, _ in found], [label.strip() for _, label in found]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionError, OptionsError
 
 UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 POLARITIES = ("both", "merge", "on", "off")
@@ -49,29 +49,29 @@ class EventOptions:
 
     def __post_init__(self) -> None:
         if self.bin is not None and self.bins is not None:
-            raise NmcError("--bins", "says the same as --bin in another way", "Leave out one.")
+            raise OptionsError("--bins", "says the same as --bin in another way", "Leave out one.")
         if self.bin is not None:
             _length("--bin", self.bin, FORM, _events_in(self.bin))
         if self.bins is not None and not 1 <= self.bins <= MOST:
-            raise NmcError("--bins", f"is {self.bins}, expected 1 to {MOST:,}")
+            raise OptionError("--bins", f"is {self.bins}, expected 1 to {MOST:,}")
         if self.window is not None:
             self._require_window(self.window)
         if self.downsample < 1:
-            raise NmcError("--downsample", f"is {self.downsample}, expected 1 or more")
+            raise OptionError("--downsample", f"is {self.downsample}, expected 1 or more")
         if self.polarity not in POLARITIES:
-            raise NmcError("--polarity", f"is '{self.polarity}'",
-                           f"Take one of {', '.join(POLARITIES)}.")
+            raise OptionError("--polarity", f"is '{self.polarity}'",
+                              f"Take one of {', '.join(POLARITIES)}.")
         for name, size in (("--sensor", self.sensor), ("--crop", self.crop and self.crop[2:])):
             if size is not None and not all(1 <= n <= MOST for n in size):
-                raise NmcError(name, f"has a side of {min(size)} pixels, expected 1 to {MOST:,}")
+                raise OptionError(name, f"has a side of {min(size)} pixels, expected 1 to {MOST:,}")
 
     def _require_window(self, window: str) -> None:
         length = _length("--window", window, "Write a length of time such as 100ms.")
         if self.bin_events is not None:
-            raise NmcError("--window", "is a length of time, --bin a number of events",
-                           "Give --bin as a length of time, too.")
+            raise OptionsError("--window", "is a length of time, --bin a number of events",
+                               "Give --bin as a length of time, too.")
         if self.bin_us is not None and length % self.bin_us:
-            raise NmcError("--window", f"is {window}, which is no multiple of --bin {self.bin}")
+            raise OptionsError("--window", f"is {window}, which is no multiple of --bin {self.bin}")
 
     @property
     def bin_us(self) -> int | None:
@@ -113,6 +113,6 @@ def _length(option: str, text: str, hint: str, known: int | None = None) -> int:
     found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(us|ms|s)", text, re.ASCII)
     length = float(found[1]) * UNITS_US[found[2]] if found else 0.0
     if not 1 <= length <= LONGEST_US or length != int(length):
-        raise NmcError(option, f"is '{text}', which is no whole number of microseconds from 1",
-                       hint)
+        raise OptionError(option, f"is '{text}', which is no whole number of microseconds from 1",
+                          hint)
     return int(length)

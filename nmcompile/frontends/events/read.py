@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import OptionsError
 from nmcompile.files import require_file
 from nmcompile.frontends.events.binning import Frames, binned
 from nmcompile.frontends.events.content import format_of
@@ -43,7 +43,7 @@ def read_recordings(
     else:
         files, names = ([path], None) if path.is_file() else recordings_in(path, options.labels)
         if path.is_file() and options.labels is not None:
-            raise NmcError("--labels", "is for a folder of recordings", "Leave it out.")
+            raise OptionsError("--labels", "is for a folder of recordings", "Leave it out.")
         with Decoder() as decoder:
             found = binned(_decoded(decoder, files, options), options, text, progress)
     return found, None if names is None else np.repeat(numbered(names), found.windows)

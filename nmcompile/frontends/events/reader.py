@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError, NmcError, OptionsError, PackageError
 from nmcompile.frontends.events import content
 from nmcompile.frontends.events.content import require_format
 from nmcompile.frontends.events.decoders import EVENT, File
@@ -65,8 +65,8 @@ class Decoder(AbstractContextManager["Decoder"]):
         """The events of a file; its pieces have to be taken before the next file is begun."""
         kind = require_format(path)
         if kind in BY_FAERY and importlib.util.find_spec("faery") is None:
-            raise NmcError(str(path), f"is of {kind}, which the package faery reads; it is not "
-                           "installed", "pip install 'nmcompile[events]'.")
+            raise PackageError(str(path), f"is of {kind}, which the package faery reads; it is not "
+                               "installed", "pip install 'nmcompile[events]'.")
         file = File(path=str(path.absolute()), format=kind, sensor=options.sensor,
                     stream=options.stream)
         try:
@@ -76,8 +76,8 @@ class Decoder(AbstractContextManager["Decoder"]):
             raise self._ended(path) from None
         size = tuple(self._line(path)["size"])
         if options.sensor is not None and size != tuple(options.sensor):
-            raise NmcError(str(path), f"is of {size[0]} x {size[1]} pixels, --sensor says "
-                           f"{options.sensor[0]} x {options.sensor[1]}", "Leave out --sensor.")
+            raise OptionsError(str(path), f"is of {size[0]} x {size[1]} pixels, --sensor says "
+                               f"{options.sensor[0]} x {options.sensor[1]}", "Leave out --sensor.")
         return Recording(where=str(path), size=(size[0], size[1]), pieces=self._pieces(path))
 
     def _pieces(self, path: Path) -> Iterator[Array]:
@@ -90,7 +90,7 @@ class Decoder(AbstractContextManager["Decoder"]):
             raise self._ended(path)
         said: dict[str, Any] = json.loads(line)
         if "error" in said:
-            raise NmcError(str(path), said["error"])
+            raise DamagedFileError(str(path), said["error"])
         return said
 
     def _read(self, path: Path, size: int | None) -> bytes:
@@ -113,7 +113,7 @@ class Decoder(AbstractContextManager["Decoder"]):
 
     def _ended(self, path: Path) -> NmcError:
         how = "does not end" if self._late else "ends the decoder"
-        return NmcError(str(path), f"is a damaged file: reading it {how}")
+        return DamagedFileError(str(path), f"is a damaged file: reading it {how}")
 
     @property
     def _stdin(self) -> Any:

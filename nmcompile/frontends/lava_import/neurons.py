@@ -12,7 +12,12 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    DamagedFileError,
+    ParameterError,
+    UnsupportedLayerError,
+    UnsupportedNeuronError,
+)
 from nmcompile.frontends.lava_import.read import Layer, numbers_of
 from nmcompile.ir.neurons import ATRLIF, LI, CubaLIF, Neuron, Reset, ResonateFire, SigmaDelta
 from nmcompile.ir.neurons.base import Array
@@ -28,13 +33,14 @@ def neuron_of(where: str, layer: Layer, shape: Shape) -> Neuron:
     """The neurons of `layer`; NmcError for kinds that cannot be compiled."""
     found = layer.get("neuron")
     if not isinstance(found, dict):
-        raise NmcError(where, "it has no neuron")
+        raise DamagedFileError(where, "it has no neuron")
     kind = found.get("type")
     if np.any(found.get("gradedSpike", np.zeros(1))):
-        raise NmcError(where, "graded spikes cannot be compiled, but those of SDNN")
+        raise UnsupportedNeuronError(where, "graded spikes cannot be compiled, but those of SDNN")
     if np.any(found.get("weight_exp", np.zeros(1))):
-        raise NmcError(where, "the exponents of a WgtScaleBatchNorm cannot be compiled",
-                       "Train with MeanOnlyBatchNorm.")
+        raise UnsupportedLayerError(
+            where, "the exponents of a WgtScaleBatchNorm cannot be compiled",
+            "Train with MeanOnlyBatchNorm.")
     if kind in ("CUBA", "LOIHI"):
         return _cuba(where, layer, found, shape)
     if kind == "ALIF":
@@ -43,12 +49,13 @@ def neuron_of(where: str, layer: Layer, shape: Shape) -> Neuron:
         return _sigma_delta(where, layer, found, shape)
     if kind in ("RF_PHASE", "RF_IZHIKEVICH"):
         return _resonator(where, layer, found, shape)
-    raise NmcError(where, f"neurons of type {kind} cannot be compiled", SUPPORTED)
+    raise UnsupportedNeuronError(where, f"neurons of type {kind} cannot be compiled", SUPPORTED)
 
 
 def _cuba(where: str, layer: Layer, found: Layer, shape: Shape) -> CubaLIF:
     if number(where, found, "refDelay", 1) != 1 or number(where, found, "wgtExp", 0) != 0:
-        raise NmcError(where, "refDelay other than 1 and wgtExp other than 0 cannot be compiled")
+        raise UnsupportedNeuronError(
+            where, "refDelay other than 1 and wgtExp other than 0 cannot be compiled")
     bias = zero() if layer.get("type") == "input" else bias_of(where, layer, shape)
     return CubaLIF(
         current_decay=_kept(where, found, "iDecay", shape), reset=Reset.ZERO, state_step=PARTS,
@@ -60,7 +67,7 @@ def _cuba(where: str, layer: Layer, found: Layer, shape: Shape) -> CubaLIF:
 def _adaptive(where: str, layer: Layer, found: Layer, shape: Shape) -> ATRLIF:
     """lava-dl's ALIF, which netx has no process for; the numbers are slayer's (neuron/alif.py)."""
     if np.any(bias_of(where, layer, shape)):
-        raise NmcError(where, "ALIF neurons with a bias cannot be compiled")
+        raise UnsupportedNeuronError(where, "ALIF neurons with a bias cannot be compiled")
     step = _numbers(where, found, "vThStep", shape)
     return ATRLIF(
         current_decay=_kept(where, found, "iDecay", shape),
@@ -74,8 +81,9 @@ def _kept(where: str, found: Layer, name: str, shape: Shape) -> Array:
     """What a state keeps of itself, of a decay in parts of 4096."""
     decay = _numbers(where, found, name, shape)
     if np.any(decay < 0) or np.any(decay > UNITY):
-        raise NmcError(where, f"{name} spans {np.min(decay):g} to {np.max(decay):g}, expected "
-                       f"0 to {UNITY}")
+        raise ParameterError(
+            where, f"{name} spans {np.min(decay):g} to {np.max(decay):g}, expected "
+            f"0 to {UNITY}")
     return np.asarray((np.float32(UNITY) - decay) / np.float32(UNITY))
 
 
@@ -84,24 +92,25 @@ def _sigma_delta(where: str, layer: Layer, found: Layer, shape: Shape) -> SigmaD
     encodes, bias = layer.get("type") == "input", bias_of(where, layer, shape)
     if "sigma_output" in found:
         if np.any(bias):
-            raise NmcError(where, "a sum of changes with a bias cannot be compiled")
+            raise UnsupportedNeuronError(where, "a sum of changes with a bias cannot be compiled")
         return LI(decay=np.ones((), np.float32))
     if not encodes and found.get("activation", "relu") != "relu":
-        raise NmcError(where, f"an activation of {str(found['activation'])[:40]} cannot be "
-                       "compiled", "relu is supported.")
+        raise UnsupportedNeuronError(
+            where, f"an activation of {str(found['activation'])[:40]} cannot be "
+            "compiled", "relu is supported.")
     threshold = _numbers(where, found, "vThMant", shape)
     if np.any(threshold < 0):
-        raise NmcError(where, f"its vThMant of {np.min(threshold):g} lies below 0")
+        raise UnsupportedNeuronError(where, f"its vThMant of {np.min(threshold):g} lies below 0")
     return SigmaDelta(threshold=threshold, offset=bias, rectified=not encodes,
                       accumulates=not encodes, spike_step=PARTS)
 
 
 def _resonator(where: str, layer: Layer, found: Layer, shape: Shape) -> ResonateFire:
     if np.any(bias_of(where, layer, shape)):
-        raise NmcError(where, "resonators with a bias cannot be compiled")
+        raise UnsupportedNeuronError(where, "resonators with a bias cannot be compiled")
     sin, cos = (_numbers(where, found, name, shape) for name in ("sinDecay", "cosDecay"))
     if np.any(np.hypot(sin, cos) > UNITY):
-        raise NmcError(where, f"its sinDecay and cosDecay lie outside of a circle of {UNITY}")
+        raise ParameterError(where, f"its sinDecay and cosDecay lie outside of a circle of {UNITY}")
     return ResonateFire(
         sin_decay=sin / np.float32(UNITY), cos_decay=cos / np.float32(UNITY), state_step=PARTS,
         threshold=_numbers(where, found, "vThMant", shape), phase=found["type"] == "RF_PHASE")
@@ -114,7 +123,7 @@ def number(where: str, values: Layer, name: str, default: int | None = None) -> 
     if value is None or array.size != 1 or array.dtype.kind not in "biuf" or (
         float(array.reshape(-1)[0]) != int(array.reshape(-1)[0])
     ):
-        raise NmcError(where, f"its {name} is no whole number")
+        raise ParameterError(where, f"its {name} is no whole number")
     return int(array.reshape(-1)[0])
 
 
@@ -122,7 +131,7 @@ def _numbers(where: str, values: Layer, name: str, shape: Shape) -> Array:
     """Whole numbers, one for all neurons, for each channel or for each neuron."""
     array = np.asarray(values.get(name, np.zeros(0)))
     if array.size == 0 or array.dtype.kind not in "biuf" or np.any(array != np.rint(array)):
-        raise NmcError(where, f"its {name} is no whole number")
+        raise ParameterError(where, f"its {name} is no whole number")
     return spread(where, array.astype(np.float32), shape, name)
 
 
@@ -136,7 +145,7 @@ def spread(where: str, values: Array, shape: Shape, name: str) -> Array:
     if values.size == 1:
         return values.reshape(())
     if values.size not in (shape[0], prod(shape)):
-        raise NmcError(where, f"{name} holds {values.size} numbers for a shape of {shape}")
+        raise ParameterError(where, f"{name} holds {values.size} numbers for a shape of {shape}")
     each = (-1, *[1] * (len(shape) - 1))
     aligned = values.reshape(shape if values.size == prod(shape) else each)
     return np.ascontiguousarray(np.broadcast_to(aligned, shape))

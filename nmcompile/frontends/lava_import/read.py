@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DamagedFileError, ModelSizeError, reading
 from nmcompile.hdf5 import names_in
 from nmcompile.ir.neurons.base import Array
 
@@ -23,7 +23,8 @@ def read_layers(path: Path) -> list[Layer]:
     with reading(str(path), "is no readable .net file"), h5py.File(path, "r") as file:
         group = file["layer"]
         if not 0 < len(group) <= MAX_LAYERS:
-            raise NmcError(str(path), f"holds {len(group)} layers; 1 to {MAX_LAYERS} are read")
+            raise ModelSizeError(
+                str(path), f"holds {len(group)} layers; 1 to {MAX_LAYERS} are read")
         return [_values(f"layer {i}", group[str(i)]) for i in range(len(group))]
 
 
@@ -31,7 +32,7 @@ def numbers_of(where: str, layer: Layer, name: str, default: object = ()) -> Arr
     """The numbers `name` of a layer, `default` where it has none; NmcError for anything else."""
     found = layer.get(name)
     if found is not None and not isinstance(found, np.ndarray):
-        raise NmcError(where, f"its {name} holds no array of numbers")
+        raise DamagedFileError(where, f"its {name} holds no array of numbers")
     return np.asarray(default if found is None else found)
 
 
@@ -48,5 +49,6 @@ def _values(where: str, group: Any) -> Layer:
         elif value.dtype.kind in "biuf" and np.all(np.abs(value.astype(np.float64)) < LARGEST):
             values[name] = value
         else:
-            raise NmcError(where, f"its {name} holds something else than numbers below {LARGEST:g}")
+            raise DamagedFileError(
+                where, f"its {name} holds something else than numbers below {LARGEST:g}")
     return values

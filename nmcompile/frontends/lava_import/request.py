@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError, ModelFileError, SampleError, UnsupportedLayerError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.lava_import.layers import average, conv, delayed, dense, pool, shape_of
 from nmcompile.frontends.lava_import.neurons import PARTS, Shape, bias_of, neuron_of, number
@@ -41,7 +41,7 @@ def network_of(layers: list[Layer]) -> Network:
     if chain.mean is not None:
         chain.read_out("average")
     if not chain.populations:
-        raise NmcError("network", "none of its layers has neurons", SUPPORTED)
+        raise ModelFileError("network", "none of its layers has neurons", SUPPORTED)
     return verify(Network(
         inputs=(Input(name=PORT, shape=chain.port),), populations=tuple(chain.populations),
         projections=tuple(chain.projections), outputs=(chain.output(),),
@@ -66,7 +66,7 @@ class _Layers:
         kind, shape = str(layer.get("type", "")), shape_of(where, layer)
         if kind == "average":
             if self.mean is not None:
-                raise NmcError(where, "it averages means")
+                raise UnsupportedLayerError(where, "it averages means")
             self.mean, self.before = average(where, layer, self.before), (prod(shape),)
             return
         neuron = neuron_of(where, layer, shape)
@@ -77,12 +77,13 @@ class _Layers:
         currents = prod(population.current_shape)
         for steps, linear in maps:
             if prod(linear.out_shape) != currents:
-                raise NmcError(where, "complex weights and resonators belong together")
+                raise UnsupportedLayerError(where, "complex weights and resonators belong together")
             self.projections.append(Projection(
                 source=self.source, target=name, map=self._arriving(linear), delay=steps))
         if kind == "dense_rec":
             if currents != prod(shape) or neuron.graded:
-                raise NmcError(where, "recurrent layers of anything but CUBA cannot be compiled")
+                raise UnsupportedLayerError(
+                    where, "recurrent layers of anything but CUBA cannot be compiled")
             back = dense(where, layer, "weight_rec", prod(shape), prod(shape))
             self.projections.append(Projection(source=name, target=name, map=back, delay=1))
         self.populations.append(population)
@@ -120,11 +121,11 @@ def _maps(
     if kind in ("dense", "dense_rec"):
         return delayed(where, layer, dense(where, layer, "weight", prod(before), prod(shape)))
     if kind not in ("conv", "pool"):
-        raise NmcError(where, "a layer of this kind cannot be compiled", SUPPORTED)
+        raise UnsupportedLayerError(where, "a layer of this kind cannot be compiled", SUPPORTED)
     linear = (conv if kind == "conv" else pool)(where, layer, before)
     linear.verify(where)
     if linear.out_shape not in (shape, (2 * shape[0], *shape[1:])):
-        raise NmcError(where, f"it gives {linear.out_shape}, the file says {shape}")
+        raise DamagedFileError(where, f"it gives {linear.out_shape}, the file says {shape}")
     return [(0, linear)]
 
 
@@ -137,5 +138,5 @@ def _port(layers: list[Layer]) -> Shape:
     if kind in ("dense", "dense_rec"):
         n_out = prod(shape_of(where, first))
         return dense(where, first, "weight", None, n_out).in_shape
-    raise NmcError(where, "the shape of its input is not in the file",
-                   "Export the network with its input layer.")
+    raise SampleError(where, "the shape of its input is not in the file",
+                      "Export the network with its input layer.")

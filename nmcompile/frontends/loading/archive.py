@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DamagedFileError, FileKindError, FileSizeError, NmcError, reading
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 MAX_PICKLE = 64 << 20  # bytes of data.pkl; a model's is below a few MB
@@ -34,10 +34,11 @@ class Archive:
             try:
                 info = file.getinfo(f"{self.root}data/{key}")
             except KeyError:
-                raise NmcError(str(self.path), f"lacks the tensor data '{key}'") from None
+                raise DamagedFileError(str(self.path), f"lacks the tensor data '{key}'") from None
             if info.file_size != size:
-                raise NmcError(str(self.path), f"the tensor data '{key}' has {info.file_size} "
-                               f"bytes, its tensor says {size}")
+                raise DamagedFileError(
+                    str(self.path), f"the tensor data '{key}' has {info.file_size} "
+                    f"bytes, its tensor says {size}")
             return file.read(info)
 
 
@@ -64,7 +65,7 @@ def kind(path: Path) -> str:
     if head[:1] == PICKLE:
         return "legacy"
     if head != ZIP:
-        raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
+        raise FileKindError(str(path), "is not a file that torch.save wrote", SAVE)
     names = _names(path)
     if any(name.endswith("/archive_format") for name in names):
         return "export"
@@ -83,12 +84,12 @@ def open_archive(path: Path, content: bytes | None = None) -> Archive:
         require_sane(path, infos)
         pickles = [i for i in infos if i.filename.endswith("data.pkl")]
         if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
-            raise NmcError(str(path), "is not a file that torch.save wrote", SAVE)
+            raise FileKindError(str(path), "is not a file that torch.save wrote", SAVE)
         root = pickles[0].filename.removesuffix("data.pkl")
         orders = [file.read(i) for i in infos
                   if i.filename == f"{root}byteorder" and i.file_size < 16]
         if orders not in ([], [b"little"]):
-            raise NmcError(str(path), "holds big-endian numbers, which are not read")
+            raise FileKindError(str(path), "holds big-endian numbers, which are not read")
         return Archive(path=path, root=root, pickle=file.read(pickles[0]), content=content)
 
 
@@ -99,11 +100,12 @@ def _open(path: Path, content: bytes | None) -> zipfile.ZipFile:
 def require_sane(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     """Raise where an archive is compressed or says that it holds more than it can."""
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise NmcError(str(path), "is a compressed archive, torch.save writes none", SAVE)
+        raise FileKindError(str(path), "is a compressed archive, torch.save writes none", SAVE)
     total = sum(info.file_size for info in infos)
     if total > MAX_BYTES or total > path.stat().st_size:
-        raise NmcError(str(path), f"claims to hold {total:,} bytes, more than the file has or the "
-                       f"{MAX_BYTES >> 30} GiB that are read")
+        raise FileSizeError(
+            str(path), f"claims to hold {total:,} bytes, more than the file has or the "
+            f"{MAX_BYTES >> 30} GiB that are read")
 
 
 def _names(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nmcompile.errors import NmcError, hint_to_install, unknown_name
+from nmcompile.errors import CodeError, NmcError, hint_to_install, unknown_name
 
 FORM = ("Write FILE.py:NAME or MODULE:NAME, where NAME is a class or a function without "
         "arguments.")
@@ -26,14 +26,14 @@ def load_code(code: str, option: str = "--code") -> tuple[ModuleType, Any]:
     """
     file, colon, name = code.rpartition(":")
     if not colon or not name.isidentifier():
-        raise NmcError(f"{option} {code}", "names no class", FORM)
+        raise CodeError(f"{option} {code}", "names no class", FORM)
     where, path = f"{option} {file}", Path(file)
     if path.is_file():
         module = _executed(path, where)
     elif all(part.isidentifier() for part in file.split(".")):
         module = _imported(file, where)
     else:
-        raise NmcError(where, "is no file", FORM)
+        raise CodeError(where, "is no file", FORM)
     if not callable(getattr(module, name, None)):
         own = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")
                and getattr(v, "__module__", None) == module.__name__]
@@ -48,8 +48,8 @@ def make(factory: Any, code: str, option: str = "--code", gives: str = "the mode
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
     if required:
-        raise NmcError(f"{option} {code}", f"needs arguments: {', '.join(required)}",
-                       f"Add a function without arguments that returns {gives}, and name it.")
+        raise CodeError(f"{option} {code}", f"needs arguments: {', '.join(required)}",
+                        f"Add a function without arguments that returns {gives}, and name it.")
     return factory()
 
 
@@ -57,7 +57,7 @@ def _executed(path: Path, where: str) -> ModuleType:
     name = f"nmcompile_user_code_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise NmcError(where, "is no Python file", FORM)
+        raise CodeError(where, "is no Python file", FORM)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with _first_in_path(path.parent.resolve()), _failing(where):
@@ -72,8 +72,8 @@ def _imported(name: str, where: str) -> ModuleType:
         except ModuleNotFoundError as error:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise
-            raise NmcError(where, "is neither a file nor a module that Python finds",
-                           FORM) from None
+            raise CodeError(where, "is neither a file nor a module that Python finds",
+                            FORM) from None
 
 
 @contextmanager
@@ -93,5 +93,5 @@ def _failing(where: str) -> Iterator[None]:
     except NmcError:
         raise
     except Exception as error:
-        raise NmcError(where, f"fails when it is run: {type(error).__name__}: {error}",
-                       hint_to_install(error)) from error
+        raise CodeError(where, f"fails when it is run: {type(error).__name__}: {error}",
+                        hint_to_install(error)) from error

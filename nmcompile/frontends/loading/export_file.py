@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import ModelFileError, UnsafeFileError, reading
 from nmcompile.frontends.loading.archive import open_archive, require_sane
 from nmcompile.frontends.loading.rebuild import Rebuilder
 from nmcompile.frontends.loading.unpickle import records
@@ -98,8 +98,8 @@ def _program(path: Path, entries: _Entries) -> Program:
         name = next(v for k, v in body.items() if k.endswith("_name"))
         constants[body["arg"]["name"]] = named[name] = stored[name]
     if len(users) != 1:
-        raise NmcError(str(path), f"the exported model takes {len(users)} tensors, one is "
-                       "supported")
+        raise ModelFileError(str(path), f"the exported model takes {len(users)} tensors, one is "
+                             "supported")
     sizes = graph["tensor_values"][users[0]]["sizes"]
     outputs = tuple(spec["user_output"]["arg"]["as_tensor"]["name"]
                     for spec in signature["output_specs"] if "as_tensor" in
@@ -136,8 +136,8 @@ def _tensors(path: Path, entries: _Entries, folder: str) -> dict[str, torch.Tens
     read: dict[str, bytearray] = {}  # tensors may share the bytes of one entry
     for name, entry in config.items():
         if entry["use_pickle"]:
-            raise NmcError(str(path), f"stores '{name}' as a pickle, which is not read",
-                           "Save the model itself with torch.save(model, path).")
+            raise UnsafeFileError(str(path), f"stores '{name}' as a pickle, which is not read",
+                                  "Save the model itself with torch.save(model, path).")
         source = f"data/{folder}/{entry['path_name']}"
         if source not in read:
             read[source] = bytearray(entries.read(source))

@@ -12,7 +12,13 @@ from torch import nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import _disable_current_modes
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    DamagedFileError,
+    ModelFileError,
+    ModelSizeError,
+    UnsupportedLayerError,
+    UnsupportedNeuronError,
+)
 from nmcompile.frontends.loading.export_file import DTYPES, Program, Step
 from nmcompile.frontends.loading.export_neurons import (
     LIBRARIES,
@@ -60,8 +66,9 @@ class Values(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         """Refuse the name."""
-        raise NmcError("exported program", f"it uses '{name[:80]}', which nothing in it makes",
-                       "Export it again.")
+        raise DamagedFileError(
+            "exported program", f"it uses '{name[:80]}', which nothing in it makes",
+            "Export it again.")
 
 
 class Scope(nn.Module):
@@ -117,7 +124,8 @@ class ExportedModel(nn.Module):
         else:
             place = type(kind.rpartition(".")[2], (Scope,), {})()
         if path.count(".") > MAX_DEPTH:
-            raise NmcError(str(self.program.path), f"holds modules more than {MAX_DEPTH} deep")
+            raise ModelSizeError(
+                str(self.program.path), f"holds modules more than {MAX_DEPTH} deep")
         holder: nn.Module = self
         for name in path.split(".")[:-1]:
             if name not in holder._modules:
@@ -133,8 +141,9 @@ class ExportedModel(nn.Module):
             _run(segment.steps, own)
             inputs = self._inputs(segment, neuron, values)
         if len(inputs) != 1:
-            raise NmcError(path, f"{len(inputs)} tensors go into this neuron of the exported "
-                           "program, expected one beside its state")
+            raise UnsupportedNeuronError(
+                path, f"{len(inputs)} tensors go into this neuron of the exported "
+                "program, expected one beside its state")
         result = neuron(values[inputs[0]])
         spikes = result[0] if isinstance(result, tuple) else result
         given = {name: getattr(neuron, name, None) for name in STATES} | {"spk": spikes}
@@ -142,9 +151,10 @@ class ExportedModel(nn.Module):
             with _disable_current_modes():
                 agrees = _same(own[name], given[variable])
             if not agrees:
-                raise NmcError(path, f"its {variable} in the exported program is not what a "
-                               f"{type(neuron).__name__} of these parameters gives",
-                               "Save the model itself with torch.save(model, path).")
+                raise UnsupportedNeuronError(
+                    path, f"its {variable} in the exported program is not what a "
+                    f"{type(neuron).__name__} of these parameters gives",
+                    "Save the model itself with torch.save(model, path).")
             values[name] = given[variable]
 
     def _inputs(
@@ -204,8 +214,9 @@ def _segments(program: Program) -> tuple[Segment, ...]:
     counts = [segment.where[1] for segment in closed
               if segment.neuron and not takes_series(segment.steps)]
     if counts and len(set(counts)) == len(counts):
-        raise NmcError(str(program.path), "was exported for a single step, without the states of "
-                       "its neurons", "Export a model whose forward holds the loop over steps.")
+        raise ModelFileError(
+            str(program.path), "was exported for a single step, without the states of "
+            "its neurons", "Export a model whose forward holds the loop over steps.")
     return tuple(reversed(closed))
 
 
@@ -235,8 +246,9 @@ def _require_known(program: Program) -> None:
         for _, path, kind in step.where:
             refuse_unreadable(path, kind)
         if _operation(step.target) is None:
-            raise NmcError(str(program.path), f"uses the operation {step.target[:80]}, which is "
-                           "not among those that are run")
+            raise UnsupportedLayerError(
+                str(program.path), f"uses the operation {step.target[:80]}, which is "
+                "not among those that are run")
 
 
 def _operation(target: str) -> OpOverload | None:
@@ -265,7 +277,7 @@ def _run(steps: tuple[Step, ...], values: Values) -> None:
         out = function(*args, **keywords)
         results = list(out) if step.several or isinstance(out, tuple) else [out]
         if not all(isinstance(result, torch.Tensor | None) for result in results):
-            raise NmcError("exported program", f"{step.target} does not give tensors")
+            raise UnsupportedLayerError("exported program", f"{step.target} does not give tensors")
         values.update(zip(step.results, results, strict=False))
 
 
@@ -283,5 +295,6 @@ def _argument(item: tuple[str, Any], values: Values) -> Any:
         **dict.fromkeys(PLAIN, lambda: value),
     }
     if kind not in readers:
-        raise NmcError("exported program", f"an argument of kind {kind} is not supported")
+        raise UnsupportedLayerError(
+            "exported program", f"an argument of kind {kind} is not supported")
     return readers[kind]()

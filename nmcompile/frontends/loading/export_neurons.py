@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch._ops import OpOverload
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import PackageError, UnsupportedNeuronError
 from nmcompile.frontends.loading.export_file import Step
 from nmcompile.frontends.loading.repair import heaviside
 
@@ -46,7 +46,8 @@ def rebuilt_neuron(
         return _of_operation(path, name, named, steps)
     snntorch = _library(path, "snntorch")
     if name not in KINDS:
-        raise NmcError(path, f"snnTorch's {name} cannot be read from an exported program", READABLE)
+        raise UnsupportedNeuronError(
+            path, f"snnTorch's {name} cannot be read from an exported program", READABLE)
     return _of_parameters(snntorch, path, name, named)
 
 
@@ -55,8 +56,9 @@ def refuse_unreadable(path: str, kind: str) -> None:
     name = kind.rpartition(".")[2]
     for prefix, library in UNREADABLE.items():
         if kind.startswith(prefix) and any(part in name for part in NEURONS):
-            raise NmcError(path, f"{library} {name} cannot be read from an exported program",
-                           READABLE)
+            raise UnsupportedNeuronError(
+                path, f"{library} {name} cannot be read from an exported program",
+                READABLE)
 
 
 def own_operation(target: str) -> OpOverload | None:
@@ -80,8 +82,8 @@ def _library(path: str, name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise NmcError(path, f"the model needs {package}, which is not installed",
-                       f"pip install {package}") from None
+        raise PackageError(path, f"the model needs {package}, which is not installed",
+                           f"pip install {package}") from None
 
 
 def _of_operation(
@@ -90,8 +92,9 @@ def _of_operation(
     """A SpikingJelly neuron with the arguments of its operation."""
     found = next((s for s in steps if s.target in OWN and OWN[s.target][0] == name), None)
     if found is None:
-        raise NmcError(path, f"SpikingJelly's {name} cannot be read from this exported program",
-                       READABLE)
+        raise UnsupportedNeuronError(
+            path, f"SpikingJelly's {name} cannot be read from this exported program",
+            READABLE)
     given = {key: value for key, (kind, value) in found.args
              if kind in ("as_float", "as_int", "as_bool")}
     options: dict[str, Any] = {
@@ -120,7 +123,8 @@ def _of_parameters(
            if key.startswith(f"{path}.")}
     mechanism = int(own["reset_mechanism_val"])
     if mechanism not in (0, 1, 2):
-        raise NmcError(path, f"reset_mechanism_val is {mechanism}, expected 0, 1 or 2")
+        raise UnsupportedNeuronError(
+            path, f"reset_mechanism_val is {mechanism}, expected 0, 1 or 2")
     options: dict[str, Any] = {
         "beta": own["beta"], "threshold": own["threshold"], "spike_grad": heaviside,
         "reset_mechanism": RESETS[mechanism],

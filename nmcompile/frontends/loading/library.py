@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import PackageError, UnsafeFileError
 
 SJ = "spikingjelly.activation_based."
 DIMENSIONS = ("1d", "2d", "3d")
@@ -61,8 +61,8 @@ def module_class(symbol: str) -> Any:
     name = symbol.rpartition(".")[2]
     if not package or (allowed is not None and name not in allowed):
         if symbol.startswith(LIBRARIES):
-            raise NmcError(symbol, f"{name} is not made from a file that nobody vouches for",
-                           "Save a state dict and pass --code FILE.py:CLASS.")
+            raise UnsafeFileError(symbol, f"{name} is not made from a file that nobody vouches for",
+                                  "Save a state dict and pass --code FILE.py:CLASS.")
         return None
     found = _found(symbol)
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
@@ -91,6 +91,6 @@ def _found(symbol: str) -> Any:
         library = module_name.split(".")[0]
         if find_spec(library) is not None:
             return None
-        raise NmcError(symbol, f"the model needs {library}, which is not installed",
-                       f"pip install {library}") from None
+        raise PackageError(symbol, f"the model needs {library}, which is not installed",
+                           f"pip install {library}") from None
     return found if getattr(found, "__module__", None) == module_name else None

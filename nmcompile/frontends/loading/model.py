@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import CodeError, ModelFileError, PackageError, reading
 from nmcompile.frontends.interface import Request
 from nmcompile.frontends.loading.archive import kind, open_archive
 from nmcompile.frontends.loading.code_file import load_code, make
@@ -56,14 +56,14 @@ def load_model(request: Request) -> Loaded:
     if isinstance(content, nn.Module):
         return _whole(content, module)
     if not _is_state_dict(content):
-        raise NmcError(str(path), "holds neither a model nor a state dict", EXPORT)
+        raise ModelFileError(str(path), "holds neither a model nor a state dict", EXPORT)
     if factory is None:
-        raise NmcError(str(path), "holds a state dict: parameters without the model",
-                       "Pass --code FILE.py:CLASS, or save it with torch.save(model, path).")
+        raise ModelFileError(str(path), "holds a state dict: parameters without the model",
+                             "Pass --code FILE.py:CLASS, or save it with torch.save(model, path).")
     model = make(factory, str(request.code))
     if not isinstance(model, nn.Module):
-        raise NmcError(f"--code {request.code}", f"gives a {type(model).__name__}, expected a "
-                       "torch.nn.Module")
+        raise CodeError(f"--code {request.code}", f"gives a {type(model).__name__}, expected a "
+                        "torch.nn.Module")
     _fill(path, model, content)
     return _with_forward(model)
 
@@ -80,9 +80,9 @@ def _exported(path: Path) -> Loaded:
 def _require_kind(path: Path) -> None:
     found = kind(path)
     if found == "legacy":
-        raise NmcError(str(path), "is a pickle or a file of torch before 1.6", EXPORT)
+        raise ModelFileError(str(path), "is a pickle or a file of torch before 1.6", EXPORT)
     if found == "jit":
-        raise NmcError(str(path), "is a TorchScript archive, which is not read", EXPORT)
+        raise ModelFileError(str(path), "is a TorchScript archive, which is not read", EXPORT)
 
 
 def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:
@@ -90,8 +90,8 @@ def _content(path: Path, trusted: bool, code: ModuleType | None) -> Any:
         try:
             content = torch.load(path, map_location="cpu", weights_only=False)
         except (pickle.UnpicklingError, AttributeError, ImportError, RuntimeError) as error:
-            raise NmcError(str(path), f"does not load: {error}",
-                           "The classes that it names must be importable.") from error
+            raise PackageError(str(path), f"does not load: {error}",
+                               "The classes that it names must be importable.") from error
     else:
         content = _rebuilt(path, code)
     return _held(content)
@@ -126,8 +126,8 @@ def _whole(model: nn.Module, code: ModuleType | None) -> Loaded:
         if code is not None:
             symbol = next(part.symbol for part in nn.Module.modules(model)
                           if isinstance(part, UnknownModule))
-            raise NmcError(f"--code {code.__file__}", f"does not define {symbol.split('.')[-1]}, "
-                           "whose instance the file holds")
+            raise CodeError(f"--code {code.__file__}", f"does not define {symbol.split('.')[-1]}, "
+                            "whose instance the file holds")
         ordered, note = in_order(model)
         return Loaded(model=ordered, verified_by="its modules in order of registration",
                       notes=(note, *repaired), hint=GUESSED,
@@ -156,11 +156,11 @@ def _fill(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> None:
         misfit = model.load_state_dict({**state, **empty}, strict=False)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise NmcError(str(path), f"does not fit the class of --code: {reason}") from None
+        raise CodeError(str(path), f"does not fit the class of --code: {reason}") from None
     missing, extra = sorted(misfit.missing_keys), sorted(misfit.unexpected_keys)
     if missing or extra:
-        raise NmcError(str(path), "does not fit the class of --code: "
-                       f"missing {_listed(missing)}; unexpected {_listed(extra)}")
+        raise CodeError(str(path), "does not fit the class of --code: "
+                        f"missing {_listed(missing)}; unexpected {_listed(extra)}")
 
 
 def _listed(keys: list[str]) -> str:

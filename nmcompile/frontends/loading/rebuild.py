@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError, ModelSizeError
 from nmcompile.frontends.loading.archive import Archive
 from nmcompile.frontends.loading.library import module_class, plain_value
 from nmcompile.frontends.loading.unpickle import Named, Record, Storage, symbol_of
@@ -65,7 +65,7 @@ class Rebuilder:
             return self._made[id(item)]
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise NmcError(str(self.archive.path), f"holds values more than {MAX_DEPTH} deep")
+            raise ModelSizeError(str(self.archive.path), f"holds values more than {MAX_DEPTH} deep")
         made = self._value(item)
         self._depth -= 1
         return made
@@ -96,7 +96,7 @@ class Rebuilder:
         weight = 1 + sum(self._weights.get(id(v), 1) for v in values
                          if isinstance(v, list | tuple | set | frozenset | dict))
         if weight > MAX_ITEMS:
-            raise NmcError(str(self.archive.path), "holds lists in lists without end")
+            raise ModelSizeError(str(self.archive.path), "holds lists in lists without end")
         self._weights[id(made)] = weight
 
     def _dict(self, item: dict[Any, Any]) -> dict[Any, Any]:
@@ -169,34 +169,38 @@ class Rebuilder:
             isinstance(key, str) and (value is None or isinstance(value, kinds))
             for key, value in entries.items()
         ):
-            raise NmcError(str(self.archive.path), f"a module's {name} hold something else")
+            raise DamagedFileError(str(self.archive.path), f"a module's {name} hold something else")
         if name == "_modules":
             self._nest(module, [part for part in entries.values() if part is not None])
         module.__dict__[name].update(entries)
 
     def _nest(self, module: nn.Module, parts: list[nn.Module]) -> None:
         if any(id(part) in self._unfinished for part in parts):
-            raise NmcError(str(self.archive.path), "holds a module inside of itself")
+            raise DamagedFileError(str(self.archive.path), "holds a module inside of itself")
         height = 1 + max((self._heights[part] for part in parts), default=0)
         if height > MAX_DEPTH:
-            raise NmcError(str(self.archive.path), f"holds modules more than {MAX_DEPTH} deep")
+            raise ModelSizeError(
+                str(self.archive.path), f"holds modules more than {MAX_DEPTH} deep")
         self._heights[module] = height
 
     def tensor(self, record: Record) -> torch.Tensor:
         """_rebuild_tensor_v2(storage, offset, size, stride, ...), inside its storage."""
         storage, offset, size, stride = record.args[:4]
         if not isinstance(storage, Storage) or storage.dtype not in DTYPES:
-            raise NmcError(str(self.archive.path), "holds a tensor of a kind that is not read")
+            raise DamagedFileError(
+                str(self.archive.path), "holds a tensor of a kind that is not read")
         numbers = (offset, *size, *stride)
         if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise NmcError(str(self.archive.path), "holds a tensor of no valid size")
+            raise DamagedFileError(str(self.archive.path), "holds a tensor of no valid size")
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
         if 0 not in size and last >= storage.elements:
-            raise NmcError(str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
-                           "exceeds its data")
+            raise DamagedFileError(
+                str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
+                "exceeds its data")
         if len(size) > 8 or np.prod([float(n) for n in size]) > max(storage.elements, 1):
-            raise NmcError(str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
-                           "exceeds its data")
+            raise DamagedFileError(
+                str(self.archive.path), f"holds a tensor of size {tuple(size)} that "
+                "exceeds its data")
         return self._flat(storage).as_strided(tuple(size), tuple(stride), offset)
 
     def _flat(self, storage: Storage) -> torch.Tensor:
@@ -212,7 +216,7 @@ class Rebuilder:
 def _parameter(rebuilder: Rebuilder, record: Record) -> Any:
     data = rebuilder.value(record.args[0])
     if not isinstance(data, torch.Tensor):
-        raise NmcError(str(rebuilder.archive.path), "holds a parameter that is no tensor")
+        raise DamagedFileError(str(rebuilder.archive.path), "holds a parameter that is no tensor")
     return nn.Parameter(data, requires_grad=data.is_floating_point())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelFileError, UnsupportedNeuronError
 
 NEEDED = ("beta", "threshold", "graded_spikes_factor", "inhibition", "state_quant", "init_hidden",
           "output", "reset_delay")  # of a snnTorch 1.0 neuron
@@ -39,13 +39,13 @@ def repair(model: nn.Module, *, trusted: bool) -> tuple[str, ...]:
 def _require_complete(path: str, part: nn.Module) -> None:
     lacking = [name for name in NEEDED if not hasattr(part, name)]
     if lacking and hasattr(part, "_base_sub"):
-        raise NmcError(path, f"this {type(part).__name__} lacks {', '.join(lacking)} (not "
-                       "saved, or by another version of snnTorch than 1.0)",
-                       "Pass --code FILE.py:CLASS.")
+        raise ModelFileError(path, f"this {type(part).__name__} lacks {', '.join(lacking)} (not "
+                             "saved, or by another version of snnTorch than 1.0)",
+                             "Pass --code FILE.py:CLASS.")
 
 
 def _mechanism(path: str, part: Any) -> int:
     value = getattr(part, "reset_mechanism_val", None)
     if not isinstance(value, torch.Tensor) or value.numel() != 1 or int(value) not in OWN_FUNCTIONS:
-        raise NmcError(path, "reset_mechanism_val is not 0, 1 or 2")
+        raise UnsupportedNeuronError(path, "reset_mechanism_val is not 0, 1 or 2")
     return int(value)

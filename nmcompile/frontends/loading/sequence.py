@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelFileError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.loading.rebuild import UnknownModule
 
@@ -50,7 +50,7 @@ def in_order(model: nn.Module) -> tuple[InOrder, str]:
     """`model` as its parts in order, and a note that says so."""
     parts = dict(islice(_leaves(model, "", count()), MAX_PARTS))
     if not parts:
-        raise NmcError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
+        raise ModelFileError("model", "its file holds no layers", "Pass --code FILE.py:CLASS.")
     _require_layers_between(parts)
     listed = ", ".join(parts)
     note = (f"module order taken from registration: {listed}; "
@@ -62,7 +62,7 @@ def _require_layers_between(parts: dict[str, nn.Module]) -> None:
     """Raise where a neuron follows on a neuron, which says that the order is not the forward's."""
     for (path, part), (following, after) in pairwise(parts.items()):
         if all(any(a.knows(m) for a in ADAPTERS) for m in (part, after)):
-            raise NmcError(
+            raise ModelFileError(
                 "model", f"its file does not say in which order its modules run, and {path} is "
                 f"registered directly before {following}", "Pass --code FILE.py:CLASS.",
             )
@@ -70,14 +70,15 @@ def _require_layers_between(parts: dict[str, nn.Module]) -> None:
 
 def _leaves(module: nn.Module, path: str, visits: count[int]) -> Iterator[tuple[str, nn.Module]]:
     if next(visits) > 10 * MAX_PARTS:
-        raise NmcError("model", "its modules hold each other without end")
+        raise ModelFileError("model", "its modules hold each other without end")
     if not isinstance(module, CONTAINERS):
         yield path, module
         return
     if isinstance(module, UnknownModule) and (module._parameters or not module._modules):
         kind = module.symbol.rpartition(".")[2]
-        raise NmcError(path or "model", f"it is a {kind} with parameters of its own, whose code is "
-                       "not in the file", "Pass --code FILE.py:CLASS.")
+        raise ModelFileError(
+            path or "model", f"it is a {kind} with parameters of its own, whose code is "
+            "not in the file", "Pass --code FILE.py:CLASS.")
     for name, part in module._modules.items():
         if part is not None:
             yield from _leaves(part, f"{path}.{name}" if path else name, visits)

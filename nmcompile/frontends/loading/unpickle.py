@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import DamagedFileError, ModelSizeError, NmcError, UnsafeFileError, reading
 
 HINT = "If you trust it, pass --trust-pickle, or give its class with --code FILE.py:CLASS."
 KEYS = (str, int, float, bytes, type(None))  # a tuple's hash can be chosen to collide
@@ -39,7 +39,7 @@ class Named(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """What the REDUCE opcode does."""
         if cls.symbol not in RECORDED:
-            raise NmcError(cls.symbol, "the file asks to call it while it is loaded", HINT)
+            raise UnsafeFileError(cls.symbol, "the file asks to call it while it is loaded", HINT)
         return cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
 
 
@@ -124,19 +124,20 @@ def records(data: bytes, where: str) -> Any:
             return _Unpickler(data, where).load()
     except NmcError as error:
         place = error.where if error.where == where else f"{where}: {error.where}"
-        raise NmcError(place, error.what, error.hint) from error.__cause__
+        raise error.at(place) from error.__cause__
 
 
 def _require_plain(data: bytes, where: str) -> None:
     """Raise where the pickle holds opcodes, numbers or a length that no model's has."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if opcode.name in REFUSED:
-            raise NmcError(where, f"holds the pickle opcode {opcode.name}, which torch.save never "
-                           "writes")
+            raise UnsafeFileError(
+                where, f"holds the pickle opcode {opcode.name}, which torch.save never "
+                "writes")
         if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
-            raise NmcError(where, f"holds an integer of more than {MAX_BITS} bits")
+            raise ModelSizeError(where, f"holds an integer of more than {MAX_BITS} bits")
         if count > MAX_OPCODES:
-            raise NmcError(where, f"holds a pickle of more than {MAX_OPCODES:,} opcodes")
+            raise ModelSizeError(where, f"holds a pickle of more than {MAX_OPCODES:,} opcodes")
 
 
 def _require_key(item: Any) -> None:
@@ -174,7 +175,7 @@ class _Unpickler(pickle._Unpickler):
         """The storage that a tensor lies in."""
         if not (isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage"
                 and isinstance(pid[2], str) and isinstance(pid[4], int)):
-            raise NmcError(self._where, "refers to data in a way that torch.save does not")
+            raise DamagedFileError(self._where, "refers to data in a way that torch.save does not")
         return Storage(symbol_of(pid[1]).removeprefix("torch."), pid[2], pid[4])
 
     def _weighed(self) -> None:
@@ -183,7 +184,7 @@ class _Unpickler(pickle._Unpickler):
         inner = (self._weights.get(id(i), 1) if isinstance(i, tuple) else 1 for i in items)
         weight = 1 + sum(inner)
         if weight > MAX_ITEMS:
-            raise NmcError(self._where, "nests its tuples too deeply")
+            raise ModelSizeError(self._where, "nests its tuples too deeply")
         self._weights[id(items)] = weight
 
 

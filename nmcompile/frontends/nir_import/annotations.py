@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError
 from nmcompile.ir.maps import Conv, Dense, Grid
 from nmcompile.ir.neurons import LIF, CubaLIF, Neuron, Reset, ResetAt
 
@@ -57,7 +57,7 @@ def annotated(name: str, neuron: Neuron, metadata: Any) -> Neuron:
                 fields[number] = np.asarray(given[number], np.float32)
         return replace(neuron, **fields) if fields else neuron  # type: ignore[type-var]
     except (TypeError, ValueError, OverflowError) as error:
-        raise NmcError(name, f"its metadata says nothing of use: {error}") from error
+        raise DamagedFileError(name, f"its metadata says nothing of use: {error}") from error
 
 
 def annotations_of_map(linear: Any) -> dict[str, Any]:
@@ -76,6 +76,6 @@ def annotated_map(name: str, linear: Any, metadata: Any) -> Any:
         grid = Grid(step=np.asarray(given["weight_step"], np.float32),
                     bits=int(given["weight_bits"]))
     except (TypeError, ValueError, OverflowError) as error:
-        raise NmcError(name, f"its metadata says nothing of use: {error}") from error
+        raise DamagedFileError(name, f"its metadata says nothing of use: {error}") from error
     grid.verify(name, linear.weight)
     return replace(linear, grid=grid)

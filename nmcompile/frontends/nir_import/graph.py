@@ -9,7 +9,7 @@ import nir
 import numpy as np
 import scipy.sparse
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelSizeError, NetworkError, ParameterError, UnsupportedLayerError
 from nmcompile.frontends.nir_import.maps import Shape, require_size, step_of
 from nmcompile.frontends.nir_import.neurons import NEURONS
 from nmcompile.ir.maps import Dense, LinearMap, Scale, from_matrix
@@ -41,15 +41,16 @@ class Graph:
     def arriving(self, name: str, dt: float, trail: tuple[str, ...] = ()) -> Signal:
         """The sum of what the nodes before `name` send to it."""
         if len(trail) > MAX_CHAIN:
-            raise NmcError(name, f"more than {MAX_CHAIN} nodes stand in a row without a neuron")
+            raise ModelSizeError(
+                name, f"more than {MAX_CHAIN} nodes stand in a row without a neuron")
         signals = [self._leaving(source, dt, (*trail, name)) for source in self.before[name]]
         if not signals:
-            raise NmcError(name, "nothing is connected to it")
+            raise NetworkError(name, "nothing is connected to it")
         if len({signal.bias.size for signal in signals}) > 1:
-            raise NmcError(name, "its inputs have shapes "
-                           + ", ".join(str(s.shape) for s in signals))
+            raise NetworkError(name, "its inputs have shapes "
+                               + ", ".join(str(s.shape) for s in signals))
         if sum(len(signal.paths) for signal in signals) > MAX_PATHS:
-            raise NmcError(name, f"more than {MAX_PATHS:,} paths without a neuron lead to it")
+            raise ModelSizeError(name, f"more than {MAX_PATHS:,} paths without a neuron lead to it")
         return Signal(shape=signals[0].shape, bias=sum((s.bias for s in signals[1:]),
                                                        signals[0].bias),
                       paths=tuple(path for signal in signals for path in signal.paths))
@@ -65,11 +66,12 @@ class Graph:
             shape = self.shape(name, dt, trail)
             return Signal(shape=shape, paths=((name, 0, ()),), bias=np.zeros(int(np.prod(shape))))
         if name in trail:
-            raise NmcError(name, "a loop without a neuron cannot be compiled")
+            raise NetworkError(name, "a loop without a neuron cannot be compiled")
         signal = self.arriving(name, dt, trail)
         step = step_of(name, node, signal.shape)
         if step is None:
-            raise NmcError(name, f"a NIR {type(node).__name__} cannot be compiled", SUPPORTED)
+            raise UnsupportedLayerError(
+                name, f"a NIR {type(node).__name__} cannot be compiled", SUPPORTED)
         require_size(name, step.shape)
         if isinstance(node, nir.Delay):
             return _delayed(name, node, dt, signal)
@@ -100,7 +102,7 @@ class Graph:
 def _declared_shape(name: str, node: nir.Input) -> Shape:
     extents = np.atleast_1d(next(iter((node.input_type or {}).values()), ()))
     if extents.ndim != 1 or extents.dtype.kind not in "iuf" or np.any(extents % 1 != 0):
-        raise NmcError(name, "its shape is no list of whole numbers")
+        raise ParameterError(name, "its shape is no list of whole numbers")
     shape = tuple(int(extent) for extent in extents)
     require_size(name, shape)
     return shape
@@ -123,8 +125,8 @@ def _add(flat: Graph, graph: nir.NIRGraph, prefix: str) -> None:
             flat.nodes[prefix + name] = node
     for source, target in graph.edges:
         if not {source, target} <= set(graph.nodes):
-            raise NmcError(prefix.rstrip(".") or "NIR graph",
-                           f"its edge {source} -> {target} has an end that does not exist")
+            raise NetworkError(prefix.rstrip(".") or "NIR graph",
+                               f"its edge {source} -> {target} has an end that does not exist")
         start = _end(graph, source, prefix, nir.Output)
         end = _end(graph, target, prefix, nir.Input)
         flat.before.setdefault(end, []).append(start)
@@ -133,14 +135,16 @@ def _add(flat: Graph, graph: nir.NIRGraph, prefix: str) -> None:
 def _end(graph: nir.NIRGraph, name: str, prefix: str, port: type) -> str:
     """The flat name of an edge's end; of a subgraph, that of its one port."""
     if name not in graph.nodes:
-        raise NmcError(prefix + name, "an edge of the graph ends at this node, which is missing")
+        raise NetworkError(
+            prefix + name, "an edge of the graph ends at this node, which is missing")
     node = graph.nodes[name]
     if not isinstance(node, nir.NIRGraph):
         return prefix + name
     ports = [inner for inner, part in node.nodes.items() if isinstance(part, port)]
     if len(ports) != 1:
-        raise NmcError(prefix + name, f"a subgraph with {len(ports)} {port.__name__} nodes cannot "
-                       "be compiled")
+        raise UnsupportedLayerError(
+            prefix + name, f"a subgraph with {len(ports)} {port.__name__} nodes cannot "
+            "be compiled")
     return f"{prefix}{name}.{ports[0]}"
 
 
@@ -149,15 +153,17 @@ def _delayed(name: str, node: nir.Delay, dt: float, signal: Signal) -> Signal:
     steps = np.asarray(node.delay, np.float64) / dt
     whole = np.rint(steps)
     if np.any(np.abs(steps - whole) > 1e-3) or np.any(whole < 0):
-        raise NmcError(name, f"delays of {steps.min():g} to {steps.max():g} steps of {dt:g} s "
-                       "cannot be compiled", "Use whole numbers of steps.")
+        raise UnsupportedLayerError(
+            name, f"delays of {steps.min():g} to {steps.max():g} steps of {dt:g} s "
+            "cannot be compiled", "Use whole numbers of steps.")
     different = np.unique(whole)
     if len(different) == 1:
         return replace(signal, paths=tuple((source, lag + int(different[0]), maps)
                                            for source, lag, maps in signal.paths))
     if whole.size != signal.bias.size or len(different) * len(signal.paths) > MAX_PATHS:
-        raise NmcError(name, f"{whole.size} delays of {len(different)} lengths do not fit its "
-                       f"input {signal.shape}")
+        raise ParameterError(
+            name, f"{whole.size} delays of {len(different)} lengths do not fit its "
+            f"input {signal.shape}")
     paths = []
     for delay in different:
         kept = (whole == delay).reshape(-1)

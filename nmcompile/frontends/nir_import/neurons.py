@@ -18,7 +18,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedNeuronError
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Neuron, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
 
@@ -75,8 +75,9 @@ def _cuba(name: str, node: Any, dt: float) -> Discrete:
 def _rate(name: str, tau: Any, dt: float) -> Array:
     taus = np.asarray(tau, np.float64)
     if not np.all(taus >= dt * (1 - NEARLY_ONE)):
-        raise NmcError(name, f"a time constant of {np.min(taus):g} s is shorter than a step of "
-                       f"{dt:g} s", "Write the exporter's dt into the graph's metadata as 'dt'.")
+        raise UnsupportedNeuronError(
+            name, f"a time constant of {np.min(taus):g} s is shorter than a step of "
+            f"{dt:g} s", "Write the exporter's dt into the graph's metadata as 'dt'.")
     return np.minimum(dt / taus, 1.0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nir
 import numpy as np
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import ModelFileError, ParameterError, reading
 from nmcompile.hdf5 import names_in
 
 LARGEST = 1e15  # magnitude of a parameter; a network computes in 32-bit floats
@@ -21,7 +21,7 @@ def read_graph(path: Path) -> nir.NIRGraph:
         with np.errstate(all="ignore"):  # nir computes shapes; what comes of it is looked at below
             graph = nir.read(path, type_check=False)  # 1.0.8 refuses grouped and oblong kernels
     if not isinstance(graph, nir.NIRGraph):
-        raise NmcError(str(path), f"holds a single {type(graph).__name__}, expected a graph")
+        raise ModelFileError(str(path), f"holds a single {type(graph).__name__}, expected a graph")
     return graph
 
 
@@ -33,8 +33,9 @@ def require_numbers(graph: nir.NIRGraph, prefix: str = "") -> None:
             continue
         for field, value in vars(node).items():
             if value is not None and field not in WORDED and not _is_sane(value):
-                raise NmcError(f"{prefix}{name}", f"its {field} holds something else than numbers "
-                               f"within {LARGEST:g}")
+                raise ParameterError(
+                    f"{prefix}{name}", f"its {field} holds something else than numbers "
+                    f"within {LARGEST:g}")
 
 
 def _is_sane(value: object) -> bool:

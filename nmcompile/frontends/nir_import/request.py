@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import DamagedFileError, NetworkError, ParameterError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.nir_import.annotations import annotated
 from nmcompile.frontends.nir_import.graph import Graph, Signal, flat_graph
@@ -77,7 +77,7 @@ Part = tuple[Population, Array | None]  # a population and the gain of what arri
 def _population(name: str, flat: Graph, signal: Signal, dt: float) -> Part:
     shape = flat.shape(name, dt)
     if prod(shape) != prod(signal.shape):
-        raise NmcError(name, f"its parameters have shape {shape}, its input {signal.shape}")
+        raise ParameterError(name, f"its parameters have shape {shape}, its input {signal.shape}")
     found = discretise(name, flat.nodes[name], dt)
     gain = np.broadcast_to(found.gain, shape)
     bias = signal.bias.reshape(shape) * gain + np.broadcast_to(found.bias, shape)
@@ -127,7 +127,7 @@ def _outputs(flat: Graph, dt: float) -> tuple[tuple[Output, ...], dict[str, Sign
             readouts[f"{name}_sum"] = signal
             outputs.append(Output(name=name, population=f"{name}_sum", variable="v"))
     if not outputs:
-        raise NmcError("NIR graph", "it has no Output node that is connected to something")
+        raise NetworkError("NIR graph", "it has no Output node that is connected to something")
     return tuple(outputs), readouts
 
 
@@ -151,7 +151,7 @@ def _listed(name: str, metadata: object, field: str) -> tuple[float, ...]:
     found = np.asarray(metadata.get(field, ()) if isinstance(metadata, dict) else ())
     if found.size and (found.ndim != 1 or found.dtype.kind not in "iuf"
                        or not np.all(np.abs(found) <= LARGEST)):
-        raise NmcError(name, f"its metadata says no {field} of use")
+        raise DamagedFileError(name, f"its metadata says no {field} of use")
     return tuple(map(float, found))
 
 
@@ -195,5 +195,6 @@ def _dt(graph: nir.NIRGraph) -> tuple[float, str]:
     said = np.asarray(found)
     dt = float(said.flat[0]) if said.size == 1 and said.dtype.kind in "fiu" else 0.0
     if not SHORTEST <= dt < 1:
-        raise NmcError("NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s")
+        raise DamagedFileError(
+            "NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s")
     return dt, f"dt = {dt:g} s from the graph's metadata; forward Euler"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError
 from nmcompile.frontends.onnx_import.operator import Attributes, Operator
 
 
@@ -38,7 +38,7 @@ def _dropout(
     a: Attributes, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
 ) -> Tensor:
     if training is not None and bool(training):
-        raise NmcError(a.name, "a dropout in training mode", "Export model.eval().")
+        raise UnsupportedLayerError(a.name, "a dropout in training mode", "Export model.eval().")
     return x
 
 

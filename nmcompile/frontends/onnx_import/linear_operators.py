@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError
 from nmcompile.frontends.onnx_import.operator import Attributes, Operator
 
 
 def _axes(x: Tensor, name: str) -> int:
     """Axes of space of `x`, which is (samples, channels, space...)."""
     if not 3 <= x.dim() <= 5:
-        raise NmcError(name, f"takes a tensor of {x.dim()} axes, expected samples, channels and 1 "
-                       "to 3 of space")
+        raise UnsupportedLayerError(
+            name, f"takes a tensor of {x.dim()} axes, expected samples, channels and 1 "
+            "to 3 of space")
     return x.dim() - 2
 
 
@@ -27,9 +28,10 @@ def _window(a: Attributes, x: Tensor, kernel: list[int]) -> tuple[list[int], ...
     strides, dilations = a.numbers("strides", [1] * n), a.numbers("dilations", [1] * n)
     pads, mode = a.numbers("pads", [0] * 2 * n), a.text("auto_pad", "NOTSET")
     if len(kernel) != n or len(strides) != n or len(dilations) != n or len(pads) != 2 * n:
-        raise NmcError(a.name, "its kernel, strides, dilations or pads do not fit its input")
+        raise UnsupportedLayerError(
+            a.name, "its kernel, strides, dilations or pads do not fit its input")
     if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
-        raise NmcError(a.name, "kernels, strides and dilations start at 1, pads at 0")
+        raise UnsupportedLayerError(a.name, "kernels, strides and dilations start at 1, pads at 0")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         missing = [
             max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
@@ -60,8 +62,9 @@ def _convolution(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -
 def _transposed(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     strides, dilations, before, after = _window(a, x, list(w.shape[2:]))
     if before != after or a.numbers("output_shape", []) or a.text("auto_pad", "NOTSET") != "NOTSET":
-        raise NmcError(a.name, "a transposed convolution needs equal pads on both sides and no "
-                       "output_shape")
+        raise UnsupportedLayerError(
+            a.name, "a transposed convolution needs equal pads on both sides and no "
+            "output_shape")
     function = (functional.conv_transpose1d, functional.conv_transpose2d,
                 functional.conv_transpose3d)[x.dim() - 3]
     more = a.numbers("output_padding", [0] * len(strides))
@@ -82,7 +85,8 @@ def _normalised(
     a: Attributes, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
 ) -> Tensor:
     if a.number("training_mode", 0):
-        raise NmcError(a.name, "a batch normalisation in training mode", "Export model.eval().")
+        raise UnsupportedLayerError(
+            a.name, "a batch normalisation in training mode", "Export model.eval().")
     return functional.batch_norm(x, mean, variance, scale, bias, False, 0.0,
                                  a.real("epsilon", 1e-5))
 
@@ -92,8 +96,9 @@ def _average(a: Attributes, x: Tensor) -> Tensor:
     strides, dilations, before, after = _window(a, x, kernel)
     counted = bool(a.number("count_include_pad", 0))
     if max(dilations) > 1 or (before != after and not counted):
-        raise NmcError(a.name, "average pooling with dilations, or with unequal pads that are not "
-                       "counted")
+        raise UnsupportedLayerError(
+            a.name, "average pooling with dilations, or with unequal pads that are not "
+            "counted")
     x, padding = _padded(x, before, after)
     function = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[x.dim() - 3]
     return function(x, kernel, strides, padding, bool(a.number("ceil_mode", 0)),
@@ -104,7 +109,8 @@ def _largest(a: Attributes, x: Tensor) -> Tensor:
     kernel = a.numbers("kernel_shape", [])
     strides, dilations, before, after = _window(a, x, kernel)
     if before != after or a.number("storage_order", 0):
-        raise NmcError(a.name, "max pooling with unequal pads, or in another storage order")
+        raise UnsupportedLayerError(
+            a.name, "max pooling with unequal pads, or in another storage order")
     function = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[x.dim() - 3]
     return function(x, kernel, strides, before, dilations, bool(a.number("ceil_mode", 0)))
 
@@ -124,8 +130,9 @@ def _sum_of_sizes(a: Attributes, x: Tensor) -> Tensor:
     kernel = a.numbers("kernel_shape", [])
     strides, dilations, before, after = _window(a, x, kernel)
     if a.number("p", 2) != 1 or max(dilations) > 1 or a.number("ceil_mode", 0):
-        raise NmcError(a.name, "LpPool of another order than 1, with dilations or with ceil_mode",
-                       "Use average pooling, or LpPool with p=1.")
+        raise UnsupportedLayerError(
+            a.name, "LpPool of another order than 1, with dilations or with ceil_mode",
+            "Use average pooling, or LpPool with p=1.")
     x, padding = _padded(torch.abs(x), before, after)
     function = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[x.dim() - 3]
     return function(x, kernel, strides, padding) * float(prod(kernel))
@@ -141,8 +148,9 @@ def _resized(
     wanted = _wanted(a, x, scales, sizes)
     if mode == "nearest" and at in ("asymmetric", "half_pixel", "pytorch_half_pixel"):
         if any(m % n for m, n in zip(wanted, x.shape[2:], strict=True)):
-            raise NmcError(a.name, "resizing to the nearest neighbour by something else than "
-                           "whole factors of space")
+            raise UnsupportedLayerError(
+                a.name, "resizing to the nearest neighbour by something else than "
+                "whole factors of space")
         return functional.interpolate(x, size=wanted, mode="nearest")
     exact = scales is None or not scales.numel() or all(
         abs(n * float(s) - m) < 1e-3
@@ -152,9 +160,10 @@ def _resized(
     off_grid = at == "pytorch_half_pixel" and 1 in wanted
     if mode != "linear" or not exact or a.number("antialias", 0) or at not in (
             "half_pixel", "pytorch_half_pixel", "align_corners") or off_grid:
-        raise NmcError(a.name, f"resizing of mode {mode[:20]} at {at[:30]}, or to sizes that are "
-                       "not whole", "Resize to the nearest neighbour or linearly, with half_pixel "
-                       "or align_corners.")
+        raise UnsupportedLayerError(
+            a.name, f"resizing of mode {mode[:20]} at {at[:30]}, or to sizes that are "
+            "not whole", "Resize to the nearest neighbour or linearly, with half_pixel "
+            "or align_corners.")
     return functional.interpolate(x, size=wanted, mode=linear, align_corners=corners)
 
 
@@ -166,7 +175,7 @@ def _wanted(
               if scales is not None and scales.numel() else
               [int(n) for n in sizes] if sizes is not None else [])
     if len(wanted) != x.dim() or wanted[1] != x.shape[1] or a.numbers("axes", []):
-        raise NmcError(a.name, "resizing of something else than space")
+        raise UnsupportedLayerError(a.name, "resizing of something else than space")
     return wanted[2:]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelSizeError, NmcError, UnsupportedLayerError
 from nmcompile.frontends.onnx_import.operator import Attributes, Operator
 from nmcompile.frontends.onnx_import.operators import OPERATORS, REFUSED
 from nmcompile.frontends.onnx_import.quantisers import Quantisers
@@ -94,8 +94,8 @@ class OnnxModel(nn.Module):
                 self._append(node, module, (source,))
             return
         if node.operator not in OPERATORS:
-            raise NmcError(node.name, f"operator {node.operator} cannot be compiled",
-                           REFUSED.get(node.operator, ""))
+            raise UnsupportedLayerError(node.name, f"operator {node.operator} cannot be compiled",
+                                        REFUSED.get(node.operator, ""))
         run = OPERATORS[node.operator]
         if not known:
             self._append(node, _class_of(node.operator)(run, attributes), node.inputs)
@@ -110,7 +110,7 @@ class OnnxModel(nn.Module):
         for name, tensor in zip(node.outputs, results, strict=False):
             self.constants[name] = tensor.contiguous()
         if sum(t.numel() for t in self.constants.values()) > MOST_COMPUTED:
-            raise NmcError(node.name, f"constants of more than {MOST_COMPUTED:,} numbers")
+            raise ModelSizeError(node.name, f"constants of more than {MOST_COMPUTED:,} numbers")
         self.quantisers.follow(node)
 
     def _append(self, node: Node, module: nn.Module, inputs: tuple[str, ...]) -> None:
@@ -141,5 +141,6 @@ class _modest(TorchDispatchMode):  # noqa: N801 - reads as what it does in `with
         super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         if isinstance(error, RAISED) and not isinstance(error, NmcError):
             first = (str(error).splitlines() or [""])[0][:160]
-            raise NmcError(self.node.name, f"operator {self.node.operator} does not run on what "
-                           f"it is given: {first}") from error
+            raise UnsupportedLayerError(
+                self.node.name, f"operator {self.node.operator} does not run on what "
+                f"it is given: {first}") from error

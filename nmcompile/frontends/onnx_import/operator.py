@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 
 LARGEST = 1 << 40  # magnitude of a whole number among the attributes
 
@@ -40,14 +40,14 @@ class Attributes:
         """A list of whole numbers."""
         found = self.values.get(key, default)
         if not isinstance(found, list | tuple):
-            raise NmcError(self.name, f"its {key} is no list")
+            raise ParameterError(self.name, f"its {key} is no list")
         return [self._checked(key, n, int) for n in found]
 
     def _checked(self, key: str, value: Any, kind: type[Any]) -> Any:
         if not isinstance(value, kind) and not (kind is float and isinstance(value, int)):
-            raise NmcError(self.name, f"its {key} is no {kind.__name__}")
+            raise ParameterError(self.name, f"its {key} is no {kind.__name__}")
         if isinstance(value, int) and not -LARGEST < value < LARGEST:
-            raise NmcError(self.name, f"its {key} of {value:,} is out of range")
+            raise ParameterError(self.name, f"its {key} of {value:,} is out of range")
         return value
 
 

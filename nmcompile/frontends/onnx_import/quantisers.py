@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError, UnsupportedLayerError
 from nmcompile.frontends.adapters.quantised import QuantisedActivation
 from nmcompile.frontends.onnx_import.operator import Attributes
 from nmcompile.frontends.onnx_import.read import Node
@@ -55,8 +55,9 @@ class Quantisers:
         """True for nodes that make, limit or take integers."""
         waiting = [name for name in node.inputs if name in self.pending]
         if waiting and node.operator not in ("Clip", "DequantizeLinear"):
-            raise NmcError(node.name, f"operator {node.operator} on integers cannot be compiled",
-                           "Export in the QDQ form, with values between the operators.")
+            raise UnsupportedLayerError(
+                node.name, f"operator {node.operator} on integers cannot be compiled",
+                "Export in the QDQ form, with values between the operators.")
         return node.operator in OWN or bool(waiting)
 
     def source_of(self, node: Node) -> str:
@@ -109,19 +110,20 @@ class Quantisers:
 
     def _constant(self, node: Node, name: str) -> Tensor:
         if name not in self.constants or not self.constants[name].numel():
-            raise NmcError(node.name, "its scale, zero point or bounds are no constants")
+            raise UnsupportedLayerError(
+                node.name, "its scale, zero point or bounds are no constants")
         return self.constants[name]
 
     def _parameters(self, node: Node, a: Attributes, rank: int) -> tuple[Tensor, Tensor]:
         """Scale and zero point of a (De)QuantizeLinear, shaped to lie along their axis."""
         if a.number("block_size", 0):
-            raise NmcError(node.name, "blocks of scales cannot be compiled")
+            raise UnsupportedLayerError(node.name, "blocks of scales cannot be compiled")
         scale = self._constant(node, node.inputs[1]).to(torch.float32)
         zero = torch.zeros((), dtype=torch.float32)
         if len(node.inputs) > 2 and node.inputs[2]:
             zero = self._constant(node, node.inputs[2]).to(torch.float32)
         if not torch.all(scale > 0):
-            raise NmcError(node.name, "its scale is not above 0")
+            raise ParameterError(node.name, "its scale is not above 0")
         shape = [1] * rank
         if scale.numel() > 1 and rank:
             shape[a.number("axis", 1) % rank] = -1
@@ -140,8 +142,8 @@ class Quantisers:
             self.constants[out], self.ranges[out] = whole.to(torch.int64), (low, high)
             return
         if self._constant(node, node.inputs[1]).numel() > 1:
-            raise NmcError(node.name, "an activation with a scale for each channel",
-                           "Use one scale for the whole tensor.")
+            raise UnsupportedLayerError(node.name, "an activation with a scale for each channel",
+                                        "Use one scale for the whole tensor.")
         self.pending[out] = Pending(first, *self._parameters(node, a, 0), low, high)
 
     def _dequantised(self, node: Node, a: Attributes) -> None:
@@ -159,24 +161,27 @@ class Quantisers:
     def _quant(self, node: Node, a: Attributes, known: bool) -> QuantisedActivation | None:
         scale = self._constant(node, node.inputs[1]).to(torch.float32)
         if not torch.all(scale > 0):
-            raise NmcError(node.name, "its scale is not above 0")
+            raise ParameterError(node.name, "its scale is not above 0")
         first, out = node.inputs[0], node.outputs[0]
         if node.operator == "BipolarQuant":
             if not known:
-                raise NmcError(node.name, "an activation of two levels cannot be compiled",
-                               "Use one of 2 bits or more.")
+                raise UnsupportedLayerError(
+                    node.name, "an activation of two levels cannot be compiled",
+                    "Use one of 2 bits or more.")
             self.constants[out] = torch.where(self.constants[first] >= 0, scale, -scale)
             self._note(out, scale, 1)
             return None
         if len(node.inputs) < 4:
-            raise NmcError(node.name, "Quant takes a scale, a zero point and a bit width")
+            raise UnsupportedLayerError(
+                node.name, "Quant takes a scale, a zero point and a bit width")
         zero = self._constant(node, node.inputs[2]).to(torch.float32)
         bits = int(self._constant(node, node.inputs[3]).reshape(-1)[0])
         low, high = _range(node.name, bits, bool(a.number("signed", 1)),
                            bool(a.number("narrow", 0)))
         mode = a.text("rounding_mode", "ROUND").upper()
         if mode not in ROUNDINGS or (mode != "ROUND" and not known):
-            raise NmcError(node.name, f"rounding of mode {mode[:20]} cannot be compiled")
+            raise UnsupportedLayerError(
+                node.name, f"rounding of mode {mode[:20]} cannot be compiled")
         if not known:
             return QuantisedActivation(scale, zero, low, high)
         whole = torch.clamp(ROUNDINGS[mode](self.constants[first] / scale) + zero, low, high)
@@ -187,7 +192,7 @@ class Quantisers:
 
 def _range(name: str, bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
     if not 1 <= bits <= 32:
-        raise NmcError(name, f"{bits} bits cannot be compiled")
+        raise UnsupportedLayerError(name, f"{bits} bits cannot be compiled")
     if signed:
         return -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
     return 0, 2**bits - 1 - narrow

@@ -9,7 +9,14 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    DamagedFileError,
+    FileKindError,
+    FileSizeError,
+    ModelFileError,
+    ModelSizeError,
+    UnsupportedLayerError,
+)
 from nmcompile.frontends.onnx_import.tensors import Tensors, attribute, text
 from nmcompile.ir.neurons.base import Array
 
@@ -52,20 +59,21 @@ class Graph:
 def read_graph(path: Path) -> Graph:
     """The graph in `path`; NmcError where it is damaged or cannot be compiled."""
     if path.stat().st_size > LARGEST_FILE:
-        raise NmcError(str(path), f"has more than {LARGEST_FILE:,} bytes")
+        raise FileSizeError(str(path), f"has more than {LARGEST_FILE:,} bytes")
     try:
         model = onnx.load_model(str(path), load_external_data=False)
     except (DecodeError, ValueError) as error:
-        raise NmcError(str(path), "is a damaged ONNX file", "Export it again.") from error
+        raise DamagedFileError(str(path), "is a damaged ONNX file", "Export it again.") from error
     opset = _opset(path, model)
     if len(model.functions):
-        raise NmcError(str(path), "holds local functions",
-                       "Inline them: onnx.inliner.inline_local_functions(model).")
+        raise UnsupportedLayerError(str(path), "holds local functions",
+                                    "Inline them: onnx.inliner.inline_local_functions(model).")
     graph, tensors = model.graph, Tensors(path.parent)
     if len(graph.sparse_initializer):
-        raise NmcError(str(path), "holds sparse initializers", "Store them densely.")
+        raise UnsupportedLayerError(str(path), "holds sparse initializers", "Store them densely.")
     if not 0 < len(graph.node) <= MOST_NODES:
-        raise NmcError(str(path), f"holds {len(graph.node):,} nodes; 1 to {MOST_NODES:,} are read")
+        raise ModelSizeError(
+            str(path), f"holds {len(graph.node):,} nodes; 1 to {MOST_NODES:,} are read")
     constants = {text(t.name): tensors.array(text(t.name) or "initializer", t)
                  for t in graph.initializer}
     nodes = tuple(_node(index, node, tensors) for index, node in enumerate(graph.node))
@@ -81,8 +89,8 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
     found = max((versions.get(domain, 0) for domain in STANDARD), default=0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST <= found <= newest:
-        raise NmcError(str(path), f"is of opset {found}; {OLDEST} to {newest} are read",
-                       "Convert it: onnx.version_converter.convert_version(model, 18).")
+        raise FileKindError(str(path), f"is of opset {found}; {OLDEST} to {newest} are read",
+                            "Convert it: onnx.version_converter.convert_version(model, 18).")
     return int(found)
 
 
@@ -90,7 +98,7 @@ def _node(index: int, node: onnx.NodeProto, tensors: Tensors) -> Node:
     operator, domain = text(node.op_type), text(node.domain)
     name = text(node.name) or f"{operator}_{index}"
     if domain not in (*STANDARD, *QUANTISED):
-        raise NmcError(name, f"operator {operator} of '{domain}' cannot be compiled")
+        raise UnsupportedLayerError(name, f"operator {operator} of '{domain}' cannot be compiled")
     attributes = {text(a.name): attribute(name, a, tensors) for a in node.attribute}
     if operator == "Constant" and node.attribute and node.attribute[0].name == "value":
         attributes["kind"] = node.attribute[0].t.data_type
@@ -103,12 +111,12 @@ def _input(
 ) -> tuple[str, tuple[int | None, ...]]:
     given = [port for port in graph.input if text(port.name) not in constants]
     if len(given) != 1:
-        raise NmcError(str(path), f"has {len(given)} inputs; one is supported")
+        raise ModelFileError(str(path), f"has {len(given)} inputs; one is supported")
     shape = given[0].type.tensor_type.shape
     sizes = tuple(d.dim_value if d.dim_value > 0 else None for d in shape.dim)
     if len(sizes) < 2:
-        raise NmcError(text(given[0].name), f"an input of {len(sizes)} axes has no samples",
-                       "Export the model with (samples, ...) inputs.")
+        raise ModelFileError(text(given[0].name), f"an input of {len(sizes)} axes has no samples",
+                             "Export the model with (samples, ...) inputs.")
     return text(given[0].name), sizes
 
 
@@ -120,11 +128,13 @@ def _require_order(
     for node in nodes:
         for name in node.inputs:
             if name not in known:
-                raise NmcError(node.name, f"takes '{name[:80]}', which nothing before it gives")
+                raise DamagedFileError(
+                    node.name, f"takes '{name[:80]}', which nothing before it gives")
         for name in node.outputs:
             if name and name in known:
-                raise NmcError(node.name, f"gives '{name[:80]}' a second time")
+                raise DamagedFileError(node.name, f"gives '{name[:80]}' a second time")
             known.add(name)
     missing = [name for name in outputs if name not in known]
     if missing or not outputs:
-        raise NmcError(str(path), f"its output '{''.join(missing[:1])[:80]}' is given by no node")
+        raise DamagedFileError(
+            str(path), f"its output '{''.join(missing[:1])[:80]}' is given by no node")

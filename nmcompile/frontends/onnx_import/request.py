@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import SampleError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded
 from nmcompile.frontends.onnx_import.model import OnnxModel
@@ -27,12 +27,12 @@ def load_request(request: Request) -> Traced:
     if request.sample is None and request.spare is None:
         shape = [size for size in graph.shape[1:] if size is not None]
         if len(shape) < len(graph.shape) - 1:
-            raise NmcError(graph.input, "its shape is not known", "Pass --sample FILE with "
-                           "(samples, ...) values.")
+            raise SampleError(graph.input, "its shape is not known", "Pass --sample FILE with "
+                              "(samples, ...) values.")
         size = prod(shape)
         if size * SAMPLES > MAX_ELEMENTS:
-            raise NmcError(graph.input, f"one sample has {size:,} numbers, "
-                           f"{MAX_ELEMENTS // SAMPLES:,} can be traced")
+            raise SampleError(graph.input, f"one sample has {size:,} numbers, "
+                              f"{MAX_ELEMENTS // SAMPLES:,} can be traced")
         count = max(1, min(SAMPLES, NUMBERS // max(size, 1)))
         values = np.random.default_rng(0).random((count, *shape)).astype(np.float32)
         loaded = replace(loaded, example=values, notes=(DRAWN,),

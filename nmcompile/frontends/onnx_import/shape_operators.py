@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import UnsupportedLayerError
 from nmcompile.frontends.onnx_import.operator import Attributes, Operator
 from nmcompile.frontends.onnx_import.tensors import FLOATS, INTEGERS
 
@@ -18,7 +18,7 @@ from nmcompile.frontends.onnx_import.tensors import FLOATS, INTEGERS
 def listed(a: Attributes, tensor: Tensor | None, what: str) -> list[int]:
     """The whole numbers of a constant tensor."""
     if tensor is None or tensor.dtype.is_floating_point or tensor.dim() > 1:
-        raise NmcError(a.name, f"its {what} are no list of whole numbers")
+        raise UnsupportedLayerError(a.name, f"its {what} are no list of whole numbers")
     return [int(n) for n in tensor.reshape(-1)]
 
 
@@ -34,7 +34,8 @@ def _reshape(a: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     sizes = listed(a, shape, "sizes")
     if not a.number("allowzero", 0):
         if any(n == 0 and i >= x.dim() for i, n in enumerate(sizes)):
-            raise NmcError(a.name, f"copies a size that its input of shape {tuple(x.shape)} lacks")
+            raise UnsupportedLayerError(
+                a.name, f"copies a size that its input of shape {tuple(x.shape)} lacks")
         sizes = [x.shape[i] if n == 0 else n for i, n in enumerate(sizes)]
     if sizes and sizes[0] == a.batch and prod(sizes) != x.numel() and -1 not in sizes:
         sizes[0] = -1
@@ -63,7 +64,7 @@ def _slice(
             continue
         size = x.shape[axis]
         if step == 0:
-            raise NmcError(a.name, "a slice with steps of 0")
+            raise UnsupportedLayerError(a.name, "a slice with steps of 0")
         # An end that is still below 0 when counted from the back reaches beyond the first.
         reach = range(size)[begin: end if end >= -size else None: step]
         x = x.index_select(axis, torch.tensor(list(reach), dtype=torch.int64))
@@ -93,7 +94,7 @@ def _pad(
         sides = sides[:-2]
     names = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
     if mode not in names:
-        raise NmcError(a.name, f"padding of mode {mode[:20]} cannot be compiled")
+        raise UnsupportedLayerError(a.name, f"padding of mode {mode[:20]} cannot be compiled")
     if mode == "constant":
         return functional.pad(x, sides, value=0.0 if value is None else float(value))
     sides += [0] * (2 * (x.dim() - 2) - len(sides))  # torch wants all axes but samples and channels
@@ -137,7 +138,7 @@ def _constant(a: Attributes) -> Tensor:
             values = np.asarray(a.values[key])
             kind = np.float32 if values.dtype.kind == "f" else values.dtype
             return torch.from_numpy(np.array(values, kind))
-    raise NmcError(a.name, "a constant of text or sparse values cannot be compiled")
+    raise UnsupportedLayerError(a.name, "a constant of text or sparse values cannot be compiled")
 
 
 def _filled(a: Attributes, shape: Tensor) -> Tensor:

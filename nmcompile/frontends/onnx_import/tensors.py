@@ -10,7 +10,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nmcompile.errors import NmcError, reading
+from nmcompile.errors import (
+    DamagedFileError,
+    FileReadError,
+    ModelSizeError,
+    UnsafeFileError,
+    UnsupportedLayerError,
+    reading,
+)
 from nmcompile.ir.neurons.base import Array
 
 LARGEST = 1 << 30  # elements of all tensors of a file
@@ -41,7 +48,7 @@ class Tensors:
         if kind not in (*FLOATS, *INTEGERS, TensorProto.BOOL):
             known = TensorProto.DataType.values()
             said = TensorProto.DataType.Name(kind) if kind in known else str(kind)
-            raise NmcError(name, f"a tensor of type {said} cannot be compiled")
+            raise UnsupportedLayerError(name, f"a tensor of type {said} cannot be compiled")
         self._count(name, tensor)
         if tensor.data_location == TensorProto.EXTERNAL:
             self._fill(name, tensor)
@@ -53,12 +60,12 @@ class Tensors:
 
     def _count(self, name: str, tensor: TensorProto) -> None:
         if any(n < 0 for n in tensor.dims) or tensor.HasField("segment"):
-            raise NmcError(name, f"holds a tensor of shape {list(tensor.dims)}")
+            raise DamagedFileError(name, f"holds a tensor of shape {list(tensor.dims)}")
         elements = prod(tensor.dims)
         self.left -= elements
         if self.left < 0:
-            raise NmcError(name, f"its {elements:,} numbers exceed what is read of one file, "
-                           f"{LARGEST:,}")
+            raise ModelSizeError(name, f"its {elements:,} numbers exceed what is read of one file, "
+                                 f"{LARGEST:,}")
 
     def _fill(self, name: str, tensor: TensorProto) -> None:
         """Put the data of an external tensor into it."""
@@ -71,8 +78,9 @@ class Tensors:
         with reading(name, "names its external data by no numbers"):
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", needed))
         if offset < 0 or length != needed or offset + length > path.stat().st_size:
-            raise NmcError(name, f"its data are {length:,} bytes at {offset:,} of {path.name}; "
-                           f"{needed:,} are needed and the file has {path.stat().st_size:,}")
+            raise DamagedFileError(
+                name, f"its data are {length:,} bytes at {offset:,} of {path.name}; "
+                f"{needed:,} are needed and the file has {path.stat().st_size:,}")
         with path.open("rb") as file:
             file.seek(offset)
             tensor.raw_data = file.read(length)
@@ -84,11 +92,12 @@ class Tensors:
         if 0 < len(location) <= LONGEST_NAME and location.isprintable():
             path = (self.folder / location).resolve()
         if path is None or Path(location).is_absolute() or self.folder not in path.parents:
-            raise NmcError(name, f"its data lie in '{location[:80]}', outside of the folder of "
-                           "the model", "Put the data file beside the model.")
+            raise UnsafeFileError(
+                name, f"its data lie in '{location[:80]}', outside of the folder of "
+                "the model", "Put the data file beside the model.")
         if not path.is_file():
-            raise NmcError(name, f"its data file '{location[:80]}' does not exist",
-                           "Put the data file beside the model.")
+            raise FileReadError(name, f"its data file '{location[:80]}' does not exist",
+                                "Put the data file beside the model.")
         return path
 
 
@@ -101,14 +110,15 @@ def attribute(name: str, given: onnx.AttributeProto, tensors: Tensors) -> Any:
     """The value of an attribute; NmcError for graphs, references and types."""
     kinds = onnx.AttributeProto
     if given.ref_attr_name:
-        raise NmcError(name, f"its {given.name} refers to an attribute of a function")
+        raise DamagedFileError(name, f"its {given.name} refers to an attribute of a function")
     if given.type == kinds.TENSOR:
         return tensors.array(name, given.t)
     if given.type == kinds.STRING:
         return given.s.decode("utf-8", "replace")
     plain = {kinds.FLOAT: "f", kinds.INT: "i", kinds.FLOATS: "floats", kinds.INTS: "ints"}
     if given.type not in plain:
-        raise NmcError(name, f"its {given.name} is a graph or of another kind that cannot be "
-                       "compiled", "Control flow must be unrolled before the export.")
+        raise UnsupportedLayerError(
+            name, f"its {given.name} is a graph or of another kind that cannot be "
+            "compiled", "Control flow must be unrolled before the export.")
     value = getattr(given, plain[given.type])
     return value if given.type in (kinds.FLOAT, kinds.INT) else tuple(value)

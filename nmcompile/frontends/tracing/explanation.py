@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, SampleError, TimeAxisError, TraceError
 from nmcompile.frontends.tracing.values import NotTraceableError
 
 
@@ -39,14 +39,15 @@ def explanation(
     expected = _first_layer(model)
     if raised and isinstance(raised[-1], RuntimeError | IndexError | ValueError):
         said = f"torch says: {_first_line(raised[-1])}."
-        return NmcError(where, f"{shape} values do not go through the model{expected}",
-                        " ".join(filter(None, (said, hint))))
+        return SampleError(where, f"{shape} values do not go through the model{expected}",
+                           " ".join(filter(None, (said, hint))))
     if raised:
-        return NmcError("model", f"its forward fails on a sample of {shape} values: "
-                        f"{type(raised[-1]).__name__}: {_first_line(raised[-1])}", hint)
+        return TraceError("model", f"its forward fails on a sample of {shape} values: "
+                          f"{type(raised[-1]).__name__}: {_first_line(raised[-1])}", hint)
     reason = errors[-1]
-    return NmcError("model", f"no axis of the sample ({shape}) can be followed as time: {reason}",
-                    hint)
+    return TimeAxisError(
+        "model", f"no axis of the sample ({shape}) can be followed as time: {reason}",
+        hint)
 
 
 def _first_layer(model: nn.Module) -> str:

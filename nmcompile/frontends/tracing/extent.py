@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ModelSizeError
 
 MAX_RESULT = 1 << 28  # elements of one result: 1 GiB of 32-bit numbers
 MAX_PARTS = 100_000  # tensors of one result
@@ -39,7 +39,7 @@ def require_modest(
         parts = max((max(t.shape, default=0) for t in tree_leaves(args)
                      if isinstance(t, torch.Tensor)), default=0)
         if parts > MAX_PARTS:
-            raise NmcError(where, f"{name} of {parts:,} parts; {MAX_PARTS:,} are followed")
+            raise ModelSizeError(where, f"{name} of {parts:,} parts; {MAX_PARTS:,} are followed")
     if name in PRODUCTS or name in JOINING:
         _require_few(name, _joined(name, args), where)
     if name not in GROWING:
@@ -54,8 +54,9 @@ def require_modest(
 
 def _require_few(name: str, elements: int, where: str) -> None:
     if elements > MAX_RESULT:
-        raise NmcError(where, f"{name} gives {elements:,} numbers; {MAX_RESULT:,} are followed",
-                       "Give fewer samples, or a smaller model.")
+        raise ModelSizeError(
+            where, f"{name} gives {elements:,} numbers; {MAX_RESULT:,} are followed",
+            "Give fewer samples, or a smaller model.")
 
 
 def _joined(name: str, args: tuple[Any, ...]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import TraceError
 from nmcompile.frontends.tracing.values import Expr, Link, Term
 from nmcompile.ir import Population, Projection
 from nmcompile.ir.maps import Chain, LinearMap, Scale
@@ -45,7 +45,7 @@ def fold(
     for step, found in enumerate(steps):
         wanted = Counter({r: n for r, n in routes.items() if r[1] <= step})
         if found != wanted:
-            raise NmcError(
+            raise TraceError(
                 node.name, f"its inputs differ between step {step} and step {len(steps) - 1} of "
                 "the run", "A step must use the same layers as every other.",
             )
@@ -69,12 +69,12 @@ def _routes(name: str, expr: Expr, step: int, integrators: set[str]) -> Counter[
 def _route(name: str, term: Term, step: int, integrators: set[str]) -> Route:
     sent = "v" if term.source in integrators else "spikes"
     if term.variable != sent:
-        raise NmcError(name, f"it takes the state {term.variable} of {term.source}",
-                       "Only spikes travel between neurons; pass the spikes on.")
+        raise TraceError(name, f"it takes the state {term.variable} of {term.source}",
+                         "Only spikes travel between neurons; pass the spikes on.")
     delay = 0 if term.step is None else step - term.step
     if delay < 0:
-        raise NmcError(name, f"in step {step} it takes what {term.source} gives in step "
-                       f"{term.step}", "A step may use only itself and earlier ones.")
+        raise TraceError(name, f"in step {step} it takes what {term.source} gives in step "
+                         f"{term.step}", "A step may use only itself and earlier ones.")
     return (term.source, delay, term.links)
 
 
@@ -84,7 +84,7 @@ def _constant(node: Node, shape: tuple[int, ...]) -> Array:
     last = biases[-1]
     for step, bias in enumerate(biases):
         if not np.allclose(bias, last, rtol=1e-5, atol=1e-6):
-            raise NmcError(
+            raise TraceError(
                 node.name, f"its constant input differs between step {step} and step "
                 f"{len(biases) - 1}", "Let the loop start from zero spikes through the same "
                 "layers as in every other step.",
@@ -111,8 +111,8 @@ def with_initial(path: str, neuron: Any, initial: dict[str, Array]) -> Neuron:
         if not np.any(value):
             continue
         if own is None:
-            raise NmcError(path, f"its {variable} starts from other values than 0, which "
-                           f"'{neuron.kind}' neurons cannot", "Start from zeros.")
+            raise TraceError(path, f"its {variable} starts from other values than 0, which "
+                             f"'{neuron.kind}' neurons cannot", "Start from zeros.")
         fields[f"{variable}_init"] = own + value
     changed: Neuron = replace(neuron, **fields) if fields else neuron
     return changed

@@ -12,7 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import (
+    ModelFileError,
+    ModelSizeError,
+    NmcError,
+    ParameterError,
+    TimeAxisError,
+    TraceError,
+)
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
 from nmcompile.frontends.tracing.explanation import Failure, explanation
@@ -130,8 +137,8 @@ def read(model: nn.Module, sample: Sample, steps: int | None) -> Reading:
             else:
                 failures.append(result)
         if len(found) > 1:
-            raise NmcError(sample.where, f"can be read in several ways: {found[0].kind} and "
-                           f"{found[1].kind}", "Give a sample with another number of steps.")
+            raise TimeAxisError(sample.where, f"can be read in several ways: {found[0].kind} and "
+                                f"{found[1].kind}", "Give a sample with another number of steps.")
         if found:
             if _has_neurons(model):
                 _require_one_step(model, sample, steps, found[0])
@@ -160,7 +167,8 @@ def _finished(reading: Reading) -> Reading:
     try:
         outputs = finish(session.sites, session.calls, reading.outputs)
     except NotTraceableError as reason:
-        raise NmcError("model", f"its own neurons cannot be followed: {reason.reason}") from reason
+        raise TraceError(
+            "model", f"its own neurons cannot be followed: {reason.reason}") from reason
     return replace(reading, outputs=outputs)
 
 
@@ -172,7 +180,7 @@ def _require_one_step(
     if not found.own or sample.as_model or values.ndim < 3 or values.shape[1] == 1:
         return
     if _own_loop(model, sample, steps) is not None:
-        raise NmcError(
+        raise TimeAxisError(
             sample.where, f"has shape {values.shape}, and the model runs {found.steps} steps of "
             "its own on values without steps",
             f"Give x as (samples, {', '.join(map(str, values.shape[2:]))}).")
@@ -253,11 +261,11 @@ def _whole(attempt: Attempt, values: Array, tags: str) -> Reading:
     if set(counts.values()) != {n_steps}:
         path = next(p for p, n in counts.items() if n != n_steps)
         if path in session.sites.by_name:
-            raise session.recorder.lost or NmcError(
+            raise session.recorder.lost or TraceError(
                 path, f"its membrane is compared{session.sites.by_name[path].at}, and then cannot "
                 "be followed to the next step", "A decay, sums and a reset by its spikes go in.")
-        raise NmcError(path, f"it ran {counts[path]} times in {n_steps} steps",
-                       "Call each neuron module once a step, and give as many steps as it runs.")
+        raise TraceError(path, f"it ran {counts[path]} times in {n_steps} steps",
+                         "Call each neuron module once a step, and give as many steps as it runs.")
     return Reading(
         kind=KINDS[tags], session=session,
         values=values, shape=values.shape[2:], steps=n_steps, own=False, static=False,
@@ -324,7 +332,7 @@ def steps_of(model: nn.Module, asked: int | None) -> int:
     """Steps for a model that leaves them to its caller: as asked, its own `num_steps`, or 25."""
     steps = asked or getattr(model, "num_steps", None) or DEFAULT_STEPS
     if not isinstance(steps, Integral) or not 0 < int(steps) <= MAX_STEPS:
-        raise NmcError("model", f"its num_steps is no whole number of 1 to {MAX_STEPS:,}")
+        raise ParameterError("model", f"its num_steps is no whole number of 1 to {MAX_STEPS:,}")
     return int(steps)
 
 
@@ -343,8 +351,9 @@ def _padded(values: Array, steps: int, count: int | None = None) -> tuple[Array,
         return values[np.arange(count) % len(values)].astype(np.float32), min(count, len(values))
     room = MAX_ELEMENTS // max(1, prod(values.shape[1:]))
     if not room:
-        raise NmcError("sample", f"one sample has {prod(values.shape[1:]):,} numbers over all its "
-                       f"steps, {MAX_ELEMENTS:,} can be traced", "Give fewer steps.")
+        raise ModelSizeError(
+            "sample", f"one sample has {prod(values.shape[1:]):,} numbers over all its "
+            f"steps, {MAX_ELEMENTS:,} can be traced", "Give fewer steps.")
     samples = min(len(values), SAMPLES, room)
     taken = {steps, *values.shape[1:]}
     count = next(p for p in PRIMES if p >= samples and p not in taken)
@@ -361,9 +370,9 @@ def _require_followed(session: Session, returned: Any) -> None:
 def _counts(session: Session) -> dict[str, int]:
     """Steps of each population that has any."""
     if not session.calls:
-        raise NmcError("model", "no neuron and no activation that is known was run",
-                       f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
-                       "supported, and ReLU.")
+        raise ModelFileError("model", "no neuron and no activation that is known was run",
+                             f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
+                             "supported, and ReLU.")
     sites = session.sites.by_name
     return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)
             for path, calls in session.calls.items() if not calls.static}

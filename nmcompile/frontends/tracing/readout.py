@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, ReadoutError
 from nmcompile.frontends.tracing.fold import Node
 from nmcompile.frontends.tracing.recorder import Known
 from nmcompile.frontends.tracing.values import Axis, Expr, Link, Opaque, Term, Value
@@ -57,8 +57,8 @@ def readout(
             raise _not_sent(sources)
     chosen = [port for port in ports.values() if port.variable in ("spikes", "v")]
     if not chosen:
-        raise NmcError("model", "it returns neither spikes nor membranes of a neuron",
-                       "Return the spikes of the last layer, or its membrane.")
+        raise ReadoutError("model", "it returns neither spikes nor membranes of a neuron",
+                           "Return the spikes of the last layer, or its membrane.")
     return Readout(outputs=_named(chosen), nodes=tuple(nodes.values()), notes=tuple(notes))
 
 
@@ -163,9 +163,10 @@ def _without_gain(links: tuple[Link, ...]) -> tuple[tuple[Link, ...], float]:
 def _not_sent(sources: set[tuple[str, str]]) -> NmcError:
     """Why a sum of several variables, or a layer behind membranes, is no output."""
     listed = ", ".join(f"{variable} of {path}" for path, variable in sorted(sources))
-    return NmcError("model", f"what it returns is computed from {listed} by more than a weighted "
-                    "sum over steps; chips send spikes, and membranes are read as they are",
-                    "Return the spikes or the membrane of the last layer.")
+    return ReadoutError(
+        "model", f"what it returns is computed from {listed} by more than a weighted "
+        "sum over steps; chips send spikes, and membranes are read as they are",
+        "Return the spikes or the membrane of the last layer.")
 
 
 def _integrator(

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, TraceError
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.extent import require_modest
@@ -98,7 +98,7 @@ class Call:
         return links[key]
 
 
-class EndlessError(NmcError):
+class EndlessError(TraceError):
     """A run of more operations than are followed."""
 
 
@@ -207,7 +207,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
-        error = NmcError(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
+        error = TraceError(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
         if not reason.mixes_axes:
             self.lost = self.lost or error
         return Opaque(error, reason.mixes_axes, tuple(known))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ReadoutError
 from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.recorder import Known
 from nmcompile.frontends.tracing.session import Session
@@ -52,8 +52,8 @@ def _series(knowns: tuple[Known | None, ...]) -> Known:
     """What was returned in the same place of each step, as one with a time axis."""
     found = [k for k in knowns if k is not None]
     if len(found) < len(knowns):
-        raise NmcError("model", f"what it returns depends on its input in {len(found)} of "
-                       f"{len(knowns)} steps only", "Return the same in every step.")
+        raise ReadoutError("model", f"what it returns depends on its input in {len(found)} of "
+                           f"{len(knowns)} steps only", "Return the same in every step.")
     hidden = next((k for k in found if isinstance(k, Opaque)), None)
     if hidden is not None:
         return replace(hidden, made_of=tuple(found), kept=kept_by("stack", (), found))

@@ -13,7 +13,7 @@ import scipy.sparse
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import TraceError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.adapters.brevitas import is_weight_quantiser, weight_grid
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST, Adapter, Gave, Given
@@ -155,8 +155,8 @@ class Session:
             self.calls[path] = Calls(path, described, population, shape, dt=adapter.dt(module))
         calls = self.calls[path]
         if calls.taken != shape:
-            raise NmcError(path, f"it is called with inputs of shape {calls.taken} and {shape}",
-                           "Use one neuron module for each layer.")
+            raise TraceError(path, f"it is called with inputs of shape {calls.taken} and {shape}",
+                             "Use one neuron module for each layer.")
         for variable, state in given.states.items():
             self._check_state(calls, variable, state, _samples(value.dims))
         adapter.sized(module, _samples(value.dims), len(value.exprs))
@@ -223,7 +223,7 @@ class Session:
         known = self.recorder.known(state)
         if not calls.currents:
             if known is not None:
-                raise NmcError(calls.path, f"its first {variable} is computed from the input")
+                raise TraceError(calls.path, f"its first {variable} is computed from the input")
             if tuple(state.shape) == (samples, *calls.shape):
                 start = constant_expr(state, dims_of("B", state.shape)).bias.astype(np.float32)
                 start = start.reshape(calls.shape) if start.ndim else start
@@ -231,7 +231,7 @@ class Session:
             return
         last = calls.last.get(variable)
         if not isinstance(known, Value) or last is None or known.exprs[0] is not last.exprs[0]:
-            raise NmcError(
+            raise TraceError(
                 calls.path, f"its state {variable} is changed or set anew between two steps",
                 "A neuron must be called once a step and keep its own state.",
             )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import TraceError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.interface import Traced
 from nmcompile.frontends.tracing.calls import Calls
@@ -77,9 +77,9 @@ def _require_plain(model: nn.Module) -> None:
             adapter.refuse(path or "model", module)
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.device.type != "cpu":
-            raise NmcError(path, f"it lies on {tensor.device}", "Call model.cpu() first.")
+            raise TraceError(path, f"it lies on {tensor.device}", "Call model.cpu() first.")
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            raise NmcError(path, f"it is {tensor.dtype}", "Call model.float() first.")
+            raise TraceError(path, f"it is {tensor.dtype}", "Call model.float() first.")
 
 
 def _naming(model: nn.Module) -> Callable[[str], str]:
@@ -131,11 +131,11 @@ def _network(
 def _require_steps(reading: Reading, projections: tuple[Projection, ...]) -> None:
     """Raise where a run of more steps than the sample has could give other connections."""
     if reading.steps == 1:
-        raise NmcError("sample", "its one step does not show what the model carries from step to "
-                       "step", "Give a sample of more steps.")
+        raise TraceError("sample", "its one step does not show what the model carries from step to "
+                         "step", "Give a sample of more steps.")
     for p in projections:
         if p.delay == reading.steps - 1:
-            raise NmcError(
+            raise TraceError(
                 p.target, f"in the last of {reading.steps} steps it takes what {p.source} gave in "
                 "the first, and may take more of it in a longer run",
                 "Give a sample of more steps than the model looks back.")

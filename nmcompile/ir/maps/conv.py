@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.maps.base import Shape
 from nmcompile.ir.maps.grid import Grid
 from nmcompile.ir.neurons.base import Array
@@ -45,22 +45,23 @@ class Conv:
     def verify(self, name: str) -> None:
         """Raise NmcError where shapes or weights break a rule."""
         if self.weight.ndim != 4 or len(self.in_shape) != 3:
-            raise NmcError(
+            raise ParameterError(
                 name,
                 f"a convolution needs a 4-d kernel and a 3-d input, got {self.weight.ndim}-d "
                 f"and {len(self.in_shape)}-d",
             )
         if min(*self.stride, *self.dilation, self.groups) < 1 or min(self.padding) < 0:
-            raise NmcError(name, "stride, dilation and groups start at 1, padding at 0")
+            raise ParameterError(name, "stride, dilation and groups start at 1, padding at 0")
         c_out, c_group = self.weight.shape[:2]
         if c_group * self.groups != self.in_shape[0] or c_out % self.groups:
-            raise NmcError(
+            raise ParameterError(
                 name,
                 f"kernel {self.weight.shape} in {self.groups} groups does not take "
                 f"{self.in_shape[0]} channels",
             )
         if min(self.out_shape) < 1:
-            raise NmcError(name, f"kernel {self.weight.shape[2:]} exceeds input {self.in_shape}")
+            raise ParameterError(
+                name, f"kernel {self.weight.shape[2:]} exceeds input {self.in_shape}")
         if self.grid is not None:
             self.grid.verify(name, self.weight)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.maps.base import Shape
 from nmcompile.ir.maps.grid import Grid
 from nmcompile.ir.neurons.base import Array
@@ -33,7 +33,8 @@ class Dense:
         """Raise NmcError where shapes or weights break a rule."""
         expected = (prod(self.out_shape), prod(self.in_shape))
         if self.weight.shape != expected:
-            raise NmcError(name, f"dense weight is {self.weight.shape}, its ends need {expected}")
+            raise ParameterError(
+                name, f"dense weight is {self.weight.shape}, its ends need {expected}")
         if self.grid is not None:
             self.grid.verify(name, self.weight)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array
 
 OFF = 1e-3  # of a step, by which a float32 weight may lie beside its multiple
@@ -38,11 +38,12 @@ class Grid:
     def verify(self, name: str, weight: Array) -> None:
         """Raise NmcError unless `weight` lies on the grid."""
         if not np.all(self.step > 0) or not 1 <= self.bits <= 32:
-            raise NmcError(name, "a grid of weights with steps of 0 or no bits")
+            raise ParameterError(name, "a grid of weights with steps of 0 or no bits")
         try:
             steps = weight / np.broadcast_to(self.step, weight.shape).astype(np.float64)
         except ValueError as error:
-            raise NmcError(name, f"a grid of shape {self.step.shape} does not fit its weights "
-                           f"{weight.shape}") from error
+            raise ParameterError(
+                name, f"a grid of shape {self.step.shape} does not fit its weights "
+                f"{weight.shape}") from error
         if np.any(np.abs(steps - np.rint(steps)) > OFF * np.maximum(1, np.abs(steps) / 256)):
-            raise NmcError(name, "its weights do not lie on their grid")
+            raise ParameterError(name, "its weights do not lie on their grid")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.maps.base import LinearMap, Shape
 from nmcompile.ir.neurons.base import Array
 
@@ -34,7 +34,7 @@ class Scale:
         """Raise NmcError where shapes or weights break a rule."""
         sizes = zip(reversed(self.factor.shape), reversed(self.in_shape), strict=False)
         if self.factor.ndim > len(self.in_shape) or any(a not in (1, b) for a, b in sizes):
-            raise NmcError(name, f"factor {self.factor.shape} does not fit {self.in_shape}")
+            raise ParameterError(name, f"factor {self.factor.shape} does not fit {self.in_shape}")
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_in)."""
@@ -81,7 +81,7 @@ class Chain:
             link.verify(name)
         for before, after in zip(self.maps, self.maps[1:], strict=False):
             if prod(before.out_shape) != prod(after.in_shape):
-                raise NmcError(
+                raise ParameterError(
                     name,
                     f"{before.kind} gives {before.out_shape}, {after.kind} takes {after.in_shape}",
                 )

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.maps.base import Shape
 from nmcompile.ir.neurons.base import Array
 
@@ -35,11 +35,12 @@ class Sparse:
         """Raise NmcError where shapes or weights break a rule."""
         n_in, n_out, n = prod(self.in_shape), prod(self.out_shape), len(self.weight)
         if self.start.shape != (n_in + 1,) or self.start[0] != 0 or self.start[-1] != n:
-            raise NmcError(name, f"row starts do not cover {n_in} sources and {n} synapses")
+            raise ParameterError(name, f"row starts do not cover {n_in} sources and {n} synapses")
         if np.any(np.diff(self.start) < 0) or self.target.shape != (n,):
-            raise NmcError(name, "rows run backwards, or targets and weights differ in number")
+            raise ParameterError(
+                name, "rows run backwards, or targets and weights differ in number")
         if n and (self.target.min() < 0 or self.target.max() >= n_out):
-            raise NmcError(name, f"a synapse targets a neuron outside 0..{n_out - 1}")
+            raise ParameterError(name, f"a synapse targets a neuron outside 0..{n_out - 1}")
 
     def apply(self, x: Array) -> Array:
         """The map of each row: (n, n_in) to (n, n_out)."""

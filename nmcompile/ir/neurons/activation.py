@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.neurons.lif import zero
 from nmcompile.ir.neurons.rules import require_shape
@@ -44,9 +44,9 @@ class Activation:
         for field_name in ("low", "high", "step_size"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         if np.any(self.low > 0) or np.any(self.high < 0):
-            raise NmcError(name, "its bounds do not lie around 0")
+            raise ParameterError(name, "its bounds do not lie around 0")
         if np.any(self.step_size < 0):
-            raise NmcError(name, "the distance of its levels is below 0")
+            raise ParameterError(name, "the distance of its levels is below 0")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The value before step 0, which nothing depends on."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, ResetAt, State
 from nmcompile.ir.neurons.lif import Membrane, fire_and_reset, verify_membrane, zero
 from nmcompile.ir.neurons.rules import require_decay, require_shape
@@ -41,7 +41,7 @@ class ALIF(Membrane):
             require_shape(name, field_name, getattr(self, field_name), shape)
         require_decay(name, "adaptation_decay", self.adaptation_decay)
         if self.reset_at is not ResetAt.SPIKE:
-            raise NmcError(name, "a threshold that adapts needs its reset at the spike")
+            raise ParameterError(name, "a threshold that adapts needs its reset at the spike")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Membrane and adaptation before step 0."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.neurons.lif import started, toward_zero, zero
 from nmcompile.ir.neurons.rules import require_decay, require_shape
@@ -55,9 +55,9 @@ class ATRLIF:
         for field_name in ("threshold", "threshold_step", "state_step", *starts):
             require_shape(name, field_name, getattr(self, field_name), shape)
         if np.any(self.threshold < 0) or np.any(self.threshold_step < 0):
-            raise NmcError(name, "its threshold or the rise of it is below 0")
+            raise ParameterError(name, "its threshold or the rise of it is below 0")
         if np.any(self.state_step < 0):
-            raise NmcError(name, "the step of its states is below 0")
+            raise ParameterError(name, "the step of its states is below 0")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """All four states before step 0."""

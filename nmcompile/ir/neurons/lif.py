@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, Reset, ResetAt, State
 from nmcompile.ir.neurons.rules import require_decay, require_shape
 
@@ -244,12 +244,14 @@ def verify_membrane(
         require_shape(name, field_name, getattr(neuron, field_name), shape)
     require_decay(name, "decay", neuron.decay, lowest_decay)
     if np.any(neuron.state_step < 0):
-        raise NmcError(name, "the step of its states is below 0")
+        raise ParameterError(name, "the step of its states is below 0")
     if neuron.spikes_per_step < 1:
-        raise NmcError(name, f"spikes_per_step is {neuron.spikes_per_step}, expected 1 or more")
+        raise ParameterError(
+            name, f"spikes_per_step is {neuron.spikes_per_step}, expected 1 or more")
     if neuron.spikes_per_step > 1 and not (
         neuron.reset_at is ResetAt.SPIKE and neuron.fires_at_threshold
         and np.all(neuron.threshold > 0)
     ):
-        raise NmcError(name, "several spikes a step need a reset at the spike, a comparison with "
-                       ">= and a threshold above 0")
+        raise ParameterError(
+            name, "several spikes a step need a reset at the spike, a comparison with "
+            ">= and a threshold above 0")

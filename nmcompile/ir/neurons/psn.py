@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 
 
@@ -36,10 +36,10 @@ class PSN:
     def verify(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise NmcError where a parameter breaks a rule of the model."""
         if self.taps.ndim != 2 or 0 in self.taps.shape or self.offsets.shape != self.taps.shape[:1]:
-            raise NmcError(name, f"taps of shape {self.taps.shape} and offsets of shape "
-                           f"{self.offsets.shape} do not fit")
+            raise ParameterError(name, f"taps of shape {self.taps.shape} and offsets of shape "
+                                 f"{self.offsets.shape} do not fit")
         if not np.all(np.isfinite(self.taps)) or not np.all(np.isfinite(self.offsets)):
-            raise NmcError(name, "a tap or an offset is infinite or not a number")
+            raise ParameterError(name, "a tap or an offset is infinite or not a number")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Nothing has arrived: v, the inputs of earlier steps (latest first), and the step."""
@@ -51,8 +51,8 @@ class PSN:
         """One step; `current` is i[t]. Raises NmcError beyond the last of several rows."""
         rows, now = len(self.taps), int(state["now"])
         if now >= rows > 1:
-            raise NmcError("psn", f"its weights are those of {rows} steps, and it runs more",
-                           "Give as many steps as the model was trained with.")
+            raise ParameterError("psn", f"its weights are those of {rows} steps, and it runs more",
+                                 "Give as many steps as the model was trained with.")
         row = min(now, rows - 1)
         window = np.concatenate([current[None].astype(np.float32), state["past"]])
         v = np.tensordot(self.taps[row], window, axes=1) + self.offsets[row]

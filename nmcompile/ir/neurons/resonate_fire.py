@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.neurons.lif import started, toward_zero, zero
 from nmcompile.ir.neurons.rules import require_shape
@@ -49,10 +49,11 @@ class ResonateFire:
                            "v_init"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         if np.any(np.hypot(self.sin_decay, self.cos_decay) > 1):
-            raise NmcError(name, "its state grows by itself: sin_decay and cos_decay lie outside "
-                           "of the unit circle")
+            raise ParameterError(
+                name, "its state grows by itself: sin_decay and cos_decay lie outside "
+                "of the unit circle")
         if np.any(self.state_step < 0):
-            raise NmcError(name, "the step of its states is below 0")
+            raise ParameterError(name, "the step of its states is below 0")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Both parts before step 0."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ParameterError
 from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.neurons.lif import started, zero
 from nmcompile.ir.neurons.rules import require_shape
@@ -49,7 +49,7 @@ class SigmaDelta:
                            "residue_init"):
             require_shape(name, field_name, getattr(self, field_name), shape)
         if np.any(self.threshold < 0) or np.any(self.spike_step < 0):
-            raise NmcError(name, "its threshold or the step of its spikes is below 0")
+            raise ParameterError(name, "its threshold or the step of its spikes is below 0")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Sum, activation and residue before step 0; no error."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import ConstraintError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import mapping
 from nmcompile.target import Target
@@ -74,8 +74,8 @@ def grid(
         raise unknown_name("links", links, KINDS)
     for x, y, *_ in (*faults.chips, *faults.links, *faults.cores):
         if not (0 <= x < width and 0 <= y < height):
-            raise NmcError(f"chip ({x}, {y})",
-                           f"is outside of the machine's {width} x {height} chips")
+            raise ConstraintError(f"chip ({x}, {y})",
+                                  f"is outside of the machine's {width} x {height} chips")
     alive = np.ones((height, width), bool)
     for x, y in faults.chips:
         alive[y, x] = False

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ConversionError
 from nmcompile.ir import Network, Output, Population, Projection, Trace, run, verify
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LI, Activation, SigmaDelta
@@ -117,8 +117,9 @@ def _changed(population: Population, threshold: float | None) -> Population:
     unbounded = np.all(np.isinf(neuron.high)) and not np.any(neuron.step_size)
     rectified = not np.any(neuron.low)
     if not unbounded or not (rectified or np.all(np.isinf(neuron.low))):
-        raise NmcError(population.name, "a bounded or quantised activation is no sigma-delta "
-                       "neuron", "Use ReLU without an upper bound, or convert to rates.")
+        raise ConversionError(
+            population.name, "a bounded or quantised activation is no sigma-delta "
+            "neuron", "Use ReLU without an upper bound, or convert to rates.")
     return replace(population, bias=nothing, neuron=SigmaDelta(
         threshold=np.full((), threshold, np.float32), offset=bias, rectified=rectified))
 

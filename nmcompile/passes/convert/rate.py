@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ConversionError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Chain, LinearMap, Scale
 from nmcompile.ir.neurons import LIF, Activation, Reset
@@ -30,12 +30,12 @@ def require_convertible(network: Network) -> None:
     """Raise NmcError unless `network` is activations and a readout, run once on one value."""
     for population in network.populations:
         if population.neuron.spiking and not isinstance(population.neuron, Activation):
-            raise NmcError(
+            raise ConversionError(
                 population.name, "spiking neurons and activations are in one network",
                 "A network without spiking neurons can be converted; a ReLU on what neurons "
                 "receive cannot.")
     if not network.static or network.steps != 1 or any(p.delay for p in network.projections):
-        raise NmcError(
+        raise ConversionError(
             "model", "its activations change from step to step; a rate needs one value for all "
             "steps", "Give a sample (samples, ...) without a time axis.")
 
@@ -68,8 +68,9 @@ def unsigned(network: Network) -> Network:
         ]
     for output in network.outputs:
         if output.population in {*signed, *silent} and output.variable == "spikes":
-            raise NmcError(output.population, "the output is an activation with values below 0, "
-                           "or with none above", "Return what goes into it.")
+            raise ConversionError(
+                output.population, "the output is an activation with values below 0, "
+                "or with none above", "Return what goes into it.")
     return replace(network, populations=tuple(p for p in populations if p.name not in silent),
                    projections=tuple(projections))
 

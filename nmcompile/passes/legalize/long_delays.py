@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipTopologyError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Scale
 from nmcompile.ir.neurons import LIF
@@ -68,8 +68,9 @@ def _require_binary(network: Network, projection: Projection) -> None:
         neuron = network.population(projection.source).neuron
         if neuron.spiking and not neuron.graded and getattr(neuron, "spikes_per_step", 1) == 1:
             return
-        raise NmcError(projection.name, f"its delay of {projection.delay} steps cannot be made of "
-                       "relay neurons: its source sends more than single spikes")
+        raise ChipTopologyError(
+            projection.name, f"its delay of {projection.delay} steps cannot be made of "
+            "relay neurons: its source sends more than single spikes")
 
 
 def _relay(network: Network, source: str, delay: int) -> Population:

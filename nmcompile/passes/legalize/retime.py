@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ChipTopologyError
 from nmcompile.ir import Network
 
 Latency = dict[str, int]
@@ -25,7 +25,7 @@ def retime(network: Network, max_delay: int) -> tuple[Network, Latency]:
     )
     for projection in projections:
         if projection.delay > max_delay:
-            raise NmcError(
+            raise ChipTopologyError(
                 projection.name,
                 f"needs a delay of {projection.delay} steps, the chip has at most {max_delay}",
                 "Shorten the delay or the path that runs beside it.",
@@ -44,7 +44,7 @@ def _lags(network: Network) -> Latency:
             lag[p.target] = max(lag[p.target], lag[p.source] + 1 - p.delay)
     inputs = {port.name for port in network.inputs}
     names = sorted({end for p in changed for end in (p.source, p.target)} - inputs)
-    raise NmcError(
+    raise ChipTopologyError(
         "network",
         f"the loop through {', '.join(names)} takes fewer steps than it has "
         "connections, and on the chip each connection takes one",

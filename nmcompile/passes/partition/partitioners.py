@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import PackageError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.partition.blocks import Cutter, own_cutter
 from nmcompile.passes.partition.hypergraph import Hypergraph, km1
@@ -38,8 +38,8 @@ def cutter(partitioner: str) -> Cutter:
     if partitioner == OWN:
         return own_cutter
     if find_spec("mtkahypar") is None:
-        raise NmcError("partitioner", f"is '{partitioner}', and Mt-KaHyPar is not installed",
-                       "pip install '.[partition]' in nmcompile's folder, or take own.")
+        raise PackageError("partitioner", f"is '{partitioner}', and Mt-KaHyPar is not installed",
+                           "pip install '.[partition]' in nmcompile's folder, or take own.")
     return _peer if partitioner == PEER else _better
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.errors import NmcError
+from nmcompile.errors import BoardLimitError, NmcError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices
@@ -87,8 +87,8 @@ def _economic(cuts: Cuts, box: int) -> Split:
 
 def _too_few(cores: int, target: Target) -> NmcError:
     free = "" if cores == target.n_cores else "free "
-    return NmcError("network", f"does not fit the {cores:,} {free}cores of {target.name}",
-                    "Use a target with more chips.")
+    return BoardLimitError("network", f"does not fit the {cores:,} {free}cores of {target.name}",
+                           "Use a target with more chips.")
 
 
 def _better(cuts: Cuts) -> Split | None:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import CoreLimitError, NmcError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import from_matrix
 from nmcompile.ir.neurons.base import Array, is_splitter
@@ -260,7 +260,7 @@ def _retimed(network: Network, source: Population, target: Target) -> Network:
     try:
         return retime(network, target.formats.max_delay.value)[0]
     except NmcError as error:
-        raise NmcError(
+        raise CoreLimitError(
             source.name, f"feeds more than the {target.core.output_axons.value} lines that leave a "
             f"core, and its splitters take a step: {error}") from error
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import ConstraintError, PlacementError
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Slices
@@ -45,7 +45,7 @@ def allowed(
     for unit in units:
         conflicts = [other for other in held if any((other, n) in apart for n in unit)]
         if any((a, b) in apart for a in unit for b in unit):
-            raise NmcError(f"layers {', '.join(unit)}", "are asked to be together and apart")
+            raise ConstraintError(f"layers {', '.join(unit)}", "are asked to be together and apart")
         union = np.logical_or.reduce([masks[n] for n in unit])
         room = union.reshape(-1, target.cores_per_chip).sum(axis=1) - taken
         for other in conflicts:
@@ -60,8 +60,9 @@ def allowed(
     found = tuple((np.flatnonzero(slices.population == index[n]), masks[n]) for n in fixed)
     for name, (_, mask) in zip(fixed, found, strict=True):
         if need[name] > np.count_nonzero(mask):
-            raise NmcError(name, f"needs {need[name]:,} cores, {np.count_nonzero(mask):,} are "
-                           "left to it", "Allow it more cores, or reserve fewer.")
+            raise PlacementError(
+                name, f"needs {need[name]:,} cores, {np.count_nonzero(mask):,} are "
+                "left to it", "Allow it more cores, or reserve fewer.")
     return found
 
 
@@ -89,7 +90,7 @@ def _chips(unit: tuple[str, ...], need: int, room: Array, taken: Array, one: boo
         wanted -= part
         if not wanted:
             return chips
-    raise NmcError(
+    raise PlacementError(
         f"layers {', '.join(unit)}" if len(unit) > 1 else unit[0],
         f"need {need:,} cores{' on one chip' if one else ''}, a chip has room for "
         f"{int(room.max(initial=0)):,} at most",

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import PlacementError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.target import Target
 from nmcompile.target.topology import nearest_chips
@@ -27,8 +27,9 @@ def legal_cores(
     line = snake(target)
     line = line[usable[line]]
     if n > len(line):
-        raise NmcError("network", f"needs {n:,} cores, {target.name} has {len(line):,} that may be "
-                       "used", "Use a target with more chips, or make its largest layers smaller.")
+        raise PlacementError(
+            "network", f"needs {n:,} cores, {target.name} has {len(line):,} that may be "
+            "used", "Use a target with more chips, or make its largest layers smaller.")
     bound = np.zeros((n + 1, len(rules)), bool)  # the last row is a node without a rule
     for i, (nodes, _) in enumerate(rules):
         bound[nodes, i] = True
@@ -52,8 +53,9 @@ def first_cores(target: Target, group: Array, legal: Array) -> Array:
         choices = scipy.sparse.csr_array(legal[group[bound]].astype(np.int8))
         core[bound] = maximum_bipartite_matching(choices, perm_type="column")
     if np.any(core[bound] < 0):
-        raise NmcError("network", f"{len(bound):,} of its slices may stand on some cores only, "
-                       "which are too few for them", "Allow them more cores.")
+        raise PlacementError(
+            "network", f"{len(bound):,} of its slices may stand on some cores only, "
+            "which are too few for them", "Allow them more cores.")
     left = legal[0].copy()
     left[core[bound]] = False
     line, rest = snake(target), np.flatnonzero(group == 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nmcompile.backend import Backend
-from nmcompile.errors import NmcError
+from nmcompile.errors import WidthError
 from nmcompile.ir import (
     TERNARY,
     Network,
@@ -64,7 +64,7 @@ def choose_widths(
     if precision.weights != AUTO:
         width = NAMES[precision.weights]
         if width.bits > widest:
-            raise NmcError("bits", f"weights of {width.bits} bits; {target.name} stores {widest}")
+            raise WidthError("bits", f"weights of {width.bits} bits; {target.name} stores {widest}")
         return Chosen(widths={p.name: width for p in network.populations})
 
     def quantized(width: WeightWidth) -> Network:
@@ -142,8 +142,8 @@ def _by_sensitivity(
     else:
         fitting = [widths for widths in path if bears(widths)]
         if not fitting:
-            raise NmcError("memory", f"the weights take {mixer.bits(path[-1]):,} bits at their "
-                           f"narrowest, {memory_bits:,} are given")
+            raise WidthError("memory", f"the weights take {mixer.bits(path[-1]):,} bits at their "
+                             f"narrowest, {memory_bits:,} are given")
         chosen = fitting[0]
     full = mixer.bits({name: steps[0] for name in mixer.free})
     listed = ", ".join(f"{name} {width}" for name, width in chosen.items())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import MeshError
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # of a router's first ports
 MOST_CORES = 32
@@ -39,17 +39,17 @@ class Mesh:
                   "width": MOST_ROUTERS, "height": MOST_ROUTERS}
         for name, most in limits.items():
             if not 1 <= getattr(self, name) <= most:
-                raise NmcError(where, f"{name} is {getattr(self, name)}, expected 1 to {most:,}")
+                raise MeshError(where, f"{name} is {getattr(self, name)}, expected 1 to {most:,}")
         if self.n_routers > MOST_ROUTERS:
-            raise NmcError(where, f"has {self.n_routers:,} routers, expected at most "
-                           f"{MOST_ROUTERS:,}")
+            raise MeshError(where, f"has {self.n_routers:,} routers, expected at most "
+                            f"{MOST_ROUTERS:,}")
         if self.chip is None and (self.chip_latency, self.chip_interval) != (1, 1):
-            raise NmcError(where, "links between chips differ, but there is one chip",
-                           "Give --chip COLUMNSxROWS.")
+            raise MeshError(where, "links between chips differ, but there is one chip",
+                            "Give --chip COLUMNSxROWS.")
         if self.chip and (min(self.chip) < 1 or self.width % self.chip[0]
                           or self.height % self.chip[1]):
-            raise NmcError(where, f"chips of {self.chip[0]}x{self.chip[1]} routers do not fill "
-                           f"{self.width}x{self.height}")
+            raise MeshError(where, f"chips of {self.chip[0]}x{self.chip[1]} routers do not fill "
+                            f"{self.width}x{self.height}")
 
     @property
     def n_routers(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import MeshError
 from nmcompile.simulator.noc import _fields as f
 from nmcompile.simulator.noc._replay_kernels import advance
 from nmcompile.simulator.noc.mesh import Mesh
@@ -57,8 +57,8 @@ def replay(
     """
     places = mesh.n_routers * mesh.ports * router.buffer
     if places > MOST_PLACES:
-        raise NmcError("mesh", f"buffers hold {places:,} packets, expected at most "
-                       f"{MOST_PLACES:,}", "Take a smaller mesh or smaller buffers.")
+        raise MeshError("mesh", f"buffers hold {places:,} packets, expected at most "
+                        f"{MOST_PLACES:,}", "Take a smaller mesh or smaller buffers.")
     packet = _packets(source, target, created, mesh)
     port = _ports(mesh, router)
     clock = np.zeros(f.N_CLOCK, np.int64)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from nmcompile.errors import NmcError, unknown_name
+from nmcompile.errors import MeshError, unknown_name
 
 LONGEST_DELAY = 1000  # cycles; no stage of a router is near it
 
@@ -47,13 +47,13 @@ class Router:
             value = getattr(self, name)
             if not low <= value <= LONGEST_DELAY:
                 unit = "packets" if name == "buffer" else "cycles"
-                raise NmcError(where, f"{name} is {value} {unit}, expected {low} to "
-                               f"{LONGEST_DELAY}")
+                raise MeshError(where, f"{name} is {value} {unit}, expected {low} to "
+                                f"{LONGEST_DELAY}")
         if self.speculative not in (0, 1):
-            raise NmcError(where, f"speculative is {self.speculative}, expected 0 or 1")
+            raise MeshError(where, f"speculative is {self.speculative}, expected 0 or 1")
         if self.speculative and self.output != 1:
-            raise NmcError(where, f"a speculative router has output={self.output}, expected 1",
-                           "Give speculative=0 as well.")
+            raise MeshError(where, f"a speculative router has output={self.output}, expected 1",
+                            "Give speculative=0 as well.")
 
     @property
     def cycles(self) -> int:
@@ -85,7 +85,7 @@ def parse_router(text: str, *, buffer: int, where: str) -> Router:
         if delay not in delays:
             raise unknown_name(where, delay, delays)
         if not re.fullmatch(r"[0-9]{1,9}", value):
-            raise NmcError(where, f"'{change}' sets no number of cycles", "Give routing=1.")
+            raise MeshError(where, f"'{change}' sets no number of cycles", "Give routing=1.")
         values[delay] = int(value)
     router = replace(PIPELINES[name], buffer=buffer, **values)
     router.verify(where)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.errors import NmcError, reading, unknown_name
+from nmcompile.errors import DamagedFileError, NmcError, reading, unknown_name
 from nmcompile.files import replaced_file, require_file
 
 NEEDED = ("src", "dst", "created")
@@ -79,10 +79,10 @@ def _columns(where: str, header: str) -> list[str]:
             raise unknown_name(f"{where}, line 1", name, NEEDED + RECORDED)
     for name in NEEDED:
         if name not in names:
-            raise NmcError(f"{where}, line 1", f"there is no column {name}",
-                           f"Needed: {', '.join(NEEDED)}.")
+            raise DamagedFileError(f"{where}, line 1", f"there is no column {name}",
+                                   f"Needed: {', '.join(NEEDED)}.")
     if len(set(names)) < len(names):
-        raise NmcError(f"{where}, line 1", "names a column twice")
+        raise DamagedFileError(f"{where}, line 1", "names a column twice")
     return names
 
 
@@ -96,11 +96,13 @@ def _fault(path: Path, names: list[str], limits: list[int]) -> NmcError:
             if not line.strip():
                 continue
             if len(cells) != len(names):
-                return NmcError(f"{path}, line {number}", f"has {len(cells)} columns, expected "
-                                f"{len(names)}")
+                return DamagedFileError(
+                    f"{path}, line {number}", f"has {len(cells)} columns, expected "
+                    f"{len(names)}")
             for name, cell, most in zip(names, cells, limits, strict=True):
                 if not re.fullmatch(r"\s*[0-9]{1,18}\s*", cell) or int(cell) > most:
-                    return NmcError(f"{path}, line {number}", f"{name} is '{cell.strip()[:40]}', "
-                                    f"expected a whole number from 0 to {most:,}")
+                    return DamagedFileError(
+                        f"{path}, line {number}", f"{name} is '{cell.strip()[:40]}', "
+                        f"expected a whole number from 0 to {most:,}")
             packets += 1
-    return NmcError(str(path), "is no readable CSV" if packets else "has no packets")
+    return DamagedFileError(str(path), "is no readable CSV" if packets else "has no packets")

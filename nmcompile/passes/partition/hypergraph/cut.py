@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import CutError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.passes.partition.hypergraph._bisect_kernels import WIDEST, halved, side_of, split
 from nmcompile.passes.partition.hypergraph._level_kernels import (
@@ -42,7 +42,7 @@ def cut(graph: Hypergraph, k: int, *, imbalance: float = 0.05, seed: int = 0) ->
     and Kumar, DAC 1999; Schlag et al., ALENEX 2016).
     """
     if k < 1:
-        raise NmcError("hypergraph", f"cannot be cut into {k} parts", "Ask for 1 or more.")
+        raise CutError("hypergraph", f"cannot be cut into {k} parts", "Ask for 1 or more.")
     total = int(graph.vertex_weight.sum())
     return _cut(graph, k, math.ceil((1 + imbalance) * total / k), seed)
 
@@ -51,7 +51,7 @@ def _cut(graph: Hypergraph, k: int, limit: int, seed: int) -> Array:
     graph.verify()
     heaviest = int(graph.vertex_weight.max(initial=0))
     if heaviest > limit:
-        raise NmcError(
+        raise CutError(
             "hypergraph",
             f"a vertex weighs {heaviest:,}, a part may weigh {limit:,}",
             "Ask for fewer parts.",
@@ -158,7 +158,7 @@ def _by_weight(level: Level, k: int, limit: int, seed: int) -> Array:
     heaviest_first = np.argsort(-level.vertex_weight, kind="stable")
     parts = parts_of(level, packed(level.vertex_weight, heaviest_first, k), k)
     if not _refined(level, parts, limit, seed):
-        raise NmcError(
+        raise CutError(
             "hypergraph",
             f"no {k} parts of at most {limit:,} were found for vertices of up to "
             f"{int(level.vertex_weight.max()):,}, together {int(level.vertex_weight.sum()):,}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RouteError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.multicast.demand import Demand
 from nmcompile.mapping.multicast.routing import Keys
@@ -125,8 +125,8 @@ def _packed(bits: Array, rank: Array, key_bits: int) -> Array:
     """Blocks without gaps, large before small, else by rank: where a tree takes too many bits."""
     order = np.lexsort((rank, -bits))
     if bits.max() > key_bits or (size := np.left_shift(1, bits)).sum() > 1 << key_bits:
-        raise NmcError("keys", f"the slices need more than the 2^{key_bits} keys of a packet",
-                       "Use fewer spare bits.")
+        raise RouteError("keys", f"the slices need more than the 2^{key_bits} keys of a packet",
+                         "Use fewer spare bits.")
     key = np.empty(len(bits), np.int64)
     key[order] = np.cumsum(size[order]) - size[order]
     return key

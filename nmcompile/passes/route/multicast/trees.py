@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmcompile.errors import NmcError
+from nmcompile.errors import RouteError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping.multicast.demand import Demand
 from nmcompile.mapping.multicast.machine import Machine
@@ -53,8 +53,8 @@ def trees(machine: Machine, demand: Demand) -> Trees:
     if lost >= 0:
         source = int(np.searchsorted(demand.start, lost, "right")) - 1
         there = machine.name(demand.target[lost])
-        raise NmcError(machine.name(demand.chip[source]), f"no living links lead to {there}",
-                       "Place the slices on chips that are connected.")
+        raise RouteError(machine.name(demand.chip[source]), f"no living links lead to {there}",
+                         "Place the slices on chips that are connected.")
     return Trees(start=start, chip=chip, link=link, route=route)
 
 
@@ -63,7 +63,7 @@ def _check_cores(machine: Machine, demand: Demand) -> None:
     if dead.any():
         at = int(np.flatnonzero(dead)[0])
         core = int(dead[at]).bit_length() - 1
-        raise NmcError(machine.name(demand.target[at]), f"core {core} is dead or the monitor's",
-                       "Place no slice there.")
+        raise RouteError(machine.name(demand.target[at]), f"core {core} is dead or the monitor's",
+                         "Place no slice there.")
 
 

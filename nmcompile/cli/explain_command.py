@@ -1,0 +1,56 @@
+"""`nmc explain`: what the code of an error means, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from nmcompile.errors import kinds, unknown_name
+
+PREFIX = "NMC-E"
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(code: str | None, as_json: bool) -> None:
+    """Show the page of an error's CODE, such as NMC-E0203; without one, list all codes."""
+    if code is None:
+        _list_all(as_json)
+        return
+    page = page_of(code)
+    if as_json:
+        click.echo(json.dumps({"code": _full(code), "page": page}))
+    elif (console := Console()).is_terminal:
+        console.print(Markdown(page))
+    else:
+        click.echo(page, nl=False)
+
+
+def page_of(code: str) -> str:
+    """The page of `code` in Markdown; "203" and "E0203" stand for "NMC-E0203".
+
+    Raises NmcError for a code that there is not.
+    """
+    full = _full(code)
+    if full not in kinds():
+        raise unknown_name("CODE", code, kinds())
+    return (files("nmcompile") / "explanations" / f"{full}.md").read_text("utf-8")
+
+
+def _full(code: str) -> str:
+    number = code.upper().removeprefix("NMC-").removeprefix("E")
+    return f"{PREFIX}{number.zfill(4)}"
+
+
+def _list_all(as_json: bool) -> None:
+    told = {code: str(kind.__doc__) for code, kind in kinds().items()}
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+    else:
+        for code, text in told.items():
+            click.echo(f"{code}  {text}")
