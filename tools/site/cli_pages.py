@@ -39,8 +39,8 @@ def _lines(command: click.Command, context: click.Context, level: int) -> Iterat
     yield from ("```text", context.get_usage().removeprefix("Usage: "), "```", "")
     records = [record for parameter in command.get_params(context)
                if (record := parameter.get_help_record(context)) and record[1]]
-    yield from ("| option | |", "|---|---|",
-                *(f"| <code>{_cell(names)}</code> | {_cell(told)} |" for names, told in records), "")
+    rows = [f"| <code>{_cell(names)}</code> | {_cell(told)} |" for names, told in records]
+    yield from ("| option | what it does |", "|---|---|", *rows, "")
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

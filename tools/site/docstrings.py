@@ -1,4 +1,4 @@
-"""Docstrings as we write them, with names in a column and what they mean beside it, for the site."""
+"""Docstrings as we write them, names in a column with what they mean, for the site."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class Columns(griffe.Extension):
         if isinstance(obj, griffe.Function):
             title, known = "Parameters:", {parameter.name for parameter in obj.parameters}
         elif isinstance(obj, griffe.Class):
-            title, known = "Attributes:", {
-                name for name, member in obj.members.items() if isinstance(member, griffe.Attribute)}
+            title, known = "Attributes:", set(obj.attributes)
         obj.docstring.value = with_sections(obj.docstring.value, title, known)
 
 
@@ -94,7 +93,8 @@ def _prose(block: list[str]) -> list[str]:
     """Lines of text without markup by chance; what is indented is code."""
     lines: list[str] = []
     for is_code, run in groupby(block, lambda line: line.startswith("    ")):
-        lines += run if is_code else _plain("\n".join(run)).split("\n")
+        text = "\n".join(run)
+        lines += (text if is_code else _plain(text)).split("\n")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Tables of fields in pages, from the classes that read the files: `<!-- fields MODULE:CLASS -->`."""
+"""Tables of fields in pages, from the classes that read files: `<!-- fields MODULE:CLASS -->`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _tables_below(cls: type, path: str, known: dict[type, str]) -> list[str]:
 
 def _head(cls: type, title: str) -> list[str]:
     told = (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
-    return [f"#### `{title}` {{ #{_anchor(cls)} }}", "", told]
+    return [f"### `{title}` {{ #{_anchor(cls)} }}", "", told]
 
 
 def _table(cls: type, known: Iterable[type]) -> str:
@@ -115,22 +115,19 @@ def _classes(hint: Any) -> Iterator[type]:
 def _words(hint: Any, known: set[type]) -> str:
     """A type in words."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Annotated:
-        return _words(parts[0], known) + _bounds(parts[1:])
-    if origin is typing.Literal:
-        return ", ".join(f"`{part}`" for part in parts)
-    if origin in (typing.Union, types.UnionType):
-        told = [_words(part, known) for part in parts if part is not type(None)]
-        return " or ".join(dict.fromkeys(told)) + (" or null" if type(None) in parts else "")
-    if origin is list or (origin is tuple and parts[-1] is ...):
-        return f"list of {_words(parts[0], known)}"
-    if origin is tuple:
-        return f"[{', '.join(_words(part, known) for part in parts)}]"
-    if origin is dict:
-        return f"by name: {_words(parts[1], known)}"
+    if origin is None:
+        return _of_class(hint, known)
     if origin is np.ndarray:
         return "array"
-    return _of_class(hint, known)
+    if origin is typing.Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin is typing.Annotated:
+        return _words(parts[0], known) + _bounds(parts[1:])
+    told = [_words(part, known) for part in parts if part not in (type(None), ...)]
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(told)) + (" or null" if type(None) in parts else "")
+    return {list: f"list of {told[0]}", dict: f"by name: {told[-1]}"}.get(
+        origin, f"list of {told[0]}" if ... in parts else f"[{', '.join(told)}]")
 
 
 def _of_class(hint: Any, known: set[type]) -> str:

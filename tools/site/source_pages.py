@@ -1,4 +1,4 @@
-"""Links from pages to files of the project beside docs: each such file gets a page that shows it."""
+"""Links from pages to files of the project beside docs: each such file is shown on a page."""
 
 from __future__ import annotations
 

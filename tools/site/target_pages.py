@@ -1,4 +1,4 @@
-"""A page for each target, made of its file and of what its backend says: no figure is typed twice."""
+"""A page for each target, made of its file and its backend, so that no figure is typed twice."""
 
 from __future__ import annotations
 
@@ -174,21 +174,24 @@ def _row(name: str, constant: Constant[Any], meaning: str) -> str:
 
 
 def _value(constant: Constant[Any]) -> str:
+    """A value with its unit."""
     value, unit = constant.value, constant.unit
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if unit in ("s", "J", "W", "Hz") and isinstance(value, float | int):
+    if isinstance(value, int | float):
+        return _number(value, unit)
+    if isinstance(value, str):
+        return _cell(value)
+    if all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "none"
+    return f"`{json.dumps(value)}` {_cell(unit)}"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit in ("s", "J", "W"):
         factor, prefix = next(((f, p) for f, p in PREFIXES if abs(value) >= f), PREFIXES[0])
         return f"{value / factor:.6g} {prefix}{unit}"
-    if unit == "text":
-        return _cell(str(value))
-    if isinstance(value, float | int):
-        return f"{value:,} {_cell(unit)}" if isinstance(value, int) else f"{value:g} {_cell(unit)}"
-    if isinstance(value, str):
-        return value
-    if all(isinstance(item, str) for item in value):
-        return ", ".join(value)
-    return f"`{json.dumps(value)}` {_cell(unit)}" if value else "none"
+    return f"{value:,} {_cell(unit)}" if isinstance(value, int) else f"{value:g} {_cell(unit)}"
 
 
 def _spread(constant: Constant[Any]) -> str:
