@@ -24,8 +24,8 @@ COLOURS = {
 BOX, TEXT, BORDER, LINE, LABEL = COLOURS
 DRAW = """async ([text, id, colours]) => {
     const [box, ink, border, line, label] = colours;
-    mermaid.initialize({ startOnLoad: false, theme: "base", fontFamily: "Helvetica, Arial, sans-serif",
-        deterministicIds: true, themeVariables: { primaryColor: box, primaryTextColor: ink,
+    mermaid.initialize({ startOnLoad: false, theme: "base", deterministicIds: true,
+        fontFamily: "Helvetica, Arial, sans-serif", themeVariables: { primaryColor: box, primaryTextColor: ink,
             primaryBorderColor: border, lineColor: line, edgeLabelBackground: label,
             textColor: ink } });
     return (await mermaid.render(id, text)).svg;
