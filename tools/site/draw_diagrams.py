@@ -24,10 +24,10 @@ COLOURS = {
 BOX, TEXT, BORDER, LINE, LABEL = COLOURS
 DRAW = """async ([text, id, colours]) => {
     const [box, ink, border, line, label] = colours;
+    const themeVariables = { primaryColor: box, primaryTextColor: ink, textColor: ink,
+        primaryBorderColor: border, lineColor: line, edgeLabelBackground: label };
     mermaid.initialize({ startOnLoad: false, theme: "base", deterministicIds: true,
-        fontFamily: "Helvetica, Arial, sans-serif", themeVariables: { primaryColor: box, primaryTextColor: ink,
-            primaryBorderColor: border, lineColor: line, edgeLabelBackground: label,
-            textColor: ink } });
+        fontFamily: "Helvetica, Arial, sans-serif", themeVariables });
     return (await mermaid.render(id, text)).svg;
 }"""
 
