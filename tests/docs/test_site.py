@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from nmcompile.cli import VERBS, group
 from nmcompile.errors import kinds
-from nmcompile.target import installed, load_target
+from nmcompile.target import load_target
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -58,7 +58,7 @@ def test_every_document_is_a_page_that_the_navigation_leads_to(site):
         assert f'href="{page}"' in navigation, page
 
 
-@pytest.mark.parametrize("name", installed())
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "targets").glob("*.toml")))
 def test_a_page_of_a_target_has_every_constant_with_its_kind_and_source(site, name):
     target, told = load_target(name), _text(site / "targets" / f"{name}.html")
     for field, constant in target.constants().items():

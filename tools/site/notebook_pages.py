@@ -18,8 +18,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     root = Path(config.config_file_path).parent
     for path in sorted((root / FOLDER).glob("*.ipynb")):
         uri = f"notebooks/{path.stem}.md"
-        text, pictures = _converted(path)
-        text = moved_links(text, f"{FOLDER}/{path.name}", uri)
+        text, pictures = _converted(path, uri)
         files.append(File.generated(config, uri, content=text))
         for name, data in pictures.items():
             files.append(File.generated(config, f"notebooks/{name}", content=data))
@@ -28,9 +27,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _converted(path: Path) -> tuple[str, dict[str, bytes]]:
-    """A notebook as Markdown, and its pictures by name."""
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+def _converted(path: Path, uri: str) -> tuple[str, dict[str, bytes]]:
+    """A notebook as the Markdown of the page `uri`, and its pictures by name."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = moved_links(cell.source, f"{FOLDER}/{path.name}", uri)
     text, resources = MarkdownExporter().from_notebook_node(
         notebook, {"output_files_dir": f"{path.stem}_files"})
     head, _, rest = text.lstrip().partition("\n")

@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 
 from nmcompile.registry import backend
 from nmcompile.report.units import PREFIXES
-from nmcompile.target import Constant, Target, installed, load_target
+from nmcompile.target import Constant, Target, load_target
 
 SECTIONS = {
     "board": "Board",
@@ -36,7 +36,8 @@ KINDS = {"measured": "measured on silicon", "published": "published", "estimate"
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Put the page of each target behind what docs/targets says of it, if it says something."""
-    targets = [load_target(name) for name in installed()]
+    root = Path(config.config_file_path).parent
+    targets = [load_target(path.stem) for path in sorted((root / "targets").glob("*.toml"))]
     for target in targets:
         title = f"# {target.name}: {target.title}"
         text = _behind(files, f"targets/{target.name}.md", title, _page(target, files))
