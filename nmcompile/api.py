@@ -129,7 +129,7 @@ def compile(
                  default: the chip's
     memory       most bytes of all weights together, for bits "auto"
     legalise     take the nearest value that the chip holds where it cannot hold the model's
-    relay_delays make delays beyond the chip's of relay neurons
+    relay_delays  make delays beyond the chip's of relay neurons
     chips        of the board; default: the target's own
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     search       choose cuts and cores for the least energy times delay, not the fewest cores

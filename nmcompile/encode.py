@@ -14,7 +14,6 @@ from nmcompile.errors import (
     DataShapeError,
     DataValueError,
     EncodingError,
-    NetworkError,
     OptionsError,
 )
 from nmcompile.ir import Network
@@ -161,7 +160,8 @@ def encoded(
     """
     coding = coding_of(encoding)
     if len(network.inputs) != 1:
-        raise NetworkError(where, f"the network has {len(network.inputs)} inputs, one is supported")
+        raise DataShapeError(where, "holds values for one input, the network has "
+                             f"{len(network.inputs)}")
     port = network.inputs[0]
     if not isinstance(values, np.ndarray):
         _require_events(values, coding, where)

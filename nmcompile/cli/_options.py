@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import POLARITIES, paths, words
 from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
@@ -25,7 +26,7 @@ def model_options(verb: Verb) -> Verb:
                      help="Data to trace the model on (.npz with x, .npy, .pt, or recordings)."),
         click.option("--calibrate", type=click.Path(path_type=Path),
                      help="Data to choose integer scales by; with labels y also the accuracy."),
-        click.option("--code", metavar="FILE:CLASS",
+        click.option("--code", metavar="FILE:CLASS", shell_complete=paths(".py"),
                      help="The model's own code; runs that file."),
         click.option("--trust-pickle", is_flag=True,
                      help="Let the model file run code as it loads."),
@@ -91,6 +92,7 @@ EVENTS = (
     click.option("--downsample", type=int, default=1, metavar="N",
                  help="N x N pixels become one, after --crop."),
     click.option("--polarity", default="both", show_default=True,
+                 shell_complete=words(*POLARITIES),
                  help="both (off and on are channels 0 and 1), merge, on or off."),
     click.option("--binary/--count", default=False,
                  help="Whether a payload says if there was an event, or how many.  "
@@ -101,7 +103,7 @@ EVENTS = (
                  help="Pixels, where the recording does not say."),
     click.option("--stream", metavar="NAME",
                  help="Which list of events of an HDF5 or AEDAT4 file."),
-    click.option("--labels", type=click.Path(path_type=Path),
+    click.option("--labels", type=click.Path(path_type=Path), shell_complete=paths(".csv"),
                  help="Table (.csv) of file and label of a folder's recordings."),
 )
 AUDIO = (

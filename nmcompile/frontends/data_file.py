@@ -190,6 +190,7 @@ def _require_size(file: IO[bytes], path: Path) -> None:
         raise FileSizeError(
             str(path),
             f"holds {dtype} of shape {shape}, expected numbers of at most {MAX_BYTES >> 30} GiB",
+            "Give fewer samples." if not dtype.hasobject else "Save numbers.",
         )
 
 

@@ -17,7 +17,7 @@ from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_dig
 from nmcompile.choices import require_labels
 from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
-from nmcompile.errors import DeviceAnswerError, FileKindError, OptionError, unknown_name
+from nmcompile.errors import DeviceAnswerError, OptionError, unknown_name
 from nmcompile.files import require_apart, require_place
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.neurons.base import Array
@@ -229,7 +229,7 @@ def _require(build: Build, asked: Asked) -> None:
         return
     require_place(asked.output)
     if asked.output.suffix.lower() != ".npz":
-        raise FileKindError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
+        raise OptionError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
     own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
     require_apart({**own, "-o": asked.output})
 
