@@ -9,6 +9,7 @@ function config(width) {
   return {
     background: null, font: "system-ui, sans-serif", view: { stroke: null }, text: { color: ink },
     axis: { ...text, labelLimit: width < 500 ? 110 : 220, gridColor: line, domainColor: soft, tickColor: soft },
+    axisX: { labelOverlap: true },
     legend: {
       ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,
       layout: { bottom: { anchor: "start", direction: width < 500 ? "vertical" : "horizontal" } },
