@@ -17,6 +17,8 @@ function config(width) {
   };
 }
 
+const [ERRORS, WARNINGS] = [1, 2];  // of Vega's log
+
 // A chart is drawn once at a time, whoever asks for it meanwhile.
 function draw(place) {
   place.dataset.drawn = "yes";
@@ -30,20 +32,21 @@ async function drawn(place) {
     renderer: "svg", actions: false, config: config(place.clientWidth), tooltip: { theme: root.dataset.theme },
   });
   place.view = made.view;
-  await show(place);
+  if (place.hiding?.size) await show(place);
   place.querySelector("svg").setAttribute("aria-hidden", "true");  // its place has the name
 }
 
 // What is chosen beside a chart; null among the hidden stands for all that the legend does not name.
 function show(place) {
-  return place.hiding?.size ? place.view.signal("hidden", [...place.hiding]).runAsync() : null;
+  const nothing = place.hiding.size === place.boxes.length;
+  place.view.logLevel(nothing ? ERRORS : WARNINGS);  // nothing has no extent, of which Vega warns
+  return place.view.signal("hidden", [...place.hiding]).runAsync();
 }
 
-async function choose(place, hiding) {
+function choose(place, hiding) {
   place.hiding = hiding;
   for (const box of place.boxes) box.input.checked = !hiding.has(box.value);
-  if (!place.view) return;
-  await place.view.signal("hidden", [...hiding]).runAsync();
+  return place.view && show(place);
 }
 
 function legendOf(place, spec) {
