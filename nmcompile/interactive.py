@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nmcompile.build import Build, unwritten, write_build
-from nmcompile.encode import Encoding
+from nmcompile.coding import Coding, Encoding
 from nmcompile.errors import DataShapeError, PackageError, unknown_name
 from nmcompile.files import replaced_file
 from nmcompile.frontends.data_file import DataFile
@@ -52,7 +52,7 @@ class CompiledNetwork(Compiled):
 
     def simulate(
         self, x: object, y: object = None, *, steps: int | None = None,
-        encoding: Encoding | None = None, seed: int = 0, timing: str = TIMING,
+        encoding: Encoding | Coding | None = None, seed: int = 0, timing: str = TIMING,
         record: tuple[str, ...] = (), perturb: str = "",
         progress: Callable[[int, int], None] = lambda frames, total: None,
     ) -> Simulated:

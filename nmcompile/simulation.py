@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
-from nmcompile.encode import Encoded, Encoding, encoded
+from nmcompile.coding import Coding, Encoding
+from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import (
     CostError,
     OptionError,
     OptionsError,
-    RecordError,
     one_line,
     unknown_name,
 )
@@ -64,7 +64,7 @@ def simulate(
     data: DataFile,
     *,
     steps: int | None = None,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Coding | None = None,
     seed: int = 0,
     timing: str = TIMING,
     record: tuple[str, ...] = (),
@@ -74,6 +74,7 @@ def simulate(
     exit_scale: float | None = None,
     perturb: str = "",
     progress: Callable[[int, int], None] = lambda frames, total: None,
+    spiked: Callable[[Array], None] | None = None,
     save_figures: bool = False,
     where: str = "input",
     data_name: str | None = None,
@@ -91,6 +92,7 @@ def simulate(
     data_name        what the report calls the data
     save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
+    spiked           told (inputs + populations,) int64, how many further spikes each sent
 
     Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
     is written.
@@ -114,7 +116,8 @@ def simulate(
             run_file(output, timed=program.target.costs_known))
         modes = Modes(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
-        run = run_program(program, sent, timing=model, record=record, modes=modes,
+        run = run_program(program, sent, timing=model, record=record,
+                          modes=replace(modes, spiked=spiked),
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
@@ -161,7 +164,7 @@ def _require_files(
 
 def inputs_of(
     program: Program, data: DataFile, where: str, *, steps: int | None = None,
-    encoding: Encoding | None = None, seed: int = 0,
+    encoding: Encoding | Coding | None = None, seed: int = 0,
 ) -> dict[str, Encoded]:
     """The user's data as inputs of a program, in real numbers; NmcError for what it cannot take."""
     network = program.network
@@ -224,7 +227,7 @@ def _unit(build: Build) -> float:
         return 1.0
     units = {layer["name"]: layer["units_per_real"] for layer in build.manifest.get("layers", ())}
     if port.population not in units:
-        raise RecordError(
+        raise OptionsError(
             "--exit-confidence", f"the unit of the membranes of '{port.population}' is "
             "not known", "Add --exit-scale with the units that count as 1.")
     return float(units[port.population])

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import builds as build_folders
 from nmcompile.cli._formats import FORMATS, format_asked
+from nmcompile.cli._terminal import say
 
 
 @click.command("compare")
 @click.argument("builds", nargs=-1, required=True, metavar="DIR DIR...",
-                type=click.Path(path_type=Path))
+                type=click.Path(path_type=Path), shell_complete=build_folders)
 @click.option("--gate", "gates", multiple=True, metavar="METRIC<VALUE",
               help="A bound that all builds must keep, as 'accuracy>=0.97', or, against the first "
               "one, 'energy_j<+5%'. Exit code 1 where one does not. May be given several times.")
@@ -45,7 +47,7 @@ def command(
         output = builds[0] / COMPARED
     if output is not None:
         write_comparison(found, read, output, how)
-        click.echo(f"compare   {output}")
+        say(f"compare   {output}")
     elif how == "text":
         print_comparison(found)
     else:

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import builds
 from nmcompile.cli._formats import FORMATS, format_asked
+from nmcompile.cli._terminal import say
 
 
 @click.command("report")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write: .html (a page with charts), .md, .csv (layers) or .json.")
 @click.option("--format", "how", type=click.Choice(FORMATS),
@@ -32,7 +34,7 @@ def command(
         output = folder / PAGE
     if output is not None:
         api.report(build, output, how)
-        click.echo(f"report    {output}")
+        say(f"report    {output}")
     elif how == "text":
         _print(build.figures, folder)
     else:
@@ -50,4 +52,4 @@ def _print(figures: dict[str, Any], folder: Path) -> None:
     print_summary(figures)
     print_yardsticks(figures["yardsticks"])
     if figures["samples"] is None:
-        click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")
+        say(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")
