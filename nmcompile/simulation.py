@@ -12,7 +12,7 @@ import numpy as np
 
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
-from nmcompile.coding import Coding, Encoding
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import (
     CostError,
@@ -136,10 +136,20 @@ def simulate(
     return Result(run=run, figures=figures, timeline=left_out)
 
 
-def _told(data: DataFile, encoding: Encoding | None, seed: int, name: str | None) -> Figures:
+def _told(
+    data: DataFile, encoding: Encoding | Coding | None, seed: int, name: str | None
+) -> Figures:
     """What the report says of the data."""
     return {"name": None if name is None else one_line(name), "sha256": data.digest(),
-            "encoding": encoding, "seed": seed}
+            "encoding": _sent_as(coding_of(encoding)), "seed": seed}
+
+
+def _sent_as(coding: Coding) -> str | None:
+    """An encoding in words; None where values are sent as they are."""
+    words = [coding.how or ""] + [f"{name} {value}" for name, value, usual in (
+        ("gain", f"{coding.gain:g}", "1"), ("threshold", coding.threshold, None),
+        ("off", coding.off, "channel")) if value != usual]
+    return ", ".join(filter(None, words)) or None
 
 
 def timing_of(program: Program, name: str) -> Timing:
