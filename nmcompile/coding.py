@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from nmcompile.errors import EncodingError, OptionError, OptionsError
@@ -60,6 +60,13 @@ class Coding:
     def of_changes(self) -> bool:
         """Whether spikes tell of changes, so that a series is needed."""
         return self.how in OF_CHANGES
+
+    @property
+    def told(self) -> str | None:
+        """What is asked for, in words; None where values are sent as they are."""
+        asked = [f"{f.name} {getattr(self, f.name)}" for f in fields(self)[1:]
+                 if getattr(self, f.name) != f.default]
+        return ", ".join([self.how or "direct", *asked]) if self.how or asked else None
 
     def taken(self, shape: tuple[int, ...], where: str) -> tuple[int, ...]:
         """Shape of the values that become `shape` in a step; NmcError where there is none."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
-from nmcompile.coding import Coding, Encoding
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.encode import Encoded, encoded
 from nmcompile.errors import (
     CostError,
@@ -121,7 +121,7 @@ def simulate(
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
-        figures["data"] = _told(data, encoding, seed, data_name)
+        figures["data"] = _told(data, coding_of(encoding), seed, data_name)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -136,10 +136,10 @@ def simulate(
     return Result(run=run, figures=figures, timeline=left_out)
 
 
-def _told(data: DataFile, encoding: Encoding | None, seed: int, name: str | None) -> Figures:
+def _told(data: DataFile, coding: Coding, seed: int, name: str | None) -> Figures:
     """What the report says of the data."""
     return {"name": None if name is None else one_line(name), "sha256": data.digest(),
-            "encoding": encoding, "seed": seed}
+            "encoding": coding.told, "seed": seed}
 
 
 def timing_of(program: Program, name: str) -> Timing:

@@ -165,7 +165,8 @@ class DataFigures(Table):
 
     name      the file's without its folder, or the data set's; None where there is none
     sha256    of the samples
-    encoding  of values, as --encode says it; None: they were sent as they are
+    encoding  of values, in the words of --encode, --gain, --threshold and --off; None: they were
+              sent as they are
     seed      of random spikes and of what went wrong
     """
 

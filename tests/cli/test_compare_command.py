@@ -152,3 +152,15 @@ def test_no_file_of_a_build_is_written_over(compare, builds):
         result = compare("wide", "narrow", options=["-o", builds / name / "report.json"])
         assert result.code == 2
         assert (builds / name / "report.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    ((), None), (("--encode", "rate"), "rate"), (("--gain", "0.5"), "gain 0.5"),
+    (("--encode", "latency", "--threshold", "0.2"), "latency, threshold 0.2")])
+def test_the_report_says_how_values_were_sent(
+        builds, tmp_path, capsys, monkeypatch, options, told):
+    folder = shutil.copytree(builds / "unrun", tmp_path / "build")
+    result = nmc(capsys, monkeypatch, "simulate", folder, "--input", builds / "few.npz",
+                 *options, "--json")
+    assert json.loads(result.out)["data"]["encoding"] == told
+    assert api.read_build(folder).figures["data"]["encoding"] == told

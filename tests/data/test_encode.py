@@ -237,3 +237,10 @@ def test_changes_of_what_does_not_change_are_refused():
     assert str(error.value) == (
         "f.npz: 'delta' encodes series (samples, steps, ...), the data has one value for each "
         "sample. Take --encode direct, rate or latency.")
+
+
+def test_a_coding_tells_what_was_asked_for():
+    assert Coding().told is None
+    assert Coding(how="rate").told == "rate"
+    assert Coding(how="delta", threshold=0.5, off="drop").told == "delta, threshold 0.5, off drop"
+    assert Coding(gain=2.0).told == "direct, gain 2.0"

@@ -10,6 +10,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 DRAWN = "document.documentElement.dataset.drawn === 'all'"
+PATIENCE_MS = 120_000  # on a machine that does other things as well
 MARKS = """() => Object.fromEntries(
     [...document.querySelectorAll('[data-chart]')].map(place => [place.dataset.chart,
     place.querySelectorAll(['rect path', 'symbol path', 'rule line', 'line path'].map(
@@ -42,7 +43,7 @@ def opened(browser, path, size="desktop", colours="light"):
     page.on("request", lambda request: told.append(request.url[:80])
             if request.url != path.as_uri() else None)
     page.goto(path.as_uri())
-    page.wait_for_function(DRAWN)
+    page.wait_for_function(DRAWN, timeout=PATIENCE_MS)
     try:
         yield page
         assert told == []

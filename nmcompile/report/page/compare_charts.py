@@ -126,7 +126,8 @@ def _front(found: Figures) -> Spec | None:
     x = {"field": "joules", "type": "quantitative", "title": "J a sample",
          "axis": {"format": "~s"}, "scale": {"zero": False, "padding": 30}}
     y = {"field": "accuracy", "type": "quantitative", "title": "accuracy",
-         "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 14}}
+         "axis": {"format": ".1%"},
+         "scale": {"domain": _around([row[end] for row in rows for end in ("low", "high")])}}
     told = [tip("build"), tip("accuracy", ".2%"), tip("joules", ".3~s", "J a sample"),
             tip("beaten", title="beaten by another")]
     ends = [("least", "most", "x"), ("low", "high", "y")]
@@ -135,7 +136,7 @@ def _front(found: Figures) -> Spec | None:
              "encoding": {"x": {**x, "field": low} if axis == "x" else x,
                           "y": {**y, "field": low} if axis == "y" else y,
                           f"{axis}2": {"field": high}, "color": {"value": COLOURS[-1]}}}
-            for low, high, axis in ends]
+            for low, high, axis in ends if any(row[low] is not None for row in rows)]
     return {**chart("Accuracy against energy of a sample", rows, {"height": 320}), "layer": [
         {"data": data(best), "mark": {"type": "line", "interpolate": "step-after",
                                       "color": COLOURS[5], "strokeDash": [5, 3]},
@@ -145,6 +146,13 @@ def _front(found: Figures) -> Spec | None:
          "encoding": {"x": x, "y": y, "tooltip": told}},
         {"mark": {"type": "text", "dy": -12, "limit": 160},
          "encoding": {"x": x, "y": y, "text": {"field": "build"}}}]}
+
+
+def _around(shares: list[float]) -> list[float]:
+    """A little more than from the least to the most of `shares`, within 0 and 1."""
+    low, high = min(shares), max(shares)
+    room = 0.05 * (high - low) + 1e-3
+    return [max(0.0, low - room), min(1.0, high + room)]
 
 
 def _points(found: Figures) -> Rows:

@@ -9,12 +9,15 @@ function config(width) {
   return {
     background: null, font: "system-ui, sans-serif", view: { stroke: null }, text: { color: ink },
     axis: { ...text, labelLimit: width < 500 ? 110 : 220, gridColor: line, domainColor: soft, tickColor: soft },
+    axisX: { labelOverlap: true },
     legend: {
       ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,
       layout: { bottom: { anchor: "start", direction: width < 500 ? "vertical" : "horizontal" } },
     },
   };
 }
+
+const [ERRORS, WARNINGS] = [1, 2];  // of Vega's log
 
 // A chart is drawn once at a time, whoever asks for it meanwhile.
 function draw(place) {
@@ -29,20 +32,21 @@ async function drawn(place) {
     renderer: "svg", actions: false, config: config(place.clientWidth), tooltip: { theme: root.dataset.theme },
   });
   place.view = made.view;
-  await show(place);
+  if (place.hiding?.size) await show(place);
   place.querySelector("svg").setAttribute("aria-hidden", "true");  // its place has the name
 }
 
 // What is chosen beside a chart; null among the hidden stands for all that the legend does not name.
 function show(place) {
-  return place.hiding?.size ? place.view.signal("hidden", [...place.hiding]).runAsync() : null;
+  const nothing = place.hiding.size === place.boxes.length;
+  place.view.logLevel(nothing ? ERRORS : WARNINGS);  // nothing has no extent, of which Vega warns
+  return place.view.signal("hidden", [...place.hiding]).runAsync();
 }
 
-async function choose(place, hiding) {
+function choose(place, hiding) {
   place.hiding = hiding;
   for (const box of place.boxes) box.input.checked = !hiding.has(box.value);
-  if (!place.view) return;
-  await place.view.signal("hidden", [...hiding]).runAsync();
+  return place.view && show(place);
 }
 
 function legendOf(place, spec) {

@@ -77,9 +77,9 @@ def layer_colour(
     known = [name for name in order if name in names]
     scale = [colour for name, colour in zip(order, colours(order), strict=True) if name in names]
     named = known[:: max(1, -(-len(known) // MOST_NAMED))]
-    found = {"field": field, "type": "nominal", "title": title,
-             "scale": {"domain": known, "range": scale},
-             "legend": {"values": named} if len(known) > MOST_NAMED else None}
+    found: Spec = {"field": field, "type": "nominal", "title": title,
+                   "scale": {"domain": known, "range": scale},
+                   "legend": {"values": named} if len(known) > MOST_NAMED else None}
     if names - set(known):
         found["condition"] = {"test": f"indexof(known, datum.{field}) < 0", "value": GREY}
     return found
