@@ -69,6 +69,7 @@ def test_sounds_give_what_an_array_of_their_features_gives(run, build, sounds):
     heard = json.loads(run("simulate", build, "--input", sounds / "by_class", *OPTIONS,
                            "--json").out)
     same = json.loads(run("simulate", build, "--input", sounds / "same.npz", "--json").out)
+    assert (heard["data"].pop("name"), same["data"].pop("name")) == ("by_class", "same.npz")
     assert heard == same
     assert heard["samples"] == 6
     assert heard["layers"][0]["spikes"] > 0
