@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Compared:
     """Runs beside each other; the first is what the others are held against.
 
@@ -50,6 +50,10 @@ class Compared:
     def broken(self) -> dict[str, list[str]]:
         """Gate -> the runs that break it."""
         return {gate["gate"]: gate["broken_by"] for gate in self.figures["gates"]}
+
+    def __repr__(self) -> str:
+        """The runs, in a line."""
+        return f"comparison of {', '.join(self._names)}"
 
     def _repr_html_(self) -> str:
         """Metrics with their changes, and causes, for notebooks."""

@@ -40,7 +40,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CompiledNetwork(Compiled):
     """A network on its chip: `simulate` runs it, `save` writes the folder that `nmc` reads.
 
@@ -117,6 +117,11 @@ class CompiledNetwork(Compiled):
                 place=Place(address=address, options=options), asked=asked, progress=progress,
                 where="x"))
 
+    def __repr__(self) -> str:
+        """The chain of checks, a line each."""
+        lines = [f"  {check.arrow:9} {check.text}" for check in self.checks]
+        return "\n".join([f"{self.name} on {self.program.target.name}", *lines])
+
     def _repr_html_(self) -> str:
         """The chain of checks, for notebooks."""
         figures = self.build.figures
@@ -126,7 +131,7 @@ class CompiledNetwork(Compiled):
                 f"cores<table>{rows}</table>")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Simulated(Result):
     """A run with its figures, as tables, named arrays and a page."""
 
@@ -196,6 +201,11 @@ class Simulated(Result):
             made.save(path)
         return made
 
+    def __repr__(self) -> str:
+        """Figures of a sample, in a line."""
+        told = ", ".join(f"{name} {text}" for name, text in _told(self.figures))
+        return f"run of {self.compiled.name} on {self.figures['target']}: {told}"
+
     def _repr_html_(self) -> str:
         """Figures of a sample and the layers, for notebooks."""
         cells = "".join(f"<td><b>{escape(text)}</b><br>{name}</td>"
@@ -211,7 +221,7 @@ class Simulated(Result):
                 f"<tbody>{rows}</tbody></table>")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Page:
     """A report as HTML that loads nothing; in a notebook it shows itself."""
 
@@ -221,6 +231,10 @@ class Page:
         """Write it to `path`, whole or not at all."""
         with replaced_file(Path(path)) as fresh:
             fresh.write_text(self.html, "utf-8")
+
+    def __repr__(self) -> str:
+        """How long it is."""
+        return f"report, {len(self.html):,} characters of HTML"
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class QuantizeResult:
     """A network in a chip's integers, and what each number format costs if that was asked."""
 
@@ -44,6 +44,10 @@ class QuantizeResult:
         rows = [asdict(row) for row in self.formats]
         columns = list(FormatRow.__dataclass_fields__)
         return the_pandas().DataFrame(rows, columns=columns).set_index("name")
+
+    def __repr__(self) -> str:
+        """The checks, a line each."""
+        return "\n".join(f"{check.arrow:9} {check.text}" for check in self.stage.checks)
 
     def _repr_html_(self) -> str:
         """The checks, the layers and the formats, for notebooks."""

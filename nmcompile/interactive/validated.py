@@ -16,7 +16,7 @@ DISTANCES = ("count", "van_rossum", "victor_purpura")
 OF_RULES = ("rule", "text", "explained", "alike")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Validated:
     """What a device gave beside what was compiled, and where and why they first differ.
 
@@ -84,6 +84,11 @@ class Validated:
                  "explained": 1 - one["differing"] / found["differing"]}
                 for one in found["explanations"]]
         return the_pandas().DataFrame(rows, columns=list(OF_RULES))
+
+    def __repr__(self) -> str:
+        """What was held against what, and the first difference, in a line."""
+        return (f"{self.figures['device']} against {self.figures['against']}: "
+                f"{self.first or 'all that the device tells is what was compiled'}")
 
     def _repr_html_(self) -> str:
         """Populations, the first difference and what explains it, for notebooks."""
