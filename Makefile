@@ -1,11 +1,12 @@
-# The two commands of the README. Both make .venv with pinned versions of what matters.
+# The two commands of the README, and the site of the documents. All make .venv with pinned versions
+# of what matters.
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
 DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint site clean
 
 demo: $(DEMO)
 	$(VENV)/bin/nmc demo -o build/demo
@@ -19,6 +20,10 @@ lint: $(TEST)
 	mkdir -p build/types && ln -sfn ../../backends build/types/nmcompile_backends
 	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends
 
+# The variable leaves out Material's notice that its last mending is in May 2027.
+site: $(TEST)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
 $(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
@@ -28,7 +33,7 @@ $(DEMO): pyproject.toml constraints.txt
 # Sinabs asks for samna, which is not needed here, and for a nir older than its own files; lava-dl
 # for Python 3.10, its torch and libraries of vision.
 $(TEST): $(DEMO)
-	$(PIP) -e '.[examples,test]'
+	$(PIP) -e '.[docs,examples,test]'
 	$(PIP) --no-deps sinabs
 	$(PIP) --no-deps --ignore-requires-python lava-dl
 	touch $(TEST)

@@ -10,9 +10,11 @@ from typing import Any
 
 from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
+from nmcompile.coding import Coding
 from nmcompile.dump import dump
 from nmcompile.errors import ModelFileError, NmcError
 from nmcompile.files import replaced_file, require_file
+from nmcompile.frontends.audio import AudioOptions
 from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
@@ -130,7 +132,7 @@ def compile(
                  default: the chip's
     memory       most bytes of all weights together, for bits "auto"
     legalise     take the nearest value that the chip holds where it cannot hold the model's
-    relay_delays make delays beyond the chip's of relay neurons
+    relay_delays  make delays beyond the chip's of relay neurons
     chips        of the board; default: the target's own
     constraints  file that says where layers may go: see `nmcompile.mapping.constraints`
     search       choose cuts and cores for the least energy times delay, not the fewest cores
@@ -298,7 +300,9 @@ def origin(model: Path, **options: Any) -> dict[str, Any]:
 __all__ = [
     "BALANCES",
     "Asked",
+    "AudioOptions",
     "Build",
+    "Coding",
     "Compared",
     "Compiled",
     "CompiledNetwork",

@@ -91,7 +91,15 @@ def unwritten(compiled: Compiled, origin: dict[str, Any]) -> Build:
                  for e in compiled.layer_errors}
     figures = compiled_figures(compiled.program, compiled.demand, compiled.checks, compiled.counts,
                                overflows)
+    figures["model"] = _model(origin)
     return Build(folder=Path(), program=compiled.program, figures=figures, manifest=told)
+
+
+def _model(origin: dict[str, Any]) -> Figures | None:
+    """What a report says of the model that `origin` tells of."""
+    if origin.get("model") is None:
+        return None
+    return {"name": one_line(str(origin["model"])), "sha256": origin.get("model_sha256")}
 
 
 def write_remapped(
@@ -106,6 +114,7 @@ def write_remapped(
     counts = (build.figures["yardsticks"] or {}).get("float")
     figures = compiled_figures(
         program, needs, (*checks, check), counts, build.figures["overflows"])
+    figures["model"] = build.figures["model"]
     told = {k: v for k, v in build.manifest.items() if k not in ("config", "sha256")}
     kept = [note for note in told.get("notes", ())
             if not str(note).startswith((TOLD, SHARED, LATE))]

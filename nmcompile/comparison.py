@@ -6,18 +6,25 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
+from nmcompile import __version__
 from nmcompile.build import Build
-from nmcompile.errors import MetricError, OptionError, OptionsError, unknown_name
+from nmcompile.errors import MetricError, OptionError, OptionsError, one_line, unknown_name
+from nmcompile.files import replaced_file
+from nmcompile.report import format_of
+from nmcompile.report.certainty import accuracy_range
+from nmcompile.report.compared import made_otherwise, told_of, where_from
+from nmcompile.report.compared_formats import rendered_comparison
 
+COMPARED = "compare.html"  # the page, in the folder of the first build
 Figures = dict[str, Any]
 Value = float | int | None
 SIGNS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 GATE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|<|>)\s*([+-]?[0-9.]+(?:e[+-]?[0-9]+)?)\s*(%?)\s*")
-TOLD = 3  # parts of a difference that are named
-PARTS = 0.05  # of a difference, from which a part of it is
 
 
 def _of_run(*path: str) -> Callable[[Figures], Value]:
@@ -39,12 +46,17 @@ def _sum(name: str) -> Callable[[Figures], Value]:
 
 def _power(figures: Figures) -> Value:
     energy, seconds = ENERGY(figures), LATENCY(figures)
-    return energy / seconds if energy is not None and seconds else None
+    return _finite(energy / seconds) if energy is not None and seconds else None
 
 
 def _product(figures: Figures) -> Value:
     energy, seconds = ENERGY(figures), LATENCY(figures)
-    return None if energy is None or seconds is None else energy * seconds
+    return None if energy is None or seconds is None else _finite(energy * seconds)
+
+
+def _finite(value: float) -> float | None:
+    """`value`, None where it is beyond all numbers."""
+    return value if isfinite(value) else None
 
 
 ENERGY, LATENCY = _of_run("energy_per_sample_j"), _of_run("latency_s", "per_sample_mean")
@@ -62,7 +74,26 @@ METRICS: dict[str, tuple[str, str, Callable[[Figures], Value]]] = {
     "hops": ("", "hops of a sample", _sum("hops")),
     "cores": ("", "cores", _of_run("cores")),
     "chips": ("", "chips", _of_run("chips")),
+    "footprint_bytes": ("B", "synapse memory of the cores", _of_run(
+        "yardsticks", "chip", "footprint_bytes")),
 }
+
+
+def _per_sample(figures: Figures, ends: Figures | None) -> Figures | None:
+    return ends and {end: joules / figures["samples"] for end, joules in ends.items()}
+
+
+def _ends(figures: Figures) -> dict[str, Figures | None]:
+    """From where to where the metrics may be of which that is known."""
+    latency, energy, found = figures["latency_s"], figures["energy_range_j"], {}
+    accuracy = accuracy_range(figures)
+    if accuracy is not None:
+        found["accuracy"] = dict(zip(("low", "high"), accuracy, strict=True))
+    if latency is not None:
+        found["latency_s"] = latency["per_sample_range"]
+    if energy is not None:
+        found["energy_j"] = _per_sample(figures, energy["total"])
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,111 +139,84 @@ def parse_gate(text: str) -> Gate:
 def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     """Two builds or more beside each other, the first as what the others are held against.
 
-    builds   folder, target and samples of each
-    metrics  values of each build, and their change against the first, as a share; None where a
-             build was not simulated, or has no labels
+    builds   name, target, model, run and layers of each; which of its figures are estimates, and
+             its yardsticks
+    metrics  values of each build, their change against the first, as a share, and from where to
+             where they may be: by the constants' errors, of an accuracy by Wilson's interval of
+             95 %; None where a build was not simulated, or has no labels
     causes   of each build but the first: what was made otherwise, and where differences come from
-    gates    those that were asked for, and the builds that break them
+    gates    those that were asked for, the value of each build and whether it is within (None: it
+             is what the others are held against), and the builds that break them
 
     Raises NmcError where there are fewer than two builds, or a gate's metric is not known of one.
     """
     if len(builds) < 2:
         raise OptionsError("compare", "takes two builds or more")
-    first = builds[0].figures
-    rows: list[Figures] = []
+    names, rows = _names(builds), []
+    ends = [_ends(build.figures) for build in builds]
     for metric, (unit, words, found) in METRICS.items():
         values = [found(build.figures) for build in builds]
         rows.append({"metric": metric, "words": words, "unit": unit, "values": values,
-                     "changes": [_change(value, values[0]) for value in values]})
+                     "changes": [_change(value, values[0]) for value in values],
+                     "ranges": [each.get(metric) for each in ends]})
     return {
-        "builds": [{"name": str(b.folder), "target": b.figures["target"],
-                    "model": b.manifest.get("model"), "samples": b.figures["samples"],
-                    "steps": b.figures["steps"], "timing": b.figures["timing"]} for b in builds],
+        "nmcompile": __version__,
+        "builds": [told_of(name, build.figures)
+                   for name, build in zip(names, builds, strict=True)],
         "metrics": rows,
-        "causes": [[*_made(builds[0], build), *_where(first, build.figures)]
-                   for build in builds[1:]],
-        "gates": [_judged(gate, builds, {row["metric"]: row["values"] for row in rows})
+        "causes": [_causes(builds[0], build) for build in builds[1:]],
+        "gates": [_judged(gate, names, {row["metric"]: row["values"] for row in rows})
                   for gate in gates],
     }
 
 
+def write_comparison(
+    found: Figures, builds: Sequence[Build], output: Path, how: str | None = None
+) -> None:
+    """Write what `compare` gives of `builds` to `output`, whole or not at all.
+
+    how  "html", a page with charts that needs nothing else; "md", "csv" or "json"; None: what the
+         name of `output` says
+
+    Raises NmcError where that cannot be written, or is a file of a build.
+    """
+    for build in builds:
+        build.require_apart({"-o": output})
+    text = rendered_comparison(found, how or format_of(output))
+    with replaced_file(output) as fresh:
+        fresh.write_bytes(text.encode())
+
+
+def _names(builds: Sequence[Build]) -> list[str]:
+    """The folders of the builds, told apart where one comes several times."""
+    names: list[str] = []
+    for build in builds:
+        folder = name = one_line(str(build.folder))
+        times = 2
+        while name in names:
+            name, times = f"{folder} ({times})", times + 1
+        names.append(name)
+    return names
+
+
+def _causes(first: Build, other: Build) -> list[str]:
+    told = [(build.figures, build.manifest) for build in (first, other)]
+    return [*made_otherwise(*told), *where_from(first.figures, other.figures)]
+
+
 def _change(value: Value, first: Value) -> float | None:
-    return None if value is None or not first else value / first - 1
+    return None if value is None or not first else _finite(value / first - 1)
 
 
-def _judged(gate: Gate, builds: Sequence[Build], values: dict[str, list[Value]]) -> Figures:
+def _judged(gate: Gate, names: list[str], values: dict[str, list[Value]]) -> Figures:
     found = values[gate.metric]
-    for build, value in zip(builds, found, strict=True):
+    for name, value in zip(names, found, strict=True):
         if value is None:
             raise MetricError(
-                f"--gate {gate.text}", f"{gate.metric} of {build.folder} is not known",
-                f"Run nmc simulate {build.folder} --input DATA.npz, with labels for "
-                "accuracy.")
+                f"--gate {gate.text}", f"{gate.metric} of {name} is not known",
+                f"Run nmc simulate {name} --input DATA.npz, with labels for accuracy.")
     known = [float(value) for value in found if value is not None]
-    asked = range(int(gate.relative), len(builds))
-    return {"gate": gate.text,
-            "broken_by": [str(builds[k].folder) for k in asked
-                          if not gate.holds(known[k], known[0])]}
-
-
-def _made(first: Build, other: Build) -> list[str]:
-    """What was made otherwise, in words."""
-    said = []
-    pairs = [("target", first.figures["target"], other.figures["target"])]
-    pairs += [(name, first.manifest.get(name), other.manifest.get(name))
-              for name in ("model", "nmcompile")]
-    if first.manifest.get("model_sha256") != other.manifest.get("model_sha256"):
-        said.append("the models' files differ")
-    pairs += [(f"--{name.replace('_', '-')}", first.manifest.get("options", {}).get(name),
-               other.manifest.get("options", {}).get(name))
-              for name in sorted({*first.manifest.get("options", {}),
-                                  *other.manifest.get("options", {})})]
-    pairs += [(name, first.figures[name], other.figures[name])
-              for name in ("samples", "steps", "timing", "cores", "chips")]
-    said += [f"{name} {_word(before)} -> {_word(after)}" for name, before, after in pairs
-             if before != after]
-    widths = [{row["name"]: row["weight_bits"] for row in build.manifest.get("layers", ())}
-              for build in (first, other)]
-    changed = [f"{name} {widths[0][name]} -> {widths[1][name]}" for name in widths[0]
-               if name in widths[1] and widths[0][name] != widths[1][name]]
-    if changed:
-        said.append(f"bits of weights: {_listed(changed)}")
-    return said
-
-
-def _where(first: Figures, other: Figures) -> list[str]:
-    """Which kinds and layers the difference in energy comes from."""
-    if first["energy_j"] is None or other["energy_j"] is None:
-        return []
-    before, after = ({kind: joules / figures["samples"]
-                      for kind, joules in figures["energy_j"].items()}
-                     for figures in (first, other))
-    whole = after.pop("total") - before.pop("total")
-    said = _largest("energy", whole, {kind: after[kind] - before[kind] for kind in before})
-    names = [row["name"] for row in first["layers"]]
-    if names == [row["name"] for row in other["layers"]]:
-        layers = {
-            a["name"]: b["energy_j"]["total"] / other["samples"]
-            - a["energy_j"]["total"] / first["samples"]
-            for a, b in zip(first["layers"], other["layers"], strict=True)}
-        said += _largest("energy by layer", whole, layers)
-    return said
-
-
-def _largest(name: str, whole: float, parts: dict[str, float]) -> list[str]:
-    """The parts that make most of a difference, in words."""
-    told = sorted((p for p in parts.items() if abs(p[1]) > PARTS * abs(whole)),
-                  key=lambda part: -abs(part[1]))[:TOLD]
-    if not whole or not told:
-        return []
-    return [f"{name} {whole:+.3g} J a sample: "
-            + ", ".join(f"{part} {joules:+.3g}" for part, joules in told)]
-
-
-def _word(value: Any) -> str:
-    return "none" if value is None else str(value)
-
-
-def _listed(words: list[str]) -> str:
-    rest = len(words) - TOLD
-    return ", ".join(words[:TOLD]) + (f" and {rest} more" if rest > 0 else "")
+    within = [gate.holds(value, known[0]) for value in known]
+    held = [None if gate.relative else within[0], *within[1:]]
+    return {"gate": gate.text, "metric": gate.metric, "values": known, "held": held,
+            "broken_by": [name for name, kept in zip(names, held, strict=True) if kept is False]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from nmcompile.errors import DeviceLimitError
 from nmcompile.ir.neurons.base import Array
@@ -124,6 +124,31 @@ class Reached(Protocol):
     @property
     def reached_by(self) -> frozenset[str]:
         """Their names: a run that did not end goes on with other values of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Whether a device can be used as things stand.
+
+    state  works; absent: nothing names it; broken: what is named is of no use
+    told   version and place, or the reason, in words
+    hint   what to do; "" where nothing need be done
+    """
+
+    state: Literal["works", "absent", "broken"]
+    told: str
+    hint: str = ""
+
+
+@runtime_checkable
+class Sought(Protocol):
+    """What a device has besides that can say, before it is opened, whether it is there."""
+
+    def look(self) -> Standing:
+        """Whether it is there without an address, for `nmc doctor`; in a second or so.
+
+        Opens nothing and runs nothing on the device.
+        """
 
 
 def stepping_device(device: Device) -> Stepping:

@@ -56,14 +56,19 @@ def is_stage(path: Path) -> bool:
         return bool(file.attrs.get("format") == FORMAT)
 
 
+def require_stage(path: Path) -> None:
+    """Raise NmcError where `path` is no file of `dump`."""
+    if not is_stage(path):
+        raise StageError(str(path), *OTHER)
+
+
 def load_stage(path: Path, target: Target) -> Stage:
     """The stage in `path`, made for a target like `target`.
 
     Raises NmcError for a file that is damaged, and for one of a target with other constants; a
     traced network is of no target.
     """
-    if not is_stage(path):
-        raise StageError(str(path), *OTHER)
+    require_stage(path)
     classes = {cls.__name__: cls for cls in (*CLASSES, *backend(target.family).neurons)}
     require_sound(path)
     with reading(str(path), *OTHER), h5py.File(path, "r") as file:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.errors import (
     DataShapeError,
     DataValueError,
     EncodingError,
-    NetworkError,
     OptionsError,
 )
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
-Encoding = Literal["direct", "rate", "latency"]
 PART = 256  # samples that are looked at at a time
-ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency")
+CHANGE = 0.1  # that is sent, as snntorch.spikegen.delta has it
 
 
 class Series(Protocol):
@@ -55,63 +54,80 @@ class Series(Protocol):
 class Encoded:
     """What an input sends, made as it is asked for: `encoded[first:end]` are samples of it.
 
-    values    (samples, *shape) to be encoded, or (samples, given steps, *shape)
-    steps     for which they are sent; a series that is shorter ends with silence
-    encoding  None for a series, which is sent as it is
+    values    (samples, ...) to be encoded, or (samples, given steps, ...)
+    series    whether values have steps; one that is shorter than `steps` ends with silence
+    unit      what is sent in a step
     seed      of the spikes of "rate", which do not depend on how samples are asked for
     """
 
     values: Array | Series
+    series: bool
     steps: int
-    encoding: Encoding | None
+    unit: tuple[int, ...]
+    coding: Coding
     seed: int
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(samples, steps, *shape)."""
-        return (len(self.values), self.steps, *self.values.shape[1 if self.encoding else 2 :])
+        """(samples, steps, *unit)."""
+        return (len(self.values), self.steps, *self.unit)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, samples: slice) -> Array:
-        """(k, steps, *shape) float32 of samples after each other."""
+        """(k, steps, *unit) float32 of samples after each other."""
         first, end, _ = samples.indices(len(self.values))
-        if self.encoding is None:
-            return self._series(slice(first, end))
-        values = self.values[first:end]
-        values = values[:, None].astype(np.float32)
-        if self.encoding == "direct":
-            return np.repeat(values, self.steps, axis=1)
-        if self.encoding == "rate":  # the draws of all samples are one after the other
-            one = self.shape[1:]
-            return _spikes(values, (end - first, *one), self.seed, first * prod(one))
+        shape = (end - first, *self.shape[1:])
+        if not isinstance(self.values, np.ndarray):
+            return self.values.fitted(slice(first, end), self.steps).reshape(shape)
+        values = self._scaled(self.values[first:end])
+        if self.coding.of_changes:
+            return _fitted(changes(values, self.coding), self.steps).reshape(shape)
+        if self.series:
+            values = _fitted(values, self.steps).reshape(shape)
+        else:
+            values = values.reshape(end - first, 1, *self.unit)
+        if self.coding.how == "rate":  # the draws of all samples are one after the other
+            return _spikes(values, shape, self.seed, first * prod(self.shape[1:]))
+        if self.coding.how == "latency":
+            return self._first_spikes(values)
+        return values if self.series else np.repeat(values, self.steps, axis=1)
+
+    def _first_spikes(self, values: Array) -> Array:
+        """One spike for each of `values` (k, 1, *unit), none for those below the threshold."""
         when = np.rint((1 - values) * (self.steps - 1))
-        clock = np.arange(self.steps).reshape(-1, *[1] * (values.ndim - 2))
-        return ((clock == when) & (values > 0)).astype(np.float32)
+        clock = np.arange(self.steps).reshape(-1, *[1] * len(self.unit))
+        sent = (values > 0) & (values >= (self.coding.threshold or 0))
+        return ((clock == when) & sent).astype(np.float32)
+
+    @property
+    def _of_spikes(self) -> bool:
+        return self.coding.of_changes or self.coding.how in ("rate", "latency")
 
     @property
     def binary(self) -> bool:
         """Whether all that is sent is 0 or 1."""
         if not isinstance(self.values, np.ndarray):
             return self.peak <= 1
-        return self.encoding in ("rate", "latency") or all(
-            ((part == 0) | (part == 1)).all() for part in self._parts())
+        if self._of_spikes:
+            return self.lowest >= 0
+        return all(((part == 0) | (part == 1)).all() for part in self._parts())
 
     @property
     def peak(self) -> float:
         """The largest magnitude that is sent."""
-        if self.encoding in ("rate", "latency"):
-            return 1.0
         if not isinstance(self.values, np.ndarray):
             return self.values.peak(self.steps)
-        return max(float(np.abs(part).max()) for part in self._parts())
+        return 1.0 if self._of_spikes else max(float(np.abs(p).max()) for p in self._parts())
 
     @property
     def lowest(self) -> float:
         """The least that is sent."""
-        if self.encoding in ("rate", "latency"):
+        if not isinstance(self.values, np.ndarray):
             return 0.0
+        if self._of_spikes:
+            return -1.0 if self.coding.off == "negative" else 0.0
         return min(float(part.min()) for part in self._parts())
 
     def _parts(self) -> Iterator[Array]:
@@ -119,13 +135,10 @@ class Encoded:
         assert isinstance(self.values, np.ndarray)
         for first in range(0, len(self.values), PART):
             part = self.values[first : first + PART]
-            yield (part[:, : self.steps] if self.encoding is None else part).astype(np.float32)
+            yield self._scaled(part[:, : self.steps] if self.series else part)
 
-    def _series(self, samples: slice) -> Array:
-        """Samples (k, steps, ...) float32 of a series."""
-        if not isinstance(self.values, np.ndarray):
-            return self.values.fitted(samples, self.steps)
-        return _fitted(self.values[samples], self.steps).astype(np.float32)
+    def _scaled(self, values: Array) -> Array:
+        return values.astype(np.float32) * np.float32(self.coding.gain)
 
 
 def encoded(
@@ -133,45 +146,63 @@ def encoded(
     network: Network,
     *,
     steps: int | None = None,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Coding | None = None,
     seed: int = 0,
     where: str = "input",
 ) -> dict[str, Encoded]:
     """`values` as inputs of `network`, by name, made as they are asked for.
 
-    values    (samples, *shape) to be encoded, or (samples, steps, *shape) to be sent as they are;
-              the axes of `shape` may be flattened
+    values    (samples, *shape) to be encoded, or a series (samples, steps, *shape), which is sent
+              as it is, as rates, or as its changes; the axes of `shape` may be flattened
     steps     for values, how long they are sent (default: as the network says); for series,
               how much of them to use
-    encoding  direct: the value in every step; rate: a spike with the value as its probability;
-              latency: one spike, the earlier the larger the value, none for 0. Default: direct
+    encoding  how values are sent, by name or with more to it; see `coding.Coding`
     """
+    coding = coding_of(encoding)
     if len(network.inputs) != 1:
-        raise NetworkError(where, f"the network has {len(network.inputs)} inputs, one is supported")
+        raise DataShapeError(where, "holds values for one input, the network has "
+                             f"{len(network.inputs)}")
     port = network.inputs[0]
-    if _is_series(values, port.shape, where):
-        if encoding not in (None, "direct"):
-            raise EncodingError(
-                where,
-                f"'{encoding}' encodes values (samples, ...), the data already "
-                f"has {values.shape[1]} steps",
-                "Leave out --encode.",
-            )
-        values = values.reshape(*values.shape[:2], *port.shape)
-        return {port.name: Encoded(values=values, steps=steps or values.shape[1], encoding=None,
-                                   seed=seed)}
-    assert isinstance(values, np.ndarray)
-    steps = steps or network.steps
+    if not isinstance(values, np.ndarray):
+        _require_events(values, coding, where)
+    series = _is_series(values, coding.taken(port.shape, where), where)
+    if isinstance(values, np.ndarray):
+        _require_form(values, series, coding, where)
+    steps = steps or (values.shape[1] if series else network.steps)
     if steps is None:
         raise OptionsError(
             where,
             "holds one value for each sample and the model does not say for how many steps",
             "Add --steps N.",
         )
-    if encoding in ("rate", "latency"):
-        _require_unit_range(values, encoding, where)
-    return {port.name: Encoded(values=values.reshape(len(values), *port.shape), steps=steps,
-                               encoding=encoding or "direct", seed=seed)}
+    if coding.how in ("rate", "latency"):
+        _require_unit_range(values, coding.how, where, coding.gain)
+    return {port.name: Encoded(values=values, series=series, steps=steps, unit=port.shape,
+                               coding=coding, seed=seed)}
+
+
+def _require_events(values: Series, coding: Coding, where: str) -> None:
+    """Refuse to encode what is events already."""
+    if coding.how not in (None, "direct"):
+        raise _has_steps(values, coding, where)
+    if coding.gain != 1:
+        raise OptionsError("--gain", f"is for values, {where} holds events", "Leave it out.")
+
+
+def _require_form(values: Array, series: bool, coding: Coding, where: str) -> None:
+    """Refuse an encoding that needs steps of what has none, or none of what has them."""
+    if coding.of_changes and not series:
+        raise EncodingError(
+            where, f"'{coding.how}' encodes series (samples, steps, ...), the data has one value "
+            "for each sample", "Take --encode direct, rate or latency.")
+    if coding.how == "latency" and series:
+        raise _has_steps(values, coding, where)
+
+
+def _has_steps(values: Array | Series, coding: Coding, where: str) -> EncodingError:
+    return EncodingError(
+        where, f"'{coding.how}' encodes values (samples, ...), the data already has "
+        f"{values.shape[1]} steps", "Leave out --encode.")
 
 
 def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bool:
@@ -207,6 +238,35 @@ def _is_series(values: Array | Series, shape: tuple[int, ...], where: str) -> bo
     return series
 
 
+def changes(values: Array, coding: Coding) -> Array:
+    """Spikes of the changes of `values` (samples, steps, ...), by `coding.how`.
+
+    delta          1 where a step's value is `threshold` or more above that of the step before it,
+                   ahead of the first 0; -1 where so far below (snntorch.spikegen.delta)
+    send-on-delta  the same against a level that each spike moves by `threshold`, for differences
+                   beyond `threshold`; it begins at the first value, rounded to a whole number
+                   (Stewart et al. 2023, "Speech2Spikes", doi 10.1145/3584954.3584995)
+
+    returns  float32: (samples, steps, 2, ...) of off and on where `coding.off` is "channel",
+             else of the shape of `values`
+    """
+    values = values.astype(np.float32)
+    threshold = np.float32(CHANGE if coding.threshold is None else coding.threshold)
+    signs = np.empty(values.shape, np.int8)
+    if coding.how == "delta":
+        rise = np.diff(values, axis=1, prepend=np.float32(0))
+        signs[:] = (rise >= threshold).astype(np.int8) - (rise <= -threshold)
+    else:
+        level = np.round(values[:, 0])
+        for step in range(values.shape[1]):
+            rise = values[:, step] - level
+            signs[:, step] = (rise > threshold).astype(np.int8) - (rise < -threshold)
+            level += signs[:, step] * threshold
+    if coding.off == "channel":
+        return np.stack([signs < 0, signs > 0], 2).astype(np.float32)
+    return (np.maximum(signs, 0) if coding.off == "drop" else signs).astype(np.float32)
+
+
 def _fitted(values: Array, steps: int) -> Array:
     """`values` (samples, given steps, ...) cut to `steps`, or with silence behind."""
     if steps == values.shape[1]:
@@ -232,10 +292,14 @@ def _spikes(chance: Array, shape: tuple[int, ...], seed: int, skipped: int = 0) 
     return (draws.random(shape) < chance).astype(np.float32)
 
 
-def _require_unit_range(values: Array, encoding: str, where: str) -> None:
-    if values.min() < 0 or values.max() > 1:
+def _require_unit_range(
+    values: Array | Series, encoding: str, where: str, gain: float = 1.0
+) -> None:
+    assert isinstance(values, np.ndarray)
+    least, most = float(values.min()) * gain, float(values.max()) * gain
+    if least < 0 or most > 1:
         raise EncodingError(
             where,
-            f"values span {values.min():g} to {values.max():g}; '{encoding}' takes 0 to 1",
+            f"values span {least:g} to {most:g}; '{encoding}' takes 0 to 1",
             "Scale the data, or add --binary for events.",
         )

@@ -97,7 +97,7 @@ class BuildError(NmcError, code="NMC-E0206"):
     """A folder is no build that can be read, or none that may be overwritten."""
 
 class TomlError(NmcError, code="NMC-E0207"):
-    """A TOML file has a field that it may not have, or a wrong value in one."""
+    """A TOML file cannot be parsed, has a field too many or too few, or a wrong value in one."""
 
 class StageError(NmcError, code="NMC-E0208"):
     """A file of --dump does not belong to what it is to go on with."""
@@ -108,7 +108,7 @@ class ModelFileError(NmcError, code="NMC-E0301"):
     """A file holds no model that can be compiled by itself."""
 
 class UnsafeFileError(NmcError, code="NMC-E0302"):
-    """A file asks to run code while it is loaded."""
+    """A file asks to run code, or to read other files, while it is loaded."""
 
 class CodeError(NmcError, code="NMC-E0303"):
     """The file of --code does not give the model."""
@@ -164,12 +164,12 @@ class DataSetError(NmcError, code="NMC-E0405"):
     """A folder or data set cannot be read as samples with classes."""
 
 class DataSizeError(NmcError, code="NMC-E0406"):
-    """Data make more values than memory should hold."""
+    """Data make more values than are held in memory."""
 
 # Numbers and neurons of a chip
 
 class WidthError(NmcError, code="NMC-E0501"):
-    """Weights of this width cannot be had."""
+    """Weights or activations of this width cannot be had."""
 
 class NearestError(NmcError, code="NMC-E0502"):
     """A chip holds something only nearly."""
@@ -221,7 +221,7 @@ class CutError(NmcError, code="NMC-E0607"):
 # Targets
 
 class TargetError(NmcError, code="NMC-E0701"):
-    """A target's file contradicts itself or another one."""
+    """A target lacks what all chips of its family have."""
 
 class CostError(NmcError, code="NMC-E0702"):
     """Times or energies that are needed are not known of a target."""
@@ -278,7 +278,10 @@ class WireError(NmcError, code="NMC-E1002"):
     """The other side of a connection does not keep to the protocol."""
 
 class BusyError(NmcError, code="NMC-E1003"):
-    """A device is in use."""
+    """Another run has the device or the build."""
+
+class KeyFileError(NmcError, code="NMC-E1004"):
+    """A key of nmc serve is not the other side's, or is open to others."""
 
 # The environment
 
@@ -306,8 +309,9 @@ def hint_to_install(error: BaseException) -> str:
 
 
 @contextmanager
-def reading(where: str, what: str = "is damaged", hint: str = "") -> Iterator[None]:
-    """Make a DamagedFileError of what a parser raises in the block: hostile input may raise all.
+def reading(where: str, what: str = "is damaged", hint: str = "",
+            kind: type[NmcError] = DamagedFileError) -> Iterator[None]:
+    """Make a `kind` of fault of what a parser raises in the block: hostile input may raise all.
 
     Only for code that reads a file into plain values, never for what computes with them.
     """
@@ -319,7 +323,7 @@ def reading(where: str, what: str = "is damaged", hint: str = "") -> Iterator[No
         said = _said(error)
         if not said or isinstance(error, TERSE):
             said = f"{type(error).__name__}: {said}".rstrip(": ")
-        raise DamagedFileError(where, f"{what} ({said})", hint) from error
+        raise kind(where, f"{what} ({said})", hint) from error
 
 
 def _said(error: Exception) -> str:

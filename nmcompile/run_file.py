@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmcompile.errors import FileKindError, RecordError
+from nmcompile.errors import OptionError, RecordError
 from nmcompile.files import replaced_file
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
@@ -63,7 +63,7 @@ def require_run_file(path: Path, network: Network, record: tuple[str, ...]) -> N
     the names of variables, which end with / and one word, are all different.
     """
     if path.suffix.lower() not in (*STREAMED, *AT_ONCE):
-        raise FileKindError(str(path), f"ends with '{path.suffix}', expected .npz, .h5 or .hdf5")
+        raise OptionError(str(path), f"ends with '{path.suffix}', expected .npz, .h5 or .hdf5")
     if not _is_streamed(path):
         return
     places = [(_place(name), f"'{name}'") for name in ALWAYS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,15 @@ import numpy as np
 
 from nmcompile import choices
 from nmcompile.build import REPORT, Build
-from nmcompile.encode import Encoded, Encoding, encoded
-from nmcompile.errors import CostError, OptionError, OptionsError, RecordError, unknown_name
+from nmcompile.coding import Coding, Encoding, coding_of
+from nmcompile.encode import Encoded, encoded
+from nmcompile.errors import (
+    CostError,
+    OptionError,
+    OptionsError,
+    one_line,
+    unknown_name,
+)
 from nmcompile.files import json_text, replaced_file, require_place, writing
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir import Input
@@ -57,7 +64,7 @@ def simulate(
     data: DataFile,
     *,
     steps: int | None = None,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Coding | None = None,
     seed: int = 0,
     timing: str = TIMING,
     record: tuple[str, ...] = (),
@@ -67,8 +74,10 @@ def simulate(
     exit_scale: float | None = None,
     perturb: str = "",
     progress: Callable[[int, int], None] = lambda frames, total: None,
+    spiked: Callable[[Array], None] | None = None,
     save_figures: bool = False,
     where: str = "input",
+    data_name: str | None = None,
 ) -> Result:
     """Simulate `build` on `data`; `steps`, `encoding` and `seed` as in `nmcompile.encode`.
 
@@ -80,8 +89,10 @@ def simulate(
     exit_scale       units of score that count as 1 in the confidence; None: a spike, or the
                      model's own unit of a membrane
     perturb          what goes wrong, as `simulator.perturb.parse_perturbation` reads it; by `seed`
+    data_name        what the report calls the data
     save_figures     keep the figures in the build's report.json as well
     progress         told how many further steps of samples are done, and how many there are
+    spiked           told (inputs + populations,) int64, how many further spikes each sent
 
     Raises NmcError before the run where a wish cannot be met, Interrupted on Ctrl-C; then no file
     is written.
@@ -105,10 +116,12 @@ def simulate(
             run_file(output, timed=program.target.costs_known))
         modes = Modes(
             exit_at=exit_at, perturb=wrong, records=None if file is None else file.records)
-        run = run_program(program, sent, timing=model, record=record, modes=modes,
+        run = run_program(program, sent, timing=model, record=record,
+                          modes=replace(modes, spiked=spiked),
                           progress=lambda frames: progress(frames, total))
         figures = run_figures(build.figures, program, run, data.y, _perturbed(wrong, run),
                               look_figures(program, sent, model, modes))
+        figures["data"] = _told(data, coding_of(encoding), seed, data_name)
         trace, left_out = None, ""
         if timeline is not None:
             shown = Timeline(program, run.counts.busy_s)
@@ -121,6 +134,12 @@ def simulate(
                 with writing(path):
                     fresh[path].write_text(json_text(value), "utf-8")
     return Result(run=run, figures=figures, timeline=left_out)
+
+
+def _told(data: DataFile, coding: Coding, seed: int, name: str | None) -> Figures:
+    """What the report says of the data."""
+    return {"name": None if name is None else one_line(name), "sha256": data.digest(),
+            "encoding": coding.told, "seed": seed}
 
 
 def timing_of(program: Program, name: str) -> Timing:
@@ -145,7 +164,7 @@ def _require_files(
 
 def inputs_of(
     program: Program, data: DataFile, where: str, *, steps: int | None = None,
-    encoding: Encoding | None = None, seed: int = 0,
+    encoding: Encoding | Coding | None = None, seed: int = 0,
 ) -> dict[str, Encoded]:
     """The user's data as inputs of a program, in real numbers; NmcError for what it cannot take."""
     network = program.network
@@ -208,7 +227,7 @@ def _unit(build: Build) -> float:
         return 1.0
     units = {layer["name"]: layer["units_per_real"] for layer in build.manifest.get("layers", ())}
     if port.population not in units:
-        raise RecordError(
+        raise OptionsError(
             "--exit-confidence", f"the unit of the membranes of '{port.population}' is "
             "not known", "Add --exit-scale with the units that count as 1.")
     return float(units[port.population])

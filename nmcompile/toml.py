@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nmcompile.errors import FileKindError, NmcError, TomlError, reading
+from nmcompile.errors import FileKindError, FileSizeError, NmcError, TomlError, reading
 from nmcompile.files import require_file
 
 if sys.version_info >= (3, 11):
@@ -28,7 +28,7 @@ def read_toml(path: Path, model: type[M], what: str) -> M:
     with require_file(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise TomlError(str(path), f"a {what} has at most {MAX_BYTES} bytes")
+        raise FileSizeError(str(path), f"a {what} has at most {MAX_BYTES} bytes")
     try:
         return parse_toml(data.decode("utf-8"), model, str(path), what)
     except UnicodeDecodeError as error:
@@ -43,7 +43,7 @@ def parse_toml(text: str, model: type[M], where: str, what: str) -> M:
     try:
         if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
             raise TomlError(where, f"has a line with more than {MAX_DOTS} dots")
-        with reading(where, "is not TOML"):
+        with reading(where, "is not TOML", kind=TomlError):
             content = json.dumps(tomllib.loads(text), default=str)
         return model.model_validate_json(content)
     except ValidationError as error:

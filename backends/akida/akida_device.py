@@ -12,9 +12,10 @@ from nmcompile_backends.akida.akida_script import ARRAYS, LAYERS, SCRIPT
 from nmcompile_backends.akida.arithmetic import AkidaNeuron
 from nmcompile_backends.akida.emit import layers_of
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
 from nmcompile.errors import (
+    BuildError,
     DataValueError,
     DeviceAnswerError,
     DeviceBuildError,
@@ -53,15 +54,19 @@ class AkidaSoftware:
         """Find the Python: the address, or NMC_AKIDA_PYTHON; raises NmcError where it lacks it."""
         self._python = interpreter(self.tool, place)
 
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(self.tool)
+
     def load(self, program: Program, config: Path) -> None:
         """Take a program for Akida whose layers are in `config`; raises NmcError for another."""
         if program.target.family != "akida":
             raise DeviceBuildError(
                 f"device {self.name}", "runs programs for Akida, this one is for "
-                f"{program.target.name}")
+                f"{program.target.name}", "Compile with --target akd1000.")
         for file in (LAYERS, ARRAYS):
             if not (config / file).is_file():
-                raise DeviceBuildError(str(config), f"holds no {file}", "Compile the model again.")
+                raise BuildError(str(config), f"holds no {file}", "Compile the model again.")
         self._program, self._config = program, config.resolve()
 
     def readable(self) -> Wanted:

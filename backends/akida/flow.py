@@ -52,9 +52,10 @@ def links(linear: LinearMap) -> tuple[LinearMap, ...]:
 
 def _require_values(network: Network, chip: str) -> None:
     if len(network.inputs) > 1:
-        raise ChipTopologyError(network.inputs[1].name, f"it is a second input, {chip} takes one")
+        raise ChipTopologyError(network.inputs[1].name, f"it is a second input, {chip} takes one",
+                                "Join the inputs ahead of the model.")
     if len(network.outputs) > 1:
-        raise ChipTopologyError(
+        raise ChipOutputError(
             network.outputs[1].population, f"it is a second output, {chip} has one",
             "Return what the last layer gives.")
     late = [p.name for p in network.projections if p.delay]
@@ -72,7 +73,8 @@ def _require_memoryless(population: Population, network: Network, chip: str) -> 
         if np.any(neuron.decay) or np.any(neuron.v_init):
             raise ChipNeuronError(
                 name, f"its membrane keeps what came before; layers of {chip} keep "
-                "nothing")
+                "nothing",
+                "End the model in a linear layer, or take a target with spiking neurons.")
         return
     if not isinstance(neuron, Activation):
         raise ChipNeuronError(
@@ -99,7 +101,7 @@ def _stage(network: Network, source: str) -> Stage:
             return Stage(source=source, target=network.population(name), inside=tuple(between))
         inside.add(name)
         between.append(network.population(name))
-    raise ChipTopologyError(source, "nothing takes what it sends")
+    raise ChipTopologyError(source, "nothing takes what it sends", "Leave it out, or return it.")
 
 
 def residual(name: str) -> NmcError:

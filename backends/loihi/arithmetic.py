@@ -54,7 +54,7 @@ class LoihiNeuron:
     dv             0..4095
     threshold      0..131071
     bias_mantissa  -4095..4095, bias_exponent 0..7
-    u_init, v_init u and v before the first step, in their own unit
+    u_init, v_init  u and v before the first step, in their own unit
     silent         true where the neuron never fires (a readout of v)
     compartments   1, or on Loihi 1, whose compartments are cleared where they fire, 2 for one that
                    fires and is not: see `soft_reset.py`

@@ -13,9 +13,15 @@ from nmcompile_backends.loihi.lava_script import ARRAYS, SCRIPT, lava_script
 from nmcompile_backends.loihi.resonator import LoihiResonator
 from nmcompile_backends.loihi.sigma_delta import LoihiSigmaDelta
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import DeviceAnswerError, DeviceBuildError, UnsafeFileError, reading
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
+from nmcompile.errors import (
+    BuildError,
+    DeviceAnswerError,
+    DeviceBuildError,
+    UnsafeFileError,
+    reading,
+)
 from nmcompile.ir import Population
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -48,6 +54,10 @@ class LavaDevice:
         """Find the Python: the address, or NMC_LAVA_PYTHON; raises NmcError where it lacks Lava."""
         self._python = interpreter(TOOL, place)
 
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(TOOL)
+
     def load(self, program: Program, config: Path) -> None:
         """Take a Loihi program, and its arrays from `config`.
 
@@ -56,10 +66,10 @@ class LavaDevice:
         """
         if program.target.family != "loihi":
             raise DeviceBuildError("device lava", f"runs Loihi's programs, this one is for "
-                                   f"{program.target.name}")
+                                   f"{program.target.name}", "Compile with --target loihi2.")
         for name in (SCRIPT, ARRAYS):
             if not (config / name).is_file():
-                raise DeviceBuildError(str(config), f"holds no {name}", "Compile the model again.")
+                raise BuildError(str(config), f"holds no {name}", "Compile the model again.")
         script, _ = lava_script(program.network, program.latency)
         if (config / SCRIPT).read_bytes() != script:
             raise UnsafeFileError(

@@ -28,7 +28,8 @@ def as_convolution(linear: LinearMap, source: Shape, name: str) -> Conv:
         return _covering(linear, source, name)
     if isinstance(linear, Conv):
         return _square(_undilated(_ungrouped(linear)), name)
-    raise ChipLayerError(name, "it is neither a convolution nor dense, which is all that Speck has")
+    raise ChipLayerError(name, "it is neither a convolution nor dense, which is all that Speck has",
+                         "Use convolutions, or dense layers of up to 16 x 16 places.")
 
 
 def _covering(dense: Dense, source: Shape, name: str) -> Conv:
@@ -71,5 +72,6 @@ def _undilated(conv: Conv) -> Conv:
 def _square(conv: Conv, name: str) -> Conv:
     height, width = conv.weight.shape[2:]
     if height != width:
-        raise ChipLayerError(name, f"its kernel is {height} x {width}, Speck's are square")
+        raise ChipLayerError(name, f"its kernel is {height} x {width}, Speck's are square",
+                             "Use a square one; zeros may fill it up.")
     return conv

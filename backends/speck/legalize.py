@@ -56,12 +56,14 @@ def _require_tree(network: Network) -> None:
                 population.name, f"{len(incoming)} projections end in it; a core of Speck has one "
                 "kernel for all that it receives", "Keep one source for each layer.")
         if incoming[0].delay or incoming[0].source == population.name:
-            raise ChipTopologyError(incoming[0].name, "delays and loops do not exist on Speck")
+            raise ChipTopologyError(incoming[0].name, "delays and loops do not exist on Speck",
+                                    "Train without them, or compile for loihi2.")
     for node in network.nodes:
         n = len(network.outgoing(node.name))
         if n > FAN_OUT:
             raise ChipTopologyError(
-                node.name, f"it feeds {n} layers, a core of Speck feeds {FAN_OUT}")
+                node.name, f"it feeds {n} layers, a core of Speck feeds {FAN_OUT}",
+                "Let it feed fewer layers.")
 
 
 def _require_neuron(population: Population) -> None:
@@ -77,17 +79,20 @@ def _require_neuron(population: Population) -> None:
     if neuron.reset is Reset.NONE or neuron.reset_at not in (ResetAt.SPIKE, ResetAt.LEAK):
         raise ChipNeuronError(
             name, f"reset '{neuron.reset.value}' at '{neuron.reset_at.value}' does not "
-            "exist on Speck, which has zero and subtract at the spike")
+            "exist on Speck, which has zero and subtract at the spike",
+            "Use Sinabs' MembraneReset or MembraneSubtract.")
     if neuron.spikes_per_step < UNBOUNDED or not neuron.fires_at_threshold:
         raise ChipNeuronError(
             name, "it fires once a step at most; Speck's neurons fire as often as "
             "events let them", "Use Sinabs' default spike_fn=MultiSpike.")
     for what, values in (("threshold", neuron.threshold), ("lower bound", neuron.v_min)):
         if np.unique(values).size != 1:
-            raise ChipNeuronError(name, f"its neurons differ in {what}, Speck has one for a layer")
+            raise ChipNeuronError(name, f"its neurons differ in {what}, Speck has one for a layer",
+                                  "Train with one value for the layer.")
     if np.any(population.bias) and not _of_features(population):
         raise ChipLayerError(
-            name, "its bias differs within a feature, Speck has one for each feature")
+            name, "its bias differs within a feature, Speck has one for each feature",
+            "Give each feature one bias.")
 
 
 def _of_features(population: Population) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from nmcompile_backends.speck.cores import STATE_MAX, STATE_MIN
 
 from nmcompile.arithmetic.fixed_point import leaves
-from nmcompile.errors import RegisterError
+from nmcompile.errors import ChipNeuronError, RegisterError
 from nmcompile.ir.neurons import Reset, State
 from nmcompile.ir.neurons.base import Array, Stepper
 from nmcompile.ir.neurons.rules import require_shape
@@ -74,7 +74,7 @@ class SpeckNeuron:
                 name, f"v_min is {self.v_min}, Speck holds values below the threshold, "
                 f"{self.threshold}, other than 0")
         if self.reset is Reset.NONE:
-            raise RegisterError(
+            raise ChipNeuronError(
                 name, "reset 'none' does not exist on Speck, which has zero, subtract")
 
     def initial_state(self, shape: tuple[int, ...]) -> State:

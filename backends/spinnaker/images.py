@@ -17,7 +17,7 @@ from nmcompile_backends.spinnaker.regions import Region, Regions
 from nmcompile_backends.spinnaker.ring import slots_of
 from nmcompile_backends.spinnaker.routes import places_of
 
-from nmcompile.errors import CoreLimitError, RouteError
+from nmcompile.errors import BoardLimitError, RouteError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -149,7 +149,7 @@ def _require_room(program: Program, images: list[CoreImage]) -> None:
         needs[image.x, image.y] = needs.get((image.x, image.y), 0) + need
     for (x, y), need in needs.items():
         if need > room:
-            raise CoreLimitError(
+            raise BoardLimitError(
                 f"chip {x}, {y}", f"needs {need:,} bytes of SDRAM, it has {room:,}",
                 "Spread the network over more chips.")
 

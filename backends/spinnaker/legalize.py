@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nmcompile.errors import ChipNeuronError, ChipOutputError
+from nmcompile.errors import ChipNeuronError, ChipOutputError, TargetError
 from nmcompile.ir import Input, Network, Population, SpikeFormat
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
 from nmcompile.ir.neurons.base import Array
@@ -19,6 +19,10 @@ def legalize(network: Network, target: Target) -> Network:
     A reset to zero ahead of the next leak has the spikes of one at the spike; one behind the next
     input is a refractory step. Of a membrane that keeps nothing any reset is one to zero.
     """
+    if target.router is None:
+        raise TargetError(
+            target.name, "has no [router] table, which targets of family spinnaker need",
+            "Copy it from a target of this family, such as spinnaker1.")
     for output in network.outputs[:1]:
         neuron = network.population(output.population).neuron
         if output.variable == "v" and not isinstance(neuron, LI | CubaLI):

@@ -33,7 +33,6 @@ from nmcompile.errors import (
     BuildError,
     DeviceLostError,
     NmcError,
-    OptionError,
     VendorToolError,
     reading,
 )
@@ -208,7 +207,7 @@ def find_programs(folders: list[Path], plan: Plan) -> dict[str, bytes]:
     found = {}
     for name in sorted({core.program for core in plan.cores}):
         if Path(name).name != name:
-            raise OptionError(PLAN, f"{name!r} is no program's name")
+            raise BuildError(PLAN, f"{name!r} is no program's name", "Compile again.")
         paths = [folder / name for folder in folders if (folder / name).is_file()]
         if not paths:
             raise VendorToolError(

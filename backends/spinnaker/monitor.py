@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from nmcompile_backends.spinnaker.load_plan import ENTRY
 from nmcompile_backends.spinnaker.scp import READ, VERSION, Call, Link
 
-from nmcompile.errors import BoardError, BusyError, DeviceAnswerError, DeviceLostError, NmcError
+from nmcompile.errors import (
+    BoardError,
+    BusyError,
+    DeviceAnswerError,
+    DeviceLostError,
+    DeviceUnreachableError,
+    NmcError,
+)
 
 COUNT, START, STOP_ALL, SIGNAL, TAG, ALLOCATE, ROUTE, INFO = 15, 19, 20, 22, 26, 28, 29, 31
 ANYWHERE = 255
@@ -54,7 +61,10 @@ class Monitor:
 
     def greet(self) -> str:
         """The version that the board answers with. Raises NmcError where it is not SC&MP."""
-        answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
+        try:
+            answer = self.link.call(Call(x=ANYWHERE, y=ANYWHERE, command=VERSION, least=12))
+        except DeviceLostError as error:
+            raise DeviceUnreachableError(error.where, "did not answer", error.hint) from error
         text = answer[12:].split(b"\0")
         if not text[0].startswith(b"SC&MP"):
             raise DeviceAnswerError(

@@ -161,7 +161,7 @@ def _registers(program: Program, population: Population) -> Array:
     ahead = np.stack([begun + leak, v])
     if population.start and np.any((ahead >= threshold) | (ahead < -floor)):
         raise ChipNeuronError(population.name, f"its membrane would cross a threshold in the "
-                              f"{population.start} steps before its first input")
+                              f"{population.start} steps before its first input", "Lower its bias.")
     exponents = [p.format.exponent for p in program.network.incoming(population.name) if p.format]
     exponent = np.full(len(leak), exponents[0] if exponents else 0)
     return np.stack([*flat[:4], begun, exponent], axis=1)

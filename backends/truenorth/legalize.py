@@ -36,7 +36,8 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
 def _population(population: Population, target: Target) -> Population:
     neuron, name = population.neuron, population.name
     if type(neuron) is not LIF:
-        raise ChipNeuronError(name, f"{target.name} has no '{neuron.kind}' neuron")
+        raise ChipNeuronError(name, f"{target.name} has no '{neuron.kind}' neuron",
+                              "Use integrate-and-fire neurons (in snnTorch beta=1).")
     assert isinstance(neuron, LIF)
     if np.any(neuron.decay < 0):
         raise ChipNeuronError(
@@ -46,7 +47,7 @@ def _population(population: Population, target: Target) -> Population:
     if np.any(neuron.state_step) or neuron.spikes_per_step > 1 or np.any(neuron.threshold < 0):
         raise ChipNeuronError(
             name, "a membrane on a grid, several spikes in one step and thresholds "
-            f"below 0 do not exist on {target.name}")
+            f"below 0 do not exist on {target.name}", "Train without them.")
     _require_reset(name, neuron, target)
     if np.any(neuron.decay < 1) and neuron.reset_at is not ResetAt.LEAK:
         return population
@@ -66,4 +67,5 @@ def _require_reset(name: str, neuron: LIF, target: Target) -> None:
     if np.any(neuron.v_min > -np.inf) or np.any(neuron.v_init > neuron.threshold):
         raise ChipNeuronError(
             name, "a lower bound or a start above the threshold, with a reset behind "
-            f"the spike, does not exist on {target.name}")
+            f"the spike, does not exist on {target.name}",
+            "Train without it, or with a reset at the spike (in snnTorch reset_delay=False).")

@@ -11,7 +11,7 @@ from nmcompile_backends.xylo.arithmetic import HIDDEN_SPIKES, INPUT_SPIKES, OUTP
 from nmcompile_backends.xylo.dash import kept, membrane_dash, synapse_dash
 from nmcompile_backends.xylo.topology import output_names, require_fit
 
-from nmcompile.errors import ChipLayerError, ChipNeuronError
+from nmcompile.errors import ChipNeuronError, DataValueError
 from nmcompile.ir import Input, Network, Population, Projection, SpikeFormat
 from nmcompile.ir.maps import Dense, from_matrix
 from nmcompile.ir.neurons import LI, LIF, CubaLI, CubaLIF, Reset, ResetAt
@@ -43,7 +43,7 @@ def input_format(port: Input, values: Array, target: Target) -> SpikeFormat:
     """Up to 15 spikes a step: the coarsest scale that gives `values` exactly, else the finest."""
     peak = float(values.max(initial=0.0))
     if np.any(values < 0):
-        raise ChipLayerError(
+        raise DataValueError(
             f"input {port.name}", f"a value of {float(values.min()):g} cannot be sent: "
             f"{target.name} counts spikes", "Scale the data to 0 or above.")
     if peak == 0 or np.all((values == 0) | (values == 1)):
@@ -115,7 +115,7 @@ def _require_reset(name: str, neuron: LIF | CubaLIF, target: Target) -> None:
     if np.any(neuron.threshold <= 0):
         raise ChipNeuronError(
             name, f"a threshold of {float(neuron.threshold.min()):g} does not exist on "
-            f"{target.name}, where thresholds are above 0")
+            f"{target.name}, where thresholds are above 0", "Train with thresholds above 0.")
 
 
 def _population(population: Population) -> Population:

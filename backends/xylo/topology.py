@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmcompile.errors import BoardLimitError, ChipTopologyError, TargetError
+from nmcompile.errors import BoardLimitError, ChipOutputError, ChipTopologyError, TargetError
 from nmcompile.ir import Network, Population
 from nmcompile.target import Target
 from nmcompile.target.constants import Constant
@@ -20,7 +20,7 @@ def output_names(network: Network) -> tuple[str, ...]:
     names = tuple(p.name for p in network.populations if p.name not in sources)
     for port in network.outputs[:1]:
         if port.population not in names:
-            raise ChipTopologyError(
+            raise ChipOutputError(
                 port.population, "the model returns it first and feeds it onward; "
                 "Xylo's outputs feed nothing", "Return the last layer first.")
     ports = {port.name for port in network.inputs}
@@ -39,7 +39,8 @@ def hidden_populations(network: Network, outputs: tuple[str, ...]) -> tuple[Popu
 def ends_of(target: Target) -> Ends:
     """The [ends] table of `target`, which every Xylo has."""
     if target.ends is None:
-        raise TargetError(target.name, "has no [ends] table, which targets of family xylo need")
+        raise TargetError(target.name, "has no [ends] table, which targets of family xylo need",
+                          "Copy it from a target of this family, such as xylo_a2.")
     return target.ends
 
 

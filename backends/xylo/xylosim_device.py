@@ -10,9 +10,9 @@ import numpy as np
 from nmcompile_backends.xylo.emit import FILE
 from nmcompile_backends.xylo.topology import hidden_populations, output_names
 
-from nmcompile.device import Place, Ran, Recording, Wanted
-from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there
-from nmcompile.errors import DeviceBuildError, reading
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
+from nmcompile.devices.other_python import Folder, Tool, interpreter, run_there, standing
+from nmcompile.errors import BuildError, DeviceBuildError, reading
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 
@@ -45,13 +45,17 @@ class XylosimDevice:
         """Find the Python: the address, or NMC_XYLO_PYTHON; raises NmcError where it lacks it."""
         self._python = interpreter(TOOL, place)
 
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return standing(TOOL)
+
     def load(self, program: Program, config: Path) -> None:
         """Take a Xylo program whose xylo.json is in `config`; raises NmcError for another."""
         if program.target.family != "xylo":
             raise DeviceBuildError("device xylosim", "runs Xylo's programs, this one is for "
-                                   f"{program.target.name}")
+                                   f"{program.target.name}", "Compile with --target xylo_a2.")
         if not (config / FILE).is_file():
-            raise DeviceBuildError(str(config), f"holds no {FILE}", "Compile the model again.")
+            raise BuildError(str(config), f"holds no {FILE}", "Compile the model again.")
         self._program, self._config = program, config.resolve()
 
     def readable(self) -> Wanted:

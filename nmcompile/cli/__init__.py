@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import warnings
@@ -11,6 +12,7 @@ from typing import NoReturn
 import click
 
 from nmcompile import __version__
+from nmcompile.cli._terminal import QUIET, coloured
 from nmcompile.errors import CommandLineError, MemoryShortError, NmcError, one_line
 
 VERBS = {
@@ -27,6 +29,8 @@ VERBS = {
     "inspect": "Show the network in a model file or a build.",
     "export": "Write the network in a model file as a NIR graph.",
     "targets": "List, show and check targets.",
+    "doctor": "Say what of this environment works, what is missing, and what to do.",
+    "completion": "Print the script that completes nmc's words in a shell.",
     "explain": "Say what the code of an error means, and what to do.",
     "demo": "Compile and simulate the network that comes with nmcompile.",
 }
@@ -45,12 +49,32 @@ class LazyGroup(click.Group):
             return None
         module = import_module(f"nmcompile.cli.{cmd_name}_command")
         command: click.Command = module.command
-        return command
+        return _with_quiet(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+
+def _be_quiet(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        context.meta[QUIET] = True
+
+
+def _quiet() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_be_quiet,
+        help="Print nothing but data that was asked for, warnings and errors.")
+
+
+def _with_quiet(command: click.Command) -> click.Command:
+    """`command` and those below it with the option -q, which every verb has."""
+    if not any("--quiet" in option.opts for option in command.params):
+        command.params.append(_quiet())
+    for below in getattr(command, "commands", {}).values():
+        _with_quiet(below)
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,9 +83,13 @@ def group() -> None:
     """Compile trained spiking networks to neuromorphic chips, and see what they will do there."""
 
 
+_with_quiet(group)
+
+
 def main() -> None:
     """Run `nmc`: exit 0 done, 1 no (or our fault), 2 the user's input, 130 interrupted."""
     warnings.showwarning = _warn
+    _take_all_letters()
     try:
         code = group(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
@@ -77,8 +105,9 @@ def main() -> None:
         _refuse(str(error), error.code)
     except MemoryError as error:
         told = f" ({one_line(str(error))})" if str(error) else ""
-        _refuse(f"memory: this machine has too little for the input{told}. Give fewer or smaller "
-                "samples, or a smaller model.", MemoryShortError.code)
+        short = MemoryShortError("memory", f"this machine has too little for the input{told}",
+                                 "Give fewer or smaller samples, or a smaller model.")
+        _refuse(str(short), short.code)
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of it
         left = getattr(cause, "written", "nothing was written")
@@ -89,12 +118,25 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was asked for is done
 
 
+def _take_all_letters() -> None:
+    """Let what a terminal cannot show, such as µ in ASCII, be a question mark, not a fault."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")
+
+
 def _refuse(told: str, code: str) -> NoReturn:
     """Tell a fault of the input in a line that ends with its code, and exit with 2."""
-    click.echo(f"nmc: error: {told}{f'  [{code}]' if code else ''}", err=True)
+    _tell("error", f"{told}{f'  [{code}]' if code else ''}", "red")
     sys.exit(2)
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Tell a warning in a line of its own, without the place in our code that gives it."""
-    click.echo(f"nmc: warning: {one_line(str(message))}", err=True)
+    _tell("warning", one_line(str(message)), "yellow")
+
+
+def _tell(kind: str, text: str, colour: str) -> None:
+    """A line on stderr that begins with what kind of message it is."""
+    click.echo(f"nmc: {click.style(f'{kind}:', fg=colour, bold=True)} {text}", err=True,
+               color=coloured(sys.stderr))

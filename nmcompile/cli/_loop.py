@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
-
 from nmcompile.cli._render import counted
+from nmcompile.cli._terminal import say
 from nmcompile.device import Place, stepping_device
 from nmcompile.errors import OptionError
 from nmcompile.files import require_place
@@ -49,7 +48,7 @@ def run_loop(
     try:
         runner.open(place)
         runner.load(build.program, build.folder / "config")
-        with steps_bar("loop") as advance:
+        with steps_bar("loop", unit="periods") as advance:
             for number in range(episodes.number):
                 done.append(run_episode(
                     build, runner, loop, seed=episodes.seed + number, most=episodes.periods,
@@ -68,26 +67,26 @@ def run_loop(
 def print_loop(told: dict[str, Any]) -> None:
     """Print the figures of a closed loop."""
     period, outputs = told["period_s"], told["outputs"]
-    click.echo(f"loop      {counted(len(told['episodes']), 'episode')} on {told['device']}, "
-               f"{counted(told['periods'], 'period')} of {1e3 * period:g} ms with "
-               f"{told['steps_per_period']} steps of the network; its answer lags by "
-               f"{told['latency_steps']} steps")
+    say(f"loop      {counted(len(told['episodes']), 'episode')} on {told['device']}, "
+        f"{counted(told['periods'], 'period')} of {1e3 * period:g} ms with "
+        f"{told['steps_per_period']} steps of the network; its answer lags by "
+        f"{told['latency_steps']} steps")
     for name, kind in (("host", "measured"), ("chip", f"{told['chip']['timing']} timing")):
         times = told[name]
-        click.echo(f"{name}      median {1e3 * times['median_s']:.3g} ms a period, 99 % within "
-                   f"{1e3 * times['p99_s']:.3g} ms, at most {1e3 * times['most_s']:.3g} ms "
-                   f"({kind}); {times['missed']:,} of {told['periods']:,} deadlines missed")
-    click.echo(f"outputs   {outputs['differing']:,} of {outputs['values']:,} numbers differ from "
-               "the simulator's for the same inputs (in an episode's first steps, "
-               f"{max(told['unanswered_steps'])} at most, nothing is answered)")
+        say(f"{name}      median {1e3 * times['median_s']:.3g} ms a period, 99 % within "
+            f"{1e3 * times['p99_s']:.3g} ms, at most {1e3 * times['most_s']:.3g} ms "
+            f"({kind}); {times['missed']:,} of {told['periods']:,} deadlines missed")
+    say(f"outputs   {outputs['differing']:,} of {outputs['values']:,} numbers differ from "
+        "the simulator's for the same inputs (in an episode's first steps, "
+        f"{max(told['unanswered_steps'])} at most, nothing is answered)")
     if told["chip"]["overruns"]:
-        click.echo(f"late      {told['chip']['overruns']:,} steps overrun on {told['target']}; "
-                   "what is answered late counts in the step in which it comes")
+        say(f"late      {told['chip']['overruns']:,} steps overrun on {told['target']}; "
+            "what is answered late counts in the step in which it comes")
     for number, episode in enumerate(told["episodes"]):
         info = "".join(f", {name} {value:.4g}" for name, value in episode["info"].items())
         info = f"; the environment told last{info[1:]}" if info else ""
-        click.echo(f"episode {number} {counted(episode['periods'], 'period')}, {episode['ended']}, "
-                   f"reward {episode['reward']:.4g}{info}")
+        say(f"episode {number} {counted(episode['periods'], 'period')}, {episode['ended']}, "
+            f"reward {episode['reward']:.4g}{info}")
     for limit in told["limits"]:
         word = "above" if limit["exceeded"] else "within"
-        click.echo(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")
+        say(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")

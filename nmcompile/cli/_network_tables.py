@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from nmcompile.cli._terminal import say, show_table
 from nmcompile.report.structure import Structure
 from nmcompile.report.units import si
 
@@ -15,34 +11,26 @@ APART = ("reset", "reset_at", "fires_at_threshold")  # in a column of their own
 
 def print_structure(network: Structure) -> None:
     """Populations and projections as tables, then outputs, steps, totals and notes."""
-    _print(["population", "shape", "neurons", "kind", "parameters", "reset", "bias"],
-           [*(_port(p) for p in network["inputs"]), *map(_population, network["populations"])])
-    click.echo()
-    _print(["from", "to", "map", "delay", "weights", "not 0", "bits"],
-           [_projection(p) for p in network["projections"]])
-    click.echo()
+    show_table(["population", "shape", "neurons", "kind", "parameters", "reset", "bias"],
+               [*(_port(p) for p in network["inputs"]), *map(_population, network["populations"])],
+               left=("shape",), text=("kind", "parameters", "reset", "bias"))
+    say()
+    show_table(["from", "to", "map", "delay", "weights", "not 0", "bits"],
+               [_projection(p) for p in network["projections"]],
+               left=("to", "map"), names=("from", "to"), text=("map",))
+    say()
     outputs = (f"{o['name']} ({o['variable']} of {o['population']})" for o in network["outputs"])
-    click.echo(f"outputs   {', '.join(outputs)}")
+    say(f"outputs   {', '.join(outputs)}")
     if network["steps"]:
         repeated = ", the same values in each" if network["static"] else ""
-        click.echo(f"steps     {network['steps']}{repeated}")
+        say(f"steps     {network['steps']}{repeated}")
     if network["dt_s"]:
-        click.echo(f"dt        {si(network['dt_s'], 's')}")
+        say(f"dt        {si(network['dt_s'], 's')}")
     totals = network["totals"]
-    click.echo(f"in all    {totals['neurons']:,} neurons, {totals['weights']:,} weights, "
-               f"{totals['nonzero_weights']:,} of them not 0")
+    say(f"in all    {totals['neurons']:,} neurons, {totals['weights']:,} weights, "
+        f"{totals['nonzero_weights']:,} of them not 0")
     for note in network["notes"]:
-        click.echo(f"note      {note}")
-
-
-def _print(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        right = column in ("neurons", "weights", "not 0", "delay", "bits")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console(width=None if Console().is_terminal else 200).print(table)
+        say(f"note      {note}")
 
 
 def _port(port: Structure) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import POLARITIES, paths, words
 from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
@@ -25,7 +26,7 @@ def model_options(verb: Verb) -> Verb:
                      help="Data to trace the model on (.npz with x, .npy, .pt, or recordings)."),
         click.option("--calibrate", type=click.Path(path_type=Path),
                      help="Data to choose integer scales by; with labels y also the accuracy."),
-        click.option("--code", metavar="FILE:CLASS",
+        click.option("--code", metavar="FILE:CLASS", shell_complete=paths(".py"),
                      help="The model's own code; runs that file."),
         click.option("--trust-pickle", is_flag=True,
                      help="Let the model file run code as it loads."),
@@ -36,6 +37,32 @@ def model_options(verb: Verb) -> Verb:
     )):
         verb = option(verb)
     return verb
+
+
+def coding_options(verb: Verb) -> Verb:
+    """The options that say how values are sent; a verb is given them together as `encoding`."""
+    @wraps(verb)
+    def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.coding import Coding
+
+        return verb(*args, encoding=Coding(
+            **{name: options.pop(name) for name in ("how", "gain", "threshold", "off")}), **options)
+
+    for option in reversed((
+        click.option("--encode", "how", metavar="NAME",
+                     help="How values become spikes: direct, rate or latency; of series also delta "
+                          "or send-on-delta.  [default: they are sent as they are]"),
+        click.option("--gain", type=float, default=1.0, metavar="G",
+                     help="Values are multiplied by it first."),
+        click.option("--threshold", type=float, metavar="T",
+                     help="The change that delta and send-on-delta send; the least value that "
+                          "latency does."),
+        click.option("--off", default="channel", metavar="NAME",
+                     help="Where delta sends falling values: channel (off ahead of on), drop or "
+                          "negative.  [default: channel]"),
+    )):
+        given = option(given)
+    return given
 
 
 def _numbers(form: str, between: str, count: int) -> Callable[..., tuple[int, ...] | None]:
@@ -58,12 +85,14 @@ EVENTS = (
     click.option("--bins", type=int, metavar="N",
                  help="In place of --bin: steps of a sample, whatever it lasts."),
     click.option("--window", metavar="TIME",
-                 help="Cut each recording into samples of this length.  [default: it is one]"),
+                 help="Cut each recording into samples of this length.  [default: it is one]  Of "
+                      "sound: what a frame is made of.  [default: 25ms]"),
     click.option("--crop", metavar="X,Y,WIDTH,HEIGHT",
                  callback=_numbers("X,Y,WIDTH,HEIGHT", ",", 4), help="Pixels that are used."),
     click.option("--downsample", type=int, default=1, metavar="N",
                  help="N x N pixels become one, after --crop."),
     click.option("--polarity", default="both", show_default=True,
+                 shell_complete=words(*POLARITIES),
                  help="both (off and on are channels 0 and 1), merge, on or off."),
     click.option("--binary/--count", default=False,
                  help="Whether a payload says if there was an event, or how many.  "
@@ -74,23 +103,52 @@ EVENTS = (
                  help="Pixels, where the recording does not say."),
     click.option("--stream", metavar="NAME",
                  help="Which list of events of an HDF5 or AEDAT4 file."),
-    click.option("--labels", type=click.Path(path_type=Path),
+    click.option("--labels", type=click.Path(path_type=Path), shell_complete=paths(".csv"),
                  help="Table (.csv) of file and label of a folder's recordings."),
+)
+AUDIO = (
+    click.option("--audio-rate", "rate", metavar="16kHz",
+                 help="Of sound (.wav, .flac): its rate, to which files are brought.  [default: "
+                      "the files' own]"),
+    click.option("--features", metavar="NAME",
+                 help="logmel (dB), mel (power) or mfcc, one frame a step.  [default: logmel]"),
+    click.option("--mels", type=int, metavar="N", help="Mel bands.  [default: 40]"),
+    click.option("--coefficients", type=int, metavar="N", help="Of mfcc.  [default: 13]"),
+    click.option("--hop", metavar="TIME", help="From frame to frame.  [default: 10ms]"),
+    click.option("--fft", type=int, metavar="N",
+                 help="Samples of a frame.  [default: those of --window]"),
+    click.option("--band", metavar="LOW,HIGH", callback=_numbers("LOW,HIGH", ",", 2),
+                 help="Frequencies in Hz.  [default: 0 to half the rate]"),
+    click.option("--mel-scale", metavar="NAME",
+                 help="slaney (librosa's) or htk (torchaudio's).  [default: slaney]"),
+    click.option("--pad", metavar="NAME",
+                 help="Half a frame ahead and behind: none, zero or reflect.  [default: none]"),
+    click.option("--duration", metavar="TIME",
+                 help="Cut recordings, or end them with silence.  [default: the longest's]"),
+    click.option("--channel", metavar="N|mix", help="Of several channels."),
+    click.option("--normalise", metavar="MEAN,STD|FILE",
+                 help="(value - mean) / std, by two numbers or the arrays of an .npz."),
 )
 OF_EVENTS = ("bin", "bins", "window", "crop", "downsample", "polarity", "binary",
              "flatten", "sensor", "stream", "labels")
+OF_AUDIO = ("rate", "features", "mels", "coefficients", "hop", "fft", "band", "mel_scale", "pad",
+            "duration", "channel", "normalise")
 
 
 def event_options(verb: Verb) -> Verb:
     """The options of a verb that reads recordings; it is given them together as `events`."""
     @wraps(verb)
     def given(*args: Any, **options: Any) -> Any:
+        from nmcompile.frontends.audio import AudioOptions
         from nmcompile.frontends.events import EventOptions
 
-        events = EventOptions(**{name: options.pop(name) for name in OF_EVENTS})
+        audio = {"window": options["window"]} | {name: options.pop(name) for name in OF_AUDIO}
+        events = EventOptions(
+            audio=AudioOptions(**{k: v for k, v in audio.items() if v is not None}),
+            **{name: options.pop(name) for name in OF_EVENTS})
         return verb(*args, events=events, **options)
 
-    for option in reversed(EVENTS):
+    for option in reversed((*EVENTS, *AUDIO)):
         given = option(given)
     return given
 

@@ -1,118 +1,178 @@
-"""How far work has come, on stderr: a bar on a terminal, else for long runs a line at times."""
+"""How far work has come, on stderr: live on a terminal, else for long runs a line at times."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-EVERY_S, LINE_EVERY_S = 0.1, 60.0  # between updates of a bar, and between lines
-STAGE_S = 20.0  # between stages of which a line is told
-Advance = Callable[[int, int], None]
+from nmcompile.cli._meter import Meter, counted, duration, line_of
+from nmcompile.cli._terminal import coloured, is_quiet
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from nmcompile.ir import Network
+
+A_SECOND = 4  # times that what is live is drawn anew
+LINE_EVERY_S = 60.0  # between lines where stderr is no terminal
+STAGE_S = 20.0  # between stages of which a line is told there
+Lines = Callable[[int], list[str]]  # of so many columns at most
 
 
-def progress_bar(*told: ProgressColumn) -> Progress:
-    """A bar on stderr with the columns `told` in it, silent where stderr is not a terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *told,
-        TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+def is_live() -> bool:
+    """Whether stderr is a terminal that can be drawn on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 @contextmanager
-def stages_bar() -> Iterator[Callable[[str], None]]:
+def stages_bar(many: int = 0) -> Iterator[Callable[[str], None]]:
     """A function that is told each stage as it begins.
+
+    many  how many stages there are, 0 where that is not known
 
     Where stderr is no terminal, it tells of a stage that begins STAGE_S or more after what was
     told last.
     """
-    with progress_bar() as bar:
-        task, last = bar.add_task("load", total=None), [time.monotonic()]
+    stages, last, plain = _Stages(many), [time.monotonic()], not (is_quiet() or is_live())
 
-        def tell(stage: str) -> None:
-            bar.update(task, description=stage)
-            if bar.disable and time.monotonic() - last[0] > STAGE_S:
-                click.echo(f"nmc: {stage}", err=True)
-                last[0] = time.monotonic()
+    def tell(stage: str) -> None:
+        stages.begin(stage)
+        if plain and time.monotonic() - last[0] > STAGE_S:
+            click.echo(f"nmc: {stage}", err=True)
+            last[0] = time.monotonic()
 
+    with _live(stages.lines):
         yield tell
 
 
 @contextmanager
-def steps_bar(what: str) -> Iterator[Advance]:
-    """A function that is told further steps of samples and how many there are in all."""
-    with progress_bar(TextColumn("{task.fields[told]}")) as bar:
-        if bar.disable:
-            yield _Lines(what).advance
-            return
-        task = bar.add_task(what, total=None, told="")
-        pace = _Pace(EVERY_S)
+def steps_bar(
+    what: str, layers: Sequence[tuple[str, int]] = (), unit: str = "steps of samples"
+) -> Iterator[Meter]:
+    """A meter that is told further steps of samples, how many there are in all, and spikes.
 
-        def advance(steps: int, total: int) -> None:
-            if pace.is_due(steps, total):
-                bar.update(task, completed=pace.done, total=total, told=pace.told(total))
+    layers  name and neurons of those whose spikes are told
 
-        yield advance
+    Where stderr is no terminal, a line is told each minute, none in a run of less.
+    """
+    meter = (Meter if is_live() or is_quiet() else _Lines)(what, layers, unit)
+    with _live(meter.lines):
+        yield meter
+
+
+def layers_of(network: Network) -> list[tuple[str, int]]:
+    """Name and lines or neurons of all inputs and populations, in the network's order."""
+    inputs = [(port.name, port.size) for port in network.inputs]
+    return inputs + [(population.name, population.size) for population in network.populations]
 
 
 @contextmanager
 def events_bar() -> Iterator[Callable[[int], None]]:
     """A function that is told further events which were read."""
-    with progress_bar(TextColumn("{task.fields[told]}")) as bar:
-        task, count = bar.add_task("read", total=None, told=""), 0
+    count, begun = 0, time.monotonic()
 
-        def advance(events: int) -> None:
-            nonlocal count
-            count += events
-            bar.update(task, told=f"{count:,} events")
+    def advance(events: int) -> None:
+        nonlocal count
+        count += events
 
+    def lines(columns: int) -> list[str]:
+        rate = count / max(time.monotonic() - begun, 1e-9)
+        return [line_of("read", None, [(f"{count:,} events", 1), (f"{counted(rate)}/s", 2)],
+                        columns)] if count else []
+
+    with _live(lines):
         yield advance
 
 
-class _Pace:
-    """How many steps are done, and whether it is time to tell."""
+@contextmanager
+def parts_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many parts of `total` are done."""
+    done, begun = 0, time.monotonic()
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s, self._begun = every_s, time.monotonic()
-        self._last, self.done = self._begun, 0
+    def tell(now: int) -> None:
+        nonlocal done
+        done = now
 
-    def is_due(self, steps: int, total: int) -> bool:
-        self.done += steps
+    def lines(columns: int) -> list[str]:
+        lasted = time.monotonic() - begun
+        left = [(f"{duration(lasted * (total - done) / done)} left", 1)] if done else []
+        return [line_of(what, done / max(1, total), left, columns)]
+
+    with _live(lines):
+        yield tell
+
+
+class _Stages:
+    """The stage that runs and those before it, with how long each took."""
+
+    def __init__(self, many: int) -> None:
+        self._many, self._count = many, 0
+        self._begun = self._since = time.monotonic()
+        self._now, self._before = "", dict[str, float]()
+
+    def begin(self, stage: str) -> None:
         now = time.monotonic()
-        if now - self._last < self._every_s and self.done < total:
-            return False
-        self._last = now
-        return True
+        if self._now:
+            kind = self._now.split()[0]  # "quantize lif1" is a part of "quantize"
+            self._before[kind] = self._before.get(kind, 0.0) + now - self._since
+        self._now, self._since, self._count = stage, now, self._count + 1
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._begun
+    def lines(self, columns: int) -> list[str]:
+        if not self._now:
+            return []
+        now = time.monotonic()
+        share = (self._count - 1) / self._many if self._many else None
+        told = [line_of(self._now, share, [
+            (duration(now - self._since), 1), (f"in all {duration(now - self._begun)}", 2)],
+            columns)]
+        before = [f"{kind} {seconds:.1f} s" for kind, seconds in list(self._before.items())]
+        while before and len(", ".join(before)) >= columns:
+            del before[0]
+        return told + ([", ".join(before)] if before else [])
 
-    def told(self, total: int) -> str:
-        rate = self.done / max(self.seconds, 1e-9)
-        return f"{100 * self.done / total:.1f} % of {total:,} steps of samples, {rate:,.0f}/s"
 
-
-class _Lines:
+class _Lines(Meter):
     """A line each minute, none in a run of less."""
 
-    def __init__(self, what: str) -> None:
-        self._what, self._pace = what, _Pace(LINE_EVERY_S)
+    told_s = 0.0
 
-    def advance(self, steps: int, total: int) -> None:
-        pace = self._pace
-        if pace.is_due(steps, total) and pace.done < total:
-            left = pace.seconds * (total - pace.done) / max(pace.done, 1)
-            click.echo(
-                f"nmc: {self._what}: {pace.told(total)}, about {left / 60:,.0f} min left", err=True)
+    def __call__(self, steps: int, total: int) -> None:
+        super().__call__(steps, total)
+        if self.seconds - self.told_s < LINE_EVERY_S or self.done >= total:
+            return
+        self.told_s = self.seconds
+        left = self.left_s
+        rest = "" if left is None else f", about {left / 60:,.0f} min left"
+        click.echo(f"nmc: {self.what}: {self.told()}{rest}", err=True)
+
+
+class _View:
+    """What is drawn: lines that are made anew each time, no wider than the terminal is then."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        for number, line in enumerate(self._lines(options.max_width - 1)):
+            yield Text(line, style="dim" if number else "", no_wrap=True, overflow="crop")
+
+
+def _live(lines: Lines) -> Any:
+    """Draws `lines` while its block runs, and leaves nothing behind; for terminals alone."""
+    if is_quiet() or not is_live():
+        return nullcontext()
+    from rich.console import Console
+    from rich.live import Live
+
+    colours = coloured(sys.stderr)
+    console = Console(stderr=True, force_terminal=True, legacy_windows=False,
+                      color_system="standard" if colours else None)
+    return Live(_View(lines), console=console, transient=True, refresh_per_second=A_SECOND)

@@ -6,11 +6,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from nmcompile.api import QuantizeResult
+from nmcompile.cli._terminal import say, show_table
 from nmcompile.number_formats import FormatRow
 from nmcompile.passes.quantize import LayerError
 
@@ -35,39 +33,26 @@ def print_layers(errors: tuple[LayerError, ...]) -> None:
     """Membrane errors over the threshold: of each way to choose the scale, and of what is kept."""
     methods = list(dict.fromkeys(t.method for error in errors for t in error.trials))
     columns = ["layer", "weights", "bits", *methods, "kept", "clipped", "overflows", "how"]
-    table = _table(columns, left=("layer", "how"))
+    rows = []
     for error in errors:
         tried = {trial.method: f"{trial.error:.3f}" for trial in error.trials}
         left = ", ".join(f"{state} {count:,}" for state, count in error.overflows.items() if count)
-        table.add_row(
-            escape(error.population), f"{error.weights:,}", error.width,
+        rows.append((
+            error.population, f"{error.weights:,}", error.width,
             *(tried.get(method, "") for method in methods), f"{error.error:.3f}",
-            f"{error.clipped:,}", left or "0", error.kept)
-    _console().print(table)
-    _console().print("errors are root mean squares of the membrane over the threshold, weights "
-                     "rounded to nearest; kept is the least of all, as how says (own "
-                     "scales, of each channel or neuron, only where they are worth it)")
+            f"{error.clipped:,}", left or "0", error.kept))
+    show_table(columns, rows, text=("how",))
+    say("errors are root mean squares of the membrane over the threshold, weights "
+        "rounded to nearest; kept is the least of all, as how says (own "
+        "scales, of each channel or neuron, only where they are worth it)")
 
 
 def print_formats(rows: tuple[FormatRow, ...]) -> None:
     """One line for each number format; nothing without any."""
     if not rows:
         return
-    table = _table(["format", "arithmetic", "weights", "spikes", "decisions", "accuracy"],
-                   left=("format", "arithmetic"))
-    for row in rows:
-        accuracy = "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %"
-        table.add_row(row.name, row.arithmetic, f"{row.memory_bits / 8 / 1024:,.1f} KiB",
-                      f"{row.spikes:,}", f"{100 * row.decisions_equal:.2f} %", accuracy)
-    _console().print(table)
-
-
-def _table(columns: list[str], left: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="left" if column in left else "right")
-    return table
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 180)
+    show_table(["format", "arithmetic", "weights", "spikes", "decisions", "accuracy"], [
+        (row.name, row.arithmetic, f"{row.memory_bits / 8 / 1024:,.1f} KiB", f"{row.spikes:,}",
+         f"{100 * row.decisions_equal:.2f} %",
+         "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %")
+        for row in rows], left=("arithmetic",), names=())

@@ -1,23 +1,24 @@
-"""Figures as tables for a terminal."""
+"""Data, and what several verbs print alike."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from nmcompile.report import Figures
+from nmcompile.cli._terminal import say
 
 
-def print_json(figures: Figures) -> None:
-    """One JSON object on stdout."""
+def print_json(figures: Any) -> None:
+    """One JSON object on stdout, also with -q."""
     click.echo(json.dumps(figures, indent=1, allow_nan=False))
 
 
-def print_checks(figures: Figures) -> None:
+def print_checks(figures: dict[str, Any]) -> None:
     """The chain of checks, one line for each arrow."""
     for check in figures["checks"]:
-        click.echo(f"  {check['arrow']:9} {check['text']}")
+        say(f"  {check['arrow']:9} {check['text']}")
 
 
 def counted(number: int, noun: str) -> str:

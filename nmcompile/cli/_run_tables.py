@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from nmcompile.cli._render import counted
+from nmcompile.cli._terminal import say, show_table
 from nmcompile.report import Figures
 from nmcompile.report.units import si
 
@@ -15,29 +11,29 @@ from nmcompile.report.units import si
 def print_summary(figures: Figures) -> None:
     """Accuracy, latency, energy with their ranges, and the table of layers."""
     cores = f"{counted(figures['cores'], 'core')} on {counted(figures['chips'], 'chip')}"
-    click.echo(f"target    {figures['target']}, {cores}")
+    say(f"target    {figures['target']}, {cores}")
     if figures["perturbed"] is not None:
         _perturbed(figures["perturbed"])
     if figures["accuracy"] is not None:
-        click.echo(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples")
+        say(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples")
     if figures["latency_s"] is not None:
         _latency(figures)
         _energy(figures)
         _outside(figures["outside"])
     elif figures["samples"] is not None:
-        click.echo("latency   not known\nenergy    not known")
-        click.echo(f"boundary  {figures['outside']['boundary']}")
+        say("latency   not known\nenergy    not known")
+        say(f"boundary  {figures['outside']['boundary']}")
     if figures["exit"] is not None:
         _exit(figures)
     _layers(figures)
     if figures["estimated"]:
-        click.echo(f"estimates {counted(len(figures['estimated']), 'constant')} of the target, as "
-                   f"nmc targets show {figures['target']} says")
+        say(f"estimates {counted(len(figures['estimated']), 'constant')} of the target, as "
+            f"nmc targets show {figures['target']} says")
 
 
 def _latency(figures: Figures) -> None:
     latency = figures["latency_s"]
-    click.echo(
+    say(
         f"latency   {si(latency['per_sample_mean'], 's')} a sample"
         f"{_span(latency['per_sample_range'], 's')}, "
         f"{si(latency['per_step_mean'], 's')} a step of the chip on average, "
@@ -45,20 +41,20 @@ def _latency(figures: Figures) -> None:
         f"lag, {figures['timing']} timing)"
     )
     if latency["overruns"]:
-        click.echo(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
-                   "the chip's cores fall behind")
+        say(f"overruns  {latency['overruns']:,} steps are not done when the next is due: "
+            "the chip's cores fall behind")
     late = [f"{name.replace('_', ' ')} {count:,}" for name, count in figures["late"].items()
             if count]
     if late:
-        click.echo(f"late      {', '.join(late)}: spikes and scores are those of late cores")
+        say(f"late      {', '.join(late)}: spikes and scores are those of late cores")
 
 
 def _energy(figures: Figures) -> None:
     total, samples = figures["energy_j"]["total"], figures["samples"]
     ends = figures["energy_range_j"]["total"]
     each = None if ends is None else {end: value / samples for end, value in ends.items()}
-    click.echo(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample{_span(each, 'J')}, "
-               f"{si(total, 'J')} in all")
+    say(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample{_span(each, 'J')}, "
+        f"{si(total, 'J')} in all")
     if ends is None:
         _unsure(figures)
 
@@ -77,12 +73,12 @@ def _unsure(figures: Figures) -> None:
     parts += [f"{row['constant']} at this time {si(row['energy_j'], 'J')}"
               f"{_span(row['energy_range_j'], 'J')}" for row in rows
               if row["kind"] == "static" and row["energy_range_j"] is not None]
-    click.echo(f"error     {'; '.join(parts)}")
+    say(f"error     {'; '.join(parts)}")
 
 
 def _outside(outside: Figures) -> None:
     if outside["boundary"] is not None:
-        click.echo(f"boundary  {outside['boundary']}")
+        say(f"boundary  {outside['boundary']}")
     parts = [
         f"{name.replace('_', ' ')} {si(joules, 'J')}{_span(outside['energy_range_j'][name], 'J')}"
         for name, joules in outside["energy_j"].items()]
@@ -90,7 +86,7 @@ def _outside(outside: Figures) -> None:
         host = outside["host_sample"]
         parts.append(f"a host's input and output {si(host['seconds'], 's')} a sample in another "
                      f"workload ({host['source']})")
-    click.echo(f"outside   {'; '.join(parts) or 'no figures of input and output are known'}")
+    say(f"outside   {'; '.join(parts) or 'no figures of input and output are known'}")
 
 
 def _perturbed(perturbed: Figures) -> None:
@@ -98,24 +94,20 @@ def _perturbed(perturbed: Figures) -> None:
     parts = [f"{name} {perturbed[name]:g}" for name in ("weights", "drop", "add")
              if perturbed[name]]
     parts += [f"stuck cores {', '.join(map(str, cores))}"] if cores else []
-    click.echo(f"perturbed {', '.join(parts) or 'by nothing'} (seed {perturbed['seed']})")
+    say(f"perturbed {', '.join(parts) or 'by nothing'} (seed {perturbed['seed']})")
 
 
 def _exit(figures: Figures) -> None:
     left = figures["exit"]
-    click.echo(
+    say(
         f"exit      at confidence {left['confidence']:g}: {left['decided']:,} of "
         f"{figures['samples']:,} samples stop before their last step, after "
         f"{left['steps_mean']:.1f} of {figures['steps']} steps on average")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("confidence", "steps", "latency", "accuracy"):
-        table.add_column(column, justify="right")
-    for point in left["curve"]:
-        right = "" if point["accuracy"] is None else f"{100 * point['accuracy']:.2f} %"
-        table.add_row(f"{point['confidence']:g}", f"{point['steps_mean']:.1f}",
-                      "" if point["latency_mean_s"] is None else si(point["latency_mean_s"], "s"),
-                      right)
-    Console(width=None if Console().is_terminal else 160).print(table)
+    show_table(("confidence", "steps", "latency", "accuracy"), [
+        (f"{point['confidence']:g}", f"{point['steps_mean']:.1f}",
+         "" if point["latency_mean_s"] is None else si(point["latency_mean_s"], "s"),
+         "" if point["accuracy"] is None else f"{100 * point['accuracy']:.2f} %")
+        for point in left["curve"]], names=())
 
 
 def _span(ends: Figures | None, unit: str) -> str:
@@ -125,23 +117,18 @@ def _span(ends: Figures | None, unit: str) -> str:
 
 def _layers(figures: Figures) -> None:
     ran, known = figures["samples"] is not None, figures["energy_j"] is not None
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["layer", "neurons", "cores", "used"]
     columns += ["spikes", "syn. events", "packets"] if ran else []
     columns += ["hops", "busy/step", *figures["energy_j"]] if known else []
-    for column in columns:
-        table.add_column(column, justify="left" if column == "layer" else "right")
-    for row in figures["layers"]:
-        table.add_row(*_cells(row, ran))
+    rows = [_cells(row, ran) for row in figures["layers"]]
     if known:
-        total = [si(value, "J") for value in figures["energy_j"].values()]
-        table.add_row("all", *[""] * 8, *total, style="bold")
-    Console(width=None if Console().is_terminal else 160).print(table)
+        rows.append(["all", *[""] * 8, *(si(value, "J") for value in figures["energy_j"].values())])
+    show_table(columns, rows, sums=known)
 
 
 def _cells(row: Figures, ran: bool) -> list[str]:
     used = "" if row["utilisation"] is None else f"{100 * row['utilisation']:.0f} %"
-    cells = [escape(row["name"]), f"{row['neurons']:,}", str(row["cores"]), used]
+    cells = [row["name"], f"{row['neurons']:,}", str(row["cores"]), used]
     if ran:
         cells += [f"{row[name]:,}" for name in ("spikes", "synaptic_events", "packets")]
     if row["energy_j"] is not None:

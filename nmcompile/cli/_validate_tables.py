@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from nmcompile.cli._terminal import say, show_table
 from nmcompile.report.units import si
 
 Figures = dict[str, Any]
@@ -18,25 +14,25 @@ def print_validation(figures: Figures) -> None:
     """What differs by population, decisions, latency, energy, and where it begins and why."""
     name, address = figures["device"], figures["address"]
     name += f":{address}" if address and address not in name else ""
-    click.echo(f"device    {name}, against {figures['against']}, target "
-               f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
+    say(f"device    {name}, against {figures['against']}, target "
+        f"{figures['target']}: {figures['samples']:,} samples of {figures['steps']:,} steps")
     for loss in figures["lost"]:
-        click.echo(f"lost      the device, {loss}; it was opened again")
+        say(f"lost      the device, {loss}; it was opened again")
     _decisions(figures["decisions"])
     _measured(figures)
     _populations(figures)
     if figures["not_readable"]:
-        click.echo(f"silent    the device tells no spikes of {', '.join(figures['not_readable'])}")
+        say(f"silent    the device tells no spikes of {', '.join(figures['not_readable'])}")
     if figures["not_compared"]:
-        click.echo(f"apart     no spikes to compare are those of "
-                   f"{', '.join(figures['not_compared'])}: a readout, or graded where the "
-                   "reference is the float network")
+        say(f"apart     no spikes to compare are those of "
+            f"{', '.join(figures['not_compared'])}: a readout, or graded where the "
+            "reference is the float network")
     for limit in figures["limits"]:
         word = "above" if limit["exceeded"] else "within"
-        click.echo(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")
+        say(f"limit     {limit['name']} {limit['value']:.4g} is {word} {limit['limit']:g}")
     if figures["divergence"] is None:
-        click.echo("equal     all that the device tells is what was compiled"
-                   if figures["against"] != "float" else "equal     no spike differs")
+        say("equal     all that the device tells is what was compiled"
+            if figures["against"] != "float" else "equal     no spike differs")
     else:
         _divergence(figures["divergence"], figures["against"])
 
@@ -48,19 +44,19 @@ def _decisions(decisions: Figures) -> None:
         ("accuracy_reference", "by the reference"), ("accuracy_device", "on the device"),
         ("equal", alike)) if decisions[key] is not None]
     if parts:
-        click.echo(f"{'accuracy ' if labelled else 'decisions'} {', '.join(parts)}")
+        say(f"{'accuracy ' if labelled else 'decisions'} {', '.join(parts)}")
 
 
 def _measured(figures: Figures) -> None:
     latency, energy = figures["latency_s"], figures["energy_j"]
     if latency is not None:
-        click.echo(f"latency   measured {si(latency['measured'], 's')} a sample, predicted "
-                   f"{_predicted(latency, 's')}")
+        say(f"latency   measured {si(latency['measured'], 's')} a sample, predicted "
+            f"{_predicted(latency, 's')}")
     if energy is not None:
-        click.echo(f"energy    measured {si(energy['measured'], 'J')} a sample, predicted "
-                   f"{_predicted(energy, 'J')}")
+        say(f"energy    measured {si(energy['measured'], 'J')} a sample, predicted "
+            f"{_predicted(energy, 'J')}")
     if figures["boundary"]:
-        click.echo(f"boundary  {figures['boundary']}")
+        say(f"boundary  {figures['boundary']}")
 
 
 def _predicted(figure: Figures, unit: str) -> str:
@@ -68,17 +64,13 @@ def _predicted(figure: Figures, unit: str) -> str:
 
 
 def _populations(figures: Figures) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
     variables = sorted({v for row in figures["populations"] for v in row["states"]})
     columns = ["population", "spikes", "on device", "differ", "share", "count", "van Rossum",
                "Victor-Purpura", *(f"{v} differ" for v in variables)]
-    for column in columns:
-        table.add_column(column, justify="left" if column == "population" else "right")
-    for row in figures["populations"]:
-        cells = [escape(row["name"]), *(_spikes(row) or [""] * 7)]
-        cells += [_state(row["states"].get(v)) for v in variables]
-        table.add_row(*cells)
-    Console(width=None if Console().is_terminal else 160).print(table)
+    show_table(columns, [
+        [row["name"], *(_spikes(row) or [""] * 7),
+         *(_state(row["states"].get(v)) for v in variables)]
+        for row in figures["populations"]])
 
 
 def _spikes(row: Figures) -> list[str] | None:
@@ -99,18 +91,18 @@ def _state(state: Figures | None) -> str:
 
 def _divergence(found: Figures, against: str) -> None:
     what = "spikes" if found["variable"] == "spikes" else f"state {found['variable']}"
-    click.echo(f"first     sample {found['sample']}, step {found['step']}, population "
-               f"{found['population']}, neuron {found['neuron']}: {what}")
-    click.echo(f"          spikes {_pair(found['spikes'])}"
-               + "".join(f", {name} {_pair(v)}" for name, v in found["states"].items()))
+    say(f"first     sample {found['sample']}, step {found['step']}, population "
+        f"{found['population']}, neuron {found['neuron']}: {what}")
+    say(f"          spikes {_pair(found['spikes'])}"
+        + "".join(f", {name} {_pair(v)}" for name, v in found["states"].items()))
     if found["states_before"]:
         before = ", ".join(f"{name} {_pair(v)}" for name, v in found["states_before"].items())
-        click.echo(f"before    {before}")
+        say(f"before    {before}")
     _incoming(found, against)
     _explanations(found, against)
     if found["beside"]:
-        click.echo("beside    other populations are not as compiled either, for what was sent to "
-                   f"them: {', '.join(found['beside'])}")
+        say("beside    other populations are not as compiled either, for what was sent to "
+            f"them: {', '.join(found['beside'])}")
 
 
 def _pair(sides: Figures) -> str:
@@ -123,34 +115,30 @@ def _pair(sides: Figures) -> str:
 def _incoming(found: Figures, against: str) -> None:
     rows = found["incoming"]
     if found["incoming_unknown"]:
-        click.echo("arriving  what they sent is not told by either side: "
-                   f"{', '.join(found['incoming_unknown'])}")
+        say("arriving  what they sent is not told by either side: "
+            f"{', '.join(found['incoming_unknown'])}")
     elif not rows:
-        click.echo("arriving  nothing in this step")
+        say("arriving  nothing in this step")
     if not rows:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     units = " (of the chip)" if against == "float" else ""
-    for column in ("arriving", "from neuron", f"payload{units}", f"weight{units}"):
-        table.add_column(column, justify="left" if column == "arriving" else "right")
-    for row in rows:
-        told = " (by the reference)" if row["assumed"] else ""
-        table.add_row(escape(row["projection"]) + told, f"{row['source']:,}",
-                      f"{row['payload']:,}", f"{row['weight']:,}")
-    Console(width=None if Console().is_terminal else 160).print(table)
+    show_table(("arriving", "from neuron", f"payload{units}", f"weight{units}"), [
+        (row["projection"] + (" (by the reference)" if row["assumed"] else ""),
+         f"{row['source']:,}", f"{row['payload']:,}", f"{row['weight']:,}") for row in rows],
+        names=())
     if found["incoming_left_out"]:
-        click.echo(f"          and {found['incoming_left_out']:,} more")
+        say(f"          and {found['incoming_left_out']:,} more")
 
 
 def _explanations(found: Figures, against: str) -> None:
     if found["shifts"] is not None:
         late = ", ".join(f"{name} by {steps}" for name, steps in found["shifts"].items())
-        click.echo("shifted   the recording is what was compiled, on another clock. It is later "
-                   f"than the network's own time, in steps: {late}. Take so many off, and record "
-                   "as many steps more than the input has")
+        say("shifted   the recording is what was compiled, on another clock. It is later "
+            f"than the network's own time, in steps: {late}. Take so many off, and record "
+            "as many steps more than the input has")
         return
     if not found["explanations"]:
-        click.echo(f"rule      {_no_rule(found, against)}")
+        say(f"rule      {_no_rule(found, against)}")
         return
     values = (f"{found['differing']:,} values of the population that differ in the "
               f"{found['samples']} samples looked into")
@@ -161,9 +149,9 @@ def _explanations(found: Figures, against: str) -> None:
         if 2 * known < found["differing"]:
             head += "none of those tried explains it; the nearest is " if i == 0 else ""
         all_of = "all" if one["differing"] == 0 else f"{known:,} of the"
-        click.echo(f"{head}{one['rule']}: {one['text']}: explains {all_of} {values}{alike}")
+        say(f"{head}{one['rule']}: {one['text']}: explains {all_of} {values}{alike}")
     if found["explanations_left_out"]:
-        click.echo(f"          and {found['explanations_left_out']} more")
+        say(f"          and {found['explanations_left_out']} more")
 
 
 def _no_rule(found: Figures, against: str) -> str:

@@ -7,6 +7,16 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import (
+    BALANCES,
+    BITS,
+    CONVERSIONS,
+    PARTITIONERS,
+    models,
+    paths,
+    target_or_file,
+    words,
+)
 from nmcompile.cli._options import event_options, read_calibration, read_sample
 from nmcompile.frontends.events import EventOptions
 
@@ -14,10 +24,12 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 
 
 @click.command("compile")
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path), shell_complete=models)
 @click.option("--from", "begin", metavar="FILE", type=click.Path(path_type=Path),
+              shell_complete=paths(".h5"),
               help="In place of MODEL: a file of --dump, from whose pass to go on.")
-@click.option("--target", required=True, help="Name of a target, or a target file (.toml).")
+@click.option("--target", required=True, shell_complete=target_or_file,
+              help="Name of a target, or a target file (.toml).")
 @click.option(
     "-o",
     "--output",
@@ -36,7 +48,8 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
     type=click.Path(path_type=Path),
     help="Data to choose integer scales by; with labels y also the accuracy.",
 )
-@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--code", metavar="FILE:CLASS", shell_complete=paths(".py"),
+              help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @click.option(
     "--steps",
@@ -46,12 +59,14 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 )
 @click.option(
     "--convert",
+    shell_complete=words(*CONVERSIONS),
     default="rate",
     show_default=True,
     help="What activations are converted to: rate (integrate-and-fire neurons) or sigma-delta.",
 )
 @click.option(
     "--balance",
+    shell_complete=words(*BALANCES),
     default="auto",
     show_default=True,
     help="Thresholds of rates: max, a percentile (99.99, 99.9, 99), layer-wise, or the best of "
@@ -65,6 +80,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 )
 @click.option(
     "--bits",
+    shell_complete=words(*BITS),
     help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  [default: the chip's]",
 )
 @click.option(
@@ -88,6 +104,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
 @click.option(
     "--constraints",
     type=click.Path(path_type=Path),
+    shell_complete=paths(".toml"),
     help="Where layers may go, what stays free, and what is dead (.toml).",
 )
 @click.option(
@@ -101,6 +118,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
               help="Cut layers and share cores for the least energy times delay, in place of the "
               "fewest cores.")
 @click.option("--partitioner", default="own", show_default=True,
+              shell_complete=words(*PARTITIONERS),
               help="Of irregular populations: own, mt-kahypar (the extra `partition`), or auto for "
               "the better of both.")
 @click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
@@ -123,12 +141,16 @@ def command(
     from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._terminal import say
+    from nmcompile.dump import require_stage
     from nmcompile.target import load_target
 
     source = model or begin
     if source is None or (model and begin):
         raise click.UsageError("give a MODEL, or a file of --dump with --from")
     chip = load_target(target)
+    if begin is not None:
+        require_stage(begin)
     with stages_bar() as begin_stage:
         compiled = api.compile(
             source,
@@ -144,10 +166,10 @@ def command(
     if as_json:
         print_json(build.figures)
         return
-    click.echo(f"{source.name} -> {chip.name}")
+    say(f"{source.name} -> {chip.name}")
     print_checks(build.figures)
     for note in compiled.notes:
-        click.echo(f"  note      {note}")
+        say(f"  note      {note}")
     print_summary(build.figures)
     for name, what in build.manifest["config"].items():
-        click.echo(f"config    {output / 'config' / name}: {what}")
+        say(f"config    {output / 'config' / name}: {what}")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from importlib.resources import files
 
 import click
-from rich.console import Console
-from rich.markdown import Markdown
+from click.shell_completion import CompletionItem
 
+from nmcompile.cli._render import print_json
+from nmcompile.cli._terminal import coloured, say
 from nmcompile.errors import kinds, unknown_name
 
 PREFIX = "NMC-E"
 
 
+def _codes(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(code, help=str(kind.__doc__)) for code, kind in kinds().items()
+            if code.startswith(begun.upper())]
+
+
 @click.command("explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=_codes)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(code: str | None, as_json: bool) -> None:
     """Show the page of an error's CODE, such as NMC-E0203; without one, list all codes."""
@@ -24,9 +30,9 @@ def command(code: str | None, as_json: bool) -> None:
         return
     page = page_of(code)
     if as_json:
-        click.echo(json.dumps({"code": _full(code), "page": page}))
-    elif (console := Console()).is_terminal:
-        console.print(Markdown(page))
+        print_json({"code": _full(code), "page": page})
+    elif sys.stdout.isatty():
+        _show(page)
     else:
         click.echo(page, nl=False)
 
@@ -50,7 +56,15 @@ def _full(code: str) -> str:
 def _list_all(as_json: bool) -> None:
     told = {code: str(kind.__doc__) for code, kind in kinds().items()}
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        print_json(told)
     else:
         for code, text in told.items():
-            click.echo(f"{code}  {text}")
+            say(f"{code}  {text}")
+
+
+def _show(page: str) -> None:
+    """Print a page of Markdown as a terminal shows it."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(color_system="standard" if coloured(sys.stdout) else None).print(Markdown(page))

@@ -6,20 +6,23 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import models, paths
 from nmcompile.cli._options import event_options, read_sample
+from nmcompile.cli._terminal import say
 from nmcompile.frontends.events import EventOptions
 
 DT = 1e-4  # what NIR's exporters write
 
 
 @click.command("export")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path), shell_complete=models)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
               help="The NIR file to write.")
 @click.option("--dt", type=click.FloatRange(1e-12, 1.0),
               help="Seconds that one step of the model stands for.  [default: as it says, or 1e-4]")
 @click.option("--sample", type=click.Path(path_type=Path), help="Data to trace the model on.")
-@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--code", metavar="FILE:CLASS", shell_complete=paths(".py"),
+              help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @event_options
 def command(
@@ -40,4 +43,4 @@ def command(
     request = Request(path=model, sample=values, code=code, trust_pickle=trust_pickle)
     network = api.load(request).network
     write_graph(network, output, dt or network.dt or DT)
-    click.echo(f"{output}: written")
+    say(f"{output}: written")

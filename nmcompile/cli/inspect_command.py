@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import models_and_builds, paths
 from nmcompile.cli._options import event_options, read_sample
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("inspect")
-@click.argument("what", metavar="MODEL|DIR", type=click.Path(path_type=Path))
+@click.argument("what", metavar="MODEL|DIR", type=click.Path(path_type=Path),
+                shell_complete=models_and_builds)
 @click.option("--sample", type=click.Path(path_type=Path), help="Data to trace the model on.")
-@click.option("--code", metavar="FILE:CLASS", help="The model's own code; runs that file.")
+@click.option("--code", metavar="FILE:CLASS", shell_complete=paths(".py"),
+              help="The model's own code; runs that file.")
 @click.option("--trust-pickle", is_flag=True, help="Let the model file run code as it loads.")
 @click.option("--graph", type=click.Path(path_type=Path), help="Draw the network to this SVG file.")
 @click.option("--text", "as_text", is_flag=True, help="Print every part on a line of its own.")

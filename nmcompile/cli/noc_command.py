@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
+from nmcompile.cli._complete import paths
+from nmcompile.cli._terminal import say
 from nmcompile.errors import OptionError
 
 
 @click.command("noc")
-@click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path))
+@click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path),
+                shell_complete=paths(".csv"))
 @click.option("--mesh", "size", required=True, metavar="COLUMNSxROWS", help="Routers of the mesh.")
 @click.option("--buffer", type=click.IntRange(1, 1000), default=8, show_default=True,
               help="Packets that each input of a router holds.")
@@ -46,7 +49,7 @@ def command(
     The file has the columns src, dst (nodes, counted row by row) and created (cycles). Where it
     also has injected, arrived or routers, the differences are told.
     """
-    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._progress import parts_bar
     from nmcompile.cli._render import print_json
     from nmcompile.files import require_place
     from nmcompile.simulator import noc
@@ -60,11 +63,10 @@ def command(
     if output is not None:
         require_place(output)
     packets = noc.read_trace(trace, mesh.n_nodes)
-    with progress_bar() as bar:
-        task = bar.add_task("replay", total=len(packets.source))
+    with parts_bar("replay", len(packets.source)) as arrived:
         found = noc.replay(packets.source, packets.target, packets.created, mesh=mesh,
                            router=router,
-                           progress=lambda arrived: bar.update(task, completed=arrived))
+                           progress=arrived)
     if output is not None:
         noc.write_trace(output, packets, {"injected": found.injected, "arrived": found.arrived,
                                           "routers": found.routers})
@@ -83,28 +85,28 @@ def _size(text: str, where: str) -> tuple[int, int]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    latency = told["latency"]
-    click.echo(f"packets   {told['packets']:,} in {told['cycles']:,} cycles, "
-               f"{told['packets_per_node_cycle']:.4g} a node and cycle")
-    click.echo(f"latency   {latency['mean']:.3f} cycles on average "
-               f"({latency['queued_mean']:.3f} of them in the queue of the source), "
-               f"median {latency['median']:g}, 99 % below {latency['p99']:.0f}, "
-               f"at most {latency['max']:,}")
-    click.echo(f"routers   {told['routers_mean']:.3f} a packet, the fullest buffer held "
-               f"{told['fullest_buffer']:,}")
+    latency = told["latency_cycles"]
+    say(f"packets   {told['packets']:,} in {told['cycles']:,} cycles, "
+        f"{told['packets_per_node_cycle']:.4g} a node and cycle")
+    say(f"latency   {latency['mean']:.3f} cycles on average "
+        f"({latency['queued_mean']:.3f} of them in the queue of the source), "
+        f"median {latency['median']:g}, 99 % below {latency['p99']:.0f}, "
+        f"at most {latency['max']:,}")
+    say(f"routers   {told['routers_mean']:.3f} a packet, the fullest buffer held "
+        f"{told['fullest_buffer_packets']:,}")
     if told["recorded"] is not None:
-        click.echo(f"recorded  {_differences(told['recorded'])}")
+        say(f"recorded  {_differences(told['recorded'])}")
 
 
 def _differences(against: dict[str, Any]) -> str:
     parts = []
-    if against["mean_latency"] is not None:
+    if against["mean_latency_cycles"] is not None:
         error = against["latency_error"]
         apart = "" if error is None else f", ours is {100 * error:+.2f} %"
-        parts += [f"latency {against['mean_latency']:.3f} cycles{apart}",
+        parts += [f"latency {against['mean_latency_cycles']:.3f} cycles{apart}",
                   f"{100 * against['arrived_close']:.2f} % of packets arrive within 2 cycles",
                   f"{100 * against['arrived_equal']:.2f} % in the same",
-                  f"at most {against['arrived_most']:,} apart"]
+                  f"at most {against['arrived_most_cycles']:,} apart"]
     for name in ("injected", "routers"):
         if against[f"{name}_equal"] is not None:
             parts.append(f"{name} equal for {100 * against[f'{name}_equal']:.2f} %")

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import BITS, models, target_or_file, words
 from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("quantize")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", default="loihi2", show_default=True,
+@click.argument("model", type=click.Path(path_type=Path), shell_complete=models)
+@click.option("--target", default="loihi2", show_default=True, shell_complete=target_or_file,
               help="Whose arithmetic: a target's name or file (.toml).")
-@click.option("--bits", help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  "
+@click.option("--bits", shell_complete=words(*BITS),
+              help="Of a weight: 8, 4, 2, ternary, or auto for what each layer bears.  "
               "[default: the target's]")
 @click.option("--memory", type=click.IntRange(1),
               help="Most bytes of all weights together, for --bits auto.")
@@ -40,28 +42,28 @@ def command(
 ) -> None:
     """Show what the integers of a chip cost the network in MODEL, layer by layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import progress_bar
+    from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._quantize_tables import print_formats, print_layers, quantized_figures
     from nmcompile.cli._render import print_json
+    from nmcompile.cli._terminal import say
     from nmcompile.target import load_target
 
     chip = load_target(target)
-    with progress_bar() as bar:
-        task = bar.add_task("load", total=None)
+    with stages_bar() as begin_stage:
         found = api.quantize(
             model, target=chip, code=code, trust_pickle=trust_pickle, steps=steps, bits=bits,
             memory=memory, seed=seed, compare=compare, legalise=legalise,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
-            progress=lambda stage: bar.update(task, description=stage),
+            progress=begin_stage,
         )
     if as_json:
         print_json(quantized_figures(found))
         return
-    click.echo(f"{model.name} in the integers of {chip.name}")
+    say(f"{model.name} in the integers of {chip.name}")
     for check in found.stage.checks:
-        click.echo(f"  {check.arrow:9} {check.text}")
+        say(f"  {check.arrow:9} {check.text}")
     for note in found.stage.notes:
-        click.echo(f"  note      {note}")
+        say(f"  note      {note}")
     print_layers(found.stage.errors)
     print_formats(found.formats)

@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from nmcompile.errors import OptionsError
+from nmcompile.cli._complete import builds
+from nmcompile.cli._formats import FORMATS, format_asked
+from nmcompile.cli._terminal import say
 
 
 @click.command("report")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write: .html (a page with charts), .md, .csv (layers) or .json.")
-@click.option("--format", "how", type=click.Choice(["html", "md", "csv", "json", "text"]),
+@click.option("--format", "how", type=click.Choice(FORMATS),
               help="html goes to DIR/report.html and others are printed, unless -o names a file.")
 @click.option("--open", "show", is_flag=True, help="Write the page and open it in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -24,33 +26,21 @@ def command(
     """Show the figures of the build in DIR: its checks, and its last simulation."""
     from nmcompile import api
     from nmcompile.build import PAGE
-    from nmcompile.report import format_of, rendered
+    from nmcompile.report import rendered
 
-    how = _asked(how, show, as_json) or (format_of(output) if output is not None else "text")
-    if how == "text" and output is not None:
-        raise OptionsError("--format text", "is printed, not written", "Leave out -o, or take md.")
+    how = format_asked(how, show, as_json, output)
     build = api.read_build(folder)
     if how == "html" and output is None:
         output = folder / PAGE
     if output is not None:
         api.report(build, output, how)
-        click.echo(f"report    {output}")
+        say(f"report    {output}")
     elif how == "text":
         _print(build.figures, folder)
     else:
         click.echo(rendered(build.figures, build.name, how), nl=False)
     if show:
         click.launch(str(output))
-
-
-def _asked(how: str | None, show: bool, as_json: bool) -> str | None:
-    """The format that the options name, None where none does."""
-    asked = [how, "html" if show else None, "json" if as_json else None]
-    named = sorted({each for each in asked if each is not None})
-    if len(named) > 1:
-        raise OptionsError("--format", f"is both {' and '.join(named)}",
-                           "--open shows the page; --json is --format json.")
-    return named[0] if named else None
 
 
 def _print(figures: dict[str, Any], folder: Path) -> None:
@@ -62,4 +52,4 @@ def _print(figures: dict[str, Any], folder: Path) -> None:
     print_summary(figures)
     print_yardsticks(figures["yardsticks"])
     if figures["samples"] is None:
-        click.echo(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")
+        say(f"Not simulated yet: nmc simulate {folder} --input DATA.npz")

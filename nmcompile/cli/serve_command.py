@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from nmcompile.cli._complete import devices
+from nmcompile.cli._render import print_json
+from nmcompile.cli._terminal import is_quiet, say
 from nmcompile.errors import DeviceLimitError, OptionsError, PackageError
 
 
 @click.command("serve")
-@click.argument("device", metavar="DEVICE[:ADDRESS]", required=False)
+@click.argument("device", metavar="DEVICE[:ADDRESS]", required=False, shell_complete=devices)
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
               help="Option of the device.")
 @click.option("--host", default="127.0.0.1", show_default=True,
@@ -23,9 +26,11 @@ from nmcompile.errors import DeviceLimitError, OptionsError, PackageError
               help="Minutes without an order after which a client has to go.")
 @click.option("--new-key", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a new key to FILE and do nothing else.")
+@click.option("--json", "as_json", is_flag=True,
+              help="Print one JSON object once the device can be reached: device, host, port.")
 def command(
     device: str | None, options: tuple[str, ...], host: str, port: int, key: str | None,
-    idle_minutes: int, new_key: Path | None,
+    idle_minutes: int, new_key: Path | None, as_json: bool,
 ) -> None:
     """Give a device of this machine to `--device remote:HOST:PORT` of nmc validate elsewhere.
 
@@ -37,7 +42,7 @@ def command(
 
     if new_key is not None:
         wire.new_key(new_key)
-        click.echo(f"key       {new_key}")
+        say(f"key       {new_key}")
         return
     if device is None:
         raise OptionsError("DEVICE", "is missing", "Name a device, such as sim.")
@@ -52,5 +57,12 @@ def command(
     offer = Offer(make=lambda: registry.device(name),
                   place=Place(address=address, options=device_options(options)),
                   key=wire.key_file(key), host=host, port=port, idle_s=60.0 * idle_minutes)
-    serve(offer, lambda line: click.echo(f"nmc: {line}", err=True),
-          lambda name, port: click.echo(f"serving   {name} on {host} port {port}"))
+
+    def began(name: str, port: int) -> None:
+        if as_json:
+            print_json({"device": name, "host": host, "port": port})
+        else:
+            say(f"serving   {name} on {host} port {port}")
+
+    quiet = is_quiet()  # the server tells from a thread of its own, where click has no context
+    serve(offer, lambda line: None if quiet else click.echo(f"nmc: {line}", err=True), began)

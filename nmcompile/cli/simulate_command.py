@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from nmcompile.cli._options import event_options
+from nmcompile.cli._complete import TIMINGS, builds, words
+from nmcompile.cli._options import coding_options, event_options
+from nmcompile.coding import Coding
 from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
 
 @click.command("simulate")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
 @click.option(
     "--input",
     "data",
@@ -21,13 +23,9 @@ from nmcompile.frontends.events import EventOptions
     help="Data: .npz with x and labels y, .npy, .pt, images or recordings (docs/data.md).",
 )
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
-@click.option(
-    "--encode",
-    "encoding",
-    type=click.Choice(["direct", "rate", "latency"]),
-    help="How values become spikes; without it they are sent as they are.",
-)
+@coding_options
 @click.option("--timing", default="cycle", show_default=True, metavar="NAME",
+              shell_complete=words(*TIMINGS),
               help="Model of time; the report says which.")
 @click.option(
     "--record",
@@ -58,7 +56,7 @@ def command(
     folder: Path,
     data: Path,
     steps: int | None,
-    encoding: str | None,
+    encoding: Coding,
     timing: str,
     record: tuple[str, ...],
     output: Path | None,
@@ -72,9 +70,10 @@ def command(
 ) -> None:
     """Run the build in DIR on the model of its chip: accuracy, latency, energy for each layer."""
     from nmcompile import api
-    from nmcompile.cli._progress import events_bar, steps_bar
+    from nmcompile.cli._progress import events_bar, layers_of, steps_bar
     from nmcompile.cli._render import print_json
     from nmcompile.cli._run_tables import print_summary
+    from nmcompile.cli._terminal import say
     from nmcompile.files import require_apart
 
     if record and output is None:
@@ -84,12 +83,12 @@ def command(
     build = api.read_build(folder)
     with events_bar() as count:
         values = api.read_data(data, events, count)
-    with steps_bar("simulate") as advance:
+    with steps_bar("simulate", layers_of(build.program.network)) as meter:
         result = api.simulate(
             build,
             values,
             steps=steps,
-            encoding=encoding,  # type: ignore[arg-type]
+            encoding=encoding,
             seed=seed,
             timing=timing,
             record=record or (("spikes",) if output is not None else ()),
@@ -98,13 +97,21 @@ def command(
             exit_confidence=exit_confidence,
             exit_scale=exit_scale,
             perturb=perturb,
-            progress=advance,
+            progress=meter,
+            spiked=meter.spiked,
             save_figures=True,
             where=str(data),
+            data_name=_called(data),
         )
     if as_json:
         print_json(result.figures)
         return
     print_summary(result.figures)
     if result.timeline:
-        click.echo(f"timeline  without {result.timeline}")
+        say(f"timeline  without {result.timeline}")
+
+
+def _called(data: Path) -> str:
+    """The data's name without folders, which differ from machine to machine."""
+    text = str(data)
+    return text.rpartition(":")[0] if text.startswith("tonic:") else data.name

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from nmcompile.cli._options import device_options, event_options
+from nmcompile.cli._complete import REFERENCES, builds, devices, paths, words
+from nmcompile.cli._options import coding_options, device_options, event_options
+from nmcompile.coding import Coding
 from nmcompile.errors import OptionsError
 from nmcompile.frontends.events import EventOptions
 
@@ -16,8 +18,8 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 
 
 @click.command("validate")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--device", required=True, metavar="NAME[:ADDRESS]",
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=builds)
+@click.option("--device", required=True, metavar="NAME[:ADDRESS]", shell_complete=devices,
               help="What runs the build: sim, lava, xylosim, spinnaker:HOST, file:RECORDING, "
               "remote:HOST:PORT, or one of a package.")
 @click.option("--device-option", "options", multiple=True, metavar="NAME=VALUE",
@@ -25,6 +27,7 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("--input", "data", type=click.Path(path_type=Path),
               help="Data: .npz with x and labels y, .npy, .pt, images, recordings (docs/data.md).")
 @click.option("--loop", "code", metavar="FILE.py:NAME|MODULE:NAME",
+              shell_complete=paths(".py"),
               help="In place of data: your own function that gives an environment with encode and "
               "decode; runs that file.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=1, show_default=True,
@@ -32,11 +35,11 @@ OF_LOOPS = ("folder", "device", "options", "code", "episodes", "periods", "seed"
 @click.option("--periods", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
               help="With --loop: steps of the environment after which a run is cut off.")
 @click.option("--steps", type=click.IntRange(1, 10_000_000), help="Steps for each sample.")
-@click.option("--encode", "encoding", type=click.Choice(["direct", "rate", "latency"]),
-              help="How values become spikes; without it they are sent as they are.")
+@coding_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of --encode rate, and of the first run of an environment.")
 @click.option("--against", default="sim", show_default=True, metavar="sim|integer|float",
+              shell_complete=words(*REFERENCES),
               help="The compiled program simulated, its integer network, or the float network.")
 @click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
 @click.option("--batch", type=click.IntRange(1), help="Samples that are run and kept at once.")
@@ -62,7 +65,7 @@ def command(
     episodes: int,
     periods: int,
     steps: int | None,
-    encoding: str | None,
+    encoding: Coding,
     seed: int,
     against: str,
     samples: int | None,
@@ -99,8 +102,7 @@ def command(
         raise OptionsError("--input", "is missing", "Name the data, or an environment with --loop.")
     require_apart({"--input": data, "-o": output})
     asked = api.Asked(
-        steps=steps, encoding=encoding,  # type: ignore[arg-type]
-        seed=seed, against=against, samples=samples, batch=batch,
+        steps=steps, encoding=encoding, seed=seed, against=against, samples=samples, batch=batch,
         metric=Metric(tau=tau, cost=cost), limits=parse_limits(limits), resume=resume,
         output=output)
     build = api.read_build(folder)

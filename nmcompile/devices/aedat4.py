@@ -101,7 +101,8 @@ def read_aedat4(path: Path, network: Network, options: Mapping[str, str]) -> Str
     step = (stamps.astype(np.int64) - start) // step_us
     if step.min() < 0:
         raise RecordedRunError(
-            str(path), f"begins at {int(stamps.min())} us, before start-us, {start}")
+            str(path), f"begins at {int(stamps.min())} us, before start-us, {start}",
+            f"Give --device-option start-us={int(stamps.min())}.")
     return Stream(path=path, population=network.population(name), step=step, neuron=neuron)
 
 
@@ -117,7 +118,7 @@ def _events(path: Path, population: Population) -> tuple[Array, Array]:
               np.load(raw, allow_pickle=False) as file):
             arrays = {name: file[name] for name in file.files}
     if len(arrays["t"]) == 0:
-        raise RecordedRunError(str(path), "has no event")
+        raise RecordedRunError(str(path), "has no event", "Record it anew.")
     return _neurons(path, population, arrays)
 
 

@@ -97,7 +97,8 @@ def read_events(path: Path, arrays: dict[str, Array], network: Network) -> Event
     """Events from the arrays sample, step, population, neuron and perhaps payload."""
     missing = [name for name in COLUMNS if name not in arrays]
     if missing:
-        raise RecordedRunError(str(path), f"lacks {', '.join(missing)} of its events")
+        raise RecordedRunError(str(path), f"lacks {', '.join(missing)} of its events",
+                               "An event is a sample, a step, a population and a neuron.")
     n = arrays["step"].size
     for name, values in arrays.items():
         if name in (*COLUMNS, PAYLOAD) and values.shape != (n,):

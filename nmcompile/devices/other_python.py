@@ -11,8 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmcompile.device import Place
-from nmcompile.errors import DeviceLostError, VendorToolError, one_line, unknown_name
+from nmcompile.device import Place, Standing
+from nmcompile.errors import (
+    DeviceLostError,
+    NmcError,
+    VendorToolError,
+    one_line,
+    unknown_name,
+)
 
 SECONDS = 120  # that an interpreter may take to say whether it has what is needed
 LINES = 200  # of what an interpreter writes about its errors that are kept
@@ -56,7 +62,8 @@ def interpreter(tool: Tool, place: Place) -> Path:
             f"{tool.variable}.")
     found = shutil.which(given)
     if found is None:
-        raise VendorToolError(where, f"'{given}' is no program that can be run")
+        raise VendorToolError(where, f"'{given}' is no program that can be run",
+                              "Give the path of a Python.")
     command = [found, "-c", f"import importlib.metadata; print({tool.ask})"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS,
@@ -68,7 +75,20 @@ def interpreter(tool: Tool, place: Place) -> Path:
     if done.returncode or not version.startswith(tool.version):
         has = f"version {one_line(version[:40])} of it" if version else f"no {tool.module}"
         raise VendorToolError(where, f"'{given}' has {has}, {tool.needed} is needed", tool.install)
-    return Path(found)
+    return Path(found).absolute()  # "./python" is no Path: it would be sought on PATH
+
+
+def standing(tool: Tool) -> Standing:
+    """Whether the variable of `tool` names a Python that has it."""
+    if not os.environ.get(tool.variable):
+        return Standing(state="absent", told=f"{tool.variable} names no Python with {tool.module} "
+                        f"{tool.needed}", hint=f"{tool.install} Then set {tool.variable}.")
+    try:
+        found = interpreter(tool, Place())
+    except NmcError as error:
+        return Standing(state="broken", told=f"{tool.variable}: {error.what}",
+                        hint=error.hint or f"Set {tool.variable} to another one.")
+    return Standing(state="works", told=f"{tool.module} {tool.needed}, {found}")
 
 
 class Folder:

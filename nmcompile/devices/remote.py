@@ -28,9 +28,9 @@ from nmcompile.errors import (
     DeviceLimitError,
     DeviceLostError,
     DeviceUnreachableError,
+    KeyFileError,
     NmcError,
     OptionError,
-    ServerError,
     WireError,
     kinds,
     unknown_name,
@@ -78,14 +78,18 @@ OPTIONS = ("key",)
 
 
 class _NotNowError(DeviceUnreachableError):
-    """Nobody answers, or another client is served; later this may be otherwise."""
+    """The server cannot be had now; later this may be otherwise."""
 
 
-class _CrowdedError(_NotNowError):
+class _TakenError(_NotNowError, code=BusyError.code):
+    """Another client is served."""
+
+
+class _CrowdedError(_TakenError):
     """The server has as many connections as it takes."""
 
 
-RAISED = {"lost": DeviceLostError, "busy": _NotNowError}
+RAISED = {"lost": DeviceLostError, "busy": _TakenError}
 
 
 class RemoteDevice:
@@ -116,7 +120,7 @@ class RemoteDevice:
             except _NotNowError as error:
                 crowded = CROWD_S if isinstance(error, _CrowdedError) else 0.0
                 if time.monotonic() > begin + (RETURN_S if self._was_lost else crowded):
-                    raise BusyError(error.where, error.what, error.hint) from None
+                    raise error.at(error.where) from None
                 time.sleep(AGAIN_S)
         self._was_lost, self.name = False, f"{device} at {place.address}"
 
@@ -142,12 +146,12 @@ class RemoteDevice:
             raise _CrowdedError(self._where, "closed the connection at once",
                                 "Too many are connected there; try again.") from error
         except ssl.SSLCertVerificationError as error:
-            raise ServerError(self._where, "the nmc serve there has another key",
-                              "Give both ends the same key file.") from error
+            raise KeyFileError(self._where, "the nmc serve there has another key",
+                               "Give both ends the same key file.") from error
         except (ssl.SSLError, InvalidHandshake, EOFError) as error:
             told = getattr(error, "reason", None) or str(error) or "it closes the connection"
-            raise ServerError(self._where, f"there is no nmc serve with this key ({told})",
-                              "Give both ends the same key file.") from error
+            raise KeyFileError(self._where, f"there is no nmc serve with this key ({told})",
+                               "Give both ends the same key file.") from error
         except OSError as error:
             raise self._silent(error) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nmcompile.device import Place, Ran, Recording, Wanted
+from nmcompile.device import Place, Ran, Recording, Standing, Wanted
 from nmcompile.errors import OptionError, unknown_name
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
@@ -30,6 +30,10 @@ class SimDevice:
             raise OptionError("--device sim", f"has no address, got '{place.address}'")
         for option in place.options:
             raise unknown_name("--device-option of sim", option, ())
+
+    def look(self) -> Standing:
+        """See `Sought`."""
+        return Standing(state="works", told="nmcompile's own simulator")
 
     def load(self, program: Program, config: Path) -> None:
         """Take the program itself."""

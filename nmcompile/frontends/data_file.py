@@ -1,4 +1,4 @@
-"""Read the user's data, judged by content: arrays, images, recordings of events."""
+"""Read the user's data, judged by content: arrays, images, sound, recordings of events."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from nmcompile.errors import (
     OptionsError,
     reading,
 )
+from nmcompile.frontends.audio.options import AudioOptions
+from nmcompile.frontends.audio.read import holds_audio, read_audio
 from nmcompile.frontends.events.binning import Frames
 from nmcompile.frontends.events.datasets import is_dataset
 from nmcompile.frontends.events.options import EventOptions
@@ -30,6 +32,7 @@ from nmcompile.ir.neurons.base import Array
 MAX_BYTES = 4 << 30  # of an array as 32-bit numbers; a larger one is refused before it is read
 HELD_BYTES = 1 << 30  # of binned events that are held at once
 MOST = 2**31 - 1  # classes
+RECORDINGS, SOUND = "recordings of events", "sound"
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
@@ -69,25 +72,28 @@ class DataFile:
 
 
 def read_data(
-    path: Path, events: EventOptions | None = None,
+    path: Path, options: EventOptions | AudioOptions | None = None,
     progress: Callable[[int], None] = lambda events: None,
 ) -> DataFile:
     """The data in `path`; nothing in a file is executed.
 
-    path      a file; a folder of images or of recordings; or a data set, "tonic:NAME:FOLDER" or
-              "FILE.py:NAME", whose code is
-    events    how recordings of events become steps
+    path      a file; a folder of images, of sound or of recordings; or a data set,
+              "tonic:NAME:FOLDER" or "FILE.py:NAME", whose code is
+    options   how recordings of events, or sound files, become steps
     progress  told how many further events are read
     """
-    path, options = Path(path), events or EventOptions()
-    if not is_dataset(str(path)) and holds_images(path, options.labels):
-        _require_unasked(path, options, "--labels" if path.is_dir() else "")
-        images, y = read_images(path, options.labels)
-        return DataFile(x=images, y=y)
+    path, options = Path(path), options or EventOptions()
+    if isinstance(options, AudioOptions):
+        options = EventOptions(audio=options)
+    for holds, read in ((holds_images, _images), (holds_audio, _sound)):
+        if not is_dataset(str(path)) and holds(path, options.labels):
+            return read(path, options)
     if holds_events(path):
+        _require_unasked(path, options.audio.asked, SOUND, _both(options))
         frames, y = read_recordings(path, options, progress)
         return DataFile(x=frames, y=y)
-    _require_unasked(path, options)
+    _require_unasked(path, options.asked, RECORDINGS)
+    _require_unasked(path, options.audio.asked, SOUND)
     with path.open("rb") as file:
         head = file.read(8)
     with reading(str(path)):
@@ -97,12 +103,32 @@ def read_data(
     return DataFile(x=x, y=None if y is None else class_numbers(str(path), len(x), y))
 
 
-def _require_unasked(path: Path, options: EventOptions, known: str = "") -> None:
-    """Refuse options of recordings, but for `known`."""
-    for option in options.asked:
-        if option != known:
-            raise OptionsError(
-                option, f"is for recordings of events, {path} is none", "Leave it out.")
+def _images(path: Path, options: EventOptions) -> DataFile:
+    _require_unasked(path, options.asked, RECORDINGS, ("--labels",) if path.is_dir() else ())
+    _require_unasked(path, options.audio.asked, SOUND)
+    x, y = read_images(path, options.labels)
+    return DataFile(x=x, y=y)
+
+
+def _sound(path: Path, options: EventOptions) -> DataFile:
+    known = (*_both(options), "--labels") if path.is_dir() else _both(options)
+    _require_unasked(path, options.asked, RECORDINGS, known)
+    x, y = read_audio(path, options.audio, options.labels)
+    return DataFile(x=x, y=y)
+
+
+def _both(options: EventOptions) -> tuple[str, ...]:
+    """The option that means something for both, where it was given for both."""
+    return ("--window",) if options.window in (None, options.audio.window) else ()
+
+
+def _require_unasked(
+    path: Path, asked: list[str], kind: str, known: tuple[str, ...] = ()
+) -> None:
+    """Refuse options that are for another kind of data, but for `known`."""
+    for option in asked:
+        if option not in known:
+            raise OptionsError(option, f"is for {kind}, {path} is none", "Leave it out.")
 
 
 def class_numbers(where: str, samples: int, y: Array) -> Array:
@@ -164,6 +190,7 @@ def _require_size(file: IO[bytes], path: Path) -> None:
         raise FileSizeError(
             str(path),
             f"holds {dtype} of shape {shape}, expected numbers of at most {MAX_BYTES >> 30} GiB",
+            "Give fewer samples." if not dtype.hasobject else "Save numbers.",
         )
 
 

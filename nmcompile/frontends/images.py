@@ -74,6 +74,8 @@ def _pixels(file: Path) -> Array:
     with opened as image:
         if image.mode.startswith("I") or image.mode == "F":
             raise ValueError(f"has pixels of the kind {image.mode}, expected 8 bits")
+        if any("16" in str(tile[3]) for tile in image.tile):  # Pillow would drop the lower 8
+            raise ValueError("has pixels of 16 bits, expected 8")
         grey = image.mode in ("1", "L", "LA")
         values: Any = np.asarray(image.convert("L" if grey else "RGB"), np.float32) / 255
     return values[None] if grey else values.transpose(2, 0, 1)

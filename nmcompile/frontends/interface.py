@@ -20,7 +20,7 @@ class Request:
     sample       (samples, steps, *shape) spikes or values, or (samples, *shape) values
     spare        the same, for a model that comes without a sample of its own
     code         "file.py:Name" of the user's class or factory; that file is executed
-    trust_pickle let the file's pickle run whatever it names
+    trust_pickle  let the file's pickle run whatever it names
     steps        steps for a model that leaves them to its caller
     """
 

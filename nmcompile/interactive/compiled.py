@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nmcompile.build import Build, unwritten, write_build
+from nmcompile.coding import Coding, Encoding
 from nmcompile.device import Device, Place
-from nmcompile.encode import Encoding
 from nmcompile.errors import unknown_name
 from nmcompile.files import replaced_file
 from nmcompile.interactive.libraries import data_of
@@ -60,7 +60,7 @@ class CompiledNetwork(Compiled):
 
     def simulate(
         self, x: object, y: object = None, *, steps: int | None = None,
-        encoding: Encoding | None = None, seed: int = 0, timing: str = TIMING,
+        encoding: Encoding | Coding | None = None, seed: int = 0, timing: str = TIMING,
         record: tuple[str, ...] = (), perturb: str = "",
         progress: Callable[[int, int], None] = lambda frames, total: None,
     ) -> Simulated:
@@ -82,7 +82,7 @@ class CompiledNetwork(Compiled):
     def validate(
         self, x: object, y: object = None, *, device: str | Device = "sim",
         options: Mapping[str, str] = NOTHING, against: str = "sim", steps: int | None = None,
-        encoding: Encoding | None = None, seed: int = 0, metric: Metric | None = None,
+        encoding: Encoding | Coding | None = None, seed: int = 0, metric: Metric | None = None,
         limits: Mapping[str, float] = NO_LIMITS, batch: int | None = None,
         folder: str | Path | None = None, resume: bool = False, output: str | Path | None = None,
         progress: Callable[[int, int], None] = lambda frames, total: None,

@@ -120,7 +120,7 @@ class Network:
 
     steps  the number of steps that the model itself runs for one sample; None if it leaves that
            to its caller
-    static true where the model repeats one value input in every step
+    static  true where the model repeats one value input in every step
     dt     seconds that one step stands for, where the source says it
     notes  what the user should know of how the network was obtained
     """

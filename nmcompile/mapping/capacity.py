@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from nmcompile.backend import Backend
-from nmcompile.errors import CoreLimitError
+from nmcompile.errors import BoardLimitError, CoreLimitError
 from nmcompile.ir import Network, Population, Projection
 from nmcompile.ir.maps import Conv, Dense
 from nmcompile.ir.neurons.base import Array, compartments_of, copies_of
@@ -27,6 +27,8 @@ class CapacityError(CoreLimitError):
 
     def __init__(self, layer: str, limit: str, what: str, hint: str = "") -> None:
         super().__init__(layer or "network", what, hint)
+        if limit == "cores":
+            self.code = BoardLimitError.code
         self.layer = layer
         self.limit = limit
 

@@ -13,6 +13,17 @@ OF_TIME = {  # the tables of a target that a model of time takes
 OF_CORES = ("core", "board", "router")
 
 
+def accuracy_range(figures: Figures) -> tuple[float, float] | None:
+    """Where the accuracy of more such samples lies with 95 %: Wilson's score interval."""
+    from scipy.stats import binomtest
+
+    if figures["accuracy"] is None:
+        return None
+    right = round(figures["accuracy"] * figures["samples"])
+    found = binomtest(right, figures["samples"]).proportion_ci(0.95, "wilson")
+    return float(found.low), float(found.high)
+
+
 def guessed_share(figures: Figures) -> float | None:
     """Share of a run's energy that stands on estimates; None where the energy is not known."""
     rows, total = figures["energy_by_constant"], figures["energy_j"]

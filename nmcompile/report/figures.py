@@ -22,8 +22,8 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
-    "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j", "energy_by_core",
-    "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
+    "data", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
+    "energy_by_core", "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
 )
 MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
@@ -32,7 +32,7 @@ def compiled_figures(
     program: Program, needs: Demand, checks: tuple[Check, ...], counts: Figures | None = None,
     overflows: dict[str, dict[str, int]] | None = None,
 ) -> Figures:
-    """The figures that a compilation knows; what only a run can tell is None.
+    """The figures that a compilation knows; what only a run can tell is None, and so is the model.
 
     counts     `yardsticks.real_counts` of the model; None where it is not known any more
     overflows  population -> state -> how often it left its register on the calibration data
@@ -41,6 +41,7 @@ def compiled_figures(
     return {
         "format": FORMAT,
         "nmcompile": __version__,
+        "model": None,
         "target": program.target.name,
         "title": program.target.title,
         "chips": len(np.unique(core // program.target.cores_per_chip)),
@@ -81,7 +82,8 @@ def run_figures(
     perturbed  what was made to go wrong
     look       what `look_figures` gives
 
-    Times, energies and hops stay None where the target does not know what events cost.
+    Times, energies and hops stay None where the target does not know what events cost, and so does
+    `data`, which the caller knows.
     """
     book = ledger(program, run) if program.target.costs_known else None
     yardsticks = compiled.get("yardsticks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nmcompile.report.units import si
 
 Figures = dict[str, Any]
 SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".json": "json"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # owasp.org/www-community/attacks/CSV_Injection
 COUNTS = ("neurons", "cores", "spikes", "synaptic_events", "neuron_updates", "packets", "hops")
 
 
@@ -46,33 +47,46 @@ def _page(figures: Figures, name: str) -> str:
     return page(figures, name)
 
 
-def _csv(figures: Figures) -> str:
-    """A row for each layer; units are in the heads, what is not known is empty."""
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """CSV as RFC 4180 has it; None is empty.
+
+    Of a text that a spreadsheet would run as a formula the first sign is an apostrophe.
+    """
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\r\n")
-    rows.writerow(["layer", *COUNTS, "utilisation", "busy_s_per_step", "energy_j",
-                   *(f"{kind}_j" for kind in KINDS)])
-    for row in figures["layers"]:
-        joules = row["energy_j"] or dict.fromkeys(("total", *KINDS))
-        rows.writerow([row["name"], *(row[name] for name in COUNTS), row["utilisation"],
-                       row["latency_s"], joules["total"], *(joules[kind] for kind in KINDS)])
+    csv.writer(text, lineterminator="\r\n").writerows(map(_inert, rows))
     return text.getvalue()
 
 
+def _inert(row: Sequence[Any]) -> list[Any]:
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+            for cell in row]
+
+
+def _csv(figures: Figures) -> str:
+    """A row for each layer; units are in the heads, what is not known is empty."""
+    rows: list[list[Any]] = [["layer", *COUNTS, "utilisation", "busy_s_per_step", "energy_j",
+                              *(f"{kind}_j" for kind in KINDS)]]
+    for row in figures["layers"]:
+        joules = row["energy_j"] or dict.fromkeys(("total", *KINDS))
+        rows.append([row["name"], *(row[name] for name in COUNTS), row["utilisation"],
+                     row["latency_s"], joules["total"], *(joules[kind] for kind in KINDS)])
+    return csv_text(rows)
+
+
 def _markdown(figures: Figures, name: str) -> str:
-    parts = [f"# {_plain(name)} on {_plain(figures['title'])}", _summary(figures)]
+    parts = [f"# {plain(name)} on {plain(figures['title'])}", _summary(figures)]
     told = advice(figures)
     if told:
         parts += ["## What limits it, and what would relieve it",
-                  "\n".join(f"- **{_plain(row['what'])}** {_plain(row['relief'])}" for row in told)]
+                  "\n".join(f"- **{plain(row['what'])}** {plain(row['relief'])}" for row in told)]
     parts += ["## Layers", _layers(figures), "## Checks",
-              _table(("arrow", "what was found"),
-                     [(check["arrow"], check["text"]) for check in figures["checks"]])]
+              markdown_table(("arrow", "what was found"),
+                            [(check["arrow"], check["text"]) for check in figures["checks"]])]
     if figures["energy_by_constant"]:
         parts += ["## What the energy rests on", _constants(figures)]
     if figures["estimated"]:
         parts.append(f"{len(figures['estimated'])} constants of the target are estimates: "
-                     f"{_plain(', '.join(figures['estimated']))}.")
+                     f"{plain(', '.join(figures['estimated']))}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,7 +95,7 @@ def _summary(figures: Figures) -> str:
     rows = [("target", f"{figures['target']}, {mapped['cores']:,} of {mapped['cores_of']:,} cores")]
     if figures["samples"] is None:
         rows.append(("run", "not simulated yet"))
-        return _table(("figure", "value"), rows)
+        return markdown_table(("figure", "value"), rows)
     if figures["accuracy"] is not None:
         rows.append(("accuracy", f"{100 * figures['accuracy']:.2f} % of {figures['samples']:,} "
                      "samples"))
@@ -92,7 +106,7 @@ def _summary(figures: Figures) -> str:
     rows.append(("energy of a sample", "not known" if joules is None else si(joules, "J")))
     if figures["outside"]["boundary"] is not None:
         rows.append(("boundary", figures["outside"]["boundary"]))
-    return _table(("figure", "value"), rows)
+    return markdown_table(("figure", "value"), rows)
 
 
 def _layers(figures: Figures) -> str:
@@ -105,11 +119,11 @@ def _layers(figures: Figures) -> str:
             "neurons", "cores", "spikes", "synaptic_events", "packets")]
         rows.append([row["name"], *counts, _unit(row["latency_s"], "s"),
                      *(_unit(joules[kind], "J") for kind in kinds)])
-    return _table(heads, rows, right=True)
+    return markdown_table(heads, rows, right=True)
 
 
 def _constants(figures: Figures) -> str:
-    return _table(
+    return markdown_table(
         ("constant", "value", "known as", "energy", "source"),
         [(row["constant"], si(row["value"], row["unit"]), row["known_as"],
           si(row["energy_j"], "J"), row["source"]) for row in figures["energy_by_constant"]])
@@ -123,14 +137,14 @@ def _unit(value: float | None, unit: str) -> str:
     return "" if value is None else si(value, unit)
 
 
-def _table(heads: Any, rows: Any, *, right: bool = False) -> str:
+def markdown_table(heads: Any, rows: Any, *, right: bool = False) -> str:
     """A table as GitHub's Markdown has it; its first column is to the left."""
     rule = ["---", *["---:" if right else "---"] * (len(heads) - 1)]
-    lines = [heads, rule, *[[_plain(cell) for cell in row] for row in rows]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head, *body = [[plain(cell) for cell in row] for row in (heads, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """`text` with nothing in it that Markdown or HTML would take as its own."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{sign}" if sign in "\\|`*_[]#" else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in "\\|`*_[]#~$" else sign for sign in text)

@@ -13,8 +13,9 @@ import numpy as np
 from nmcompile.errors import Interrupted
 from nmcompile.ir import Network, Population
 from nmcompile.ir.neurons.base import Array, level_of
-from nmcompile.mapping import Costs, Coupled, Program, Timing
+from nmcompile.mapping import Costs, Program, Timing
 from nmcompile.report.floor import link_figures
+from nmcompile.report.senders import senders
 from nmcompile.simulator import Modes, Samples, each_step, simulate
 from nmcompile.simulator.records import SPIKES, Ends, Wanted
 
@@ -69,10 +70,6 @@ class Look:
     def end(self, ends: Ends) -> None:
         """See `Records`."""
 
-    def rates(self) -> dict[str, Array]:
-        """(n,) spikes of each neuron in a step, by population."""
-        return {name: layer.rates() for name, layer in self._layers.items()}
-
     def figures(self) -> list[dict[str, Any]]:
         """Rates, membranes and the spikes of the first sample, layer by layer."""
         points = max(1, sum(int(layer.shown.sum()) for layer in self._layers.values()))
@@ -108,13 +105,9 @@ class _Layer:
             kept = values[MEMBRANE][:, :, :: self._stride]
             self._membranes[samples, step : step + len(kept)] = kept.swapaxes(0, 1)
 
-    def rates(self) -> Array:
-        """(n,) spikes of each neuron in a step."""
-        return self._counts / self._frames
-
     def figures(self, thin: int) -> dict[str, Any]:
         """Plain values; of the neurons that are shown every `thin`-th."""
-        rates = self.rates()
+        rates = self._counts / self._frames
         neurons, edges = np.histogram(rates, RATE_BINS, (0.0, float(rates.max()) or 1.0))
         step, row = np.nonzero(self.shown[:, ::thin])
         return {
@@ -175,12 +168,13 @@ class Steps:
         seconds, core, layer, busy, spikes = zip(*self._rows, strict=True)
         works = [each > 0 for each in busy]
         known = self._program.target.costs_known
+        inputs, *layers = zip(*spikes, strict=True)
         return {
             "seconds": list(seconds) if known else None, "busy_s": list(busy) if known else None,
             "core": [c if w else None for c, w in zip(core, works, strict=True)],
             "layer": [names[i] if w else None for i, w in zip(layer, works, strict=True)],
-            "spikes": {name: list(counts) for name, counts in zip(
-                ("inputs", *names), zip(*spikes, strict=True), strict=True)},
+            "inputs": list(inputs),
+            "spikes": {name: list(counts) for name, counts in zip(names, layers, strict=True)},
         }
 
 
@@ -191,7 +185,7 @@ def look_figures(
 
     samples  how many were looked at, each to its last step but for those of a large network;
              `steps` and rasters are of the first alone, and `steps` end where that sample stopped
-    links    with the packets of these samples
+    links    with the packets of these samples in a step of the chip, to its last one
 
     Raises Interrupted on Ctrl-C.
     """
@@ -199,16 +193,13 @@ def look_figures(
     count, steps = looked_at(program.network, samples, steps)
     first = {name: values[:count][:, :steps] for name, values in sent.items()}
     look, each = Look(), Steps(program)
+    heard = senders(program, timing)
     with _told(samples):
-        simulate(program, first, timing=timing if isinstance(timing, Coupled) else None,
-                 record=variables(program.network),
+        simulate(program, first, timing=heard, record=variables(program.network),
                  modes=replace(modes, exit_at=None, records=look))
         each_step(program, first, each.add, timing=timing, modes=modes)
-    found = {name: np.count_nonzero(values, axis=(0, 1)).reshape(-1) / values.shape[0] / steps
-             for name, values in first.items()} | look.rates()
-    rates = np.concatenate([found[node.name] for node in program.network.nodes])
     return {"samples": count, "layers": look.figures(), "steps": each.figures(),
-            "links": link_figures(program, rates)}
+            "links": link_figures(program, heard.sent / heard.frames)}
 
 
 @contextmanager

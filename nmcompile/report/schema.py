@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from math import isclose
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
+from nmcompile.report.earlier import from_format_1
 from nmcompile.report.schema_base import Number, Share, Some, Table, Text
 from nmcompile.report.schema_place import Floor, Look, Mapped
 from nmcompile.report.yardstick_schema import YardstickFile
 
-FORMAT = 1  # of report.json: raised where a field changes its meaning or goes
+FORMAT = 2  # of report.json: raised where a field changes its meaning or goes
 KINDS = ("synapse", "neuron", "router", "link", "static")
 
 
@@ -152,15 +153,40 @@ class CheckFigures(Table):
     figures: dict[Text, Number | int | Text | None]
 
 
+class ModelFile(Table):
+    """What was compiled: the last part of its file's name or its class, and the file's SHA-256."""
+
+    name: Text
+    sha256: Text | None
+
+
+class DataFigures(Table):
+    """What a run was of.
+
+    name      the file's without its folder, or the data set's; None where there is none
+    sha256    of the samples
+    encoding  of values, in the words of --encode, --gain, --threshold and --off; None: they were
+              sent as they are
+    seed      of random spikes and of what went wrong
+    """
+
+    name: Text | None
+    sha256: Text
+    encoding: Text | None
+    seed: int
+
+
 class ReportFile(Table):
     """The figures of a compilation and, after one, of a run."""
 
-    format: Literal[1]
+    format: Literal[2]
     nmcompile: Text
+    model: ModelFile | None
     target: Text
     title: Text
     chips: int
     cores: int
+    data: DataFigures | None
     samples: Some | None
     accuracy: Share | None
     steps: Some | None
@@ -185,6 +211,12 @@ class ReportFile(Table):
     overflows: dict[Text, dict[Text, int]]
     look: Look | None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_format(cls, told: Any) -> Any:
+        """Take reports of earlier formats too."""
+        return from_format_1(told) if isinstance(told, dict) else told
+
     @model_validator(mode="after")
     def _run_is_whole(self) -> ReportFile:
         """What a run fills in is there as a whole or not at all; costs may not be known."""
@@ -202,6 +234,8 @@ class ReportFile(Table):
             raise ValueError("some figures of its run are missing")
         if self.samples is not None and self.steps is None:
             raise ValueError("the steps of its run are missing")
+        if self.samples is None and self.data is not None:
+            raise ValueError("it tells of data, and of no run")
         return self
 
     @model_validator(mode="after")

@@ -146,17 +146,22 @@ class Steps(Table):
     """Steps of the first sample, as columns; the core and layer whose work ends last.
 
     Seconds are None where the target does not know what events cost.
+
+    inputs  spikes of all inputs together; None where an earlier version did not tell them apart
+            from a population that is called inputs
+    spikes  of each population
     """
 
     seconds: list[Number] | None
     busy_s: list[Number] | None
     core: list[int | None]
     layer: list[Text | None]
+    inputs: list[int] | None
     spikes: dict[Text, list[int]]
 
     @model_validator(mode="after")
     def _columns_are_alike(self) -> Steps:
-        timed = [each for each in (self.seconds, self.busy_s) if each is not None]
+        timed = [each for each in (self.seconds, self.busy_s, self.inputs) if each is not None]
         _require_alike(*timed, self.core, self.layer, *self.spikes.values())
         return self
 

@@ -31,6 +31,7 @@ class Timeline:
         self._shown = np.sort(np.argsort(-busy, kind="stable")[:MOST_CORES])
         self._cores, self._hidden = cores, len(cores) - len(self._shown)
         self._layers = [each.name for each in program.network.populations]
+        self._counters = ("input spikes", *(f"spikes {name}" for name in self._layers))
         self._most = MOST_EVENTS // (2 + len(self._shown) + len(self._layers))
         self._events = _names(program, cores[self._shown])
         self._steps, self._start, self._cut = 0, 0.0, 0
@@ -49,10 +50,9 @@ class Timeline:
         spikes = np.bincount(self._program.mapping.slices.population, cost.spikes[:-1],
                              len(self._layers))
         self._events += [
-            {"name": f"spikes {name}", "ph": "C", "ts": _us(start), "pid": PROCESS,
+            {"name": name, "ph": "C", "ts": _us(start), "pid": PROCESS,
              "args": {"spikes": int(count)}}
-            for name, count in zip(("inputs", *self._layers), (cost.spikes[-1], *spikes),
-                                   strict=True)]
+            for name, count in zip(self._counters, (cost.spikes[-1], *spikes), strict=True)]
         self._steps, self._start = self._steps + 1, start + seconds
         return self._steps < self._most
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+PREFIXES = (
+    (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"),
+    (1e-12, "p"))
+ROUNDED = 0.9995  # of a factor, from which three digits make it 1
 
 
 def percent(share: float) -> str:
@@ -15,6 +18,6 @@ def percent(share: float) -> str:
 def si(value: float, unit: str) -> str:
     """`value` with three digits and a prefix."""
     for factor, prefix in PREFIXES:
-        if abs(value) >= factor:
+        if abs(value) >= factor * ROUNDED:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}"

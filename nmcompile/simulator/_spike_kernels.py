@@ -20,6 +20,26 @@ def turn(values, begin, out):
 
 
 @bare_kernel
+def count_by_sender(start, sender, ends, counts):
+    """Add to counts[k] the spikes whose sender is below ends[k] and not below ends[k - 1].
+
+    Senders rise in a frame: where those of k end is found by halving.
+    """
+    for frame in range(len(start) - 1):
+        begin, last = start[frame], start[frame + 1]
+        for k in range(len(ends)):
+            low, high = begin, last
+            while low < high:
+                middle = (low + high) >> 1
+                if sender[middle] < ends[k]:
+                    low = middle + 1
+                else:
+                    high = middle
+            counts[k] += low - begin
+            begin = low
+
+
+@bare_kernel
 def listed(row, marks, words, at, source, payload):
     """List the spikes of `row` from `at` on; where they end. See `fill`."""
     to, eight = np.uint64(at), np.uint64(8)

@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from nmcompile.errors import StepError
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Coupled, FrameError, Frames, Program, Timing
+from nmcompile.simulator._spike_kernels import count_by_sender
 from nmcompile.simulator.exits import Exit, Watch
 from nmcompile.simulator.frames import Collector
 from nmcompile.simulator.log import Log
@@ -19,6 +21,7 @@ from nmcompile.simulator.perturb import Disturbance
 from nmcompile.simulator.records import Records
 
 Progress = Callable[[int], None]
+Spiked = Callable[[Array], None]
 AHEAD = 2  # blocks that are timed or wait for it while the engine goes on
 SUMS = tuple(f.name for f in fields(Costs) if f.name not in ("step_s", "overran", "late"))
 
@@ -30,6 +33,8 @@ class Setting:
     steps         of the network for each sample; the chip runs `chip_steps`
     timer         runs the timing model beside the engine, one block after the other
     progress      told how many further steps of samples are done
+    spiked        told (inputs + populations,) int64, how many further spikes each sent, in the
+                  network's order; of samples that still run
     single_steps  whether each step is timed by itself, and not in blocks of many
     """
 
@@ -41,12 +46,20 @@ class Setting:
     exit_at: Exit | None = None
     disturbance: Disturbance | None = None
     progress: Progress = lambda frames: None
+    spiked: Spiked | None = None
     single_steps: bool = False
 
     @property
     def chip_steps(self) -> int:
         """Steps until the last population has answered."""
         return self.steps + max(self.program.latency.values())
+
+    @cached_property
+    def ends(self) -> Array:
+        """(inputs + populations,) int64 where the senders of each end, in a frame's numbers."""
+        network = self.program.network
+        sizes = [port.size for port in network.inputs]
+        return np.cumsum(sizes + [population.size for population in network.populations])
 
 
 class Batch:
@@ -98,6 +111,7 @@ class Batch:
         if self._at_once:
             self._cut(frames, begin)
         else:
+            self._tell(frames)
             self._collector.add(frames)
             if self._collector.full or self.step == self._setting.chip_steps:
                 self._time_beside(self._collector.take())
@@ -138,8 +152,17 @@ class Batch:
         last = self.ran - 1
         return np.where(last == self._setting.chip_steps - 1, self._setting.chip_steps, last)
 
+    def _tell(self, frames: Frames) -> None:
+        """Tell how many spikes these are, by who sent them."""
+        told = self._setting.spiked
+        if told is not None:
+            counts = np.zeros(len(self._setting.ends), np.int64)
+            count_by_sender(frames.start, frames.sender, self._setting.ends, counts)
+            told(counts)
+
     def _time(self, frames: Frames) -> None:
         """Time steps of the samples that still run."""
+        self._tell(frames)
         self._keep(lambda: self._setting.timing.add(frames), frames.samples)
 
     def _time_beside(self, frames: Frames) -> None:

@@ -13,7 +13,7 @@ from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Costs, Coupled, Frames, Program, Timing
 from nmcompile.simulator import exits
-from nmcompile.simulator.batch import Batch, Progress, Setting, together
+from nmcompile.simulator.batch import Batch, Progress, Setting, Spiked, together
 from nmcompile.simulator.engine import Engine, Sent
 from nmcompile.simulator.exits import Exit, Exits
 from nmcompile.simulator.interrupts import heard
@@ -56,11 +56,14 @@ class Modes:
     perturb  which spikes are lost or added and how many cores are silent; noise on weights is in
              the program that `perturb.noisy` gives
     records  where variables are kept; in memory if None
+    spiked   told, as the run goes on, (inputs + populations,) int64 how many further spikes each
+             sent, in the network's order
     """
 
     exit_at: Exit | None = None
     perturb: Perturbation | None = None
     records: Records | None = None
+    spiked: Spiked | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +150,7 @@ def simulate(
     with ThreadPoolExecutor(1) as timer:
         setting = Setting(
             program=program, timing=model, records=records, steps=steps, timer=timer,
-            exit_at=modes.exit_at, progress=progress,
+            exit_at=modes.exit_at, progress=progress, spiked=modes.spiked,
             disturbance=Disturbance(program, modes.perturb) if modes.perturb else None)
         try:
             with heard() as look:

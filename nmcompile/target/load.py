@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from nmcompile.errors import PluginError, TargetError, unknown_name
+from nmcompile.errors import OptionError, PluginError, unknown_name
 from nmcompile.target.constants import Constant
 from nmcompile.target.machines import routed_chips
 from nmcompile.target.schema import MAX_CORES, Target
@@ -73,7 +73,7 @@ def with_chips(target: Target, chips: int) -> Target:
     board = target.board.model_copy(update={"chips": constant})
     cores = target.cores_per_chip * chips
     if not 1 <= chips or cores > MAX_CORES:
-        raise TargetError(
+        raise OptionError(
             target.name, f"a board of {chips:,} chips has {cores:,} cores, expected 1 "
             f"to {MAX_CORES:,}",
             f"Take --chips 1 to {MAX_CORES // target.cores_per_chip}.")

@@ -195,7 +195,7 @@ class TimerLoop(Strict):
     start        of the interrupt that begins to fetch rows
     lookup       of finding the row of a spike, and of each halving of the table of sources
     transfer     of beginning the transfer of a row
-    row, skipped of a row besides its synapses; of each that is left out, where it is late
+    row, skipped  of a row besides its synapses; of each that is left out, where it is late
     fetch        that the transfer of a row takes beside the processor
     buffer, ticks  packets that wait for their rows, and ticks for their updates; more are lost
     colours      ticks of which a spike says which one sent it

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nmcompile.device import Recording, Wanted
-from nmcompile.errors import BusyError, Interrupted, JournalError, one_line, reading
+from nmcompile.errors import BusyError, Interrupted, JournalError, OptionsError, one_line, reading
 from nmcompile.files import read_json, replaced_file, write_json, writing
 from nmcompile.ir.neurons.base import Array
 
@@ -161,7 +161,7 @@ class Unkept(Journal):
     def begin(self, resume: bool) -> None:
         """Raises NmcError where there would be something to go on with."""
         if resume:
-            raise JournalError("--resume", "is of no use with a recording, which is read again",
+            raise OptionsError("--resume", "is of no use with a recording, which is read again",
                                "Leave it out.")
 
     def leave(self) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from nmcompile import __version__
 from nmcompile.build import CONFIG, MANIFEST, PROGRAM, REPORT, Build, config_digest
 from nmcompile.choices import require_labels
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.device import Device, Place, Reached, Recorded, Recording, Wanted
-from nmcompile.encode import Encoding
-from nmcompile.errors import DeviceAnswerError, FileKindError, OptionError, unknown_name
+from nmcompile.errors import DeviceAnswerError, OptionError, unknown_name
 from nmcompile.files import require_apart, require_place
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.ir.neurons.base import Array
@@ -54,7 +54,7 @@ class Asked:
     """
 
     steps: int | None = None
-    encoding: Encoding | None = None
+    encoding: Encoding | Coding | None = None
     seed: int = 0
     against: str = "sim"
     samples: int | None = None
@@ -229,7 +229,7 @@ def _require(build: Build, asked: Asked) -> None:
         return
     require_place(asked.output)
     if asked.output.suffix.lower() != ".npz":
-        raise FileKindError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
+        raise OptionError(str(asked.output), f"ends with '{asked.output.suffix}', expected .npz")
     own = {f"the build's {name}": build.folder / name for name in (PROGRAM, MANIFEST, REPORT)}
     require_apart({**own, "-o": asked.output})
 
@@ -311,7 +311,8 @@ def _identity(
     return {
         "nmcompile": __version__, "program": build.manifest["sha256"][PROGRAM],
         "input": data.digest(), "seed": asked.seed,
-        "encoding": asked.encoding, "samples": shape[0], "steps": shape[1], "batch": batch,
+        "encoding": asdict(coding_of(asked.encoding)),
+        "samples": shape[0], "steps": shape[1], "batch": batch,
         "device": name, "address": place.address, "options": dict(place.options),
         "config": config_digest(build),
     }

@@ -12,7 +12,13 @@ import stat
 from datetime import datetime, timezone
 from pathlib import Path
 
-from nmcompile.errors import FileKindError, FileWriteError, OptionsError, PackageError, ServerError
+from nmcompile.errors import (
+    FileKindError,
+    FileWriteError,
+    KeyFileError,
+    OptionsError,
+    PackageError,
+)
 from nmcompile.files import require_file, require_place, writing
 
 KEY_VARIABLE = "NMC_KEY_FILE"
@@ -84,7 +90,7 @@ def client_context(key: Path) -> ssl.SSLContext:
 def _with_key(context: ssl.SSLContext, key: Path) -> ssl.SSLContext:
     open_to = stat.S_IMODE(require_file(key).stat().st_mode) & 0o077
     if open_to:
-        raise ServerError(str(key), "others may read or write this key", f"Type chmod 600 {key}")
+        raise KeyFileError(str(key), "others may read or write this key", f"Type chmod 600 {key}")
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     try:

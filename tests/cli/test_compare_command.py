@@ -1,6 +1,9 @@
 """`nmc compare`: builds beside each other, where they differ, and bounds for CI."""
 
+import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +24,10 @@ def builds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     with np.load(TEST) as data:
         np.savez(folder / "few.npz", x=data["x"][:40], y=data["y"][:40])
+    made = {bits: api.compile(MODEL, target="loihi2", bits=bits) for bits in (None, "4")}
     for name, bits in (("wide", None), ("narrow", "4"), ("unrun", "4")):
-        compiled = api.compile(MODEL, target="loihi2", bits=bits)
-        build = api.write_build(compiled, folder / name, {"options": {"bits": bits}})
+        compiled = made[bits]
+        build = api.write_build(compiled, folder / name, api.api.origin(Path(MODEL), bits=bits))
         if name != "unrun":
             api.simulate(build, api.read_data(folder / "few.npz"), save_figures=True)
     return folder
@@ -96,3 +100,67 @@ def test_what_is_not_known_of_a_build_is_told(compare):
         result = compare(*names, options=options)
         assert result.code == 2
         assert told in result.err
+
+
+def test_the_model_and_the_data_are_in_the_report(builds, tmp_path, capsys, monkeypatch):
+    folder = shutil.copytree(builds / "unrun", tmp_path / "build")
+    told = nmc(capsys, monkeypatch, "simulate", folder, "--input", builds / "few.npz",
+               "--seed", "3", "--json")
+    figures = json.loads(told.out)
+    assert figures["data"] == {
+        "name": "few.npz", "encoding": None, "seed": 3,
+        "sha256": api.read_data(builds / "few.npz").digest()}
+    build = api.read_build(folder)
+    assert build.figures["data"] == figures["data"]
+    assert build.figures["model"] == {
+        "name": "digits.pt", "sha256": hashlib.sha256(Path(MODEL).read_bytes()).hexdigest()}
+
+
+@pytest.mark.parametrize("how", ["html", "md", "csv", "json"])
+def test_what_is_compared_is_written_as_the_name_says(compare, builds, how):
+    path = builds / f"compared.{how}"
+    result = compare("wide", "narrow", options=["-o", path, "--gate", "cores<=+0%"])
+    assert (result.code, result.out) == (0, f"compare   {path}\n")
+    if how != "html":
+        printed = compare("wide", "narrow", options=["--format", how, "--gate", "cores<=+0%"]).out
+        assert printed.encode() == path.read_bytes()
+    else:
+        assert path.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_without_a_name_goes_to_the_first_folder_even_where_a_gate_is_broken(
+        compare, builds):
+    result = compare("wide", "narrow", options=["--format", "html", "--gate", "cores<1"])
+    assert (result.code, result.out) == (1, f"compare   {builds / 'wide' / 'compare.html'}\n")
+    assert (builds / "wide" / "compare.html").is_file()
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (("-o", "page.pdf"), "does not say by its name what it shall hold"),
+    (("--format", "text", "-o", "page.md"), "is printed, not written"),
+    (("--open", "--json"), "is both html and json"),
+])
+def test_a_format_that_cannot_be_is_told_before_anything_is_written(compare, options, told):
+    result = compare("wide", "narrow", options=options)
+    assert result.code == 2
+    assert told in result.err
+
+
+def test_no_file_of_a_build_is_written_over(compare, builds):
+    for name in ("wide", "narrow"):
+        before = (builds / name / "report.json").read_bytes()
+        result = compare("wide", "narrow", options=["-o", builds / name / "report.json"])
+        assert result.code == 2
+        assert (builds / name / "report.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    ((), None), (("--encode", "rate"), "rate"), (("--gain", "0.5"), "gain 0.5"),
+    (("--encode", "latency", "--threshold", "0.2"), "latency, threshold 0.2")])
+def test_the_report_says_how_values_were_sent(
+        builds, tmp_path, capsys, monkeypatch, options, told):
+    folder = shutil.copytree(builds / "unrun", tmp_path / "build")
+    result = nmc(capsys, monkeypatch, "simulate", folder, "--input", builds / "few.npz",
+                 *options, "--json")
+    assert json.loads(result.out)["data"]["encoding"] == told
+    assert api.read_build(folder).figures["data"]["encoding"] == told

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from helpers import recordings as r
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 
 NETWORK = """
 import snntorch
@@ -150,28 +150,28 @@ class Mine:
     assert json.loads(mine.out) == json.loads(same.out)
 
 
-def refusal(run, build, *arguments):
+def refused(run, build, *arguments):
     result = run("simulate", build, "--input", *arguments)
     assert result.code == 2
     assert not result.out
-    return result.err
+    return refusal(result.err)
 
 
 def test_what_does_not_fit_is_refused_with_what_to_do(run, build, recordings, tmp_path):
     one, same = recordings / "by_class" / "0" / "0.es", recordings / "same.npz"
-    assert refusal(run, build, one, "--bin", "5ms") == (
-        f"nmc: error: {one} (34 x 28 pixels): gives 2 x 28 x 34 values a step, the network "
-        "takes 2 x 14 x 17. Add --crop, --downsample or --polarity.\n")
-    assert "nobody says how long a step is" in refusal(run, build, one)
-    assert refusal(run, build, same, "--bin", "5ms") == (
-        f"nmc: error: --bin: is for recordings of events, {same} is none. Leave it out.\n")
-    assert "--labels: is for a folder" in refusal(run, build, one, *BINNED, "--labels", same)
-    assert "'1,2' is no X,Y,WIDTH,HEIGHT" in refusal(run, build, one, *BINNED, "--crop", "1,2")
-    assert "already has 12 steps" in refusal(run, build, one, *BINNED, "--encode", "rate")
+    assert refused(run, build, one, "--bin", "5ms") == (
+        f"{one} (34 x 28 pixels): gives 2 x 28 x 34 values a step, the network "
+        "takes 2 x 14 x 17. Add --crop, --downsample or --polarity.")
+    assert "nobody says how long a step is" in refused(run, build, one)
+    assert refused(run, build, same, "--bin", "5ms") == (
+        f"--bin: is for recordings of events, {same} is none. Leave it out.")
+    assert "--labels: is for a folder" in refused(run, build, one, *BINNED, "--labels", same)
+    assert "'1,2' is no X,Y,WIDTH,HEIGHT" in refused(run, build, one, *BINNED, "--crop", "1,2")
+    assert "already has 12 steps" in refused(run, build, one, *BINNED, "--encode", "rate")
     (tmp_path / "empty").mkdir()
-    assert "holds no recording" in refusal(run, build, tmp_path / "empty", *BINNED)
+    assert "holds no recording" in refused(run, build, tmp_path / "empty", *BINNED)
     (tmp_path / "empty" / "notes.txt").write_text("nothing")
-    assert "notes.txt: is no recording of events of a known format" in refusal(
+    assert "notes.txt: is no recording of events of a known format" in refused(
         run, build, tmp_path / "empty", *BINNED)
 
 
@@ -183,6 +183,6 @@ def test_counts_on_binary_spikes_are_refused_and_binary_ones_are_sent(run, model
     assert "Scale the data, or add --binary for events." in run(*arguments).err
     result = run(*arguments, "--binary")
     assert result.code == 0, result.err
-    assert refusal(run, folder, recordings / "by_class", *BINNED).endswith("Add --binary.\n")
+    assert refused(run, folder, recordings / "by_class", *BINNED).endswith("Add --binary.")
     assert run("simulate", folder, "--input", recordings / "by_class", *BINNED,
                "--binary").code == 0

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL, DATA = EXAMPLES / "digits.pt", EXAMPLES / "digits_calibration.npz"
@@ -53,8 +53,8 @@ def test_widths_are_chosen_under_a_memory_and_narrow_what_matters_least(quantize
     ("options", "message"),
     [(("--bits", "5"), "bits: is '5'. Take one of 8, 4, 2, ternary, auto."),
      (("--memory", "100"), "memory: is a limit for bits that are chosen. Add --bits auto."),
-     (("--bits", "auto", "--memory", "100"), "memory: the weights take 47,392 bits at their "
-      "narrowest, 800 are given.")],
+     (("--bits", "auto", "--memory", "100"), "memory: the weights take 5,924 bytes at their "
+      "narrowest, 100 are given. Give more, or train fewer weights.")],
 )
 def test_what_cannot_be_chosen_is_refused(
     options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str],
@@ -62,4 +62,4 @@ def test_what_cannot_be_chosen_is_refused(
 ) -> None:
     result = nmc(capsys, monkeypatch, "quantize", MODEL, *options)
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"nmc: error: {message}\n"
+    assert refusal(result.err) == message

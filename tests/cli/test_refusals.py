@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 
 from nmcompile.encode import Encoded
 
@@ -29,10 +29,7 @@ def refused(capsys, monkeypatch, tmp_path):
         assert result.code == 2
         assert result.out == ""
         assert not (tmp_path / "out").exists() or not os.listdir(tmp_path / "out")
-        lines = result.err.splitlines()
-        assert len(lines) == 1, result.err
-        assert lines[0].startswith("nmc: error: ")
-        return lines[0].removeprefix("nmc: error: ").replace(str(model), "FILE")
+        return refusal(result.err).replace(str(model), "FILE")
 
     return compile_
 

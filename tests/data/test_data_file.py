@@ -47,7 +47,8 @@ def test_a_pickled_object_array_is_refused_unread(tmp_path):
     path = tmp_path / "evil.npz"
     np.savez(path, x=np.array([{"run": "me"}], dtype=object))
     assert refusal(path) == (
-        "FILE: holds object of shape (1,), expected numbers of at most 4 GiB.")
+        "FILE: holds object of shape (1,), expected numbers of at most 4 GiB. "
+        "Save numbers.")
 
 
 def test_a_header_that_claims_petabytes_is_refused_before_memory_is_taken(tmp_path):

@@ -1,5 +1,8 @@
 """Images are values between 0 and 1, in folders of their classes."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +59,18 @@ def test_images_of_other_sizes_and_kinds_are_refused(tmp_path):
     assert "has pixels of the kind I;16, expected 8 bits" in refusal(tmp_path)
     assert refusal(tmp_path / "a.png", bin="1ms") == (
         "--bin: is for recordings of events, DATA is none. Leave it out.")
+
+
+def test_colours_of_16_bits_are_refused(tmp_path):
+    def chunk(name, data):
+        return (struct.pack(">I", len(data)) + name + data
+                + struct.pack(">I", zlib.crc32(name + data)))
+
+    row = b"\x00" + struct.pack(">6H", *range(6))  # two pixels of 16 bits a colour
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b""))
+    assert "has pixels of 16 bits, expected 8" in refusal(tmp_path / "a.png")
 
 
 def test_damaged_and_enormous_images_are_refused(tmp_path, monkeypatch):

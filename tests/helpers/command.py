@@ -1,10 +1,12 @@
 """Run `nmc` in this process."""
 
+import re
 import signal
 import sys
 from dataclasses import dataclass
 
 from nmcompile.cli import main
+from nmcompile.errors import kinds
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,10 @@ def nmc(capsys, monkeypatch, *arguments):
         signal.signal(signal.SIGINT, interrupts)  # nmc ignores them once it is done
     captured = capsys.readouterr()
     return Outcome(code=code, out=captured.out, err=captured.err)
+
+
+def refusal(err):
+    """What the one line of error in `err` says, ahead of the code that it ends with."""
+    said, code = re.fullmatch(r"nmc: error: (.*)  \[(NMC-E\d{4})\]\n", err).groups()
+    assert code in kinds()
+    return said

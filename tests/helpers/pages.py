@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -27,14 +27,16 @@ from helpers.loihi_programs import (
     telling,
     weights,
 )
-from helpers.networks import small_target
+from helpers.networks import dense as floats
+from helpers.networks import scalar, small_target, sparse
 from helpers.random_xylo import program_of, random_specification
 from helpers.spinnaker_compiled import compiled as on_spinnaker
 from helpers.spinnaker_compiled import small_network, spikes_for
 from nmcompile.checks import Check
 from nmcompile.frontends.data_file import read_data
-from nmcompile.ir import Population
+from nmcompile.ir import Input, Network, Output, Population, Projection, verify
 from nmcompile.ir.maps import Conv
+from nmcompile.ir.neurons import LIF
 from nmcompile.mapper import map_network
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import demand
@@ -100,6 +102,36 @@ def spinnaker() -> Figures:
     return figures_of(made, spikes_for(made, 1, samples=3))
 
 
+def seventeen() -> Figures:
+    """Routers' chips of which one has 17 cores in use, as many as SpiNNaker's may have."""
+    rng, lif = np.random.default_rng(0), LIF(decay=scalar(0.9), threshold=scalar(1))
+    net = verify(Network(
+        inputs=(Input(name="in", shape=(6,)),),
+        populations=(Population(name="wide", shape=(4500,), neuron=lif),
+                     Population(name="out", shape=(4,), neuron=lif)),
+        projections=(
+            Projection(source="in", target="wide", map=floats(rng, 6, 4500, 2.0)),
+            Projection(source="wide", target="out", map=sparse(rng, 4500, 4, 0.02))),
+        outputs=(Output(name="out", population="out"),)))
+    made = on_spinnaker(net, 1, cores=17)
+    return figures_of(made, spikes_for(made, 1, samples=2))
+
+
+def speck() -> Figures:
+    """A chip of events, with a convolutional network of Sinabs."""
+    from sinabs.layers import IAFSqueeze, SumPool2d
+    from torch import manual_seed, nn
+
+    manual_seed(1)
+    neurons = partial(IAFSqueeze, min_v_mem=-1.0, batch_size=1, spike_threshold=0.5)
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, bias=False), neurons(), SumPool2d(2), nn.Flatten(),
+        nn.Linear(48, 5, bias=False), neurons())
+    frames = (np.random.default_rng(0).random((8, 15, 2, 8, 6)) < 0.2).astype(np.float32)
+    made = nmc.compile(model, target="speck2f", sample=frames)
+    return ReportFile.model_validate(made.simulate(frames).figures).model_dump()
+
+
 def xylo() -> Figures:
     """One core, with a time of its own."""
     given = random_specification(2)
@@ -134,8 +166,10 @@ def _relays() -> Figures:
     return figures_of(made, payloads(made.network, 20, np.random.default_rng(0), samples=9))
 
 
-def deep(names: tuple[str, ...] = tuple(f"layer{k}" for k in range(60))) -> Figures:
-    """A layer for each of `names`, one behind the other."""
+def deep(
+    names: tuple[str, ...] = tuple(f"layer{k}" for k in range(60)), density: float = 0.4
+) -> Figures:
+    """A layer for each of `names`, one behind the other; so many of the lines spike in a step."""
     rng, zero = np.random.default_rng(0), np.zeros((), np.int32)
     layers = tuple(
         Population(name=name, shape=(12,), neuron=neuron(threshold=80), bias=zero, start=k)
@@ -143,7 +177,7 @@ def deep(names: tuple[str, ...] = tuple(f"layer{k}" for k in range(60))) -> Figu
     made = program(network((port((12,)),), layers, tuple(
         projection(a, b, dense(weights(rng, (12, 12), "excitatory")), exponent=-1)
         for a, b in pairwise(("in", *names)))))
-    return figures_of(made, payloads(made.network, 30, rng, samples=8))
+    return figures_of(made, payloads(made.network, 30, rng, samples=8, density=density))
 
 
 @cache
@@ -188,5 +222,7 @@ def board_of_tiles(side: int = 64) -> Figures:
 
 PAGES: dict[str, Callable[[], Figures]] = {
     "demo": demo, "not simulated": not_simulated, "many cores": many_cores,
-    "spinnaker": spinnaker, "xylo": xylo, "akida": akida, "graded": graded, "relays": relays, "deep": deep,
-    "hostile": lambda: deep(HOSTILE), "million": million, "board": board_of_tiles}
+    "spinnaker": spinnaker, "xylo": xylo, "akida": akida, "graded": graded, "relays": relays,
+    "deep": deep,
+    "seventeen": seventeen, "speck": speck, "one layer": lambda: deep(("only",)),
+    "silent": lambda: deep(("first", "second"), density=0.0), "hostile": lambda: deep(HOSTILE), "million": million, "board": board_of_tiles}

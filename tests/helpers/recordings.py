@@ -110,11 +110,11 @@ def write_nmnist(path: Path, events, size=SIZE):
 
 
 def write_aedat2(path: Path, events, size=(240, 180)):
-    """By docs.inivation.com, "AEDAT 2.0", for a DAVIS240; y counts from the bottom."""
+    """As jAER has it for a DAVIS240: x counts from the right and y from the bottom."""
     head = (b"#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n"
             b"# AEChip: eu.seebetter.ini.chips.davis.DAVIS240C\r\n")
     path.write_bytes(head + b"".join(
-        struct.pack(">II", size[1] - 1 - y << 22 | x << 12 | p << 11, t)
+        struct.pack(">II", size[1] - 1 - y << 22 | size[0] - 1 - x << 12 | p << 11, t)
         for t, x, y, p in events.tolist()))
 
 

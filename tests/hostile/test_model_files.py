@@ -110,7 +110,8 @@ def test_many_tensors_over_the_same_bytes_share_them(tmp_path):
 def test_a_number_of_steps_that_is_none_is_refused(tmp_path, steps):
     said = refusal(p.archive(tmp_path / "m.pt", p.linear(num_steps=steps)))
     assert said.startswith((
-        "model: its num_steps is no whole number of 1 to 100,000.",
+        "model: its num_steps is no whole number of 1 to 100,000. Pass --steps N, or set num_steps to "
+        "how many steps it runs.",
         "model: no neuron and no activation that is known was run. ",  # True is 1 step
     ))
 

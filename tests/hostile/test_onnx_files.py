@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from helpers.command import nmc
+from helpers.command import nmc, refusal
 from onnx import TensorProto, helper, numpy_helper
 
 GOLDEN = Path(__file__).parents[1] / "goldens" / "onnx" / "torch_script_13.onnx"
@@ -24,8 +24,7 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
         (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
         result = nmc(capsys, monkeypatch, "inspect", tmp_path / "m.onnx")
         assert (result.code, result.out) == (2, "")
-        (line,) = result.err.splitlines()
-        return line.removeprefix("nmc: error: ").replace(str(tmp_path / "m.onnx"), "FILE")
+        return refusal(result.err).replace(str(tmp_path / "m.onnx"), "FILE")
     return inspect
 
 

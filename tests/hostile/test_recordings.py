@@ -86,13 +86,32 @@ def test_a_list_in_another_file_is_not_read(tmp_path):
     assert "holds no list of events" in refusal(path, sensor=r.SIZE)
 
 
+def test_sizes_that_no_sensor_has_are_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    for width in (-5, 0, 65_536, 2**32):
+        r.write_hdf5(path, r.some_events(10), (width, 28))
+        assert refusal(path) == (
+            f"FILE: says that its sensor has {width} x 28 pixels, expected 1 to 65,535 a side.")
+
+
+def test_links_that_lead_back_to_a_group_are_gone_once(tmp_path):
+    path = tmp_path / "a.h5"
+    r.write_hdf5(path, r.some_events(10))
+    with h5py.File(path, "a") as file:
+        for name in ("again", "and again", "and once more"):
+            file[f"events/{name}"] = file["/"]
+    assert len(nmc.read_data(path, EventOptions(bin="1s")).x) == 1
+
+
 def test_columns_of_other_kinds_and_lengths_are_refused(tmp_path):
     events = r.some_events(10)
     for name, wrong, said in (("x", events["x"][:5], "has columns of 5 to 10 events"),
                               ("t", np.full(10, np.nan), "has times that are no numbers"),
                               ("y", events["y"] + 0.5, "has places y that are no whole numbers"),
                               ("x", events["x"].astype("i4") - 99, "is damaged: x reaches from"),
-                              ("p", events["p"][:, None], "has shape (10, 1), expected a list")):
+                              ("p", events["p"][:, None], "has shape (10, 1), expected a list"),
+                              ("p", np.full(10, np.nan), "has polarities that are no numbers"),
+                              ("p", np.array([b"on"] * 10), "has polarities that are no numbers")):
         path = tmp_path / "a.h5"
         with h5py.File(path, "w") as file:
             for column in "xytp":

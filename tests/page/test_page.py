@@ -5,33 +5,21 @@ import io
 import json
 import re
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from helpers.browser import MARKS, SIZES, chromium, downloaded, opened, violations
 from helpers.pages import HOSTILE, PAGES
 
 from nmcompile.report import rendered
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 MOST_BYTES, MOST_FIGURES = 6_000_000, 1_000_000
-DRAWN = "document.documentElement.dataset.drawn === 'all'"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,38 +37,15 @@ def made(tmp_path_factory):
     return make
 
 
-@contextmanager
-def opened(browser, path, size="desktop", colours="light"):
-    """The page with all charts drawn; it must have said nothing and asked for nothing."""
-    width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height},
-                                  color_scheme=colours, accept_downloads=True)
-    page, told = context.new_page(), []
-    page.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("dialog", lambda dialog: told.append(dialog.message))
-    page.on("request", lambda request: told.append(request.url[:80])
-            if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
-    page.wait_for_function(DRAWN)
-    try:
-        yield page
-        assert told == []
-    finally:
-        context.close()
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_every_chart_of_a_page_has_marks_and_nothing_is_loaded_or_said(browser, made, name):
     figures, path = made(name)
     assert path.stat().st_size < MOST_BYTES
     assert len(json.dumps(figures, indent=1)) < MOST_FIGURES
     with opened(browser, path) as page:
-        marks = page.evaluate("""() => Object.fromEntries(
-            [...document.querySelectorAll('[data-chart]')].map(place => [place.dataset.chart,
-            place.querySelectorAll('svg .mark-rect path, svg .mark-symbol path, svg .mark-rule line,'
-            + ' svg .mark-line path').length]))""")
-        assert min(marks.values()) > 0, marks
+        marks = page.evaluate(MARKS)
+        without = {chart for chart, count in marks.items() if not count}
+        assert without == ({"raster"} if name == "silent" else set())
         assert {"cores", "floor"} <= set(marks)
         if figures["samples"]:
             assert {"spikes", "raster", "rates-0", "membrane-0"} <= set(marks)
@@ -105,12 +70,8 @@ def test_a_large_network_opens_within_three_seconds(browser, made, name):
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("name", ["demo", "hostile", "not simulated", "akida"])
 def test_axe_finds_no_violation(browser, made, name, size, colours):
-    from axe_playwright_python.sync_playwright import Axe
-
     with opened(browser, made(name)[1], size, colours) as page:
-        found = Axe().run(page).response["violations"]
-        assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]][:3])
-                for rule in found] == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
@@ -142,7 +103,8 @@ def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
         names, values = (page.locator(f"#vg-tooltip-element td.{kind}").all_inner_texts()
                          for kind in ("key", "value"))
         assert names == ["layer", "step", "spikes"]
-        spikes = figures["look"]["steps"]["spikes"][values[0]]
+        steps = figures["look"]["steps"]
+        spikes = {"input": steps["inputs"], **steps["spikes"]}[values[0]]
         assert int(values[2].replace(",", "")) == spikes[int(values[1])]
 
 
@@ -163,13 +125,25 @@ def test_a_click_on_a_head_sorts_and_again_the_other_way(browser, made):
 def test_a_table_is_downloaded_as_csv_with_whole_numbers(browser, made, name):
     figures, path = made(name)
     with opened(browser, path) as page:
-        with page.expect_download() as download:
-            page.click("button[data-csv=layers]")
-        rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
-        assert rows[0][0] == "layer"
-        column = rows[0].index("total, J")
-        assert [(row[0], float(row[column])) for row in rows[1 : 1 + len(figures["layers"])]] == [
-            (row["name"], row["energy_j"]["total"]) for row in figures["layers"]]
+        rows = list(csv.reader(io.StringIO(downloaded(page, "layers"), newline="")))
+    assert rows[0][0] == "layer"
+    assert {len(row) for row in rows} == {len(rows[0])}
+    column = rows[0].index("total, J")
+    *layers, last = rows[1:]
+    assert [(row[0].removeprefix("'"), float(row[column])) for row in layers] == [
+        (row["name"], row["energy_j"]["total"]) for row in figures["layers"]]
+    assert float(last[column]) == figures["energy_j"]["total"]
+
+
+def test_no_text_of_a_downloaded_table_is_a_formula(browser, made):
+    figures, path = made("hostile")
+    with opened(browser, path) as page:
+        rows = list(csv.reader(io.StringIO(downloaded(page, "layers"), newline="")))
+    told = list(csv.reader(io.StringIO(rendered(figures, "net", "csv"), newline="")))
+    for table in (rows, told):
+        names = [row[0] for row in table]
+        assert "'=1+1" in names
+        assert not [name for name in names if name[:1] in set("=+-@")]
 
 
 def test_a_chart_is_there_as_a_table_too(browser, made):
@@ -179,6 +153,15 @@ def test_a_chart_is_there_as_a_table_too(browser, made):
         page.wait_for_selector("details[data-table=steps] tbody tr")
         cells = page.locator("details[data-table=steps] tbody tr").all_inner_texts()
         assert [float(row.split("\t")[1]) for row in cells] == figures["look"]["steps"]["seconds"]
+
+
+def test_the_table_of_a_chart_without_marks_says_so(browser, made):
+    with opened(browser, made("silent")[1]) as page:
+        details = page.locator("details[data-table=raster]")
+        details.locator("summary").click()
+        page.wait_for_function(
+            "document.querySelector('details[data-table=raster]').textContent.includes('nothing')")
+        assert details.locator("table").count() == 0
 
 
 def test_the_button_changes_the_colours_of_text_and_charts(browser, made):
@@ -201,13 +184,14 @@ def test_the_button_changes_the_colours_of_text_and_charts(browser, made):
 def test_the_keyboard_reaches_all_in_the_order_of_the_page_and_is_never_caught(browser, made):
     with opened(browser, made("demo")[1]) as page:
         wanted = page.evaluate("""[...document.querySelectorAll(
-            'a[href], button, summary, [tabindex="0"]')].length""")
+            'a[href], button, summary, input, [tabindex="0"]')].length""")
         met = []
         for _ in range(wanted):
             page.keyboard.press("Tab")
             met.append(page.evaluate("""() => {
                 const at = document.activeElement, style = getComputedStyle(at);
-                const all = [...document.querySelectorAll('a[href], button, summary, [tabindex="0"]')];
+                const all = [...document.querySelectorAll(
+                    'a[href], button, summary, input, [tabindex="0"]')];
                 return [all.indexOf(at), style.outlineStyle !== 'none' && style.outlineWidth !== '0px'];
             }"""))
         assert [place for place, _ in met] == list(range(wanted))
@@ -215,6 +199,65 @@ def test_the_keyboard_reaches_all_in_the_order_of_the_page_and_is_never_caught(b
         page.locator("#layers thead button").nth(3).focus()
         page.keyboard.press("Enter")
         assert page.locator("#layers thead th[aria-sort]").count() == 1
+
+
+def shown(page, chart, field):
+    """What the marks of a chart are of."""
+    return set(page.evaluate("""async ([chart, field]) => {
+        const place = document.querySelector(`[data-chart="${chart}"]`), marks = [];
+        await place.drawing;
+        const view = await place.view.runAsync();
+        const visit = item => { if (item.datum?.[field] !== undefined) marks.push(item.datum[field]);
+            (item.items ?? []).forEach(visit); };
+        visit(view.scenegraph().root);
+        return marks; }""", [chart, field]))
+
+
+@pytest.mark.parametrize(("chart", "field", "all_of"), [
+    ("energy", "kind", {"synapse", "neuron", "router", "link", "static"}),
+    ("spikes", "layer", {"input", "lif1", "lif2", "lif3"}),
+    ("raster", "layer", {"lif1", "lif2", "lif3"}), ("floor", "layers", {"lif1", "lif2", "lif3"})])
+def test_the_keyboard_chooses_what_a_chart_shows(browser, made, chart, field, all_of):
+    with opened(browser, made("demo")[1]) as page:
+        assert shown(page, chart, field) == all_of
+        boxes = page.locator(f"figure:has([data-chart={chart}]) .legend")
+        first, second, *_ = boxes.locator("label").all_inner_texts()
+        boxes.locator("input").first.focus()
+        page.keyboard.press("Space")
+        assert shown(page, chart, field) == all_of - {first}
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        assert shown(page, chart, field) == all_of - {first, second}
+        page.click("#theme")
+        assert shown(page, chart, field) == all_of - {first, second}
+        for button, wanted in (("All", all_of), ("None", set())):
+            boxes.locator(f"button:text-is('{button}')").focus()
+            page.keyboard.press("Enter")
+            assert shown(page, chart, field) == wanted
+            assert boxes.locator("input:checked").count() == len(wanted)
+
+
+def test_many_layers_are_chosen_in_a_list_that_is_folded_away(browser, made):
+    with opened(browser, made("deep")[1]) as page:
+        folded = page.locator("figure:has([data-chart=raster]) details").first
+        assert folded.locator("input:visible").count() == 0
+        folded.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert folded.locator("input:visible").count() == 60
+        folded.locator("button:text-is('None')").click()
+        folded.get_by_label("layer7", exact=True).check()
+        assert shown(page, "raster", "layer") == {"layer7"}
+
+
+def test_a_core_of_several_layers_has_an_entry_of_its_own(browser, made):
+    figures, path = made("relays")
+    names = {row["name"] for row in figures["layers"]}
+    cores = set(figures["floor"]["cores"]["layers"])
+    assert cores - names
+    with opened(browser, path) as page:
+        assert shown(page, "floor", "layers") == cores
+        page.locator("figure:has([data-chart=floor])").get_by_label("several layers").uncheck()
+        assert shown(page, "floor", "layers") == cores & names
 
 
 def test_all_charts_are_printed_in_light_colours_though_nobody_came_to_them(browser, made):
@@ -246,3 +289,31 @@ def test_names_of_layers_are_only_names(browser, made):
 def test_the_same_figures_give_the_same_bytes(made):
     figures, path = made("demo")
     assert rendered(figures, "demo.pt", "html") == path.read_text("utf-8")
+
+
+def test_seventeen_cores_have_places_of_their_own_in_one_tile(browser, made):
+    figures, path = made("seventeen")
+    cores = figures["floor"]["cores"]
+    places = list(zip(cores["column"], cores["row"], strict=True))
+    assert max(places.count(place) for place in places) == 17
+    with opened(browser, path) as page:
+        boxes = page.evaluate("""[...document.querySelectorAll(
+            '[data-chart=floor] .mark-rect.role-mark path')].map(each => {
+            const { left, top, right, bottom } = each.getBoundingClientRect();
+            return [left, top, right, bottom]; })""")
+    assert len(boxes) == len(places)
+    apart = [a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+             for k, a in enumerate(boxes) for b in boxes[:k]]
+    assert all(apart)
+
+
+def test_no_number_stands_for_a_time_or_an_energy_that_is_not_known(browser, made):
+    _, path = made("akida")
+    with opened(browser, path) as page:
+        cards = page.locator(".card").all_inner_texts()
+        told = {card.split("\n")[0]: card.split("\n")[1] for card in cards}
+        assert told["Latency of a sample"] == told["Energy of a sample"] == "not known"
+        assert page.locator("#layers thead").inner_text().strip().split("\t") == [
+            "layer", "neurons", "cores", "spikes", "synaptic events", "packets"]
+        text = page.inner_text("main")
+    assert not re.findall(r"\d\s?[munpµ]?[JWs]\b", text.split("Common yardsticks")[0])

@@ -52,8 +52,9 @@ def test_a_wheel_has_only_our_packages_at_its_top_and_all_data(wheel):
     for needed in ("nmcompile_targets/loihi2.toml", "nmcompile_examples/digits.pt",
                    "nmcompile_examples/digits_test.npz", "nmcompile/py.typed",
                    "nmcompile_backends/loihi/registers.schema.json",
-                   "nmcompile/report/report.schema.json", "nmcompile/report/page/page.html.j2",
-                   "nmcompile/report/page/page.css", "nmcompile/report/page/page.js"):
+                   "nmcompile/report/report.schema.json", "nmcompile/report/page/base.html.j2",
+                   "nmcompile/report/page/page.css", "nmcompile/report/page/page.js",
+                   "nmcompile/explanations/NMC-E0203.md"):
         assert needed in names
 
 

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads, program, relayed, telling
+from helpers.spinnaker_compiled import compiled as on_spinnaker
+from helpers.spinnaker_compiled import convolving_network, spikes_for
 
 from nmcompile.errors import Interrupted
 from nmcompile.ir.neurons.base import level_of
 from nmcompile.report import look, look_figures
+from nmcompile.simulation import timing_of
 from nmcompile.simulator import TIMINGS, Exit, Modes, Perturbation, simulate
 
 NETWORKS = {"relays": relayed, "sigma-delta": telling}
@@ -77,17 +80,56 @@ def test_steps_are_those_of_the_first_sample(seen):
     for index, population in enumerate(made.network.populations):
         mine = made.mapping.slices.population == index
         assert sum(steps["spikes"][population.name]) == one.counts.spikes[:-1][mine].sum()
-    assert sum(steps["spikes"]["inputs"]) == one.counts.spikes[-1]
+    assert sum(steps["inputs"]) == one.counts.spikes[-1]
     names = {p.name for p in made.network.populations}
     assert {layer for layer in steps["layer"] if layer is not None} <= names
     assert [core is None for core in steps["core"]] == [busy == 0 for busy in steps["busy_s"]]
 
 
-def test_links_carry_the_packets_of_these_samples(seen):
+def test_links_carry_all_packets_of_these_samples_until_the_last_layer_is_done(seen):
     _, _, run, told = seen
-    hops = run.counts.hops.sum() / (run.samples * STEPS)
-    # a chip runs on after a network's last step, until its last layer is done
-    assert sum(told["links"]["packets"]) == pytest.approx(hops, rel=0.05)
+    assert run.frames > run.samples * STEPS
+    assert sum(told["links"]["packets"]) * run.frames == pytest.approx(
+        run.counts.hops.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.3])
+def test_links_carry_what_a_chip_whose_time_changes_spikes_counts(lost):
+    made = on_spinnaker(convolving_network(1), 1, cores=2)
+    sent = spikes_for(made, 1, samples=3)
+    modes = Modes(perturb=Perturbation(drop=lost) if lost else None)
+    told = look_figures(made, sent, timing_of(made, "cycle"), modes)
+    run = simulate(made, {name: values[: told["samples"]] for name, values in sent.items()},
+                   timing=timing_of(made, "cycle"), modes=modes)
+    assert run.counts.hops.sum() > 0
+    assert sum(told["links"]["packets"]) * run.frames == pytest.approx(
+        run.counts.hops.sum(), rel=1e-6)
+
+
+def test_a_population_may_be_called_inputs():
+    first = relayed(1)
+    old = first.populations[0].name
+    made = program(renamed(first, old, "inputs"), cut=2)
+    sent = payloads(made.network, STEPS, np.random.default_rng(0), samples=8)
+    steps = look_figures(made, sent, TIMINGS["fast"](made), Modes())["steps"]
+    one = simulate(made, {name: values[:1] for name, values in sent.items()})
+    mine = made.mapping.slices.population == 0
+    assert sum(steps["inputs"]) == one.counts.spikes[-1]
+    assert sum(steps["spikes"]["inputs"]) == one.counts.spikes[:-1][mine].sum()
+    assert one.counts.spikes[-1] != one.counts.spikes[:-1][mine].sum()
+
+
+def renamed(network, old, new):
+    """`network` with another name of one of its populations."""
+    def name(each):
+        return new if each == old else each
+
+    return replace(
+        network,
+        populations=tuple(replace(p, name=name(p.name)) for p in network.populations),
+        projections=tuple(replace(p, source=name(p.source), target=name(p.target))
+                          for p in network.projections),
+        outputs=tuple(replace(o, population=name(o.population)) for o in network.outputs))
 
 
 @pytest.mark.parametrize("stage", ["simulate", "each_step"])

@@ -72,7 +72,7 @@ def test_steps_cores_and_spikes_are_those_of_the_run(sample):
     for event in events:
         if event["ph"] == "C":
             spikes[event["name"]] += event["args"]["spikes"]
-    assert spikes["spikes inputs"] == run.counts.spikes[-1]
+    assert spikes["input spikes"] == run.counts.spikes[-1]
     population = made.mapping.slices.population
     for number, each in enumerate(made.network.populations):
         assert spikes[f"spikes {each.name}"] == run.counts.spikes[:-1][population == number].sum()

@@ -29,6 +29,7 @@ IN_MEMORY = 64 << 20  # bytes of marks; more of them go to a temporary file
 PIECE = 1 << 18  # marks that are read at once
 MAX_BYTES = 4 << 30  # of samples that are filled in at once
 MOST_SAMPLES = 10_000_000
+MOST_PIXELS = 65_535  # along a side; places have 16 bits
 Progress = Callable[[int], None]
 
 
@@ -238,6 +239,10 @@ def _pixels(size: tuple[int, int]) -> str:
 
 
 def _frame(recording: Recording, options: EventOptions) -> Frame:
+    if not all(1 <= side <= MOST_PIXELS for side in recording.size):
+        raise RecordingError(
+            recording.where, f"says that its sensor has {_pixels(recording.size)} pixels, "
+            f"expected 1 to {MOST_PIXELS:,} a side")
     if options.crop is not None:
         x, y, width, height = options.crop
         if x < 0 or y < 0 or x + width > recording.size[0] or y + height > recording.size[1]:

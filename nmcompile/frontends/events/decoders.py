@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from nmcompile.frontends.events import content
+from nmcompile.frontends.events.raw_times import fault_of
 
 EVENT = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])  # t in us, p 1 for on
 LATEST = 1 << 60  # us
 PIECE = 1 << 18  # events
 UNSAID = (65535, 65535)
+TEXT = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # in any encoding
 NO_SENSOR = "does not say how many pixels its sensor has: give --sensor WIDTHxHEIGHT"
 Pieces = Iterator[Any]
 Decoded = tuple[tuple[int, int], Pieces]
@@ -72,22 +74,36 @@ def _faery(file: File) -> Decoded:
 
     kinds = {content.AEDAT4: "aedat", content.ES: "es", content.EVT: "evt"}
     if file.format == content.EVT:
-        _require_whole(file)
-    track = None
-    if file.stream is not None:
-        if file.format != content.AEDAT4 or not file.stream.isdigit():
-            raise UnreadableError(f"has no stream '{file.stream}'")
-        track = int(file.stream)
+        _require_sound(file)
+    if file.format != content.AEDAT4 and file.stream is not None:
+        raise UnreadableError(f"has no stream '{file.stream}'")
+    track = _track(file) if file.format == content.AEDAT4 else None
     stream = faery.events_stream_from_file(
         file.path, track_id=track, dimensions_fallback=UNSAID, file_type=kinds[file.format])
     return _said(stream.dimensions(), file), (
         events(part["t"], part["x"], part["y"], part["on"]) for part in stream)
 
 
+def _track(file: File) -> int:
+    """Which stream of an AEDAT4 file is read."""
+    from faery import aedat
+
+    tracks = [str(track.id) for track in aedat.Decoder(file.path).tracks()
+              if track.data_type == "events"]
+    listed = ", ".join(tracks[:8])
+    if not tracks:
+        raise UnreadableError("holds no stream of events")
+    if file.stream is not None and file.stream not in tracks:
+        raise UnreadableError(f"has no stream '{file.stream}', only {listed}")
+    if file.stream is None and len(tracks) > 1:
+        raise UnreadableError(f"holds several streams of events: give --stream, one of {listed}")
+    return int(tracks[0] if file.stream is None else file.stream)
+
+
 def _dat(file: File) -> Decoded:
     from faery import dat
 
-    _require_whole(file)
+    _require_sound(file)
     decoder = dat.Decoder(file.path, dimensions_fallback=UNSAID, version_fallback="dat2")
     if decoder.event_type not in ("cd", "2d"):
         raise UnreadableError(f"holds events of the type {decoder.event_type}, none of pixels")
@@ -105,27 +121,39 @@ def _said(size: tuple[int, int], file: File) -> tuple[int, int]:
 
 
 def _behind_head(head: bytes, mark: bytes) -> int:
-    """Where events begin, behind the lines of text that begin with `mark`."""
+    """Where events begin, behind the lines of text that begin with `mark`.
+
+    An event may begin so, too: lines are of text, and all end as the first one does.
+    """
+    first = head.find(b"\n")
+    end_of_line = b"\r\n" if head[:first].endswith(b"\r") else b"\n"
     start = 0
     while head.startswith(mark, start):
-        start = head.find(b"\n", start) + 1
-        if not start:
+        at = head.find(end_of_line, start)
+        if not TEXT.fullmatch(head, start, len(head) if at < 0 else at):
+            return start
+        if at < 0:
             raise UnreadableError("is damaged: its head does not end")
+        start = at + len(end_of_line)
     return start
 
 
-def _require_whole(file: File) -> None:
-    """Refuse a file whose last event is cut off."""
+def _require_sound(file: File) -> None:
+    """Refuse a file whose last event is cut off, or whose times run backwards."""
     with open(file.path, "rb") as opened:
         head = opened.read(1 << 16)
         end = opened.seek(0, 2)
     start = _behind_head(head, b"% ")
     if file.format == content.DAT:
-        start, size = start + 2, 8
+        kind, start, size = "DAT", start + 2, 8
+    elif re.search(rb"^% (evt 2|format EVT2(?!1))", head[:start], re.MULTILINE):
+        kind, size = "EVT2", 4
     else:
-        size = 4 if re.search(rb"^% (evt 2|format EVT2(?!1))", head, re.MULTILINE) else 2
+        kind, size = "EVT3", 2
     if end < start or (end - start) % size:
         raise UnreadableError("is cut off within an event")
+    if fault := fault_of(file.path, start, kind):
+        raise UnreadableError(fault)
 
 
 def _nmnist(file: File) -> Decoded:
@@ -156,19 +184,27 @@ def _nmnist_pieces(path: Path) -> Pieces:
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """How an address of AEDAT2 is made up: shifts of x, y and polarity; `clear` is 0 in events."""
+    """How an address of AEDAT2 is made up.
+
+    x, y      shift and bits; x counts from the right and y from the bottom
+    polarity  its bit; `on` is what it is in events that are on
+    clear     bits that are 0 in events
+    """
 
     size: tuple[int, int]
     x: tuple[int, int]
     y: tuple[int, int]
+    polarity: int
     on: int
     clear: int
 
 
-# docs.inivation.com, "AEDAT 2.0": shift and bits; (0, 0) is at the lower left, 1 means on.
-DVS128 = Camera(size=(128, 128), x=(1, 7), y=(8, 7), on=0, clear=1 << 15)
+# Bits: docs.inivation.com, "AEDAT 2.0". It does not say that x is turned over and that DVS128's
+# polarity is 0 for on, as jAER, which writes these files, has it (DVS128, DavisBaseCamera; so have
+# libcaer's dvs128.c, "hardware is like this", and v2e's writer).
+DVS128 = Camera(size=(128, 128), x=(1, 7), y=(8, 7), polarity=0, on=0, clear=1 << 15)
 CAMERAS = {"DVS128": DVS128} | {
-    name: Camera(size=size, x=(12, 10), y=(22, 9), on=11, clear=1 << 31 | 1 << 10)
+    name: Camera(size=size, x=(12, 10), y=(22, 9), polarity=11, on=1, clear=1 << 31 | 1 << 10)
     for name, size in (("DAVIS240", (240, 180)), ("DAVIS346", (346, 260)),
                        ("DAVIS640", (640, 480)))}
 
@@ -190,10 +226,11 @@ def _camera(head: bytes, sensor: tuple[int, int] | None) -> Camera:
     for known, camera in CAMERAS.items():
         if known in name:
             return camera
-    for camera in CAMERAS.values():
+    unsaid = [camera for name, camera in CAMERAS.items() if name != "DAVIS640"]  # jAER's DVS640
+    for camera in unsaid:  # is of that size, too
         if not said and sensor is not None and camera.size == tuple(sensor):
             return camera
-    sizes = ", ".join(f"{c.size[0]}x{c.size[1]}" for c in CAMERAS.values())
+    sizes = ", ".join(f"{c.size[0]}x{c.size[1]}" for c in unsaid)
     raise UnreadableError(
         f"is of the camera '{name[:60]}', known are {', '.join(CAMERAS)}" if said
         else f"does not say of which camera it is: give --sensor, one of {sizes}")
@@ -211,9 +248,11 @@ def _aedat2_pieces(path: Path, start: int, camera: Camera) -> Pieces:
             mine = address & camera.clear == 0
             address, t = address[mine], t[mine]
             x, y = (address >> shift & (1 << bits) - 1 for shift, bits in (camera.x, camera.y))
-            if np.any(y >= camera.size[1]):
-                raise UnreadableError(f"has an event at y = {y.max()} of {camera.size[1]} rows")
-            yield events(t, x, camera.size[1] - 1 - y, address >> camera.on & 1)
+            for name, place, size in (("x", x, camera.size[0]), ("y", y, camera.size[1])):
+                if np.any(place >= size):
+                    raise UnreadableError(f"has an event at {name} = {place.max()} of {size}")
+            on = (address >> camera.polarity & 1) == camera.on
+            yield events(t, camera.size[0] - 1 - x, camera.size[1] - 1 - y, on)
 
 
 def _hdf5(file: File) -> Decoded:

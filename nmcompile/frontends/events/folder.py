@@ -13,7 +13,6 @@ from nmcompile.errors import (
     DataSetError,
     FileReadError,
     FileSizeError,
-    OptionError,
     one_line,
     reading,
 )
@@ -75,7 +74,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Path], list[str] | None]:
             raise DataSetError(str(table), "has no columns file and label in its first line")
         found = [(row["file"] or "", row["label"] or "") for row in rows]
     if not found:
-        raise OptionError(str(table), "names no file")
+        raise DataSetError(str(table), "names no file")
     for name, label in found:
         if not name or not label or Path(name).is_absolute() or ".." in Path(name).parts:
             raise DataSetError(str(table), f"has the line '{one_line(name)},{one_line(label)}', "

@@ -79,9 +79,13 @@ def _lists(file: Any) -> Iterator[List]:
     """All lists of events that lie in the file itself."""
     import h5py
 
-    waiting, seen = [("", file)], 0
+    waiting, seen, known = [("", file)], 0, set()
     while waiting:
         name, group = waiting.pop(0)
+        address = h5py.h5o.get_info(group.id).addr  # hard links may lead back to a group
+        if address in known:
+            continue
+        known.add(address)
         found = _of_columns(name, group)
         if found is not None:
             yield found
@@ -155,7 +159,14 @@ def _rows(found: List) -> int:
 def _pieces(found: List, rows: int) -> Iterator[Columns]:
     for first in range(0, rows, PIECE):
         t, x, y, p = found.cut(first, min(rows, first + PIECE))
-        yield microseconds(t), whole("x", x), whole("y", y), np.asarray(p) > 0
+        yield microseconds(t), whole("x", x), whole("y", y), _on(p)
+
+
+def _on(p: Any) -> Any:
+    """Which events are on, of numbers that are above 0 there."""
+    if p.dtype.kind not in "biuf" or (p.dtype.kind == "f" and np.isnan(p).any()):
+        raise UnreadableError(f"has polarities that are no numbers ({p.dtype}, or NaN)")
+    return p > 0
 
 
 def _size(file: Any, item: Any) -> tuple[int, int] | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from nmcompile.errors import OptionError, OptionsError
+from nmcompile.frontends.audio.options import AudioOptions
 
 UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 POLARITIES = ("both", "merge", "on", "off")
@@ -31,6 +32,7 @@ class EventOptions:
     sensor      (width, height) in pixels, for files that do not say it
     stream      group of an HDF5 file or number of an AEDAT4 stream, where a file has several
     labels      table of files and their classes, for a folder of recordings
+    audio       how sound files become frames, where they are what is read
 
     Raises NmcError for what is no such thing.
     """
@@ -46,6 +48,7 @@ class EventOptions:
     sensor: tuple[int, int] | None = None
     stream: str | None = None
     labels: Path | None = None
+    audio: AudioOptions = field(default_factory=AudioOptions)
 
     def __post_init__(self) -> None:
         if self.bin is not None and self.bins is not None:
@@ -98,7 +101,8 @@ class EventOptions:
     @property
     def asked(self) -> list[str]:
         """Options that differ from their defaults."""
-        return [f"--{f.name}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return [f"--{f.name}" for f in fields(self)
+                if f.name != "audio" and getattr(self, f.name) != f.default]
 
 
 def _events_in(text: str) -> int | None:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch._ops import OpOverload
 
-from nmcompile.errors import PackageError, UnsupportedNeuronError
+from nmcompile.errors import PackageError, ParameterError, UnsupportedNeuronError
 from nmcompile.frontends.loading.export_file import Step
 from nmcompile.frontends.loading.repair import heaviside
 
@@ -123,7 +123,7 @@ def _of_parameters(
            if key.startswith(f"{path}.")}
     mechanism = int(own["reset_mechanism_val"])
     if mechanism not in (0, 1, 2):
-        raise UnsupportedNeuronError(
+        raise ParameterError(
             path, f"reset_mechanism_val is {mechanism}, expected 0, 1 or 2")
     options: dict[str, Any] = {
         "beta": own["beta"], "threshold": own["threshold"], "spike_grad": heaviside,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmcompile.errors import ModelFileError, UnsupportedNeuronError
+from nmcompile.errors import ModelFileError, ParameterError
 
 NEEDED = ("beta", "threshold", "graded_spikes_factor", "inhibition", "state_quant", "init_hidden",
           "output", "reset_delay")  # of a snnTorch 1.0 neuron
@@ -47,5 +47,5 @@ def _require_complete(path: str, part: nn.Module) -> None:
 def _mechanism(path: str, part: Any) -> int:
     value = getattr(part, "reset_mechanism_val", None)
     if not isinstance(value, torch.Tensor) or value.numel() != 1 or int(value) not in OWN_FUNCTIONS:
-        raise UnsupportedNeuronError(path, "reset_mechanism_val is not 0, 1 or 2")
+        raise ParameterError(path, "reset_mechanism_val is not 0, 1 or 2")
     return int(value)

@@ -195,6 +195,7 @@ def _dt(graph: nir.NIRGraph) -> tuple[float, str]:
     said = np.asarray(found)
     dt = float(said.flat[0]) if said.size == 1 and said.dtype.kind in "fiu" else 0.0
     if not SHORTEST <= dt < 1:
-        raise DamagedFileError(
-            "NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s")
+        raise ParameterError(
+            "NIR graph", f"its metadata does not say a dt of {SHORTEST:g} to 1 s",
+            "Write the time step in seconds into its metadata as 'dt'.")
     return dt, f"dt = {dt:g} s from the graph's metadata; forward Euler"

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import SampleError
+from nmcompile.errors import ModelSizeError, SampleError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded
 from nmcompile.frontends.onnx_import.model import OnnxModel
@@ -31,8 +31,8 @@ def load_request(request: Request) -> Traced:
                               "(samples, ...) values.")
         size = prod(shape)
         if size * SAMPLES > MAX_ELEMENTS:
-            raise SampleError(graph.input, f"one sample has {size:,} numbers, "
-                              f"{MAX_ELEMENTS // SAMPLES:,} can be traced")
+            raise ModelSizeError(graph.input, f"one sample has {size:,} numbers, "
+                                 f"{MAX_ELEMENTS // SAMPLES:,} can be traced")
         count = max(1, min(SAMPLES, NUMBERS // max(size, 1)))
         values = np.random.default_rng(0).random((count, *shape)).astype(np.float32)
         loaded = replace(loaded, example=values, notes=(DRAWN,),

@@ -43,7 +43,8 @@ class Leaving(TorchFunctionMode):
         if func in WAYS and not self.recorder.paused:
             known = self.recorder.known(args[0])
             if known is not None:
+                name = func.__name__.strip("_")
                 raise self.recorder.opaque(NotTraceableError(
-                    "its values leave torch, and what is made of them cannot be followed"),
-                    [known], func.__name__).error
+                    f"{name}: its values leave torch, and what is made of them cannot be "
+                    "followed"), [known]).error
         return func(*args, **(kwargs or {}))

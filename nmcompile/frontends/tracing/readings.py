@@ -16,7 +16,6 @@ from nmcompile.errors import (
     ModelFileError,
     ModelSizeError,
     NmcError,
-    ParameterError,
     TimeAxisError,
     TraceError,
 )
@@ -332,7 +331,8 @@ def steps_of(model: nn.Module, asked: int | None) -> int:
     """Steps for a model that leaves them to its caller: as asked, its own `num_steps`, or 25."""
     steps = asked or getattr(model, "num_steps", None) or DEFAULT_STEPS
     if not isinstance(steps, Integral) or not 0 < int(steps) <= MAX_STEPS:
-        raise ParameterError("model", f"its num_steps is no whole number of 1 to {MAX_STEPS:,}")
+        raise TimeAxisError("model", f"its num_steps is no whole number of 1 to {MAX_STEPS:,}",
+                            "Pass --steps N, or set num_steps to how many steps it runs.")
     return int(steps)
 
 

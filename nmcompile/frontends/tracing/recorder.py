@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from nmcompile.errors import NmcError, TraceError
+from nmcompile.errors import NmcError, TraceError, UnsupportedLayerError
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.endings import kept_by
 from nmcompile.frontends.tracing.extent import require_modest
@@ -25,6 +25,7 @@ from nmcompile.ir.maps import Grid, LinearMap
 
 ACCEPTED = ("Between neurons, linear layers, convolutions, average pooling, max pooling of spikes, "
             "batch normalisation, reshapes, sums and constant factors are accepted.")
+WITHIN = "Write it with operations of torch, the same in every step."
 LIBRARIES = tuple(
     str(Path(module.__file__).parent) for module in (torch, sys.modules["nmcompile"])
     if module.__file__
@@ -207,7 +208,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         path, kind = self.modules[-1] if self.modules else ("", "")
         where = f"{path or 'model'} ({kind})" if kind else path or "model"
         operation = f"{name.strip('_')}: " if name else ""
-        error = TraceError(where, f"{operation}{reason.reason}{source_line()}", ACCEPTED)
+        fault, hint = (UnsupportedLayerError, ACCEPTED) if name else (TraceError, WITHIN)
+        error = fault(where, f"{operation}{reason.reason}{source_line()}", hint)
         if not reason.mixes_axes:
             self.lost = self.lost or error
         return Opaque(error, reason.mixes_axes, tuple(known))

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import TraceError
+from nmcompile.errors import TraceError, UnsupportedLayerError
 from nmcompile.frontends.adapters import ADAPTERS
 from nmcompile.frontends.interface import Traced
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
 from nmcompile.frontends.tracing.readings import INPUT, Reading, Sample, read
 from nmcompile.frontends.tracing.readout import Readout, readout
+from nmcompile.frontends.tracing.recorder import ACCEPTED
 from nmcompile.frontends.tracing.returned import returned_scores
 from nmcompile.frontends.tracing.values import Value
 from nmcompile.ir import Input, Network, Projection, verify
@@ -71,10 +72,13 @@ def _integrators(calls: tuple[Calls, ...]) -> set[str]:
 
 
 def _require_plain(model: nn.Module) -> None:
-    """Raise for modules that no adapter can compile and for parameters that are not float32."""
+    """Raise for modules that cannot be compiled and for parameters that are not float32."""
     for path, module in model.named_modules():
         for adapter in ADAPTERS:
             adapter.refuse(path or "model", module)
+        if isinstance(module, nn.RNNBase):
+            raise UnsupportedLayerError(f"{path or 'model'} ({type(module).__name__})",
+                                        "it carries states that are no neuron's", ACCEPTED)
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.device.type != "cpu":
             raise TraceError(path, f"it lies on {tensor.device}", "Call model.cpu() first.")

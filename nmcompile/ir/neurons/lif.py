@@ -31,7 +31,7 @@ class Membrane:
     decay              per-step membrane factor, 0..1 (1 is a neuron without leak)
     threshold          in the unit of the weights
     reset, reset_at    what a spike does to v, and when (see ResetAt)
-    fires_at_threshold true where v == threshold already fires
+    fires_at_threshold  true where v == threshold already fires
     spikes_per_step    most spikes of one step; with more than 1, a neuron at n times its threshold
                        fires n spikes at once, and a subtraction takes n thresholds
     v_min              lower bound of the membrane after the reset

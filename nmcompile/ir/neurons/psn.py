@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmcompile.errors import ParameterError
+from nmcompile.errors import DataShapeError, ParameterError
 from nmcompile.ir.neurons.base import Array, State
 
 
@@ -51,7 +51,7 @@ class PSN:
         """One step; `current` is i[t]. Raises NmcError beyond the last of several rows."""
         rows, now = len(self.taps), int(state["now"])
         if now >= rows > 1:
-            raise ParameterError("psn", f"its weights are those of {rows} steps, and it runs more",
+            raise DataShapeError("psn", f"its weights are those of {rows} steps, and it runs more",
                                  "Give as many steps as the model was trained with.")
         row = min(now, rows - 1)
         window = np.concatenate([current[None].astype(np.float32), state["past"]])

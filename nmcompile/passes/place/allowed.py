@@ -45,7 +45,8 @@ def allowed(
     for unit in units:
         conflicts = [other for other in held if any((other, n) in apart for n in unit)]
         if any((a, b) in apart for a in unit for b in unit):
-            raise ConstraintError(f"layers {', '.join(unit)}", "are asked to be together and apart")
+            raise ConstraintError(f"layers {', '.join(unit)}", "are asked to be together and apart",
+                                  "Take them out of one of the two.")
         union = np.logical_or.reduce([masks[n] for n in unit])
         room = union.reshape(-1, target.cores_per_chip).sum(axis=1) - taken
         for other in conflicts:

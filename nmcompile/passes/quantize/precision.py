@@ -64,7 +64,8 @@ def choose_widths(
     if precision.weights != AUTO:
         width = NAMES[precision.weights]
         if width.bits > widest:
-            raise WidthError("bits", f"weights of {width.bits} bits; {target.name} stores {widest}")
+            raise WidthError("bits", f"weights have {width.bits} bits, {target.name} stores "
+                             f"{widest} at most", "Take narrower ones, or leave out --bits.")
         return Chosen(widths={p.name: width for p in network.populations})
 
     def quantized(width: WeightWidth) -> Network:
@@ -142,8 +143,9 @@ def _by_sensitivity(
     else:
         fitting = [widths for widths in path if bears(widths)]
         if not fitting:
-            raise WidthError("memory", f"the weights take {mixer.bits(path[-1]):,} bits at their "
-                             f"narrowest, {memory_bits:,} are given")
+            raise WidthError(
+                "memory", f"the weights take {-(-mixer.bits(path[-1]) // 8):,} bytes at their "
+                f"narrowest, {memory_bits // 8:,} are given", "Give more, or train fewer weights.")
         chosen = fitting[0]
     full = mixer.bits({name: steps[0] for name in mixer.free})
     listed = ", ".join(f"{name} {width}" for name, width in chosen.items())

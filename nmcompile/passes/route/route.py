@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nmcompile.errors import RouteError
+from nmcompile.errors import MappingError
 from nmcompile.ir import Network, Projection
 from nmcompile.ir.maps import Conv, Dense, Sparse
 from nmcompile.ir.neurons.base import Array
@@ -47,8 +47,9 @@ def _axons(network: Network, projection: Projection, slices: Slices) -> Axons:
     if isinstance(projection.map, Dense):
         return _dense(projection.map, slices, mine, currents)
     if currents > 1:
-        raise RouteError(projection.name, f"a {projection.map.kind} map cannot be routed into the "
-                         f"{currents} currents of its neurons", "The backend makes it dense.")
+        raise MappingError(
+            projection.name, f"a {projection.map.kind} map cannot be routed into the {currents} "
+            "currents of its neurons", "The backend makes it dense.")
     if isinstance(projection.map, Conv):
         return _conv(projection.map, slices, mine)
     assert isinstance(projection.map, Sparse)

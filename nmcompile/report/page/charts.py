@@ -9,9 +9,12 @@ from nmcompile.report.page.spec import (
     RATE,
     Figures,
     Spec,
+    apart,
     chart,
+    choice,
     data,
     histogram,
+    layer_choice,
     layer_colour,
     tip,
 )
@@ -32,7 +35,7 @@ def charts(figures: Figures) -> dict[str, Spec]:
     look = figures["look"]
     if figures["latency_s"] is not None:
         found["steps"] = steps(look, order)
-    found |= {"spikes": spikes(look, order), "raster": raster(look, order)}
+    found |= {"spikes": spikes(figures, order), "raster": raster(look, order)}
     for number, layer in enumerate(look["layers"]):
         found[f"rates-{number}"] = rates(layer)
         if layer["membrane"] is not None:
@@ -41,62 +44,71 @@ def charts(figures: Figures) -> dict[str, Spec]:
 
 
 def energy(figures: Figures) -> Spec:
-    """Joules of a sample by layer and kind, stacked; the legend shows a kind alone."""
+    """Joules of a sample by layer and kind, stacked."""
     rows = [{"layer": row["name"], "kind": kind, "rank": rank,
              "joules": row["energy_j"][kind] / figures["samples"]}
             for row in figures["layers"] for rank, kind in enumerate(KINDS)]
     names = [row["name"] for row in figures["layers"]]
+    kinds = list(zip(KINDS, COLOURS, strict=False))
     return chart(
         "Energy of a sample by layer and kind", rows,
-        {"mark": {"type": "bar", "cursor": "pointer"},
-         "params": [{"name": "kinds", "select": {"type": "point", "fields": ["kind"]},
-                     "bind": "legend"}],
-         "transform": [{"filter": {"param": "kinds"}}],
-         "height": _tall(len(names)),
+        {**choice("kind", kinds), "mark": {"type": "bar"}, "height": tall(len(names)),
          "encoding": {
-             "y": {"field": "layer", "type": "nominal", "sort": names, "title": None},
+             "y": {"field": "layer", "type": "nominal", "sort": names, "title": None,
+                   "scale": {"domain": names}},
              "x": {"field": "joules", "type": "quantitative", "title": "J a sample",
                    "axis": {"format": "~s"}},
-             "color": {"field": "kind", "type": "nominal",
+             "color": {"field": "kind", "type": "nominal", "legend": None,
                        "scale": {"domain": list(KINDS), "range": COLOURS[:len(KINDS)]}},
              "order": {"field": "rank", "type": "quantitative"},
              "tooltip": [tip("layer"), tip("kind"), tip("joules", ".3~s", "J a sample")]}})
 
 
-def _tall(rows: int) -> int:
+def tall(rows: int) -> int:
+    """Pixels of so many bars."""
     return int(rows * min(ROW, max(LOWEST, TALLEST / rows)))
 
 
 def steps(look: Figures, order: list[str]) -> Spec:
     """Seconds of each step of the first sample, coloured by the layer that is done last."""
     told = look["steps"]
-    rows = [{"step": k, "seconds": seconds, "work": busy, "core": core, "layer": layer or "none"}
+    none = apart("none", order)
+    rows = [{"step": k, "seconds": seconds, "work": busy, "core": core, "layer": layer or none}
             for k, (seconds, busy, core, layer) in enumerate(zip(
                 told["seconds"], told["busy_s"], told["core"], told["layer"], strict=True))]
+    names = {row["layer"] for row in rows}
     return chart(
         "Time of each step of the first sample, by the layer that is done last", rows,
-        {"mark": {"type": "bar"}, "height": 220,
+        {**layer_choice(names, order, "none"), "mark": {"type": "bar"}, "height": 220,
          "encoding": {
              "x": {"field": "step", "type": "ordinal", "title": "step",
+                   "scale": {"domain": list(range(len(rows)))},
                    "axis": {"labelOverlap": True, "labelAngle": 0}},
              "y": {"field": "seconds", "type": "quantitative", "title": "s",
                    "axis": {"format": "~s"}},
-             "color": layer_colour({row["layer"] for row in rows}, order, "done last"),
+             "color": layer_colour(names, order, "done last"),
              "tooltip": [tip("step"), tip("seconds", ".3~s", "s"),
                          tip("work", ".3~s", "s of work of the last core"),
                          tip("core", title="last core"), tip("layer", title="its layer")]}})
 
 
-def spikes(look: Figures, order: list[str]) -> Spec:
-    """Spikes of each layer in each step of the first sample: lines, or of many layers shades."""
-    told = look["steps"]["spikes"]
+def spikes(figures: Figures, order: list[str]) -> Spec:
+    """Spikes of each layer in each step of the first sample: lines, or of many layers shades.
+
+    Several inputs are one line, as they are counted together.
+    """
+    steps = figures["look"]["steps"]
+    inputs = [name for name in order if name not in steps["spikes"]]
+    first = inputs[0] if len(inputs) == 1 else apart("inputs", order)
+    told = steps["spikes"] if steps["inputs"] is None else {
+        first: steps["inputs"], **steps["spikes"]}
     rows = [{"layer": name, "step": k, "spikes": count}
             for name, counts in told.items() for k, count in enumerate(counts)]
     tooltip = [tip("layer"), tip("step"), tip("spikes", ",")]
     title = "Spikes of each layer in each step of the first sample"
     if len(told) > MANY:
         return chart(title, rows, {
-            "mark": {"type": "rect"}, "height": _tall(len(told)),
+            "mark": {"type": "rect"}, "height": tall(len(told)),
             "encoding": {
                 "x": {"field": "step", "type": "ordinal", "title": "step",
                       "axis": {"labelOverlap": True, "labelAngle": 0}},
@@ -105,12 +117,13 @@ def spikes(look: Figures, order: list[str]) -> Spec:
                           "scale": {"scheme": "viridis", "type": "sqrt"}},
                 "tooltip": tooltip}})
     return chart(title, rows, {
+        **layer_choice(set(told), [first, *steps["spikes"]]),
         "mark": {"type": "line", "point": True}, "height": 200,
         "encoding": {
             "x": {"field": "step", "type": "quantitative", "title": "step",
-                  "axis": {"tickMinStep": 1}},
+                  "axis": {"tickMinStep": 1}, "scale": {"nice": False}},
             "y": {"field": "spikes", "type": "quantitative", "title": "spikes"},
-            "color": layer_colour(set(told), ["inputs", *order[1:]]),
+            "color": layer_colour(set(told), [first, *steps["spikes"]]),
             "tooltip": tooltip}})
 
 
@@ -125,16 +138,19 @@ def raster(look: Figures, order: list[str]) -> Spec:
                  for step, neuron in zip(told["step"], told["neuron"], strict=True)]
         base += max(told["of"], 1) + 2
     height = max(160, min(TALLEST, 3 * base))
+    names = {layer["name"] for layer in look["layers"]}
+    last = max((row["step"] for row in rows), default=0)
     return chart(
         "Spikes of some neurons of each layer in the first sample", rows,
-        {"mark": {"type": "square", "opacity": 1, "size": max(3, min(24, 8 * height // base))},
-         "height": height,
+        {**layer_choice(names, order), "height": height,
+         "mark": {"type": "square", "opacity": 1, "size": max(3, min(24, 8 * height // base))},
          "encoding": {
              "x": {"field": "step", "type": "quantitative", "title": "step",
-                   "axis": {"tickMinStep": 1}},
+                   "axis": {"tickMinStep": 1},
+                   "scale": {"domain": [-0.5, last + 0.5], "nice": False}},
              "y": {"field": "row", "type": "quantitative", "title": None, "axis": None,
                    "scale": {"reverse": True, "domain": [-1, base]}},
-             "color": layer_colour({layer["name"] for layer in look["layers"]}, order),
+             "color": layer_colour(names, order),
              "tooltip": [tip("layer"), tip("neuron"), tip("step")]}})
 
 

@@ -13,6 +13,7 @@ from nmcompile.report.page.spec import (
     Spec,
     chart,
     data,
+    layer_choice,
     layer_colour,
     tip,
 )
@@ -51,7 +52,7 @@ def _each_core(rows: Rows) -> Spec:
 def _many_cores(rows: Rows) -> Spec:
     counted: dict[tuple[str, int], int] = {}
     for row in rows:
-        key = row["limit"], min(int(row["used"] * BINS), BINS - 1)
+        key = row["limit"], int(min(max(row["used"], 0), 1 - 1 / BINS) * BINS)
         counted[key] = counted.get(key, 0) + 1
     found = [{"limit": limit, "from": share / BINS, "to": (share + 1) / BINS, "cores": count}
              for (limit, share), count in sorted(counted.items())]
@@ -89,7 +90,8 @@ def floor(figures: Figures, order: list[str]) -> Spec:
             for field, title, first, last in (
                 ("x", "column of tiles", left, right), ("y", "row", top, bottom)))
     place = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
-    layers = [_tiles(tiles, order, place)]
+    chosen = layer_choice({row["layers"] for row in tiles}, order, "several layers", "layers")
+    layers = [{**_tiles(tiles, order, place), "transform": chosen.pop("transform")}]
     if links["column"]:
         layers.append(_links(_roads(links, ROUTED if routed else WAYS), place, side))
     if not routed and (right + 1) // told["chip"][0] > left // told["chip"][0]:
@@ -97,7 +99,7 @@ def floor(figures: Figures, order: list[str]) -> Spec:
     rows, shape = bottom - top + 1, 620 * (bottom - top + 1) / side
     return {
         "$schema": SCHEMA, "description": "Cores by layer, links by packets of a step",
-        "width": "container", "autosize": FIT,
+        "width": "container", "autosize": FIT, **chosen,
         "height": int(min(560, 240 * rows, max(140, shape))),
         "layer": layers, "resolve": {"scale": {"color": "independent"}}}
 

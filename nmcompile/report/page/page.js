@@ -7,8 +7,9 @@ function config(width) {
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map(name => style.getPropertyValue(name).trim());
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
-    background: null, font: "system-ui, sans-serif", view: { stroke: null },
-    axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
+    background: null, font: "system-ui, sans-serif", view: { stroke: null }, text: { color: ink },
+    axis: { ...text, labelLimit: width < 500 ? 110 : 220, gridColor: line, domainColor: soft, tickColor: soft },
+    axisX: { labelOverlap: true },
     legend: {
       ...text, orient: "bottom", columns: width < 500 ? 2 : 4, labelLimit: width < 500 ? 110 : 200,
       layout: { bottom: { anchor: "start", direction: width < 500 ? "vertical" : "horizontal" } },
@@ -16,15 +17,87 @@ function config(width) {
   };
 }
 
-async function draw(place) {
-  const name = place.dataset.chart;
-  if (place.view) place.view.finalize();
+const [ERRORS, WARNINGS] = [1, 2];  // of Vega's log
+
+// A chart is drawn once at a time, whoever asks for it meanwhile.
+function draw(place) {
   place.dataset.drawn = "yes";
-  const made = await vegaEmbed(place, specs[name], {
+  place.drawing = (place.drawing ?? Promise.resolve()).then(() => drawn(place));
+  return place.drawing;
+}
+
+async function drawn(place) {
+  if (place.view) place.view.finalize();
+  const made = await vegaEmbed(place, specs[place.dataset.chart], {
     renderer: "svg", actions: false, config: config(place.clientWidth), tooltip: { theme: root.dataset.theme },
   });
   place.view = made.view;
+  if (place.hiding?.size) await show(place);
   place.querySelector("svg").setAttribute("aria-hidden", "true");  // its place has the name
+}
+
+// What is chosen beside a chart; null among the hidden stands for all that the legend does not name.
+function show(place) {
+  const nothing = place.hiding.size === place.boxes.length;
+  place.view.logLevel(nothing ? ERRORS : WARNINGS);  // nothing has no extent, of which Vega warns
+  return place.view.signal("hidden", [...place.hiding]).runAsync();
+}
+
+function choose(place, hiding) {
+  place.hiding = hiding;
+  for (const box of place.boxes) box.input.checked = !hiding.has(box.value);
+  return place.view && show(place);
+}
+
+function legendOf(place, spec) {
+  const { entries, others, inChart } = spec.usermeta.legend;
+  const set = document.createElement("fieldset");
+  set.className = "legend";
+  const name = document.createElement("legend");
+  name.className = "unseen";
+  name.textContent = `Shown in: ${spec.description}`;
+  set.append(name);
+  const named = entries.map(([value, colour]) => ({ value, text: value, colour }));
+  if (others) named.push({ value: null, text: others[0], colour: others[1] });
+  place.boxes = named.map(each => ({ value: each.value, input: boxOf(set, each) }));
+  place.hiding = new Set();
+  set.addEventListener("change", () => choose(
+    place, new Set(place.boxes.filter(box => !box.input.checked).map(box => box.value))));
+  if (named.length > 2) {
+    set.append(buttonOf("All", () => choose(place, new Set())));
+    set.append(buttonOf("None", () => choose(place, new Set(named.map(each => each.value)))));
+  }
+  if (inChart) place.after(folded(set, `Choose what is shown (${named.length})`));
+  else place.after(set);
+}
+
+function boxOf(set, { text, colour }) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const swatch = document.createElement("span");
+  input.type = "checkbox";
+  input.checked = true;
+  swatch.className = "swatch";
+  swatch.style.background = colour;
+  label.append(input, swatch, text);
+  set.append(label);
+  return input;
+}
+
+function buttonOf(text, task) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", task);
+  return button;
+}
+
+function folded(set, text) {
+  const details = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = text;
+  details.append(summary, set);
+  return details;
 }
 
 const places = [...document.querySelectorAll("[data-chart]")];
@@ -33,6 +106,11 @@ const seen = new IntersectionObserver(entries => {
     if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
   }
 }, { rootMargin: "300px" });
+
+for (const place of places) {
+  const spec = specs[place.dataset.chart];
+  if (spec.usermeta?.legend) legendOf(place, spec);
+}
 
 function drawAll() { return Promise.all(places.filter(place => !place.dataset.drawn).map(draw)); }
 
@@ -64,13 +142,17 @@ window.addEventListener("afterprint", () => { if (shown === "dark") theme(shown)
 // A chart's data as a table, made when it is asked for.
 const MOST_ROWS = 1000;
 
-function fill(details) {
+async function fill(details) {
   const name = details.dataset.table;
   const spec = specs[name];
-  const { view } = places.find(place => place.dataset.chart === name);
+  const place = places.find(place => place.dataset.chart === name);
+  await (place.drawing ?? draw(place));
+  const { view } = place;
   for (const { data } of [spec, ...(spec.layer ?? [])]) {
-    if (data?.name) details.append(framed(tableOf(view.data(data.name), heads(data)), spec));
+    const rows = data?.name ? view.data(data.name) : [];
+    if (rows.length) details.append(framed(tableOf(rows, heads(data)), spec));
   }
+  if (!details.querySelector("table")) details.append("There is nothing to show.");
 }
 
 function heads(data) { return data.values.slice(0, data.values.indexOf("\n")).split(","); }
@@ -123,6 +205,7 @@ for (const table of document.querySelectorAll("table.sorted")) {
     head.setAttribute("aria-sort", falling ? "descending" : "ascending");
     const rows = [...table.tBodies[0].rows].sort((a, b) => {
       const [x, y] = [value(a, column), value(b, column)];
+      if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;  // what is not known is last
       const order = typeof x === "number" ? x - y : x.localeCompare(y);
       return falling ? -order : order;
     });
@@ -130,10 +213,14 @@ for (const table of document.querySelectorAll("table.sorted")) {
   }));
 }
 
+// As csv_text in report/formats.py has it: what a spreadsheet would take as a formula is made a text.
 function csv(table) {
-  const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  const cell = each => quoted(each.dataset.value ?? each.textContent.trim());
-  return [...table.rows].map(row => [...row.cells].map(cell).join(",")).join("\r\n") + "\r\n";
+  const plain = text => /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const quoted = text => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const cell = each => each.dataset.value ?? quoted(plain(each.textContent.trim()));
+  const cells = row => [...row.cells].flatMap(
+    each => [cell(each), ...Array(each.colSpan - 1).fill("")]);
+  return [...table.rows].map(row => cells(row).join(",")).join("\r\n") + "\r\n";
 }
 
 for (const button of document.querySelectorAll("button[data-csv]")) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from typing import Any
 
 Figures = dict[str, Any]
@@ -15,7 +16,10 @@ COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 GREY = COLOURS[-1]
 MANY = len(COLOURS) - 1  # layers, from which colours only tell how deep a layer lies
 MOST_NAMED = 16  # layers in a legend
-RAINBOW = {"name": "rainbow", "extent": [0.05, 0.9]}
+RAINBOW = (  # of Vega's scheme of that name, without the ends, which are alike
+    "833eb0", "a43db3", "d83fa4", "fe4b83", "ff6659", "ff8c38", "e2b72f", "bee044", "8ff457",
+    "52f667", "28ea8d", "1dd0b8", "2fa3db", "4c74e1")
+SHOWN = "indexof(hidden, indexof(known, datum.{0}) < 0 ? null : datum.{0}) < 0"
 FIT = {"type": "fit-x", "contains": "padding"}
 RATE = "spikes a step"
 
@@ -48,23 +52,66 @@ def tip(field: str, how: str | None = None, title: str | None = None) -> Spec:
     return {**line, "type": "quantitative", "format": how} if how else {**line, "type": "nominal"}
 
 
+def colours(order: list[str]) -> list[str]:
+    """Colours of layers: few are told apart; many go through a rainbow from first to last."""
+    if len(order) <= MANY:
+        return COLOURS[:len(order)]
+    return [_between(k * (len(RAINBOW) - 1) / (len(order) - 1)) for k in range(len(order))]
+
+
+def _between(place: float) -> str:
+    """The colour at a place on the rainbow, as `#rrggbb`."""
+    first = min(int(place), len(RAINBOW) - 2)
+    a, b = (bytes.fromhex(RAINBOW[k]) for k in (first, first + 1))
+    mixed = (round(x + (y - x) * (place - first)) for x, y in zip(a, b, strict=True))
+    return f"#{bytes(mixed).hex()}"
+
+
 def layer_colour(
     names: set[str], order: list[str], title: str = "layer", field: str = "layer"
 ) -> Spec:
     """Colour by layer: the same one in all charts; what is no layer by itself is grey.
 
-    Few layers have colours that are told apart; many a rainbow from the first to the last.
+    It goes with the `layer_choice` of the chart.
     """
     known = [name for name in order if name in names]
-    scale: Spec = {"domain": order, "scheme": RAINBOW}
-    if len(order) <= MANY:
-        scale = {"domain": known, "range": [COLOURS[order.index(name)] for name in known]}
-    found = {"field": field, "type": "nominal", "title": title, "scale": scale,
-             "legend": {"values": known[:: -(-len(known) // MOST_NAMED)] if known else []}}
-    others = sorted(names - set(known))
-    if others:
-        found["condition"] = {"test": {"field": field, "oneOf": others}, "value": GREY}
+    scale = [colour for name, colour in zip(order, colours(order), strict=True) if name in names]
+    named = known[:: max(1, -(-len(known) // MOST_NAMED))]
+    found: Spec = {"field": field, "type": "nominal", "title": title,
+                   "scale": {"domain": known, "range": scale},
+                   "legend": {"values": named} if len(known) > MOST_NAMED else None}
+    if names - set(known):
+        found["condition"] = {"test": f"indexof(known, datum.{field}) < 0", "value": GREY}
     return found
+
+
+def apart(label: str, names: Collection[str]) -> str:
+    """`label`, with marks behind it where a layer is called so."""
+    while label in names:
+        label += "'"
+    return label
+
+
+def choice(field: str, known: list[tuple[str, str]], others: str | None = None) -> Spec:
+    """What lets a reader show or hide the marks of a chart by their `field`.
+
+    known   each value and its colour
+    others  what the page calls all other values, which are grey; None: there are none
+    """
+    entries = [[name, colour] for name, colour in known]
+    return {
+        "params": [{"name": "hidden", "value": []},
+                   {"name": "known", "value": [name for name, _ in known]}],
+        "transform": [{"filter": SHOWN.format(field)}],
+        "usermeta": {"legend": {
+            "entries": entries, "others": None if others is None else [others, GREY],
+            "inChart": len(entries) > MOST_NAMED}}}
+
+
+def layer_choice(names: set[str], order: list[str], others: str = "", field: str = "layer") -> Spec:
+    """`choice` of layers in the colours of `layer_colour`."""
+    known = [pair for pair in zip(order, colours(order), strict=True) if pair[0] in names]
+    return choice(field, known, others if names - set(order) else None)
 
 
 def histogram(

@@ -75,3 +75,19 @@ ROWS: tuple[tuple[str, str, Callable[[float], str], str], ...] = (
     ("dense", "dense", _whole, "the same if nothing were skipped"),
     ("membrane updates", "membrane_updates", _whole, "membranes that changed; all on the chip"),
 )
+
+
+def beside(yardsticks: list[Figures]) -> list[list[str]]:
+    """Figure, its value for the chip of each, and what it counts."""
+    return [[name, *(_cell(each["chip"], key, write) for each in yardsticks), text]
+            for name, key, write, text in ROWS]
+
+
+def estimates_beside(yardsticks: list[Figures]) -> list[list[str]]:
+    """Estimate, of what, joules of each network and its ANN, and what it takes; of those in all."""
+    tables = [{(row["estimate"], row["of"]): row for row in each["estimates"]}
+              for each in yardsticks]
+    return [[key[0].replace("_", " "), key[1],
+             *(f"{si(table[key]['spiking_j'], 'J')}; ANN {si(table[key]['ann_j'], 'J')}"
+               for table in tables), ESTIMATES[key[0]]]
+            for key in tables[0] if all(key in table for table in tables)]

@@ -16,20 +16,20 @@ CLOSE = 2  # cycles
 class Difference:
     """Ours against theirs, for the columns that the trace has; the others are None.
 
-    mean_latency    cycles from creation to arrival, theirs
-    latency_error   ours over theirs, less 1
-    arrived_close   share of packets that arrive within CLOSE cycles of theirs
-    arrived_equal   share of packets that arrive in the same cycle
-    arrived_most    most cycles between our arrival of a packet and theirs
-    injected_equal  share of packets injected in the same cycle
-    routers_equal   share of packets that pass as many routers
+    mean_latency_cycles  from creation to arrival, theirs
+    latency_error        ours over theirs, less 1
+    arrived_close        share of packets that arrive within CLOSE cycles of theirs
+    arrived_equal        share of packets that arrive in the same cycle
+    arrived_most_cycles  between our arrival of a packet and theirs, at most
+    injected_equal       share of packets injected in the same cycle
+    routers_equal        share of packets that pass as many routers
     """
 
-    mean_latency: float | None
+    mean_latency_cycles: float | None
     latency_error: float | None
     arrived_close: float | None
     arrived_equal: float | None
-    arrived_most: int | None
+    arrived_most_cycles: int | None
     injected_equal: float | None
     routers_equal: float | None
 
@@ -45,11 +45,11 @@ def difference(trace: Trace, replay: Replay) -> Difference | None:
         mean = float(np.mean(theirs - trace.created))
     ours = float(np.mean(replay.arrived - trace.created))
     return Difference(
-        mean_latency=mean,
+        mean_latency_cycles=mean,
         latency_error=ours / mean - 1 if mean else None,
         arrived_close=None if apart is None else float(np.mean(apart <= CLOSE)),
         arrived_equal=None if apart is None else float(np.mean(apart == 0)),
-        arrived_most=None if apart is None else int(np.max(apart)),
+        arrived_most_cycles=None if apart is None else int(np.max(apart)),
         injected_equal=_equal(trace.recorded.get("injected"), replay.injected),
         routers_equal=_equal(trace.recorded.get("routers"), replay.routers),
     )

@@ -25,7 +25,7 @@ def figures(trace: Trace, found: Replay, mesh: Mesh) -> dict[str, Any]:
         "packets": len(latency),
         "nodes": mesh.n_nodes,
         "cycles": cycles,
-        "latency": {
+        "latency_cycles": {
             "mean": float(latency.mean()),
             "median": float(np.median(latency)),
             "p99": float(np.quantile(latency, 0.99)),
@@ -34,7 +34,7 @@ def figures(trace: Trace, found: Replay, mesh: Mesh) -> dict[str, Any]:
         },
         "routers_mean": float(found.routers.mean()),
         "packets_per_node_cycle": len(latency) / (mesh.n_nodes * cycles),
-        "fullest_buffer": found.fullest,
+        "fullest_buffer_packets": found.fullest,
         "router_cycles": found.router_cycles,
         "recorded": None if against is None else asdict(against),
     }

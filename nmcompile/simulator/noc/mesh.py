@@ -49,7 +49,8 @@ class Mesh:
         if self.chip and (min(self.chip) < 1 or self.width % self.chip[0]
                           or self.height % self.chip[1]):
             raise MeshError(where, f"chips of {self.chip[0]}x{self.chip[1]} routers do not fill "
-                            f"{self.width}x{self.height}")
+                            f"{self.width}x{self.height}",
+                            "Take chips whose columns and rows divide those of the mesh.")
 
     @property
     def n_routers(self) -> int:

@@ -136,7 +136,8 @@ def test_a_convolution_becomes_a_list_of_synapses():
      "hidden: a lower bound of the membrane does not exist on xylo_a2. Train without it (in Sinabs "
      "min_v_mem=None)."),
     ({"threshold": number(-0.5), "spikes_per_step": 1},
-     "hidden: a threshold of -0.5 does not exist on xylo_a2, where thresholds are above 0."),
+     "hidden: a threshold of -0.5 does not exist on xylo_a2, where thresholds are above 0. "
+     "Train with thresholds above 0."),
     ({"v_init": number(0.5)},
      "hidden: its states start from other values than 0, where xylo_a2 begins. Start the model "
      "from 0."),

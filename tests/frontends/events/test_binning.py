@@ -1,13 +1,16 @@
 """Events become steps, channels and pixels as the options say, however they come in pieces."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import recordings as r
+from helpers.networks import conv_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmcompile.encode import encoded
 from nmcompile.errors import NmcError
 from nmcompile.frontends.events import binning
 from nmcompile.frontends.events.binning import binned
@@ -190,3 +193,11 @@ def test_lengths_of_time_are_of_microseconds():
     assert [EventOptions(bin=b).bin_us for b in ("7us", "1.5ms", "2s")] == [7, 1500, 2_000_000]
     assert EventOptions(bin="30ev").bin_us is None
     assert EventOptions(bin="30ev", labels=Path("x")).asked == ["--bin", "--labels"]
+
+
+def test_the_least_that_events_send_is_nothing():
+    """Chips whose payloads have no sign ask for it."""
+    x = frames(r.some_events(), bin="1ms", downsample=2)
+    port = replace(conv_network().inputs[0], shape=x.shape[2:])
+    network = replace(conv_network(), inputs=(port,))
+    assert encoded(x, network)[port.name].lowest == 0

@@ -1,0 +1,68 @@
+"""What all pages have in common: the template's filters, the style, and the code that draws."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from nmcompile import __version__
+from nmcompile.report.page.spec import Spec
+from nmcompile.report.units import percent, si
+
+VEGA_LITE = "6.4"  # of spec.SCHEMA
+# Vega, Vega-Lite and vega-embed, which vl-convert holds
+BUNDLE = "window.vegaEmbed = vegaEmbed;"
+
+
+def framed(
+    template: str, specs: dict[str, Spec], sections: list[tuple[str, str]], **told: Any
+) -> str:
+    """A page of `template` as HTML that loads nothing.
+
+    specs     name of each chart -> its specification
+    sections  place in the page and heading of each part
+    told      what the template shows
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(_part))
+    environment.filters |= {
+        "si": si, "percent": as_percent, "share": percent, "number": "{:,}".format,
+        "sentence": _sentence, "kind_head": "{}, J".format,
+        "words": lambda text: text.replace("_", " ")}
+    return environment.get_template(template).render(
+        charts=sorted(specs), titles={key: spec["description"] for key, spec in specs.items()},
+        sections=sections, version=__version__, specs=_script(specs), library=_library(),
+        style=Markup(_part("page.css")), script=Markup(_part("page.js")), **told)
+
+
+def as_percent(share: float, digits: int = 1) -> str:
+    """A share in percent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def _script(value: Any) -> Markup:
+    """JSON that stays within a script element whatever names it holds."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+@cache
+def _library() -> Markup:
+    code = vl_convert.javascript_bundle(BUNDLE, vl_version=VEGA_LITE)
+    return Markup(code.replace("</script", "<\\/script"))
+
+
+def _part(name: str) -> str:
+    return files("nmcompile.report.page").joinpath(name).read_text("utf-8")
+
+
+def _sentence(text: str) -> str:
+    """`text` with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

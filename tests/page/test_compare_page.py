@@ -1,0 +1,234 @@
+"""The page of builds beside each other in a real browser."""
+
+import csv
+import io
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from helpers.browser import MARKS, SIZES, chromium, downloaded, opened, violations
+from helpers.pages import HOSTILE, PAGES, deep
+
+from nmcompile.build import Build
+from nmcompile.comparison import compare, parse_gate
+from nmcompile.report.compared_formats import rendered_comparison
+
+pytestmark = pytest.mark.browser
+
+
+def build_of(name, figures, **manifest):
+    """A build of which a comparison takes figures and manifest alone."""
+    return Build(folder=Path(name), program=None, figures=figures,
+                 manifest={"nmcompile": "0.1.0", "model": "net.pt", "options": {}, **manifest})
+
+
+def with_accuracy(figures, accuracy, joules):
+    """`figures` with another accuracy, and all energies times a factor."""
+    told = deepcopy(figures)
+    told["accuracy"] = accuracy
+    told["energy_per_sample_j"] *= joules
+    for each in [told["energy_j"], *(row["energy_j"] for row in told["layers"])]:
+        each.update({kind: value * joules for kind, value in each.items()})
+    return told
+
+
+def widths():
+    relays = PAGES["relays"]()
+    return [build_of("runs/8 bit", with_accuracy(relays, 0.9, 1.0), options={"bits": None}),
+            build_of("runs/4 bit", with_accuracy(relays, 0.8, 0.5), options={"bits": "4"}),
+            build_of("runs/2 bit", with_accuracy(relays, 0.7, 0.75), options={"bits": "2"})]
+
+
+def chips():
+    return [build_of(name, PAGES[name]()) for name in ("akida", "xylo", "seventeen", "speck")]
+
+
+def hostile():
+    return [build_of("</script><img src=x onerror=alert(1)>", deep(HOSTILE)),
+            build_of("=1+1", deep(HOSTILE[::-1])), build_of("=1+1", deep(("a", "b")))]
+
+
+def unrun():
+    figures = PAGES["relays"]()
+    told = deepcopy(figures)
+    of_layers = ("spikes", "synaptic_events", "neuron_updates", "packets", "hops", "energy_j",
+                 "energy_range_j", "latency_s")
+    told |= dict.fromkeys(("samples", "accuracy", "data", "timing", "latency_s", "energy_j",
+                           "energy_range_j", "energy_per_sample_j", "energy_by_core",
+                           "energy_by_constant", "outside", "late", "exit", "perturbed", "look"))
+    for layer in told["layers"]:
+        layer.update(dict.fromkeys(of_layers))
+    return [build_of("run", figures), build_of("not run", told)]
+
+
+GATES = {"widths": ("accuracy>=0.75", "energy_j<+0%"), "chips": ("cores<10",)}
+COMPARISONS = {"widths": widths, "chips": chips, "hostile": hostile, "unrun": unrun}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What is found, and file of a page by name."""
+    folder, known = tmp_path_factory.mktemp("compared"), {}
+
+    def make(name):
+        if name not in known:
+            gates = [parse_gate(gate) for gate in GATES.get(name, ())]
+            found, path = compare(COMPARISONS[name](), gates), folder / f"{name}.html"
+            path.write_text(rendered_comparison(found, "html"), "utf-8")
+            known[name] = found, path
+        return known[name]
+
+    return make
+
+
+@pytest.mark.parametrize(("name", "charts"), [
+    ("widths", {"kinds", "energy", "spikes", "time", "pareto"}),
+    ("chips", {"kinds", "energy", "spikes", "time"}),
+    ("hostile", {"kinds", "energy", "spikes", "time"}),
+    ("unrun", {"kinds", "energy", "spikes", "time"})])
+def test_every_chart_has_marks_and_nothing_is_loaded_or_said(browser, made, name, charts):
+    _, path = made(name)
+    assert path.stat().st_size < 6_000_000
+    with opened(browser, path) as page:
+        marks = page.evaluate(MARKS)
+        assert set(marks) == charts
+        assert min(marks.values()) > 0
+        assert page.locator("img, iframe, object").count() == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_axe_finds_no_violation_and_nothing_is_wider_than_the_page(
+        browser, made, name, size, colours):
+    with opened(browser, made(name)[1], size, colours) as page:
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+
+
+def test_cards_say_values_with_their_change_and_range(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        cards = [re.sub(r"\s+", " ", text)
+                 for text in page.locator(".builds .card").all_inner_texts()]
+    assert "accuracy 90.00 %" in cards[0]
+    assert "with 95 % (Wilson)" in cards[0]
+    assert "-11.1 %" in cards[1]
+    assert "-50.0 %" in cards[1]
+    assert "-25.0 %" in cards[2]
+    assert all("of the energy on estimates" in card for card in cards)
+
+
+def test_gates_say_who_keeps_them(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        rows = page.locator("#gates ~ .scroll tbody tr").all_inner_texts()
+    held = [[cell.split()[-1] for cell in row.split("\t")[1:]] for row in rows]
+    assert held == [["pass", "pass", "fail", "fail"], ["against", "pass", "pass", "pass"]]
+
+
+def test_causes_name_what_was_made_otherwise(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        lists = page.locator("#causes ~ ul").all_inner_texts()
+    assert lists[0].split("\n")[0] == "--bits none -> 4"
+    assert re.search(r"^energy -[0-9.]+ µJ a sample: static -[0-9.]+ µJ", lists[0], re.MULTILINE)
+
+
+def test_bars_add_up_to_the_energies_of_the_builds(browser, made):
+    found, path = made("widths")
+    energy = next(row for row in found["metrics"] if row["metric"] == "energy_j")
+    with opened(browser, path) as page:
+        for chart, field in (("kinds", "joules"), ("energy", "energy")):
+            rows = page.evaluate(
+                f"document.querySelector('[data-chart={chart}]').view.data('rows')")
+            for build, value in zip(found["builds"], energy["values"], strict=True):
+                assert sum(row[field] for row in rows if row["build"] == build["name"]) == (
+                    pytest.approx(value))
+
+
+def test_the_front_goes_through_the_builds_that_no_other_beats(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        rows = page.evaluate("document.querySelector('[data-chart=pareto]').view.data('rows')")
+    assert {row["build"]: row["beaten"] for row in rows} == {
+        "runs/8 bit": "no", "runs/4 bit": "no", "runs/2 bit": "yes"}
+    assert all(row["low"] < row["accuracy"] < row["high"] for row in rows)
+
+
+def test_the_table_sorts_with_what_is_not_known_at_its_end_and_downloads(browser, made):
+    found, path = made("chips")
+    energy = next(row for row in found["metrics"] if row["metric"] == "energy_j")["values"]
+    with opened(browser, path) as page:
+        for order in ("descending", "ascending"):
+            page.click("#figures thead button:text-is('energy of a sample, J')")
+            names = page.locator("#figures tbody td:first-child").all_inner_texts()
+            known = sorted((value, build["name"]) for value, build in zip(
+                energy, found["builds"], strict=True) if value is not None)
+            wanted = [name for _, name in (known[::-1] if order == "descending" else known)]
+            assert [name for name in names if name != "akida"] == wanted
+        rows = list(csv.reader(io.StringIO(downloaded(page, "figures"), newline="")))
+        column = rows[0].index("energy of a sample, J")
+        told = {row[0]: row[column] for row in rows[1:]}
+        assert told.pop("akida") == "not known"
+        assert {name: float(cell) for name, cell in told.items()} == {
+            name: value for value, name in known}
+
+
+def test_of_a_chip_without_costs_no_number_is_said(browser, made):
+    with opened(browser, made("chips")[1]) as page:
+        card = re.sub(r"\s+", " ", page.locator(".builds .card").first.inner_text())
+        assert "energy of a sample not known" in card
+        assert "latency of a sample not known" in card
+        rows = page.evaluate("document.querySelector('[data-chart=kinds]').view.data('rows')")
+    assert {row["build"] for row in rows} == {"xylo", "seventeen", "speck"}
+
+
+def test_yardsticks_stand_beside_each_other_where_all_have_them(browser, made):
+    found, path = made("widths")
+    with opened(browser, path) as page:
+        table = page.locator("#yardsticks ~ .scroll").first
+        assert table.locator("th").all_inner_texts() == [
+            "figure", *(build["name"] for build in found["builds"]), "what it counts"]
+    without = deepcopy(found)
+    without["builds"][1]["yardsticks"] = None
+    assert "id=\"yardsticks\"" not in rendered_comparison(without, "html")
+
+
+def test_the_keyboard_chooses_builds_and_sees_where_it_is(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        box = page.locator("figure:has([data-chart=time])").get_by_label("runs/4 bit")
+        box.focus()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        page.keyboard.press("Space")
+        assert page.evaluate("""async () => {
+            const { view } = document.querySelector('[data-chart=time]');
+            return (await view.runAsync()).signal('hidden'); }""") == ["runs/4 bit"]
+
+
+def test_all_is_printed(browser, made):
+    with opened(browser, made("widths")[1], colours="dark") as page:
+        page.emulate_media(media="print")
+        assert page.locator("nav, .only-screen, .legend input, .legend button").evaluate_all(
+            "all => all.filter(each => each.checkVisibility()).length") == 0
+        assert page.locator(".legend label:visible").count() > 0
+        assert len(page.pdf()) > 20_000
+
+
+def test_names_are_only_names_and_builds_of_one_folder_are_told_apart(browser, made):
+    found, path = made("hostile")
+    names = ["</script><img src=x onerror=alert(1)>", "=1+1", "=1+1 (2)"]
+    assert [build["name"] for build in found["builds"]] == names
+    with opened(browser, path) as page:
+        assert page.locator(".builds h3").all_inner_texts() == names
+        rows = list(csv.reader(io.StringIO(downloaded(page, "figures"), newline="")))
+    assert [row[0] for row in rows[2:]] == ["'=1+1", "'=1+1 (2)"]
+
+
+def test_the_same_builds_give_the_same_bytes(made):
+    found, path = made("widths")
+    assert rendered_comparison(json.loads(json.dumps(found)), "html") == path.read_text("utf-8")
