@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from nmcompile import comparison
 from nmcompile.build import Build
-from nmcompile.interactive.compiled import Simulated
+from nmcompile.interactive.compiled import Page, Simulated
 from nmcompile.interactive.libraries import pandas as the_pandas
-from nmcompile.report import Figures
+from nmcompile.report import Figures, rendered_comparison
 from nmcompile.report.units import si
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ class Compared:
     def broken(self) -> dict[str, list[str]]:
         """Gate -> the runs that break it."""
         return {gate["gate"]: gate["broken_by"] for gate in self.figures["gates"]}
+
+    def report(self, path: str | Path | None = None) -> Page:
+        """The page that `nmc compare -o` writes; written to `path` if that is given."""
+        made = Page(html=rendered_comparison(self.figures, "html"))
+        if path is not None:
+            made.save(path)
+        return made
 
     def __repr__(self) -> str:
         """The runs, in a line."""

@@ -53,6 +53,12 @@ def test_a_build_that_was_written_is_compared_like_its_run(runs, tmp_path):
     assert "<td>not known</td>" in found._repr_html_()
 
 
+def test_the_comparison_is_written_as_a_page(runs, tmp_path):
+    page = nmc.compare(runs).report(tmp_path / "compared.html")
+    assert (tmp_path / "compared.html").read_text("utf-8") == page.html
+    assert "narrow" in page.html
+
+
 def test_gates_name_the_runs_that_break_them(runs):
     found = nmc.compare(runs, gates=("energy_j<=+0.5%", "cores>=1"))
     assert "other" in found.broken["energy_j<=+0.5%"]
