@@ -12,7 +12,8 @@ from nmcompile import comparison
 from nmcompile.build import Build
 from nmcompile.interactive.compiled import Page, Simulated
 from nmcompile.interactive.libraries import pandas as the_pandas
-from nmcompile.report import Figures, rendered_comparison
+from nmcompile.report import Figures
+from nmcompile.report.compared_formats import rendered_comparison
 from nmcompile.report.units import si
 
 if TYPE_CHECKING:
