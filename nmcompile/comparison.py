@@ -85,8 +85,8 @@ def _per_sample(figures: Figures, ends: Figures | None) -> Figures | None:
 
 def _ends(figures: Figures) -> dict[str, Figures | None]:
     """From where to where the metrics may be of which that is known."""
-    latency, energy, found = figures["latency_s"], figures["energy_range_j"], {}
-    accuracy = accuracy_range(figures)
+    latency, energy = figures["latency_s"], figures["energy_range_j"]
+    accuracy, found = accuracy_range(figures), dict[str, Figures | None]()
     if accuracy is not None:
         found["accuracy"] = dict(zip(("low", "high"), accuracy, strict=True))
     if latency is not None:
@@ -152,7 +152,8 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     """
     if len(builds) < 2:
         raise OptionsError("compare", "takes two builds or more")
-    names, rows = _names(builds), []
+    names = _names(builds)
+    rows: list[Figures] = []
     ends = [_ends(build.figures) for build in builds]
     for metric, (unit, words, found) in METRICS.items():
         values = [found(build.figures) for build in builds]

@@ -155,7 +155,7 @@ def test_no_file_of_a_build_is_written_over(compare, builds):
 
 
 @pytest.mark.parametrize(("options", "told"), [
-    ((), None), (("--encode", "rate"), "rate"), (("--gain", "0.5"), "gain 0.5"),
+    ((), None), (("--encode", "rate"), "rate"), (("--gain", "0.5"), "direct, gain 0.5"),
     (("--encode", "latency", "--threshold", "0.2"), "latency, threshold 0.2")])
 def test_the_report_says_how_values_were_sent(
         builds, tmp_path, capsys, monkeypatch, options, told):

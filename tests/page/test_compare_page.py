@@ -148,7 +148,7 @@ def test_bars_add_up_to_the_energies_of_the_builds(browser, made):
             rows = page.evaluate(
                 f"document.querySelector('[data-chart={chart}]').view.data('rows')")
             for build, value in zip(found["builds"], energy["values"], strict=True):
-                assert sum(row[field] for row in rows if row["build"] == build["name"]) == (
+                assert sum(float(row[field]) for row in rows if row["build"] == build["name"]) == (
                     pytest.approx(value))
 
 
@@ -157,7 +157,7 @@ def test_the_front_goes_through_the_builds_that_no_other_beats(browser, made):
         rows = page.evaluate("document.querySelector('[data-chart=pareto]').view.data('rows')")
     assert {row["build"]: row["beaten"] for row in rows} == {
         "runs/8 bit": "no", "runs/4 bit": "no", "runs/2 bit": "yes"}
-    assert all(row["low"] < row["accuracy"] < row["high"] for row in rows)
+    assert all(float(row["low"]) < float(row["accuracy"]) < float(row["high"]) for row in rows)
 
 
 def test_the_table_sorts_with_what_is_not_known_at_its_end_and_downloads(browser, made):
@@ -201,7 +201,8 @@ def test_yardsticks_stand_beside_each_other_where_all_have_them(browser, made):
 
 def test_the_keyboard_chooses_builds_and_sees_where_it_is(browser, made):
     with opened(browser, made("widths")[1]) as page:
-        box = page.locator("figure:has([data-chart=time])").get_by_label("runs/4 bit")
+        box = page.locator("figure:has([data-chart=time])").get_by_role(
+            "checkbox", name="runs/4 bit")
         box.focus()
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
         page.keyboard.press("Space")

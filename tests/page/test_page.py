@@ -245,7 +245,7 @@ def test_many_layers_are_chosen_in_a_list_that_is_folded_away(browser, made):
         page.keyboard.press("Enter")
         assert folded.locator("input:visible").count() == 60
         folded.locator("button:text-is('None')").click()
-        folded.get_by_label("layer7", exact=True).check()
+        folded.get_by_role("checkbox", name="layer7", exact=True).check()
         assert shown(page, "raster", "layer") == {"layer7"}
 
 
@@ -256,7 +256,8 @@ def test_a_core_of_several_layers_has_an_entry_of_its_own(browser, made):
     assert cores - names
     with opened(browser, path) as page:
         assert shown(page, "floor", "layers") == cores
-        page.locator("figure:has([data-chart=floor])").get_by_label("several layers").uncheck()
+        page.locator("figure:has([data-chart=floor])").get_by_role(
+            "checkbox", name="several layers").uncheck()
         assert shown(page, "floor", "layers") == cores & names
 
 

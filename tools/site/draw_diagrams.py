@@ -21,7 +21,7 @@ COLOURS = {
     "#040404": "var(--md-default-fg-color--light)",
     "#050505": "var(--md-default-bg-color)",
 }
-BOX, TEXT, BORDER, LINE, LABEL = COLOURS
+SCALE = 0.8  # of a diagram on its page
 DRAW = """async ([text, id, colours]) => {
     const [box, ink, border, line, label] = colours;
     const themeVariables = { primaryColor: box, primaryTextColor: ink, textColor: ink,
@@ -65,6 +65,9 @@ def _mermaid(folder: Path) -> str:
 def _in_colours_of_the_page(svg: str) -> str:
     for colour, variable in COLOURS.items():
         svg = svg.replace(colour, variable)
+    width = float(re.search(r'viewBox="\S+ \S+ (\S+)', svg)[1])
+    svg = re.sub(r' style="max-width: [^"]*"', "", svg, count=1)
+    svg = svg.replace('width="100%"', f'width="{SCALE * width:.0f}"', 1)
     return re.sub(r"\s*\n\s*", " ", svg)  # a blank line would end the block in Markdown
 
 

@@ -35,5 +35,6 @@ def _converted(path: Path, uri: str) -> tuple[str, dict[str, bytes]]:
             cell.source = moved_links(cell.source, f"{FOLDER}/{path.name}", uri)
     text, resources = MarkdownExporter().from_notebook_node(
         notebook, {"output_files_dir": f"{path.stem}_files"})
+    text = text.replace(' border="1" class="dataframe"', "")  # tables look as all others do
     head, _, rest = text.lstrip().partition("\n")
     return f"{head}\n\n[This notebook]({path.name}) to download.\n{rest}", resources["outputs"]

@@ -2,7 +2,7 @@
    tables and code which are wider than the page can be scrolled. */
 "use strict";
 (() => {
-  const wide = ".md-typeset__scrollwrap, .md-typeset pre > code";
+  const wide = ".md-typeset__scrollwrap, .md-typeset pre > code, .diagram";
   const mend = () => {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
     for (const place of document.querySelectorAll(wide)) {
