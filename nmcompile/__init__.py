@@ -11,8 +11,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_API = ("AudioOptions", "Coding", "EventOptions", "compile", "load", "quantize",
-        "read_build", "read_data", "simulate", "validate", "write_build")
+_API = ("AudioOptions", "Coding", "EventOptions", "NmcError", "check", "compare", "compile", "load",
+        "quantize", "read_build", "read_data", "simulate", "validate", "write_build")
 
 __all__ = ["__version__", *_API]  # noqa: PLE0604
 

@@ -19,7 +19,17 @@ from nmcompile.frontends.content import kind_of
 from nmcompile.frontends.data_file import DataFile, read_data
 from nmcompile.frontends.events import EventOptions
 from nmcompile.frontends.interface import Request, Traced
-from nmcompile.interactive import CompiledNetwork, Page, Simulated, compiled_network
+from nmcompile.interactive import (
+    Compared,
+    CompiledNetwork,
+    Page,
+    QuantizeResult,
+    Simulated,
+    Validated,
+    compare,
+    compiled_network,
+    data_of,
+)
 from nmcompile.ir.neurons.base import Array
 from nmcompile.late import told_of_late
 from nmcompile.lowering import Legalisation
@@ -27,7 +37,7 @@ from nmcompile.map_check import check_remapped, random_inputs, random_run
 from nmcompile.mapper import Recorded, map_again, record_of, with_time
 from nmcompile.mapping.capacity import demand
 from nmcompile.mapping.constraints import read_constraints
-from nmcompile.number_formats import FormatRow, compare_formats
+from nmcompile.number_formats import compare_formats
 from nmcompile.passes.convert import BALANCES, STEPS, Conversion
 from nmcompile.passes.partition import told_of, told_of_sharing
 from nmcompile.pipeline import (
@@ -42,17 +52,9 @@ from nmcompile.registry import backend, frontends
 from nmcompile.report import Figures, format_of, mapping_figures, rendered
 from nmcompile.report.yardsticks import real_counts
 from nmcompile.simulation import Result, simulate
-from nmcompile.stages import Compiled, Quantized
+from nmcompile.stages import Compiled
 from nmcompile.target import Target, load_target
 from nmcompile.validation.run import Asked, validate
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class QuantizeResult:
-    """A network in a chip's integers, and what each number format costs if that was asked."""
-
-    stage: Quantized
-    formats: tuple[FormatRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +95,7 @@ def compile(
     *,
     target: str | Target,
     sample: Array | None = None,
-    calibration: DataFile | None = None,
+    calibration: DataFile | tuple[object, object] | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -118,7 +120,8 @@ def compile(
     target       a target's name, its file, or a Target
     sample       (samples, steps, ...) or (samples, ...) values that the model is traced on;
                  default: what the model brings, or the first of `calibration`
-    calibration  data whose statistics choose the integer scales, and labels for the accuracy
+    calibration  data, or a pair (x, y), whose statistics choose the integer scales, and labels for
+                 the accuracy
     steps        of one sample, for a model that leaves them to its caller and for one of
                  activations that is converted to rates (default 32)
     convert      what activations are converted to, one of `CODES`
@@ -138,13 +141,14 @@ def compile(
     dump_to      folder for the result of each pass, which may take the place of the model
     """
     chip = choices.board(target, chips)
+    data = _given(calibration)
     progress("load")
     stage = choices.kept_stage(model, chip) or load(
-        choices.request(model, sample, calibration, code, trust_pickle, steps))
+        choices.request(model, sample, data, code, trust_pickle, steps))
     compiled = compile_stage(
         stage,
         chip,
-        choices.calibration_data(stage, calibration, seed) if isinstance(stage, Traced) else None,
+        choices.calibration_data(stage, data, seed) if isinstance(stage, Traced) else None,
         Options(conversion=choices.conversion(convert, steps, balance, tolerance),
                 precision=choices.precision(bits, memory), seed=seed, constraints=constraints,
                 search=search, partitioner=choices.partitioner(partitioner, search),
@@ -164,7 +168,7 @@ def quantize(
     *,
     target: str | Target,
     sample: Array | None = None,
-    calibration: DataFile | None = None,
+    calibration: DataFile | tuple[object, object] | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -182,9 +186,10 @@ def quantize(
     """
     chip = target if isinstance(target, Target) else load_target(target)
     progress("load")
-    traced = load(choices.request(model, sample, calibration, code, trust_pickle, steps))
+    given = _given(calibration)
+    traced = load(choices.request(model, sample, given, code, trust_pickle, steps))
     stage = quantize_traced(
-        traced, chip, choices.calibration_data(traced, calibration, seed),
+        traced, chip, choices.calibration_data(traced, given, seed),
         Options(conversion=Conversion(steps=steps or STEPS),
                 precision=choices.precision(bits, memory),
                 legalisation=Legalisation(nearest=legalise), seed=seed), progress)
@@ -198,7 +203,7 @@ def check(
     targets: tuple[str | Target, ...],
     chips: int | None = None,
     sample: Array | None = None,
-    calibration: DataFile | None = None,
+    calibration: DataFile | tuple[object, object] | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -215,8 +220,9 @@ def check(
     """
     boards = [choices.board(target, None) for target in targets]
     progress("load")
-    traced = load(choices.request(model, sample, calibration, code, trust_pickle, steps))
-    data = choices.calibration_data(traced, calibration, seed)
+    given = _given(calibration)
+    traced = load(choices.request(model, sample, given, code, trust_pickle, steps))
+    data = choices.calibration_data(traced, given, seed)
     options = Options(conversion=Conversion(steps=steps or STEPS),
                       precision=choices.precision(bits, None),
                       legalisation=Legalisation(nearest=legalise), seed=seed)
@@ -231,6 +237,10 @@ def check(
         except NmcError as error:
             fits.append(Fit(target=target.name, problem=str(error)))
     return tuple(fits)
+
+
+def _given(calibration: DataFile | tuple[object, object] | None) -> DataFile | None:
+    return None if calibration is None else data_of(calibration, "calibration data")
 
 
 def explain(build: Build) -> Figures:
@@ -293,16 +303,20 @@ __all__ = [
     "AudioOptions",
     "Build",
     "Coding",
+    "Compared",
     "Compiled",
     "CompiledNetwork",
     "DataFile",
     "EventOptions",
     "Fit",
+    "NmcError",
     "Page",
     "QuantizeResult",
     "Result",
     "Simulated",
+    "Validated",
     "check",
+    "compare",
     "compile",
     "explain",
     "load",

@@ -100,7 +100,7 @@ def read_data(
         x, y = _parse(path, head)
     if x.ndim == 0:
         raise DataShapeError(str(path), "x is a single number, expected (samples, ...)")
-    return DataFile(x=x, y=None if y is None else _labels(path, len(x), y))
+    return DataFile(x=x, y=None if y is None else class_numbers(str(path), len(x), y))
 
 
 def _images(path: Path, options: EventOptions) -> DataFile:
@@ -131,13 +131,13 @@ def _require_unasked(
             raise OptionsError(option, f"is for {kind}, {path} is none", "Leave it out.")
 
 
-def _labels(path: Path, samples: int, y: Array) -> Array:
-    """The labels as class numbers (samples,) int64."""
+def class_numbers(where: str, samples: int, y: Array) -> Array:
+    """Labels as class numbers (samples,) int64. Raises NmcError for what is none."""
     if y.shape != (samples,):
-        raise DataShapeError(str(path), f"y has shape {y.shape}, x has {samples} samples")
+        raise DataShapeError(where, f"y has shape {y.shape}, x has {samples} samples")
     if y.dtype.kind not in "iubf" or np.any(y != np.floor(y)) or np.any(y < 0) or np.any(y > MOST):
         raise DataValueError(
-            str(path),
+            where,
             f"y holds {y.dtype} values that are no class numbers",
             "Give one whole number from 0 for each sample.",
         )

@@ -12,6 +12,7 @@ import click
 import pytest
 from filelock import FileLock
 
+import nmcompile
 from nmcompile.cli import VERBS, group
 from nmcompile.errors import kinds
 from nmcompile.target import load_target
@@ -84,6 +85,12 @@ def test_every_code_of_an_error_is_in_the_index_and_every_explanation_has_a_page
     assert [code for code in kinds() if code not in told] == []
     for path in (ROOT / "nmcompile" / "explanations").glob("*.md"):
         assert (site / "errors" / path.name).with_suffix(".html").exists()
+
+
+def test_every_name_of_the_package_is_in_its_reference(site):
+    told = "".join(path.read_text("utf-8") for path in (site / "api").glob("*.html"))
+    assert [name for name in nmcompile.__all__
+            if name != "__version__" and not re.search(rf'id="nmcompile[\w.]*\.{name}"', told)] == []
 
 
 def test_a_notebook_is_a_page_and_can_be_downloaded(site):

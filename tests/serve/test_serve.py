@@ -44,7 +44,7 @@ from nmcompile.serve import server as server_module
 from nmcompile.serve.session import refusal
 from nmcompile.simulator import simulate
 
-HELLO = {"say": "hello", "protocol": 1, "nmcompile": __version__, "who": "a test"}
+HELLO = {"say": "hello", "protocol": wire.PROTOCOL, "nmcompile": __version__, "who": "a test"}
 SAMPLES, STEPS = 3, 12
 CROWD = 1500  # connections
 SOON_S = 10.0
@@ -328,11 +328,11 @@ def test_a_client_that_trusts_anyone_is_told_nothing(server, own, tmp_path):
 
 
 def test_another_protocol_is_refused_with_both_versions(server):
-    with greeted(server, protocol=2, nmcompile="9.9", new=True) as link:
+    with greeted(server, protocol=9, nmcompile="9.9", new=True) as link:
         said, code = answers(link)
     assert code == 1008
-    assert said[0]["what"] == (f"speaks protocol 1 (nmcompile {__version__}), the client protocol "
-                               "2 (nmcompile 9.9)")
+    assert said[0]["what"] == (f"speaks protocol 2 (nmcompile {__version__}), the client protocol "
+                               "9 (nmcompile 9.9)")
 
 
 def test_a_second_client_is_told_who_has_the_device(server):

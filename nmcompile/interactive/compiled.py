@@ -1,26 +1,32 @@
-"""Compiled networks and their runs in Python and notebooks: tables, arrays with names, pages."""
+"""A compiled network in Python, and its runs as tables, named arrays and a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from nmcompile.build import Build, unwritten, write_build
 from nmcompile.coding import Coding, Encoding
-from nmcompile.errors import DataShapeError, PackageError, unknown_name
+from nmcompile.device import Device, Place
+from nmcompile.errors import unknown_name
 from nmcompile.files import replaced_file
-from nmcompile.frontends.data_file import DataFile
-from nmcompile.ir.neurons.base import Array
+from nmcompile.interactive.libraries import data_of
+from nmcompile.interactive.libraries import pandas as the_pandas
+from nmcompile.interactive.libraries import xarray as the_xarray
+from nmcompile.interactive.validated import Validated
 from nmcompile.report import Figures
 from nmcompile.report.schema import ConstantFigures
 from nmcompile.report.units import si
 from nmcompile.simulation import TIMING, Result, simulate
 from nmcompile.stages import Compiled
+from nmcompile.validation.comparison import Metric
+from nmcompile.validation.run import Asked, validate
 
 if TYPE_CHECKING:
     import pandas
@@ -30,9 +36,11 @@ AXES = ("channel", "row", "column")
 CONSTANTS = list(ConstantFigures.model_fields)
 FRAME = "<iframe srcdoc='{}' style='width:100%;height:{}px;border:0' title='report'></iframe>"
 HEIGHT = 800  # pixels of a report in a notebook
+NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CompiledNetwork(Compiled):
     """A network on its chip: `simulate` runs it, `save` writes the folder that `nmc` reads.
 
@@ -65,12 +73,54 @@ class CompiledNetwork(Compiled):
 
         Raises NmcError where the network cannot take the data.
         """
-        data = DataFile(x=_numbers("x", x), y=None if y is None else _numbers("y", y))
-        result = simulate(self.build, data, steps=steps, encoding=encoding, seed=seed,
-                          timing=timing, record=record, perturb=perturb, progress=progress,
-                          where="x")
+        result = simulate(self.build, data_of((x, y), "x"), steps=steps, encoding=encoding,
+                          seed=seed, timing=timing, record=record, perturb=perturb,
+                          progress=progress, where="x")
         return Simulated(run=result.run, figures=result.figures, timeline=result.timeline,
                          compiled=self)
+
+    def validate(
+        self, x: object, y: object = None, *, device: str | Device = "sim",
+        options: Mapping[str, str] = NOTHING, against: str = "sim", steps: int | None = None,
+        encoding: Encoding | Coding | None = None, seed: int = 0, metric: Metric | None = None,
+        limits: Mapping[str, float] = NO_LIMITS, batch: int | None = None,
+        folder: str | Path | None = None, resume: bool = False, output: str | Path | None = None,
+        progress: Callable[[int, int], None] = lambda frames, total: None,
+    ) -> Validated:
+        """Run samples on a device, and hold all that it tells against what was compiled.
+
+        x, y      as of `simulate`, and so steps, encoding and seed
+        device    "NAME" or "NAME:ADDRESS", as "lava" or "file:monday.npz"; or a `Device`
+        options   of the device, by name
+        against   "sim", the program in the simulator; "integer", its network without the chip;
+                  "float", the network before it was quantized, spikes only
+        metric    constants of the distances of spike trains
+        limits    what may not be exceeded, by name: see `validation.limits.NAMES`
+        batch     samples that are run and kept at once; default: as many as memory holds, up to 64
+        folder    where the build is written and batches are kept until all are done; default: a
+                  temporary one, which keeps nothing
+        resume    go on with the run that did not end in `folder`
+        output    run file (.npz) of what the device gave
+        progress  told how many further steps of samples are done, and how many there are
+
+        Raises NmcError where something cannot be run, or a limit not be judged.
+        """
+        name, _, address = device.partition(":") if isinstance(device, str) else (device, "", "")
+        asked = Asked(
+            steps=steps, encoding=encoding, seed=seed, against=against, batch=batch,
+            metric=metric or Metric(), limits=dict(limits), resume=resume,
+            output=None if output is None else Path(output))
+        with ExitStack() as held:
+            place = folder or Path(held.enter_context(tempfile.TemporaryDirectory())) / "build"
+            return Validated(figures=validate(
+                self.save(place), data_of((x, y), "x"), name,
+                place=Place(address=address, options=options), asked=asked, progress=progress,
+                where="x"))
+
+    def __repr__(self) -> str:
+        """The chain of checks, a line each."""
+        lines = [f"  {check.arrow:9} {check.text}" for check in self.checks]
+        return "\n".join([f"{self.name} on {self.program.target.name}", *lines])
 
     def _repr_html_(self) -> str:
         """The chain of checks, for notebooks."""
@@ -81,11 +131,16 @@ class CompiledNetwork(Compiled):
                 f"cores<table>{rows}</table>")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Simulated(Result):
     """A run with its figures, as tables, named arrays and a page."""
 
     compiled: CompiledNetwork
+
+    @property
+    def build(self) -> Build:
+        """The build with the figures of this run, in memory."""
+        return replace(self.compiled.build, figures=self.figures)
 
     @property
     def layers(self) -> pandas.DataFrame:
@@ -98,25 +153,25 @@ class Simulated(Result):
                  **_costs(row)}
                 for row in self.figures["layers"]]
         names = [row["name"] for row in self.figures["layers"]]
-        return _pandas().DataFrame(rows, index=_pandas().Index(names, name="layer"))
+        return the_pandas().DataFrame(rows, index=the_pandas().Index(names, name="layer"))
 
     @property
     def constants(self) -> pandas.DataFrame:
         """A row for each constant that costs energy, with its source and what it costs."""
         rows = self.figures["energy_by_constant"] or []
-        return _pandas().DataFrame(rows, columns=CONSTANTS).set_index("constant")
+        return the_pandas().DataFrame(rows, columns=CONSTANTS).set_index("constant")
 
     @property
     def decisions(self) -> xarray.DataArray:
         """(sample,) the class that the first output says."""
         from nmcompile.report import decisions
 
-        return _xarray().DataArray(decisions(self.run), dims=("sample",), name="decision")
+        return the_xarray().DataArray(decisions(self.run), dims=("sample",), name="decision")
 
     @property
     def step_s(self) -> xarray.DataArray:
         """(sample, step) seconds of each step of the chip."""
-        return _xarray().DataArray(self.run.step_s, dims=("sample", "step"), name="step",
+        return the_xarray().DataArray(self.run.step_s, dims=("sample", "step"), name="step",
                                    attrs={"units": "s"})
 
     def array(self, population: str, variable: str = "spikes") -> xarray.DataArray:
@@ -133,7 +188,7 @@ class Simulated(Result):
         axes = AXES if values.ndim == 2 + len(AXES) else tuple(
             f"axis{k}" for k in range(values.ndim - 2))
         axes = ("neuron",) if values.ndim == 3 else axes
-        return _xarray().DataArray(
+        return the_xarray().DataArray(
             values, dims=("sample", "step", *axes), name=f"{population} {variable}",
             attrs={"units": "payloads" if variable == "spikes" else "units of the chip"})
 
@@ -145,6 +200,11 @@ class Simulated(Result):
         if path is not None:
             made.save(path)
         return made
+
+    def __repr__(self) -> str:
+        """Figures of a sample, in a line."""
+        told = ", ".join(f"{name} {text}" for name, text in _told(self.figures))
+        return f"run of {self.compiled.name} on {self.figures['target']}: {told}"
 
     def _repr_html_(self) -> str:
         """Figures of a sample and the layers, for notebooks."""
@@ -161,7 +221,7 @@ class Simulated(Result):
                 f"<tbody>{rows}</tbody></table>")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Page:
     """A report as HTML that loads nothing; in a notebook it shows itself."""
 
@@ -171,6 +231,10 @@ class Page:
         """Write it to `path`, whole or not at all."""
         with replaced_file(Path(path)) as fresh:
             fresh.write_text(self.html, "utf-8")
+
+    def __repr__(self) -> str:
+        """How long it is."""
+        return f"report, {len(self.html):,} characters of HTML"
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own."""
@@ -201,30 +265,3 @@ def _told(figures: Figures) -> list[tuple[str, str]]:
     if figures["energy_per_sample_j"] is not None:
         told.append(("energy of a sample", si(figures["energy_per_sample_j"], "J")))
     return [*told, ("samples", f"{figures['samples']:,}"), ("cores", f"{figures['cores']:,}")]
-
-
-def _numbers(name: str, values: object) -> Array:
-    """`values` as an array: a list, an array, or a tensor without gradients."""
-    found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
-    if found.dtype.kind not in "biuf" or not found.ndim:
-        raise DataShapeError(name, f"holds {found.dtype} of shape {found.shape}, expected numbers, "
-                             "(samples, ...)")
-    return found
-
-
-def _pandas() -> Any:
-    return _library("pandas")
-
-
-def _xarray() -> Any:
-    return _library("xarray")
-
-
-def _library(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise PackageError(
-            name, "is not installed", "pip install 'nmcompile[notebook]'.") from error
