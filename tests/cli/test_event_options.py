@@ -75,9 +75,9 @@ def build(run, model, recordings, tmp_path):
 
 
 def figures_of(outcome):
-    """The figures of a run without the name of its data, and that name."""
+    """The figures of a run without what they say of its data, and the name of these."""
     figures = json.loads(outcome.out)
-    return figures, figures["data"].pop("name")
+    return figures, figures.pop("data")["name"]
 
 
 def test_recordings_give_what_an_array_of_the_same_events_gives(run, build, model, recordings,
