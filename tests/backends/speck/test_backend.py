@@ -143,11 +143,11 @@ def small(projections=1, **neuron):
         (small(spikes_per_step=1), "a: it fires once a step at most; Speck's neurons fire as often "
          "as events let them. Use Sinabs' default spike_fn=MultiSpike."),
         (small(reset=Reset.NONE), "a: reset 'none' at 'spike' does not exist on Speck, which has "
-         "zero and subtract at the spike."),
+         "zero and subtract at the spike. Use Sinabs' MembraneReset or MembraneSubtract."),
         (small(projections=2), "a: 2 projections end in it; a core of Speck has one kernel for all "
          "that it receives. Keep one source for each layer."),
         (small(threshold=[1, 2, 1]), "a: its neurons differ in threshold, Speck has one for a "
-         "layer."),
+         "layer. Train with one value for the layer."),
         (small(variable="v"), "a: speck2f sends spikes alone, the model returns a membrane. Return "
          "the spikes of the last layer."),
     ],
