@@ -43,6 +43,8 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
 def _loaded(entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a module that is imported may raise all
         where = f"plug-in {entry.name} ({entry.value})"
-        raise PluginError(where, f"does not load: {error}", hint_to_install(error)) from error
+        said = str(error) if isinstance(error, (ImportError, AttributeError)) else (
+            f"{type(error).__name__}: {error}".rstrip(": "))
+        raise PluginError(where, f"does not load: {said}", hint_to_install(error)) from error

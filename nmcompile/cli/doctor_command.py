@@ -82,11 +82,19 @@ def _completion() -> Finding:
         return Finding(section=SECTION, name="completion", state="absent",
                        told=f"SHELL is '{shell}', scripts are there for {', '.join(PLACES)}")
     for place in PLACES[shell]:
-        file = Path.home() / place
-        if file.is_file() and (file.stem.strip("_") == "nmc"
-                               or MARK in file.read_text("utf-8", errors="replace")):
+        if _names_it(file := Path("~", place)):
             return Finding(section=SECTION, name="completion", state="works",
-                           told=f"of {shell}, by {file}")
+                           told=f"of {shell}, by {file.expanduser()}")
     return Finding(section=SECTION, name="completion", state="absent",
                    told=f"no file of {shell} names it",
                    todo=f"nmc completion --help says what to add for {shell}.")
+
+
+def _names_it(file: Path) -> bool:
+    """Whether a file of a shell is there, may be read, and is or names a script of completion."""
+    try:
+        file = file.expanduser()
+        return file.is_file() and (file.stem.strip("_") == "nmc"
+                                   or MARK in file.read_text("utf-8", errors="replace"))
+    except (OSError, RuntimeError):  # not this user's, or a user without a home
+        return False

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nmcompile.errors import DataShapeError, PackageError
+from nmcompile.errors import DataShapeError, PackageError, reading
 from nmcompile.frontends.data_file import DataFile, class_numbers
 from nmcompile.ir.neurons.base import Array
 
@@ -38,8 +38,12 @@ def data_of(values: object, where: str = "data") -> DataFile:
 
 
 def numbers(name: str, values: object) -> Array:
-    """`values` as an array: a list, an array, or a tensor."""
-    found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    """`values` as an array: a list, an array, or a tensor, of bfloat16 as float32."""
+    with reading(name, "is no array of numbers", kind=DataShapeError):
+        if hasattr(values, "detach"):
+            tensor: Any = values.detach().cpu()
+            values = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+        found = np.asarray(values)
     if found.dtype.kind not in "biuf" or not found.ndim:
         raise DataShapeError(name, f"holds {found.dtype} of shape {found.shape}, expected numbers, "
                              "(samples, ...)")

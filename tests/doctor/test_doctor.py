@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 from helpers.command import nmc
@@ -150,6 +151,20 @@ def test_completion_is_found_where_the_shells_file_names_it(tmp_path, monkeypatc
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'eval "$(nmc completion {shell})"')
     assert _completion().state == "works"
+
+
+@pytest.mark.parametrize("fault", [PermissionError, RuntimeError])
+def test_a_shells_file_that_cannot_be_read_ends_no_examination(tmp_path, monkeypatch, fault):
+    from nmcompile.cli.doctor_command import _completion
+
+    def refused(*_, **__):
+        raise fault
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    (tmp_path / ".bashrc").write_text('eval "$(nmc completion bash)"')
+    monkeypatch.setattr(Path, "read_text" if fault is PermissionError else "expanduser", refused)
+    assert _completion().state == "absent"
 
 
 def test_an_nmcompile_without_metadata_is_told_and_not_a_crash(monkeypatch):

@@ -8,6 +8,7 @@ import soundfile
 import nmcompile as nmc
 from nmcompile.errors import NmcError
 from nmcompile.frontends.audio import read
+from nmcompile.frontends.audio.options import hertz
 
 RATE = 16_000
 
@@ -182,6 +183,13 @@ def test_too_short_and_too_long_recordings_are_refused(tmp_path, monkeypatch):
     assert "a frame needs 257" in refusal(save(path, noise(200)), fft=512, pad="reflect")
     monkeypatch.setattr(read, "MAX_BYTES", 4 * 98 * 40 - 1)
     assert "makes 1 x 98 frames of 40 values" in refusal(save(path, noise()))
+
+
+@pytest.mark.parametrize(("text", "rate"), [
+    ("16.1kHz", 16_100), ("32.7kHz", 32_700), ("22.05kHz", 22_050),
+    ("32.768khz", 32_768), ("8000Hz", 8000)])
+def test_rates_are_whole_numbers_of_hz_as_they_are_written(text, rate):
+    assert hertz(text) == rate
 
 
 @pytest.mark.parametrize(("options", "message"), [

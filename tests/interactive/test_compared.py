@@ -109,3 +109,8 @@ def test_data_are_pairs_of_whatever_numpy_makes_arrays_of():
             data_of((x, wrong))
     with pytest.raises(NmcError, match="x: holds <U1 of shape"):
         data_of(["a"])
+    with pytest.raises(NmcError, match="x: is no array of numbers"):
+        data_of([[1, 2], [3]])
+    half = torch.tensor([[0.5, 2]], dtype=torch.bfloat16)
+    assert data_of(half).x.dtype == np.float32
+    assert data_of(half).x.tolist() == [[0.5, 2]]

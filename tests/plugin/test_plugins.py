@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nmcompile.plugins
-from nmcompile.errors import NmcError
+from nmcompile.errors import NmcError, PluginError
 from nmcompile.ir import Input, Network, Output, Population, Projection
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF
@@ -83,6 +83,19 @@ def test_a_plug_in_that_does_not_load_is_not_passed_over(installed):
         plugins("adapter")
     assert str(error.value) == (
         "plug-in mine (no_such_module:THING): does not load: No module named 'no_such_module'.")
+
+
+@pytest.mark.parametrize(("code", "said"), [
+    ("raise RuntimeError('no board')", "RuntimeError: no board"),
+    ("raise SystemExit", "SystemExit"),
+    ("X = 1 +", "SyntaxError: invalid syntax (fails_at_import.py, line 1)")])
+def test_a_plug_in_whose_module_fails_is_named(installed, tmp_path, monkeypatch, code, said):
+    (tmp_path / "fails_at_import.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(("nmcompile.adapters", "mine", "fails_at_import:X"))
+    with pytest.raises(PluginError) as error:
+        plugins("adapter")
+    assert str(error.value) == f"plug-in mine (fails_at_import:X): does not load: {said}."
 
 
 def test_a_build_holds_a_neuron_that_is_plugged_in(installed, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from fractions import Fraction
 
 from nmcompile.errors import OptionError, OptionsError
 
@@ -117,7 +118,7 @@ def seconds(option: str, text: str) -> float:
 def hertz(text: str) -> int:
     """The rate that `text` says: "16kHz", "44.1kHz", "8000Hz"."""
     found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(k?)Hz", text, re.ASCII | re.IGNORECASE)
-    rate = float(found[1]) * (1000 if found[2] else 1) if found else 0.0
+    rate = Fraction(found[1]) * (1000 if found[2] else 1) if found else 0
     if not RATES_HZ[0] <= rate <= RATES_HZ[1] or rate != int(rate):
         raise OptionError(
             "--audio-rate", f"is '{text}', which is no whole number of Hz from "
