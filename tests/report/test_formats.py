@@ -114,7 +114,9 @@ def test_estimates_are_named_by_the_figure_that_they_enter(figures):
     assert "core.input_axons" in rows["cores in use"]
     spent = {row["constant"]: row["energy_j"] for row in figures["energy_by_constant"]
              if row["known_as"] == "estimate"}
-    assert {name: spent[name] for name in rows["energy"]} == {k: v for k, v in spent.items() if v}
+    events = {name: spent[name] for name in rows["energy"] if name in spent}
+    assert events == {k: v for k, v in spent.items() if v}
+    assert set(rows["energy"]) - set(events) == set(rows["time"])
     assert "energy" not in {figure for figure, *_ in certainty(without_costs(figures))}
 
 
