@@ -109,7 +109,8 @@ def _spikes_into(figures: Figures, name: str) -> int:
     sources = layers[name]["sources"] or []
     known = [layers[each] for each in sources if each in layers]
     inputs = [row["spikes"] for row in known if row["sources"] is None]
-    return sum(row["spikes"] for row in known if row["sources"] is not None) + max(inputs, default=0)
+    sent = [row["spikes"] for row in known if row["sources"] is not None]
+    return sum(sent) + max(inputs, default=0)
 
 
 def _latency(figures: Figures) -> Advice:
