@@ -46,7 +46,8 @@ def _sections(figures: Figures) -> list[tuple[str, str]]:
              ("checks", "Checks", True), ("layers-of", "Layers", True), ("time", "Time", ran),
              ("chip", "Chip", True), ("activity", "Activity", figures["look"] is not None),
              ("certainty", "How sure", True),
-             ("yardsticks", "Yardsticks", figures["yardsticks"] is not None)]
+             ("yardsticks", "Yardsticks", figures["yardsticks"] is not None),
+             ("words", "Words", True)]
     return [(place, text) for place, text, there in found if there]
 
 
