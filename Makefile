@@ -18,7 +18,8 @@ lint: $(TEST)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/lint-imports
 	mkdir -p build/types && ln -sfn ../../backends build/types/nmcompile_backends
-	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends
+	for d in examples/plugins/*/nmc_*; do ln -sfn ../../$$d build/types/; done
+	MYPYPATH=build/types $(VENV)/bin/mypy nmcompile build/types/nmcompile_backends build/types/nmc_*
 
 # The variable leaves out Material's notice that its last mending is in May 2027.
 site: $(TEST)

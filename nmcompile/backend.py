@@ -134,6 +134,7 @@ class Backend(Protocol):
         """`layer` in integers at `scale`, or at the nearest one that every register can hold.
 
         Weights up to `clip` times the largest mantissa saturate instead of costing precision.
+        The bias goes into the neuron; the population's is 0.
         """
 
     def weight_levels(self, synapses: SynapseFormat) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Run the conformance tests and write their results into docs/frontends.md.
+"""Run the conformance tests and write their results into the pages of docs/frontends.
 
     python tools/conformance.py
 
@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "docs" / "frontends.md"
+PAGES = ROOT / "docs" / "frontends"
 TESTS = ROOT / "tests" / "conformance" / "test_conformance.py"
+# Page of each library's rows; `networks` are of several libraries.
+PAGE_OF = {"Brevitas": "brevitas", "DCLS": "torch", "Norse": "norse", "Rockpool": "rockpool",
+           "Sinabs": "sinabs", "SpikingJelly": "spikingjelly", "lava-dl": "lava-dl",
+           "networks": "index", "snnTorch": "snntorch", "torch": "torch"}
 BEGIN, END = "<!-- conformance: begin -->\n", "<!-- conformance: end -->\n"
 
 
@@ -34,7 +38,7 @@ class Results:
 
 
 def table(outcomes: dict[str, str]) -> str:
-    """The rows as one Markdown table, by library."""
+    """The rows as one Markdown table."""
     lines = ["| library | construct | spikes equal, states to 1e-5 |", "|---|---|---|"]
     for name, outcome in outcomes.items():
         library, _, construct = name.partition(": ")
@@ -50,15 +54,17 @@ def _with_version(library: str) -> str:
 
 
 def main() -> int:
-    """Run, and write the table between its two marks."""
+    """Run, and write the tables between their two marks."""
     results = Results()
     code = pytest.main(["-q", str(TESTS)], plugins=[results])
     if code or set(results.outcomes.values()) != {"passed"}:
         return 1
-    text = DOCUMENT.read_text("utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}{table(results.outcomes)}{END}{after}", "utf-8")
+    for page in sorted(set(PAGE_OF.values())):
+        path = PAGES / f"{page}.md"
+        own = {name: outcome for name, outcome in results.outcomes.items()
+               if PAGE_OF[name.partition(": ")[0]] == page}
+        before, rest = path.read_text("utf-8").split(BEGIN)
+        path.write_text(f"{before}{BEGIN}{table(own)}{END}{rest.split(END)[1]}", "utf-8")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from nmcompile.errors import FileKindError, NmcError, reading
+from nmcompile.errors import FileKindError, NmcError, PluginError, reading
 from nmcompile.hdf5 import require_sound
 from nmcompile.ir import (
     Input,
@@ -26,6 +26,7 @@ from nmcompile.ir.neurons import FLOAT_NEURONS, Reset, ResetAt
 from nmcompile.mapping.mapping import Axons, Faults, Mapping, Program, Slices
 from nmcompile.mapping.multicast.routing import Keys, Routing, Tables
 from nmcompile.mapping.verify import verify_program
+from nmcompile.plugins import plugins
 from nmcompile.target import Target
 from nmcompile.values_file import read_value, write_value
 
@@ -73,7 +74,7 @@ def save_network(network: Network, path: Path) -> None:
 
 def load_network(path: Path, neurons: tuple[type, ...] = ()) -> Network:
     """The network in real numbers in `path`; `neurons` as of `load_program`."""
-    classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
+    classes = _classes(neurons)
     with _opened(path) as file:
         if file.attrs.get("format") != NETWORK:
             raise FileKindError(str(path), f"is not a {NETWORK} file", OTHER[1])
@@ -83,7 +84,7 @@ def load_network(path: Path, neurons: tuple[type, ...] = ()) -> Network:
 
 def load_program(path: Path, neurons: tuple[type, ...]) -> Program:
     """The program in `path`; `neurons` are the neuron classes of its chip's backend."""
-    classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
+    classes = _classes(neurons)
     with _opened(path) as file:
         program = Program(
             network=read_value(file["network"], classes),
@@ -98,6 +99,16 @@ def program_family(path: Path) -> str:
     """The chip family of the program in `path`, without reading the rest of it."""
     with _opened(path) as file:
         return read_target_name(file, path).family
+
+
+def _classes(neurons: tuple[type, ...]) -> dict[str, type]:
+    """All that may be made, by name: ours, a backend's neurons, and those that are plugged in."""
+    classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
+    for name, cls in plugins("neuron").items():
+        if classes.setdefault(cls.__name__, cls) is not cls:
+            raise PluginError(f"neuron {name}", f"its class is called {cls.__name__} as one of "
+                              "nmcompile's is", "Give the class another name.")
+    return classes
 
 
 @contextmanager

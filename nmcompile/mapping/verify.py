@@ -69,6 +69,8 @@ def verify_slices(
     for index, population in enumerate(network.populations):
         if not hasattr(population.neuron, "stepper"):
             raise MappingError(population.name, f"'{population.neuron.kind}' is no chip's neuron")
+        if np.any(population.bias):
+            raise MappingError(population.name, "its bias is not in its neuron, where chips' are")
         mine = slices.population == index
         shape = np.array(slices.view(population.shape, index))
         held = (slices.high[mine] - slices.low[mine]).astype(np.int64).prod(axis=1).sum()

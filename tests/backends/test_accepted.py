@@ -1,6 +1,6 @@
 """Which neurons and maps each chip takes; what it does not take is refused by name, unwritten.
 
-tests/oracles runs all that is taken through tools that are not ours (docs/backends.md).
+tests/oracles runs all that is taken through tools that are not ours (docs/backends).
 """
 
 from __future__ import annotations

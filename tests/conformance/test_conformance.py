@@ -1,6 +1,6 @@
 """What a user of a library writes goes in: the torch model's spikes exactly, its states to 1e-5.
 
-tools/conformance.py prints these rows and their results into docs/frontends.md.
+tools/conformance.py prints these rows and their results into docs/frontends.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")
-LOOKED_AT = ("index", "targets/loihi2", "cli/compile", "api/device", "errors/index", "arithmetic")
+LOOKED_AT = ("index", "concepts", "targets/loihi2", "cli/compile",
+             "api/device", "errors/index", "arithmetic")
 
 
 def _mkdocs(configuration, folder):

@@ -15,6 +15,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "examples" / "plugins"
 RENAMED = {
     "backends": "nmcompile_backends",
     "examples": "nmcompile_examples",
@@ -25,6 +26,8 @@ RENAMED = {
 def _on_disk():
     for folder in ("nmcompile", *RENAMED):
         for init in (ROOT / folder).rglob("__init__.py"):
+            if init.is_relative_to(PLUGINS):
+                continue  # distributions of their own
             parts = init.parent.relative_to(ROOT).parts
             yield ".".join((RENAMED.get(parts[0], parts[0]), *parts[1:]))
 

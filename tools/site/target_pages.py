@@ -104,7 +104,7 @@ def _facts(target: Target, files: Files) -> str:
 
 
 def _backend_link(family: str, files: Files) -> str:
-    for uri in (f"backends/{family}.md", "backends/index.md", "backends.md"):
+    for uri in (f"backends/{family}.md", "backends/index.md"):
         if files.get_file_from_path(uri):
             return f"[`{family}`](../{uri})"
     return f"`{family}`"

@@ -1,4 +1,6 @@
-"""The libraries whose neurons the tracer knows: one Adapter each, in this tuple."""
+"""The libraries whose neurons the tracer knows: one Adapter each, ours and those plugged in."""
+
+from functools import cache
 
 from nmcompile.frontends.adapters.interface import Adapter, Described
 from nmcompile.frontends.adapters.lava_dl import LAVA_DL
@@ -8,8 +10,19 @@ from nmcompile.frontends.adapters.sinabs import SINABS
 from nmcompile.frontends.adapters.snntorch import SNNTORCH
 from nmcompile.frontends.adapters.spikingjelly import SPIKINGJELLY
 from nmcompile.frontends.adapters.spikingjelly_parallel import SPIKINGJELLY_PARALLEL
+from nmcompile.plugins import plugins
 
 ADAPTERS: tuple[Adapter, ...] = (
     SNNTORCH, SPIKINGJELLY, SPIKINGJELLY_PARALLEL, NORSE, SINABS, ROCKPOOL, LAVA_DL)
 
-__all__ = ["ADAPTERS", "Adapter", "Described"]
+
+@cache
+def adapters() -> tuple[Adapter, ...]:
+    """Our adapters, then those of other distributions (`nmcompile.adapters`), sorted by name.
+
+    Raises NmcError for one that does not load.
+    """
+    return (*ADAPTERS, *plugins("adapter").values())
+
+
+__all__ = ["ADAPTERS", "Adapter", "Described", "adapters"]

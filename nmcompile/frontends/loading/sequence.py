@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nmcompile.errors import ModelFileError
-from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters import adapters
 from nmcompile.frontends.loading.rebuild import UnknownModule
 
 MAX_PARTS = 10_000
@@ -61,7 +61,7 @@ def in_order(model: nn.Module) -> tuple[InOrder, str]:
 def _require_layers_between(parts: dict[str, nn.Module]) -> None:
     """Raise where a neuron follows on a neuron, which says that the order is not the forward's."""
     for (path, part), (following, after) in pairwise(parts.items()):
-        if all(any(a.knows(m) for a in ADAPTERS) for m in (part, after)):
+        if all(any(a.knows(m) for a in adapters()) for m in (part, after)):
             raise ModelFileError(
                 "model", f"its file does not say in which order its modules run, and {path} is "
                 f"registered directly before {following}", "Pass --code FILE.py:CLASS.",

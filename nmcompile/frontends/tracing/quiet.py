@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
-from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters import adapters
 
 REGISTERED = ("_parameters", "_buffers", "_modules")  # dictionaries that assignments write into
 
@@ -25,12 +25,12 @@ def quiet(model: nn.Module) -> Iterator[None]:
     modules = [module for _, module in model.named_modules()]
     training = {module: module.training for module in modules}
     own = [module for module in modules if not isinstance(module, torch.jit.ScriptModule)
-           and not any(a.knows(module) for a in ADAPTERS)]
+           and not any(a.knows(module) for a in adapters())]
     attributes = {module: _attributes(module) for module in own}
     held = [(tensor, tensor.detach().clone()) for tensor in _states(modules, own)]
     kept = {
         (module, name): getattr(module, name)
-        for module in modules for a in ADAPTERS if a.knows(module)
+        for module in modules for a in adapters() if a.knows(module)
         for name in a.attributes(module)
     }
     model.eval()

@@ -19,7 +19,7 @@ from nmcompile.errors import (
     TimeAxisError,
     TraceError,
 )
-from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters import adapters
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST
 from nmcompile.frontends.tracing.explanation import Failure, explanation
 from nmcompile.frontends.tracing.membrane_parameters import finish
@@ -202,7 +202,7 @@ def _artificial_trials(model: nn.Module) -> tuple[Trial, ...]:
 
 
 def _has_neurons(model: nn.Module) -> bool:
-    return any(a.knows(module) for _, module in model.named_modules() for a in ADAPTERS)
+    return any(a.knows(module) for _, module in model.named_modules() for a in adapters())
 
 
 def _activations(attempt: Attempt) -> Reading:
@@ -216,7 +216,7 @@ def _activations(attempt: Attempt) -> Reading:
 def _series_trials(model: nn.Module, sample: Sample) -> tuple[Trial, ...]:
     if sample.values.ndim < 3:
         return ()
-    axes = {a.axes(m) for _, m in model.named_modules() for a in ADAPTERS if a.knows(m)}
+    axes = {a.axes(m) for _, m in model.named_modules() for a in adapters() if a.knows(m)}
     for kind, trial in ((MERGED, _merged), (STEPS_LAST, _steps_last)):
         if kind in axes:
             return (trial,)
@@ -371,7 +371,7 @@ def _counts(session: Session) -> dict[str, int]:
     """Steps of each population that has any."""
     if not session.calls:
         raise ModelFileError("model", "no neuron and no activation that is known was run",
-                             f"{'; '.join(a.supported for a in ADAPTERS if a.supported)} are "
+                             f"{'; '.join(a.supported for a in adapters() if a.supported)} are "
                              "supported, and ReLU.")
     sites = session.sites.by_name
     return {path: len(calls.currents) + (len(sites[path].silence()) if path in sites else 0)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from nmcompile.errors import TraceError
-from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters import adapters
 from nmcompile.frontends.adapters.brevitas import is_weight_quantiser, weight_grid
 from nmcompile.frontends.adapters.interface import MERGED, STEPS_LAST, Adapter, Gave, Given
 from nmcompile.frontends.adapters.lava_dl import rounds_its_input, trained_step
@@ -93,7 +93,7 @@ class Session:
     def _hooked(self) -> Iterator[None]:
         handles = []
         for path, module in self.model.named_modules():
-            adapter = next((a for a in ADAPTERS if a.knows(module)), None)
+            adapter = next((a for a in adapters() if a.knows(module)), None)
             if (step := trained_step(module)) is not None:
                 self.recorder.steps[path] = step
             if rounds_its_input(module):

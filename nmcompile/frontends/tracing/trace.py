@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nmcompile.errors import TraceError, UnsupportedLayerError
-from nmcompile.frontends.adapters import ADAPTERS
+from nmcompile.frontends.adapters import adapters
 from nmcompile.frontends.interface import Traced
 from nmcompile.frontends.tracing.calls import Calls
 from nmcompile.frontends.tracing.fold import Node, fold, with_initial
@@ -74,7 +74,7 @@ def _integrators(calls: tuple[Calls, ...]) -> set[str]:
 def _require_plain(model: nn.Module) -> None:
     """Raise for modules that cannot be compiled and for parameters that are not float32."""
     for path, module in model.named_modules():
-        for adapter in ADAPTERS:
+        for adapter in adapters():
             adapter.refuse(path or "model", module)
         if isinstance(module, nn.RNNBase):
             raise UnsupportedLayerError(f"{path or 'model'} ({type(module).__name__})",

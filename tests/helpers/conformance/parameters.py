@@ -12,7 +12,7 @@ from helpers.conformance import TABLES
 
 
 def rows() -> list[object]:
-    """Every row, under the name that docs/frontends.md has for it."""
+    """Every row, under the name that docs/frontends has for it."""
     found: list[object] = []
     for table, packages in TABLES.items():
         missing = [package for package in packages if find_spec(package) is None]

@@ -1,0 +1,1 @@
+"""A laboratory's torch library of one neuron, `nmc_lablif.neuron`, and its adapter."""
