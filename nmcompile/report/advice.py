@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nmcompile.report.certainty import guessed_share
+from nmcompile.report.certainty import guessed_words
 from nmcompile.report.units import percent, si
 
 Figures = dict[str, Any]
 Advice = Iterator[tuple[str, str, str]]
 NEARLY = 0.8  # of a limit, from which a core is nearly full
+BESIDE = 4  # other layers that a layer is held against
 MUCH = 0.5  # of steps or joules, from which one cause stands for the whole
 FEWER = "Fewer spikes into it (training with a penalty on rates) or fewer weights (pruning)"
 WORDS = {"synapse": "synaptic events", "neuron": "updates and spikes of neurons",
@@ -68,9 +69,48 @@ def _energy(figures: Figures) -> Advice:
         return
     most = max(sums, key=lambda name: sums[name])
     cause = max(dynamic[most], key=lambda kind: dynamic[most][kind])
+    why = _why_events(figures, most) if cause == "synapse" else ""
     yield ("energy", f"{most} takes {percent(sums[most] / sum(sums.values()))} of the energy of "
-           f"events, {percent(dynamic[most][cause] / sums[most])} of it for {WORDS[cause]}.",
+           f"events, {percent(dynamic[most][cause] / sums[most])} of it for {WORDS[cause]}.{why}",
            RELIEF[cause])
+
+
+def _why_events(figures: Figures, name: str) -> str:
+    """Why a layer has so many synaptic events: spikes into it, and events of each."""
+    layers = {row["name"]: row for row in figures["layers"]}
+    counted = sum(row["synaptic_events"] for row in figures["layers"])
+    if not counted:
+        return ""
+    own = layers[name]["synaptic_events"]
+    text = f" It has {percent(own / counted)} of all synaptic events"
+    spikes = _spikes_into(figures, name)
+    if not spikes:
+        return f"{text}."
+    others = {each: (layers[each]["synaptic_events"], _spikes_into(figures, each))
+              for each in layers if each != name}
+    beside = [f"{each} {_each(events, into)}" for each, (events, into) in others.items()
+              if into and events]
+    text += (f": {spikes:,} spikes come in, and each sets off {_each(own, spikes)} of them on "
+             "average")
+    if beside and len(beside) <= BESIDE:
+        text += f" ({', '.join(beside)})"
+    kept = next((row["stored_bits"] for row in figures["mapping"]["layers"]
+                 if row["name"] == name), None)
+    return f"{text}; its stored weights take {kept / 8192:,.3g} KiB." if kept else f"{text}."
+
+
+def _each(events: int, spikes: int) -> str:
+    return f"{events / spikes:,.3g}" if events < 1000 * spikes else f"{events // spikes:,}"
+
+
+def _spikes_into(figures: Figures, name: str) -> int:
+    """Spikes of all that a layer hears; 0 where that is not known. Inputs are counted together."""
+    layers = {row["name"]: row for row in figures["layers"]}
+    sources = layers[name]["sources"] or []
+    known = [layers[each] for each in sources if each in layers]
+    inputs = [row["spikes"] for row in known if row["sources"] is None]
+    sent = [row["spikes"] for row in known if row["sources"] is not None]
+    return sum(sent) + max(inputs, default=0)
 
 
 def _latency(figures: Figures) -> Advice:
@@ -138,8 +178,7 @@ def _known(kind: str) -> str:
 
 
 def _estimates(figures: Figures) -> Advice:
-    share = guessed_share(figures)
-    if share:
-        yield ("certainty", f"Constants that are estimates carry {percent(share)} of the energy.",
-               "The table of constants names their sources; measure on a board "
-               "with nmc validate.")
+    told = guessed_words(figures)
+    if told is not None:
+        yield ("certainty", f"Of the energy, {told.replace(' of it', '', 1)}.",
+               "The tables of constants name their sources; measure on a board with nmc validate.")

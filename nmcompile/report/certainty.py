@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from nmcompile.report.units import percent
+from nmcompile.report.units import percent, si
 
 Figures = dict[str, Any]
 OF_TIME = {  # the tables of a target that a model of time takes
     "fast": ("time_s",), "cycle": ("time_s", "network"), "timer loop": ("time_s", "timer_loop"),
     "cycle formula": ("cycle_formula",), "event pipeline (no steps)": ("event_pipeline",)}
 OF_CORES = ("core", "board", "router")
+ROUNDING = 1e-6  # of a sum, within which it is whole
 
 
 def accuracy_range(figures: Figures) -> tuple[float, float] | None:
@@ -24,12 +25,88 @@ def accuracy_range(figures: Figures) -> tuple[float, float] | None:
     return float(found.low), float(found.high)
 
 
-def guessed_share(figures: Figures) -> float | None:
-    """Share of a run's energy that stands on estimates; None where the energy is not known."""
+def on_estimates(figures: Figures) -> dict[str, float]:
+    """Shares of a run's energy that stand on estimates, by the way they do; empty: none known.
+
+    Static power that was measured stands on estimates too where these enter its time.
+    """
     rows, total = figures["energy_by_constant"], figures["energy_j"]
     if rows is None or not total["total"]:
+        return {}
+    timed = bool(guessed_times(figures))
+    shares = {"energies of events": 0.0, "static power": 0.0, "time": 0.0}
+    for row in rows:
+        guessed, static = row["known_as"] == "estimate", row["kind"] == "static"
+        if guessed or (static and timed):
+            way = "energies of events" if not static else "static power" if guessed else "time"
+            shares[way] += row["energy_j"] / total["total"]
+    return {way: share for way, share in shares.items() if share}
+
+
+def guessed_share(figures: Figures) -> float | None:
+    """Share of a run's energy that stands on estimates; None where the energy is not known."""
+    if figures["energy_j"] is None or not figures["energy_j"]["total"]:
         return None
-    return sum(row["energy_j"] for row in rows if row["known_as"] == "estimate") / total["total"]
+    share = sum(on_estimates(figures).values())
+    return 1.0 if abs(share - 1) < ROUNDING else share
+
+
+def guessed_words(figures: Figures) -> str | None:
+    """How much of a run's energy stands on estimates, and by what; None where nothing does."""
+    ways, share = on_estimates(figures), guessed_share(figures)
+    if not ways or share is None:
+        return None
+    much = "all" if share == 1 else percent(share)
+    if len(ways) == 1:
+        return f"{much} of it on estimates, by {next(iter(ways))}"
+    parts = ", ".join(f"{percent(part)} by {way}" for way, part in ways.items())
+    return f"{much} of it on estimates: {parts}"
+
+
+def known_bound(figures: Figures) -> tuple[float, float, str] | None:
+    """From where to where the joules of a run are by the errors that are known, and whose.
+
+    Times and counts are as they are. None where all errors are known, or none.
+    """
+    rows, ranges = figures["energy_by_constant"], figures["energy_range_j"]
+    if rows is None or ranges["total"] is not None:
+        return None
+    known = [row for row in rows if row["energy_j"] and row["energy_range_j"]]
+    if not known:
+        return None
+    rest = figures["energy_j"]["total"] - sum(row["energy_j"] for row in known)
+    low, high = (rest + sum(row["energy_range_j"][end] for row in known)
+                 for end in ("low", "high"))
+    names = ", ".join("static power" if row["kind"] == "static" else row["constant"]
+                      for row in known)
+    return low, high, names
+
+
+def energy_error(figures: Figures) -> str:
+    """From where to where the energy of a sample may be, in words."""
+    ends, samples = figures["energy_range_j"]["total"], figures["samples"]
+    if ends is not None:
+        return f"{si(ends['low'] / samples, 'J')} to {si(ends['high'] / samples, 'J')}"
+    bound = known_bound(figures)
+    if bound is None:
+        return "error not known"
+    low, high, names = bound
+    return (f"{si(low / samples, 'J')} to {si(high / samples, 'J')} by the error of {names} alone; "
+            "other errors not known")
+
+
+def steps_words(figures: Figures) -> str:
+    """Steps of the chip that a sample takes, and how many of these are the network's."""
+    latency, own = figures["latency_s"], figures["steps"]
+    mean, each = latency["per_step_mean"], si(latency["per_step_mean"], "s")
+    taken = latency["per_sample_mean"] / mean if mean else own
+    plural = "s" if taken != 1 else ""
+    if abs(taken - own) < ROUNDING * own:
+        return f"{own:,} step{'s' if own != 1 else ''} of {each} on average"
+    if figures["exit"] is None and taken > own:
+        return (f"{taken:,.6g} step{plural} of the chip ({own:,} and {taken - own:,.6g} until the "
+                f"last output) of {each} on average")
+    return f"{taken:,.6g} step{plural} of the chip of {each} on average"
 
 
 def guessed_times(figures: Figures) -> list[str]:
@@ -53,12 +130,13 @@ def certainty(figures: Figures) -> list[tuple[str, str, list[str]]]:
     if figures["latency_s"] is not None:
         rows.append(("time", f"{figures['timing']} timing, from counts and the target's constants",
                      guessed_times(figures)))
-    share = guessed_share(figures)
-    if share is not None:
+    if guessed_share(figures) is not None:
+        told = guessed_words(figures) or "none of it on estimates"
+        events = [row["constant"] for row in figures["energy_by_constant"]
+                  if row["known_as"] == "estimate" and row["energy_j"]]
+        by_time = guessed_times(figures) if "time" in on_estimates(figures) else []
         rows.append(("energy", "counts times the target's constants, and static power times time; "
-                     f"{percent(share)} of it on estimates",
-                     [row["constant"] for row in figures["energy_by_constant"]
-                      if row["known_as"] == "estimate" and row["energy_j"]]))
+                     f"{told}", [*events, *by_time]))
     rows.append(("cores in use", "the network laid on the chip within the limits of its cores",
                  _estimates(figures, *OF_CORES)))
     return rows

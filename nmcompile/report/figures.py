@@ -17,13 +17,15 @@ from nmcompile.report.exits import exit_figures
 from nmcompile.report.floor import core_figures, floor_figures
 from nmcompile.report.mapped import mapping_figures
 from nmcompile.report.schema import FORMAT
+from nmcompile.report.times import time_constants
 from nmcompile.report.yardsticks import compiled_yardsticks, run_yardsticks
 from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
     "data", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
-    "energy_by_core", "energy_by_constant", "outside", "late", "exit", "perturbed", "look",
+    "energy_by_core", "energy_by_constant", "time_constants", "outside", "late", "exit",
+    "perturbed", "look",
 )
 MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
@@ -116,6 +118,7 @@ def _costs(program: Program, run: Run, book: Ledger) -> Figures:
         "energy_per_sample_j": total["energy_j"]["total"] / run.samples,
         "energy_by_core": by_core(program, run, book),
         "energy_by_constant": by_constant(program, book),
+        "time_constants": time_constants(program.target, run.timing),
     }
 
 
@@ -162,7 +165,8 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         "latency_s": None,
     }
     rows: list[Figures] = [
-        {"name": port.name, "neurons": port.size, "cores": 0, **unknown, "utilisation": None}
+        {"name": port.name, "sources": None, "neurons": port.size, "cores": 0, **unknown,
+         "utilisation": None}
         for port in network.inputs
     ]
     allowed = {limit: getattr(program.target.core, limit).value for limit in needs.of_slices()}
@@ -173,6 +177,8 @@ def _layers(program: Program, needs: Demand) -> list[Figures]:
         rows.append(
             {
                 "name": population.name,
+                "sources": list(dict.fromkeys(
+                    p.source for p in network.projections if p.target == population.name)),
                 "neurons": population.size,
                 "cores": len(np.unique(slices.core[mine])),
                 **unknown,

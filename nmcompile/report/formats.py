@@ -11,7 +11,9 @@ from typing import Any
 from nmcompile.errors import OptionError, unknown_name
 from nmcompile.files import json_text
 from nmcompile.report.advice import advice
+from nmcompile.report.certainty import energy_error, guessed_words, steps_words
 from nmcompile.report.schema import KINDS
+from nmcompile.report.times import value_words
 from nmcompile.report.units import si
 
 Figures = dict[str, Any]
@@ -84,6 +86,9 @@ def _markdown(figures: Figures, name: str) -> str:
                             [(check["arrow"], check["text"]) for check in figures["checks"]])]
     if figures["energy_by_constant"]:
         parts += ["## What the energy rests on", _constants(figures)]
+    if figures["time_constants"]:
+        parts += ["## What the time rests on, and with it the energy of static power",
+                  _time_constants(figures)]
     if figures["estimated"]:
         parts.append(f"{len(figures['estimated'])} constants of the target are estimates: "
                      f"{plain(', '.join(figures['estimated']))}.")
@@ -101,9 +106,13 @@ def _summary(figures: Figures) -> str:
                      "samples"))
     latency, joules = figures["latency_s"], figures["energy_per_sample_j"]
     rows.append(("latency of a sample", "not known" if latency is None else
-                 f"{si(latency['per_sample_mean'], 's')}, {figures['steps']:,} steps, "
+                 f"{si(latency['per_sample_mean'], 's')}, {steps_words(figures)}, "
                  f"{figures['timing']} timing"))
-    rows.append(("energy of a sample", "not known" if joules is None else si(joules, "J")))
+    rows.append(("energy of a sample", "not known" if joules is None else
+                 f"{si(joules, 'J')} ({energy_error(figures)})"))
+    told = guessed_words(figures)
+    if told is not None:
+        rows.append(("estimates", f"of the energy, {told.replace(' of it', '', 1)}"))
     if figures["outside"]["boundary"] is not None:
         rows.append(("boundary", figures["outside"]["boundary"]))
     return markdown_table(("figure", "value"), rows)
@@ -127,6 +136,13 @@ def _constants(figures: Figures) -> str:
         ("constant", "value", "known as", "energy", "source"),
         [(row["constant"], si(row["value"], row["unit"]), row["known_as"],
           si(row["energy_j"], "J"), row["source"]) for row in figures["energy_by_constant"]])
+
+
+def _time_constants(figures: Figures) -> str:
+    return markdown_table(
+        ("constant", "value", "known as", "source"),
+        [(row["constant"], value_words(row), row["known_as"], row["source"])
+         for row in figures["time_constants"]])
 
 
 def _count(value: int | None) -> str:

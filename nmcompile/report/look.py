@@ -49,12 +49,14 @@ class Look:
     def __init__(self) -> None:
         self.record: Wanted = {}
         self._layers: dict[str, _Layer] = {}
+        self._lags: Mapping[str, int] = {}
         self._first = 0
 
     def open(self, network: Network, record: Wanted, samples: int, steps: int) -> None:
         """See `Records`."""
         self.record = record
         self._layers = {p.name: _Layer(p, samples, steps) for p in network.populations}
+        self._lags = network.lags
 
     def begin(self, first: int) -> None:
         """See `Records`."""
@@ -74,7 +76,8 @@ class Look:
         """Rates, membranes and the spikes of the first sample, layer by layer."""
         points = max(1, sum(int(layer.shown.sum()) for layer in self._layers.values()))
         thin = -(-points // POINTS)
-        return [layer.figures(thin) for layer in self._layers.values()]
+        return [{**layer.figures(thin), "lag": int(self._lags[name])}
+                for name, layer in self._layers.items()]
 
 
 class _Layer:

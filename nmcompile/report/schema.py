@@ -72,6 +72,18 @@ class ConstantFigures(Table):
     energy_range_j: Range | None
 
 
+class TimeConstant(Table):
+    """A constant that enters the time of a run; a table of a target is a list of points."""
+
+    constant: Text
+    value: Number | Text | list[list[Number]]
+    unit: Text
+    known_as: Text
+    source: Text
+    spread: Text | None
+    range: Range | None
+
+
 class HostSample(Table):
     """Seconds that a host adds to a sample of the workload that the source names."""
 
@@ -129,9 +141,13 @@ class Latency(Table):
 
 
 class LayerFigures(Table):
-    """One input or population; what only a run can tell is None before one."""
+    """One input or population; what only a run can tell is None before one.
+
+    sources  what a population hears; None of inputs, and of what an earlier version wrote
+    """
 
     name: Text
+    sources: list[Text] | None = None
     neurons: int
     cores: int
     spikes: int | None
@@ -197,6 +213,7 @@ class ReportFile(Table):
     energy_per_sample_j: Number | None
     energy_by_core: CoreColumns | None
     energy_by_constant: list[ConstantFigures] | None
+    time_constants: list[TimeConstant] | None = None
     outside: Outside | None
     late: dict[Text, int] | None
     exit: ExitFigures | None

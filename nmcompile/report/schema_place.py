@@ -133,9 +133,13 @@ class Membrane(Table):
 
 
 class LookedLayer(Table):
-    """One population in the samples that were looked at."""
+    """One population in the samples that were looked at.
+
+    lag  steps of the chip by which its steps are behind; None where an earlier version wrote it
+    """
 
     name: Text
+    lag: int | None = None
     rates: Rates
     silent: int
     raster: Raster

@@ -92,7 +92,8 @@ def test_the_page_says_the_totals_of_the_report(browser, made):
         assert figures["checks"][0]["text"] in text
         share = sum(row["energy_j"] for row in figures["energy_by_constant"]
                     if row["known_as"] == "estimate") / figures["energy_j"]["total"]
-        assert f"{100 * share:.0f} % of it on estimates" in text
+        assert (f"all of it on estimates: {100 * share:.0f} % by energies of events, "
+                f"{100 * (1 - share):.0f} % by time") in text
 
 
 def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
@@ -152,7 +153,79 @@ def test_a_chart_is_there_as_a_table_too(browser, made):
         page.click("details[data-table=steps] summary")
         page.wait_for_selector("details[data-table=steps] tbody tr")
         cells = page.locator("details[data-table=steps] tbody tr").all_inner_texts()
-        assert [float(row.split("\t")[1]) for row in cells] == figures["look"]["steps"]["seconds"]
+        told = [float(row.split("\t")[1]) for row in cells]
+        assert told == pytest.approx(figures["look"]["steps"]["seconds"], rel=5e-4)
+        heads = page.locator("details[data-table=steps] thead th").all_inner_texts()
+        assert heads == ["step", "s", "s of work of the last core", "last core", "its layer"]
+
+
+@pytest.mark.parametrize(("chart", "heads"), [
+    ("raster", ["layer", "neuron", "step"]), ("energy", ["layer", "kind", "J a sample"]),
+    ("cores", ["core", "layers", "limit", "used"])])
+def test_the_table_of_a_chart_has_the_columns_of_its_tooltip_and_no_places(
+        browser, made, chart, heads):
+    with opened(browser, made("demo")[1]) as page:
+        page.click(f"details[data-table={chart}] summary")
+        page.wait_for_selector(f"details[data-table={chart}] tbody tr")
+        table = page.locator(f"details[data-table={chart}]")
+        assert table.locator("thead th").all_inner_texts() == heads
+        assert not [cell for cell in table.locator("tbody td").all_inner_texts()
+                    if len(re.sub(r"\D", "", cell.split("e")[0]).lstrip("0")) > 5]
+
+
+def test_the_raster_has_the_steps_of_the_chip_and_the_names_of_its_layers(browser, made):
+    figures, path = made("demo")
+    first, lags = figures["look"]["steps"]["spikes"], {
+        layer["name"]: layer["lag"] for layer in figures["look"]["layers"]}
+    assert len(set(lags.values())) == len(lags)
+    with opened(browser, path) as page:
+        rows = page.evaluate("document.querySelector('[data-chart=raster]').view.data('rows')")
+        for row in rows:
+            assert first[row["layer"]][row["step"]] > 0
+        labels = page.locator("[data-chart=raster] .role-axis-label text").all_inner_texts()
+        assert set(lags) <= set(labels)
+
+
+def test_without_static_power_the_bars_are_those_of_events(browser, made):
+    figures, path = made("demo")
+    with opened(browser, path) as page:
+        drawn = page.evaluate("""document.querySelector('[data-chart=events]').view
+            .data('rows').reduce((sum, row) => sum + Number(row.joules), 0)""")
+    joules = figures["energy_j"]
+    assert drawn == pytest.approx((joules["total"] - joules["static"]) / figures["samples"])
+
+
+def test_the_constants_of_time_stand_with_their_sources(browser, made):
+    figures, path = made("demo")
+    with opened(browser, path) as page:
+        names = page.locator("#times tbody td:first-child").all_inner_texts()
+        text = page.inner_text("#times")
+    assert names == [row["constant"] for row in figures["time_constants"]]
+    assert {name.partition(".")[0] for name in names} == {"time_s", "network"}
+    assert all(re.sub(r"\s+", " ", row["source"]) in re.sub(r"\s+", " ", text)
+               for row in figures["time_constants"])
+
+
+def test_a_table_that_is_too_wide_says_so_and_keeps_its_first_column(browser, made):
+    with opened(browser, made("demo")[1], "phone") as page:
+        place = page.locator(".scroll:has(#layers)")
+        assert place.get_attribute("data-wide") == ""
+        cell = page.locator("#layers tbody td").first
+        before = cell.bounding_box()["x"]
+        place.evaluate("place => { place.scrollLeft = 300; }")
+        assert cell.bounding_box()["x"] == before
+    with opened(browser, made("demo")[1]) as page:
+        assert page.locator(".scroll:has(#layers)").get_attribute("data-wide") is None
+
+
+def test_sorting_moves_no_column(browser, made):
+    def places(page):
+        return [page.locator("#layers thead th").nth(k).bounding_box()["x"] for k in range(5)]
+
+    with opened(browser, made("demo")[1]) as page:
+        before = places(page)
+        page.click("#layers thead button:text-is('spikes')")
+        assert places(page) == before
 
 
 def test_the_table_of_a_chart_without_marks_says_so(browser, made):

@@ -15,8 +15,17 @@ from pydantic import ValidationError
 from nmcompile.errors import NmcError
 from nmcompile.report import ReportFile, rendered
 from nmcompile.report.advice import advice
-from nmcompile.report.certainty import certainty
+from nmcompile.report.certainty import (
+    certainty,
+    energy_error,
+    guessed_times,
+    guessed_words,
+    known_bound,
+    on_estimates,
+    steps_words,
+)
 from nmcompile.report.schema import KINDS
+from nmcompile.report.times import value_words
 from nmcompile.report.units import percent
 
 
@@ -34,7 +43,8 @@ def without_costs(figures):
     """The figures of a run on a target that has no constants of time and energy."""
     told = deepcopy(figures)
     told |= dict.fromkeys(("timing", "latency_s", "energy_j", "energy_range_j",
-                           "energy_per_sample_j", "energy_by_core", "energy_by_constant"))
+                           "energy_per_sample_j", "energy_by_core", "energy_by_constant",
+                           "time_constants"))
     told["outside"] |= {"boundary": None, "energy_j": {}, "energy_range_j": {}}
     told["look"]["steps"] |= {"seconds": None, "busy_s": None}
     for layer in told["layers"]:
@@ -106,6 +116,81 @@ def test_advice_names_the_costliest_layer_its_cause_and_what_comes_next(figures)
     assert f"Next comes {max(busy, key=busy.get)}," in said
 
 
+def test_advice_says_by_spikes_and_events_of_each_why_a_layer_costs_most():
+    told = PAGES["demo"]()
+    layers = {row["name"]: row for row in told["layers"]}
+    events = layers["lif2"]["synaptic_events"]
+    assert layers["lif2"]["sources"] == ["lif1"]
+    said = " ".join(row["what"] for row in advice(told))
+    share = percent(events / sum(row["synaptic_events"] for row in told["layers"]))
+    assert (f"It has {share} of all synaptic events: "
+            f"{layers['lif1']['spikes']:,} spikes come in, and each sets off "
+            f"{events / layers['lif1']['spikes']:,.3g} of them on average") in said
+
+
+def test_without_its_sources_advice_does_not_say_what_an_event_comes_from():
+    told = PAGES["demo"]()
+    for row in told["layers"]:
+        row["sources"] = None
+    said = " ".join(row["what"] for row in advice(told))
+    assert "of all synaptic events." in said
+    assert "spikes come in" not in said
+
+
+def test_static_power_stands_on_estimates_by_way_of_its_time(figures):
+    rows = {row["constant"]: row for row in figures["energy_by_constant"]}
+    assert rows["power_w.static"]["known_as"] == "measured"
+    shares = on_estimates(figures)
+    assert set(shares) == {"energies of events", "time"}
+    assert shares["time"] == pytest.approx(
+        figures["energy_j"]["static"] / figures["energy_j"]["total"])
+    assert guessed_words(figures).startswith("all of it on estimates: ")
+    known = {**figures, "estimated": [
+        name for name in figures["estimated"] if name.startswith("energy_j.")]}
+    assert set(on_estimates(known)) == {"energies of events"}
+    assert guessed_words(known) == (
+        f"{percent(shares['energies of events'])} of it on estimates, by energies of events")
+    assert guessed_words(without_costs(figures)) is None
+
+
+def test_the_error_of_a_part_is_said_where_that_of_the_whole_is_not_known(figures):
+    static = next(row for row in figures["energy_by_constant"] if row["kind"] == "static")
+    total, ends = figures["energy_j"]["total"], static["energy_range_j"]
+    low, high, names = known_bound(figures)
+    assert (low, high) == pytest.approx((total - static["energy_j"] + ends["low"],
+                                         total - static["energy_j"] + ends["high"]))
+    assert names == "static power"
+    assert "by the error of static power alone; other errors not known" in energy_error(figures)
+    known = {**figures, "energy_range_j": {**figures["energy_range_j"],
+                                           "total": {"low": 0.0, "high": figures["samples"]}}}
+    assert known_bound(known) is None
+    assert energy_error(known) == "0 J to 1 J"
+
+
+def test_a_sample_takes_the_steps_of_the_chip(figures):
+    latency = figures["latency_s"]
+    taken = round(latency["per_sample_mean"] / latency["per_step_mean"])
+    assert taken > figures["steps"]
+    assert steps_words(figures).startswith(
+        f"{taken} steps of the chip ({figures['steps']} and {taken - figures['steps']} until")
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    ({"value": 4.85e-9, "unit": "s"}, "4.85 ns"), ({"value": "yes", "unit": "yes/no"}, "yes"),
+    ({"value": [[1.0, 6.67e-8], [2.0, 1.11e-7]], "unit": "[tiles, s]"},
+     "1 tiles: 66.7 ns, 2 tiles: 111 ns"),
+    ({"value": [[2.0], [3.0]], "unit": "cycles"}, "2 cycles, 3 cycles")])
+def test_the_value_of_a_constant_has_its_unit(row, said):
+    assert value_words(row) == said
+
+
+@pytest.mark.parametrize("name", ["demo", "xylo", "seventeen", "speck"])
+def test_constants_of_time_are_those_of_the_model_of_time(name):
+    told = PAGES[name]()
+    rows = {row["constant"]: row["known_as"] for row in told["time_constants"]}
+    assert [n for n, known in rows.items() if known == "estimate"] == guessed_times(told)
+
+
 def test_estimates_are_named_by_the_figure_that_they_enter(figures):
     rows = {figure: guesses for figure, _, guesses in certainty(figures)}
     assert {name for guesses in rows.values() for name in guesses} <= set(figures["estimated"])
@@ -114,7 +199,9 @@ def test_estimates_are_named_by_the_figure_that_they_enter(figures):
     assert "core.input_axons" in rows["cores in use"]
     spent = {row["constant"]: row["energy_j"] for row in figures["energy_by_constant"]
              if row["known_as"] == "estimate"}
-    assert {name: spent[name] for name in rows["energy"]} == {k: v for k, v in spent.items() if v}
+    events = {name: spent[name] for name in rows["energy"] if name in spent}
+    assert events == {k: v for k, v in spent.items() if v}
+    assert set(rows["energy"]) - set(events) == set(rows["time"])
     assert "energy" not in {figure for figure, *_ in certainty(without_costs(figures))}
 
 

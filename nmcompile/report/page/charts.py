@@ -5,9 +5,11 @@ from __future__ import annotations
 from nmcompile.report.page.chip import cores, floor
 from nmcompile.report.page.spec import (
     COLOURS,
+    GREY,
     MANY,
     RATE,
     Figures,
+    Rows,
     Spec,
     apart,
     chart,
@@ -30,6 +32,8 @@ def charts(figures: Figures) -> dict[str, Spec]:
     found = {"cores": cores(figures), "floor": floor(figures, order)}
     if figures["energy_j"] is not None:
         found["energy"] = energy(figures)
+        if 0 < figures["energy_j"]["static"] < figures["energy_j"]["total"]:
+            found["events"] = energy(figures, KINDS[:-1])
     if figures["look"] is None:
         return found
     look = figures["look"]
@@ -43,23 +47,24 @@ def charts(figures: Figures) -> dict[str, Spec]:
     return found
 
 
-def energy(figures: Figures) -> Spec:
+def energy(figures: Figures, kinds: tuple[str, ...] = KINDS) -> Spec:
     """Joules of a sample by layer and kind, stacked."""
     rows = [{"layer": row["name"], "kind": kind, "rank": rank,
              "joules": row["energy_j"][kind] / figures["samples"]}
-            for row in figures["layers"] for rank, kind in enumerate(KINDS)]
+            for row in figures["layers"] for rank, kind in enumerate(kinds)]
     names = [row["name"] for row in figures["layers"]]
-    kinds = list(zip(KINDS, COLOURS, strict=False))
+    known = list(zip(kinds, COLOURS, strict=False))
+    title = "Energy of a sample by layer and kind"
     return chart(
-        "Energy of a sample by layer and kind", rows,
-        {**choice("kind", kinds), "mark": {"type": "bar"}, "height": tall(len(names)),
+        title if kinds == KINDS else f"{title}, without static power", rows,
+        {**choice("kind", known), "mark": {"type": "bar"}, "height": tall(len(names)),
          "encoding": {
              "y": {"field": "layer", "type": "nominal", "sort": names, "title": None,
                    "scale": {"domain": names}},
              "x": {"field": "joules", "type": "quantitative", "title": "J a sample",
                    "axis": {"format": "~s"}},
              "color": {"field": "kind", "type": "nominal", "legend": None,
-                       "scale": {"domain": list(KINDS), "range": COLOURS[:len(KINDS)]}},
+                       "scale": {"domain": list(kinds), "range": COLOURS[:len(kinds)]}},
              "order": {"field": "rank", "type": "quantitative"},
              "tooltip": [tip("layer"), tip("kind"), tip("joules", ".3~s", "J a sample")]}})
 
@@ -81,7 +86,7 @@ def steps(look: Figures, order: list[str]) -> Spec:
         "Time of each step of the first sample, by the layer that is done last", rows,
         {**layer_choice(names, order, "none"), "mark": {"type": "bar"}, "height": 220,
          "encoding": {
-             "x": {"field": "step", "type": "ordinal", "title": "step",
+             "x": {"field": "step", "type": "ordinal", "title": "step of the chip",
                    "scale": {"domain": list(range(len(rows)))},
                    "axis": {"labelOverlap": True, "labelAngle": 0}},
              "y": {"field": "seconds", "type": "quantitative", "title": "s",
@@ -110,7 +115,7 @@ def spikes(figures: Figures, order: list[str]) -> Spec:
         return chart(title, rows, {
             "mark": {"type": "rect"}, "height": tall(len(told)),
             "encoding": {
-                "x": {"field": "step", "type": "ordinal", "title": "step",
+                "x": {"field": "step", "type": "ordinal", "title": "step of the chip",
                       "axis": {"labelOverlap": True, "labelAngle": 0}},
                 "y": {"field": "layer", "type": "nominal", "sort": list(told), "title": None},
                 "color": {"field": "spikes", "type": "quantitative",
@@ -120,7 +125,7 @@ def spikes(figures: Figures, order: list[str]) -> Spec:
         **layer_choice(set(told), [first, *steps["spikes"]]),
         "mark": {"type": "line", "point": True}, "height": 200,
         "encoding": {
-            "x": {"field": "step", "type": "quantitative", "title": "step",
+            "x": {"field": "step", "type": "quantitative", "title": "step of the chip",
                   "axis": {"tickMinStep": 1}, "scale": {"nice": False}},
             "y": {"field": "spikes", "type": "quantitative", "title": "spikes"},
             "color": layer_colour(set(told), [first, *steps["spikes"]]),
@@ -128,30 +133,50 @@ def spikes(figures: Figures, order: list[str]) -> Spec:
 
 
 def raster(look: Figures, order: list[str]) -> Spec:
-    """Spikes of some neurons of each layer in the first sample, layer above layer."""
-    rows, base = [], 0
+    """Spikes of some neurons of each layer in the first sample, layer above layer.
+
+    Steps are the chip's where it is known how far a layer's lag behind these.
+    """
+    rows, bands, base = [], [], 0
     for layer in look["layers"]:
-        told = layer["raster"]
+        told, lag = layer["raster"], layer["lag"] or 0
         place = {neuron: k for k, neuron in enumerate(sorted(set(told["neuron"])))}
-        rows += [{"layer": layer["name"], "step": step, "neuron": neuron,
+        rows += [{"layer": layer["name"], "step": step + lag, "neuron": neuron,
                   "row": base + place[neuron]}
                  for step, neuron in zip(told["step"], told["neuron"], strict=True)]
+        bands.append({"name": layer["name"], "first": base - 0.7,
+                      "last": base + max(told["of"], 1) - 0.3})
         base += max(told["of"], 1) + 2
     height = max(160, min(TALLEST, 3 * base))
     names = {layer["name"] for layer in look["layers"]}
-    last = max((row["step"] for row in rows), default=0)
-    return chart(
+    last = max([row["step"] for row in rows] + [len(look["steps"]["layer"]) - 1])
+    return _banded(chart(
         "Spikes of some neurons of each layer in the first sample", rows,
         {**layer_choice(names, order), "height": height,
          "mark": {"type": "square", "opacity": 1, "size": max(3, min(24, 8 * height // base))},
          "encoding": {
-             "x": {"field": "step", "type": "quantitative", "title": "step",
+             "x": {"field": "step", "type": "quantitative", "title": "step of the chip",
                    "axis": {"tickMinStep": 1},
                    "scale": {"domain": [-0.5, last + 0.5], "nice": False}},
-             "y": {"field": "row", "type": "quantitative", "title": None, "axis": None,
+             "y": {"field": "row", "type": "quantitative", "title": None,
                    "scale": {"reverse": True, "domain": [-1, base]}},
              "color": layer_colour(names, order),
-             "tooltip": [tip("layer"), tip("neuron"), tip("step")]}})
+             "tooltip": [tip("layer"), tip("neuron"), tip("step")]}}), bands)
+
+
+def _banded(spec: Spec, bands: Rows) -> Spec:
+    """`spec` with the rows of each layer as a band with its name, also where nothing is sent."""
+    middles = [(band["first"] + band["last"]) / 2 for band in bands]
+    marks = {name: spec.pop(name) for name in ("data", "transform", "mark", "encoding")}
+    axis = {"values": middles, "grid": False, "ticks": False, "labelOverlap": True,
+            "labelExpr": "names[indexof(middles, datum.value)]"}
+    y = {**marks["encoding"]["y"], "axis": axis}
+    band = {"data": data(bands), "mark": {"type": "rect", "color": GREY, "opacity": 0.15},
+            "encoding": {"y": {**y, "field": "first"}, "y2": {"field": "last"}}}
+    params = [*spec["params"], {"name": "middles", "value": middles},
+              {"name": "names", "value": [band["name"] for band in bands]}]
+    return {**spec, "params": params,
+            "layer": [band, {**marks, "encoding": {**marks["encoding"], "y": y}}]}
 
 
 def rates(layer: Figures) -> Spec:

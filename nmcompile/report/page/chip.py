@@ -19,6 +19,8 @@ from nmcompile.report.page.spec import (
 )
 
 MOST_CORES = 64  # that have a column of their own
+MOST_PRINTED = 5  # cores whose shares stand in their cells, also on a phone
+BRIGHT = 0.6  # share from which a cell's colour is bright
 BINS = 20
 TRAFFIC = ["#8794a8", "#a8662f", "#e0301e"]  # little to much, seen on white and on black
 TILE = 0.7  # of the way to the next one
@@ -37,15 +39,25 @@ def cores(figures: Figures) -> Spec:
 
 
 def _each_core(rows: Rows) -> Spec:
+    ground: Spec = {
+        "mark": {"type": "rect"},
+        "encoding": {
+            "color": {"field": "used", "type": "quantitative", "title": "used",
+                      "scale": {"domain": [0, 1], "scheme": "viridis"},
+                      "legend": {"format": ".0%"}}}}
+    printed: Spec = {
+        "mark": {"type": "text"},
+        "encoding": {
+            "text": {"field": "used", "type": "quantitative", "format": ".1%"},
+            "color": {"value": "white",
+                      "condition": {"test": f"datum.used > {BRIGHT}", "value": "black"}}}}
+    few = len({row["core"] for row in rows}) <= MOST_PRINTED
     return chart("How much of each limit each core uses", rows, {
-        "mark": {"type": "rect"}, "height": _height(rows),
+        "height": _height(rows), "layer": [ground, printed] if few else [ground],
         "encoding": {
             "x": {"field": "core", "type": "ordinal", "sort": None, "title": "core",
                   "axis": {"labelOverlap": True, "labelAngle": 0}},
             "y": {"field": "limit", "type": "nominal", "title": None},
-            "color": {"field": "used", "type": "quantitative", "title": "used",
-                      "scale": {"domain": [0, 1], "scheme": "viridis"},
-                      "legend": {"format": ".0%"}},
             "tooltip": [tip("core"), tip("layers"), tip("limit"), tip("used", ".1%")]}})
 
 
@@ -98,7 +110,8 @@ def floor(figures: Figures, order: list[str]) -> Spec:
         layers.insert(0, _chips(told["chip"][0], left, right, x))
     rows, shape = bottom - top + 1, 620 * (bottom - top + 1) / side
     return {
-        "$schema": SCHEMA, "description": "Cores by layer, links by packets of a step",
+        "$schema": SCHEMA,
+        "description": f"Cores by layer{', links by packets of a step' * bool(links['column'])}",
         "width": "container", "autosize": FIT, **chosen,
         "height": int(min(560, 240 * rows, max(140, shape))),
         "layer": layers, "resolve": {"scale": {"color": "independent"}}}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import vl_convert
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from nmcompile import __version__
 from nmcompile.report.page.spec import Spec
 from nmcompile.report.units import percent, si
 
+ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})(?!\d)")
 VEGA_LITE = "6.4"  # of spec.SCHEMA
 # Vega, Vega-Lite and vega-embed, which vl-convert holds
 BUNDLE = "window.vegaEmbed = vegaEmbed;"
@@ -34,7 +36,7 @@ def framed(
         loader=FunctionLoader(_part))
     environment.filters |= {
         "si": si, "percent": as_percent, "share": percent, "number": "{:,}".format,
-        "sentence": _sentence, "kind_head": "{}, J".format,
+        "sentence": _sentence, "papers": _papers, "kind_head": "{}, J".format,
         "words": lambda text: text.replace("_", " ")}
     return environment.get_template(template).render(
         charts=sorted(specs), titles={key: spec["description"] for key, spec in specs.items()},
@@ -61,6 +63,14 @@ def _library() -> Markup:
 
 def _part(name: str) -> str:
     return files("nmcompile.report.page").joinpath(name).read_text("utf-8")
+
+
+def _papers(text: str) -> Markup:
+    """`text` with each number of arXiv a link to its paper."""
+    parts = ARXIV.split(text)
+    linked = [Markup('arXiv <a href="https://arxiv.org/abs/{0}">{0}</a>').format(part)
+              if k % 2 else escape(part) for k, part in enumerate(parts)]
+    return Markup("").join(linked)
 
 
 def _sentence(text: str) -> str:

@@ -139,6 +139,12 @@ let shown = null;
 window.addEventListener("beforeprint", () => { shown = root.dataset.theme; theme("light"); drawAll(); });
 window.addEventListener("afterprint", () => { if (shown === "dark") theme(shown); });
 
+// Of what is wider than its place, a line says so.
+const widths = new ResizeObserver(entries => {
+  for (const { target } of entries) target.toggleAttribute("data-wide", target.scrollWidth > target.clientWidth);
+});
+for (const place of document.querySelectorAll(".scroll")) widths.observe(place);
+
 // A chart's data as a table, made when it is asked for.
 const MOST_ROWS = 1000;
 
@@ -148,31 +154,43 @@ async function fill(details) {
   const place = places.find(place => place.dataset.chart === name);
   await (place.drawing ?? draw(place));
   const { view } = place;
-  for (const { data } of [spec, ...(spec.layer ?? [])]) {
+  for (const { data, encoding } of [spec, ...(spec.layer ?? [])]) {
     const rows = data?.name ? view.data(data.name) : [];
-    if (rows.length) details.append(framed(tableOf(rows, heads(data)), spec));
+    if (rows.length) details.append(framed(tableOf(rows, columns(encoding)), spec));
   }
   if (!details.querySelector("table")) details.append("There is nothing to show.");
 }
 
-function heads(data) { return data.values.slice(0, data.values.indexOf("\n")).split(","); }
+// Field and head of each column: what a mark's tooltip says.
+function columns(encoding) {
+  return encoding.tooltip.map(({ field, title }) => ({ field, title }));
+}
 
-function tableOf(rows, heads) {
+const DIGITS = 4;
+
+function rounded(cell) {
+  if (typeof cell !== "number") return cell ?? "";
+  return Number.isInteger(cell) ? cell.toLocaleString("en-US") : String(Number(cell.toPrecision(DIGITS)));
+}
+
+function tableOf(rows, columns) {
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const text of heads) {
+  for (const { title } of columns) {
     const cell = document.createElement("th");
     cell.scope = "col";
-    cell.textContent = text;
+    cell.textContent = title;
     head.append(cell);
   }
   const body = table.createTBody();
   for (const row of rows.slice(0, MOST_ROWS)) {
     const line = body.insertRow();
-    for (const text of heads) line.insertCell().textContent = row[text] ?? "";
+    for (const { field } of columns) line.insertCell().textContent = rounded(row[field]);
   }
   if (rows.length > MOST_ROWS) {
-    table.createCaption().textContent = `The first ${MOST_ROWS} of ${rows.length} rows`;
+    const note = document.createElement("span");
+    note.textContent = `The first ${MOST_ROWS} of ${rows.length} rows`;
+    table.createCaption().append(note);
   }
   return table;
 }
@@ -184,6 +202,7 @@ function framed(table, spec) {
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", `${spec.description}: data`);
   place.append(table);
+  widths.observe(place);
   return place;
 }
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from nmcompile.report.advice import advice
-from nmcompile.report.certainty import accuracy_range, certainty, guessed_share, guessed_times
+from nmcompile.report.certainty import (
+    accuracy_range,
+    certainty,
+    energy_error,
+    guessed_times,
+    guessed_words,
+    steps_words,
+)
 from nmcompile.report.page.charts import charts
 from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.page.frame import framed
 from nmcompile.report.schema import KINDS
+from nmcompile.report.times import value_words
 from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
 
 Figures = dict[str, Any]
@@ -23,7 +31,11 @@ def page(figures: Figures, name: str) -> str:
     return framed(
         "report.html.j2", charts(figures), _sections(figures), figures=figures, name=name,
         kinds=KINDS, advice=advice(figures), interval=accuracy_range(figures),
-        certainty=certainty(figures), guessed=guessed_share(figures),
+        certainty=certainty(figures), guessed=guessed_words(figures),
+        error=None if figures["energy_j"] is None else energy_error(figures),
+        steps=None if figures["latency_s"] is None else steps_words(figures),
+        quantized=_quantized(figures), value_words=value_words,
+        linked=bool((figures["look"] or figures["floor"])["links"]["column"]),
         guessed_times=guessed_times(figures), yardsticks=_yardsticks(figures["yardsticks"]),
         most_cores=MOST_CORES, shared=_shared(figures))
 
@@ -34,8 +46,16 @@ def _sections(figures: Figures) -> list[tuple[str, str]]:
              ("checks", "Checks", True), ("layers-of", "Layers", True), ("time", "Time", ran),
              ("chip", "Chip", True), ("activity", "Activity", figures["look"] is not None),
              ("certainty", "How sure", True),
-             ("yardsticks", "Yardsticks", figures["yardsticks"] is not None)]
+             ("yardsticks", "Yardsticks", figures["yardsticks"] is not None),
+             ("words", "Words", True)]
     return [(place, text) for place, text, there in found if there]
+
+
+def _quantized(figures: Figures) -> Figures | None:
+    """What the check of the chip's integers found of accuracies, on the data of the compilation."""
+    return next((check["figures"] for check in figures["checks"] if check["arrow"] == "quantize"
+                 and check["figures"].get("accuracy_float") is not None
+                 and check["figures"].get("accuracy_integer") is not None), None)
 
 
 def _yardsticks(told: Figures | None) -> Figures | None:
