@@ -123,9 +123,9 @@ def test_a_neuron_with_the_name_of_one_of_ours_is_refused(installed, tmp_path):
 def test_what_is_no_class_and_no_adapter_is_refused_by_its_name(installed, tmp_path):
     save_network(network(LIF), tmp_path / "float.h5")
     installed(("nmcompile.neurons", "mine", "math:pi"), ("nmcompile.adapters", "lab", "math:pi"))
-    with pytest.raises(PluginError, match=r"^neuron mine: is a float, expected a class\\."):
+    with pytest.raises(PluginError, match=r"^neuron mine: is a float, expected a class\."):
         load_network(tmp_path / "float.h5")
-    with pytest.raises(PluginError, match=r"^adapter lab: is a float, expected an Adapter\\."):
+    with pytest.raises(PluginError, match=r"^adapter lab: is a float, expected an Adapter\."):
         adapters.__wrapped__()
 
 
