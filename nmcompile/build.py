@@ -169,6 +169,7 @@ def read_build(folder: Path) -> Build:
     program = load_program(folder / PROGRAM, backend(family).neurons)
     with reading(str(folder / REPORT), "is no report of this version", "Compile the model again."):
         figures = ReportFile.model_validate(read_json(folder / REPORT)).model_dump()
+    figures["model"] = figures["model"] or _model(manifest)  # which format 1 did not tell
     names = [layer["name"] for layer in figures["layers"]]
     if names != [node.name for node in program.network.nodes]:
         raise BuildError(

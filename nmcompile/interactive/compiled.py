@@ -146,6 +146,8 @@ class Simulated(Result):
     def layers(self) -> pandas.DataFrame:
         """A row for each input and population; columns in their units, over all samples.
 
+        busy_s  seconds of work a step of its busiest part
+
         Seconds and joules are not there where the target does not know what events cost.
         """
         rows = [{**{name: row[name] for name in ("neurons", "cores", "spikes", "synaptic_events",

@@ -105,6 +105,9 @@ def _classes(neurons: tuple[type, ...]) -> dict[str, type]:
     """All that may be made, by name: ours, a backend's neurons, and those that are plugged in."""
     classes = {cls.__name__: cls for cls in (*VALUES, *neurons)}
     for name, cls in plugins("neuron").items():
+        if not isinstance(cls, type):
+            raise PluginError(f"neuron {name}", f"is a {type(cls).__name__}, expected a class",
+                              "Uninstall it, or see docs/plugins/neuron.md.")
         if classes.setdefault(cls.__name__, cls) is not cls:
             raise PluginError(f"neuron {name}", f"its class is called {cls.__name__} as one of "
                               "nmcompile's is", "Give the class another name.")

@@ -11,6 +11,7 @@ from nmcompile.report.units import si
 Figures = dict[str, Any]
 TOLD = 3  # parts of a difference that are named
 PARTS = 0.05  # of a difference, from which a part of it is
+FEW = 100  # counts below which parts of one are told
 RUN = ("samples", "steps", "timing", "data", "perturbed")
 
 
@@ -148,7 +149,9 @@ def _largest(name: str, unit: str, whole: float, parts: dict[str, float]) -> lis
 
 
 def _signed(value: float, unit: str) -> str:
-    return f"{value:+,.0f}" if not unit else f"{'-' if value < 0 else '+'}{si(abs(value), unit)}"
+    if not unit:
+        return f"{value:+,.0f}" if abs(value) >= FEW else f"{value:+.3g}"
+    return f"{'-' if value < 0 else '+'}{si(abs(value), unit)}"
 
 
 def _word(value: Any) -> str:

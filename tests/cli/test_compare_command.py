@@ -13,6 +13,7 @@ from nmcompile_examples import __file__ as examples
 import nmcompile as api
 from nmcompile.comparison import METRICS, parse_gate
 from nmcompile.errors import NmcError
+from nmcompile.report.compared import where_from
 
 TEST = examples.replace("__init__.py", "digits_test.npz")
 MODEL = examples.replace("__init__.py", "digits.pt")
@@ -61,6 +62,28 @@ def test_the_causes_name_what_was_made_otherwise_and_add_up_to_the_difference(co
     assert "bits of weights: lif1 8 -> 4, lif2 8 -> 4, lif3 8 -> 4" in causes
     assert json.loads(compare("wide", "wide", options=["--json"]).out)["causes"] == [[]]
     assert "nothing was made otherwise" in compare("wide", "wide").out
+
+
+def test_a_build_with_a_report_of_format_1_stands_beside_one_of_format_2(compare, builds):
+    old = shutil.copytree(builds / "wide", builds / "old")
+    told = json.loads((old / "report.json").read_text("utf-8")) | {"format": 1}
+    del told["model"], told["data"]
+    steps = told["look"]["steps"]
+    steps["spikes"]["inputs"] = steps.pop("inputs")
+    (old / "report.json").write_text(json.dumps(told))
+    found = json.loads(compare("wide", "old", options=["--json"]).out)
+    assert [build["model"] for build in found["builds"]] == ["digits.pt", "digits.pt"]
+    assert [build["data"] is None for build in found["builds"]] == [False, True]
+    assert found["causes"] == [[]]
+
+
+@pytest.mark.parametrize(("spikes", "said"), [
+    (2, "spikes -0.25 a sample: hidden -0.25"), (2004, "spikes +250 a sample: hidden +250")])
+def test_few_spikes_of_a_sample_are_told_in_parts_of_one(spikes, said):
+    before, after = ({
+        "samples": 8, "energy_j": None, "latency_s": None,
+        "layers": [{"name": "hidden", "spikes": count}]} for count in (4, spikes))
+    assert where_from(before, after) == [said]
 
 
 @pytest.mark.parametrize(("gate", "code"), [

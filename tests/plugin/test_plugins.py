@@ -12,6 +12,7 @@ import pytest
 
 import nmcompile.plugins
 from nmcompile.errors import NmcError, PluginError
+from nmcompile.frontends.adapters import adapters
 from nmcompile.ir import Input, Network, Output, Population, Projection
 from nmcompile.ir.maps import Dense
 from nmcompile.ir.neurons import LIF
@@ -117,6 +118,15 @@ def test_a_neuron_with_the_name_of_one_of_ours_is_refused(installed, tmp_path):
     installed(("nmcompile.neurons", "mine", "quiet_neurons:Other"))
     with pytest.raises(NmcError, match="neuron mine: its class is called LIF as one of nmcompile's is"):
         load_network(tmp_path / "float.h5")
+
+
+def test_what_is_no_class_and_no_adapter_is_refused_by_its_name(installed, tmp_path):
+    save_network(network(LIF), tmp_path / "float.h5")
+    installed(("nmcompile.neurons", "mine", "math:pi"), ("nmcompile.adapters", "lab", "math:pi"))
+    with pytest.raises(PluginError, match=r"^neuron mine: is a float, expected a class\."):
+        load_network(tmp_path / "float.h5")
+    with pytest.raises(PluginError, match=r"^adapter lab: is a float, expected an Adapter\."):
+        adapters.__wrapped__()
 
 
 def test_the_example_board_is_loihi2s_but_for_its_chips():

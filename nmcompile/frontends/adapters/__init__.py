@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from nmcompile.errors import PluginError
 from nmcompile.frontends.adapters.interface import Adapter, Described
 from nmcompile.frontends.adapters.lava_dl import LAVA_DL
 from nmcompile.frontends.adapters.norse import NORSE
@@ -20,9 +21,14 @@ ADAPTERS: tuple[Adapter, ...] = (
 def adapters() -> tuple[Adapter, ...]:
     """Our adapters, then those of other distributions (`nmcompile.adapters`), sorted by name.
 
-    Raises NmcError for one that does not load.
+    Raises NmcError for one that does not load, or is no Adapter.
     """
-    return (*ADAPTERS, *plugins("adapter").values())
+    found = plugins("adapter")
+    for name, adapter in found.items():
+        if not isinstance(adapter, Adapter):
+            raise PluginError(f"adapter {name}", f"is a {type(adapter).__name__}, expected an "
+                              "Adapter", "Uninstall it, or see docs/plugins/adapter.md.")
+    return (*ADAPTERS, *found.values())
 
 
 __all__ = ["ADAPTERS", "Adapter", "Described", "adapters"]
