@@ -45,7 +45,7 @@ def test_every_chart_of_a_page_has_marks_and_nothing_is_loaded_or_said(browser, 
     with opened(browser, path) as page:
         marks = page.evaluate(MARKS)
         without = {chart for chart, count in marks.items() if not count}
-        assert without == ({"raster"} if name == "silent" else set())
+        assert without == set()
         assert {"cores", "floor"} <= set(marks)
         if figures["samples"]:
             assert {"spikes", "raster", "rates-0", "membrane-0"} <= set(marks)
