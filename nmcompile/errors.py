@@ -297,8 +297,8 @@ class MemoryShortError(NmcError, code="NMC-E1103"):
 
 
 def kinds() -> dict[str, type[NmcError]]:
-    """Each code with its kind of fault, sorted."""
-    found = (k for k in NmcError.__subclasses__() if k.code)
+    """Each code of nmcompile's own with its kind of fault, sorted."""
+    found = (kind for kind in NmcError.__subclasses__() if kind.__module__ == __name__)
     return {kind.code: kind for kind in sorted(found, key=lambda kind: kind.code)}
 
 
