@@ -17,7 +17,7 @@ from nmcompile import api
 
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-WIDTH, UNTIL = 1120, ".scroll:has(#layers)"  # pixels, and the first thing that is not in the picture
+WIDTH, UNTIL = 1120, ".scroll:has(#layers)"  # pixels, and what is not in it
 
 
 def main() -> None:

@@ -181,8 +181,8 @@ def test_the_raster_has_the_steps_of_the_chip_and_the_names_of_its_layers(browse
     with opened(browser, path) as page:
         rows = page.evaluate("document.querySelector('[data-chart=raster]').view.data('rows')")
         for row in rows:
-            assert first[row["layer"]][row["step"]] > 0
-        labels = page.locator("[data-chart=raster] .role-axis-label text").all_inner_texts()
+            assert first[row["layer"]][int(row["step"])] > 0
+        labels = page.locator("[data-chart=raster] .role-axis-label text").all_text_contents()
         assert set(lags) <= set(labels)
 
 

@@ -156,20 +156,21 @@ async function fill(details) {
   const { view } = place;
   for (const { data, encoding } of [spec, ...(spec.layer ?? [])]) {
     const rows = data?.name ? view.data(data.name) : [];
-    if (rows.length) details.append(framed(tableOf(rows, columns(encoding)), spec));
+    if (rows.length) details.append(framed(tableOf(rows, columns(encoding, data.format.parse)), spec));
   }
   if (!details.querySelector("table")) details.append("There is nothing to show.");
 }
 
 // Field and head of each column: what a mark's tooltip says.
-function columns(encoding) {
-  return encoding.tooltip.map(({ field, title }) => ({ field, title }));
+function columns(encoding, parse) {
+  return encoding.tooltip.map(({ field, title }) => ({ field, title, numbers: parse[field] === "number" }));
 }
 
 const DIGITS = 4;
 
-function rounded(cell) {
-  if (typeof cell !== "number") return cell ?? "";
+function rounded(text, numbers) {
+  if (!numbers || text === "" || text === null) return text ?? "";
+  const cell = Number(text);
   return Number.isInteger(cell) ? cell.toLocaleString("en-US") : String(Number(cell.toPrecision(DIGITS)));
 }
 
@@ -185,7 +186,7 @@ function tableOf(rows, columns) {
   const body = table.createTBody();
   for (const row of rows.slice(0, MOST_ROWS)) {
     const line = body.insertRow();
-    for (const { field } of columns) line.insertCell().textContent = rounded(row[field]);
+    for (const { field, numbers } of columns) line.insertCell().textContent = rounded(row[field], numbers);
   }
   if (rows.length > MOST_ROWS) {
     const note = document.createElement("span");
