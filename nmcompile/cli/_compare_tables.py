@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nmcompile.cli._terminal import say, show_table
 from nmcompile.comparison import Figures
-from nmcompile.report.compared_formats import change_text, metric_text
+from nmcompile.report.compared_formats import cell_text
 
 
 def print_comparison(found: Figures) -> None:
@@ -12,10 +12,7 @@ def print_comparison(found: Figures) -> None:
     rows = [["target", *(build["target"] for build in found["builds"])]]
     for row in found["metrics"]:
         if any(value is not None for value in row["values"]):
-            rows.append([row["words"], *(
-                _cell(row["metric"], row["unit"], *each)
-                for each in zip(row["values"], row["changes"], range(len(row["values"])),
-                                strict=True))])
+            rows.append([row["words"], *(cell_text(row, k) for k in range(len(row["values"])))])
     show_table(["", *(build["name"] for build in found["builds"])], rows, names=())
     for build, causes in zip(found["builds"][1:], found["causes"], strict=True):
         say(f"{build['name']} against {found['builds'][0]['name']}:")
@@ -24,8 +21,3 @@ def print_comparison(found: Figures) -> None:
     for gate in found["gates"]:
         broken = ", ".join(gate["broken_by"])
         say(f"gate {gate['gate']}: {f'broken by {broken}' if broken else 'kept'}")
-
-
-def _cell(metric: str, unit: str, value: float | None, change: float | None, place: int) -> str:
-    told = change_text(change) if place else ""
-    return metric_text(metric, unit, value) + (f" ({told})" if told else "")

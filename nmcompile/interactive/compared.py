@@ -13,8 +13,7 @@ from nmcompile.build import Build
 from nmcompile.interactive.compiled import Page, Simulated
 from nmcompile.interactive.libraries import pandas as the_pandas
 from nmcompile.report import Figures
-from nmcompile.report.compared_formats import rendered_comparison
-from nmcompile.report.units import si
+from nmcompile.report.compared_formats import cell_text, rendered_comparison
 
 if TYPE_CHECKING:
     import pandas
@@ -68,7 +67,7 @@ class Compared:
         heads = "".join(f"<th>{escape(name)}</th>" for name in ("", *self._names))
         rows = "".join(
             f"<tr><td>{row['words']}</td>"
-            + "".join(f"<td>{_cell(row, k)}</td>" for k in range(len(self._names))) + "</tr>"
+            + "".join(f"<td>{cell_text(row, k)}</td>" for k in range(len(self._names))) + "</tr>"
             for row in self.figures["metrics"] if any(v is not None for v in row["values"]))
         causes = "".join(
             f"<li>{escape(name)}: {escape('; '.join(told) or 'nothing was made otherwise')}</li>"
@@ -102,14 +101,3 @@ def compare(runs: Mapping[str, Simulated | Build], gates: Sequence[str] = ()) ->
               for name, run in runs.items()]
     asked = [comparison.parse_gate(gate) for gate in gates]
     return Compared(figures=comparison.compare(builds, asked))
-
-
-def _cell(row: Figures, place: int) -> str:
-    value, change = row["values"][place], row["changes"][place]
-    if value is None:
-        return "not known"
-    if row["metric"] == "accuracy":
-        text = f"{100 * value:.2f} %"
-    else:
-        text = si(value, row["unit"]) if row["unit"] else f"{value:,.6g}"
-    return text if place == 0 or change is None else f"{text} ({100 * change:+.1f} %)"

@@ -45,6 +45,13 @@ def change_text(change: float | None) -> str:
     return "" if change is None else f"{100 * change:+.1f} %"
 
 
+def cell_text(row: Figures, place: int) -> str:
+    """A metric of the build at `place`, with its change against the first one's."""
+    told = change_text(row["changes"][place]) if place else ""
+    return metric_text(row["metric"], row["unit"], row["values"][place]) + (
+        f" ({told})" if told else "")
+
+
 def _page(found: Figures) -> str:
     from nmcompile.report.page.compare import comparison_page
 
