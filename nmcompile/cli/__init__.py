@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import warnings
@@ -89,6 +90,8 @@ _with_quiet(group)
 def main() -> None:
     """Run `nmc`: exit 0 done, 1 no (or our fault), 2 the user's input, 130 interrupted."""
     warnings.showwarning = _warn
+    # Where colorama is installed, numba's messages would end every program with an escape.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     _take_all_letters()
     try:
         code = group(prog_name="nmc", standalone_mode=False)
