@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from filelock import FileLock
+from helpers.browser import chromium
 
 import nmcompile
 from nmcompile.cli import VERBS, group
@@ -18,9 +19,6 @@ from nmcompile.errors import kinds
 from nmcompile.target import load_target
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")
 LOOKED_AT = ("index", "concepts", "targets/loihi2", "cli/compile",
              "api/device", "errors/index", "arithmetic")
 
@@ -148,14 +146,8 @@ def test_a_link_beside_docs_leads_to_the_file_or_fails_the_build(tmp_path, link,
 
 @pytest.fixture(scope="module")
 def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @contextmanager
