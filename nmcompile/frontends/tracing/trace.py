@@ -73,10 +73,12 @@ def _integrators(calls: tuple[Calls, ...]) -> set[str]:
 
 def _require_plain(model: nn.Module) -> None:
     """Raise for modules that cannot be compiled and for parameters that are not float32."""
+    inside = {part for module in model.modules() if any(a.knows(module) for a in adapters())
+              for part in module.modules()}
     for path, module in model.named_modules():
         for adapter in adapters():
             adapter.refuse(path or "model", module)
-        if isinstance(module, nn.RNNBase):
+        if isinstance(module, nn.RNNBase) and module not in inside:
             raise UnsupportedLayerError(f"{path or 'model'} ({type(module).__name__})",
                                         "it carries states that are no neuron's", ACCEPTED)
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
