@@ -10,7 +10,7 @@ from typing import Any
 
 from nmcompile import choices
 from nmcompile.build import Build, read_build, write_build, write_remapped
-from nmcompile.coding import Coding
+from nmcompile.coding import Coding, Encoding, coding_of
 from nmcompile.dump import dump
 from nmcompile.errors import ModelFileError, NmcError
 from nmcompile.files import replaced_file, require_file
@@ -96,6 +96,7 @@ def compile(
     target: str | Target,
     sample: Array | None = None,
     calibration: DataFile | tuple[object, object] | None = None,
+    encoding: Encoding | Coding | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -122,6 +123,7 @@ def compile(
                  default: what the model brings, or the first of `calibration`
     calibration  data, or a pair (x, y), whose statistics choose the integer scales, and labels for
                  the accuracy
+    encoding     how runs will send data like `calibration`, as of `nmcompile.encode`
     steps        of one sample, for a model that leaves them to its caller and for one of
                  activations that is converted to rates (default 32)
     convert      what activations are converted to, one of `CODES`
@@ -141,14 +143,14 @@ def compile(
     dump_to      folder for the result of each pass, which may take the place of the model
     """
     chip = choices.board(target, chips)
-    data = _given(calibration)
+    given = _given(calibration, encoding)
     progress("load")
     stage = choices.kept_stage(model, chip) or load(
-        choices.request(model, sample, data, code, trust_pickle, steps))
+        choices.request(model, sample, given, code, trust_pickle, steps))
     compiled = compile_stage(
         stage,
         chip,
-        choices.calibration_data(stage, data, seed) if isinstance(stage, Traced) else None,
+        choices.calibration_data(stage, given, seed) if isinstance(stage, Traced) else None,
         Options(conversion=choices.conversion(convert, steps, balance, tolerance),
                 precision=choices.precision(bits, memory), seed=seed, constraints=constraints,
                 search=search, partitioner=choices.partitioner(partitioner, search),
@@ -169,6 +171,7 @@ def quantize(
     target: str | Target,
     sample: Array | None = None,
     calibration: DataFile | tuple[object, object] | None = None,
+    encoding: Encoding | Coding | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -186,7 +189,7 @@ def quantize(
     """
     chip = target if isinstance(target, Target) else load_target(target)
     progress("load")
-    given = _given(calibration)
+    given = _given(calibration, encoding)
     traced = load(choices.request(model, sample, given, code, trust_pickle, steps))
     stage = quantize_traced(
         traced, chip, choices.calibration_data(traced, given, seed),
@@ -204,6 +207,7 @@ def check(
     chips: int | None = None,
     sample: Array | None = None,
     calibration: DataFile | tuple[object, object] | None = None,
+    encoding: Encoding | Coding | None = None,
     code: str | None = None,
     trust_pickle: bool = False,
     steps: int | None = None,
@@ -220,7 +224,7 @@ def check(
     """
     boards = [choices.board(target, None) for target in targets]
     progress("load")
-    given = _given(calibration)
+    given = _given(calibration, encoding)
     traced = load(choices.request(model, sample, given, code, trust_pickle, steps))
     data = choices.calibration_data(traced, given, seed)
     options = Options(conversion=Conversion(steps=steps or STEPS),
@@ -239,8 +243,12 @@ def check(
     return tuple(fits)
 
 
-def _given(calibration: DataFile | tuple[object, object] | None) -> DataFile | None:
-    return None if calibration is None else data_of(calibration, "calibration data")
+def _given(
+    calibration: DataFile | tuple[object, object] | None, encoding: Encoding | Coding | None
+) -> choices.Calibrating:
+    return choices.Calibrating(
+        data=None if calibration is None else data_of(calibration, "calibration data"),
+        coding=coding_of(encoding))
 
 
 def explain(build: Build) -> Figures:

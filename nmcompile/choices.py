@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from nmcompile.coding import Coding
 from nmcompile.dump import is_stage, load_stage
-from nmcompile.encode import Encoded, encoded
-from nmcompile.errors import DataShapeError, DataValueError, OptionError, OptionsError
+from nmcompile.encode import Encoded, as_traced, encoded
+from nmcompile.errors import (
+    DataShapeError,
+    DataValueError,
+    EncodingError,
+    OptionError,
+    OptionsError,
+)
 from nmcompile.frontends.data_file import DataFile
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.ir import Input, Network
 from nmcompile.ir.neurons.base import Array
-from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion
+from nmcompile.passes.convert import BALANCES, CODES, STEPS, Conversion, is_artificial
 from nmcompile.passes.partition import PARTITIONERS, cutter
 from nmcompile.passes.quantize import AUTO, NAMES, Precision
 from nmcompile.stages import Data, Stage
 from nmcompile.target import Target, load_target, with_chips
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrating:
+    """The data to calibrate on, if any are given, and how runs will send them.
+
+    Raises NmcError for a coding of no data.
+    """
+
+    data: DataFile | None
+    coding: Coding
+
+    def __post_init__(self) -> None:
+        if self.data is None and self.coding.told is not None:
+            raise OptionsError(
+                "--encode", f"is '{self.coding.told}', and there are no data to send so",
+                "Add --calibrate DATA, or give it to nmc simulate.")
 
 
 def kept_stage(model: object, target: Target) -> Stage | None:
@@ -34,14 +59,16 @@ def board(target: str | Target, chips: int | None) -> Target:
 
 
 def request(
-    model: object, sample: Array | None, calibration: DataFile | None, code: str | None,
+    model: object, sample: Array | None, calibration: Calibrating, code: str | None,
     trust_pickle: bool, steps: int | None,
 ) -> Request:
     """What a frontend is asked to load."""
+    data = calibration.data
     path = Path(model) if isinstance(model, str | Path) else None
     return Request(
         path=path, model=None if path else model, sample=sample, code=code, steps=steps,
-        spare=None if calibration is None else calibration.x, trust_pickle=trust_pickle)
+        spare=None if data is None else as_traced(data.x, calibration.coding),
+        trust_pickle=trust_pickle)
 
 
 def conversion(
@@ -76,15 +103,21 @@ def partitioner(name: str, search: bool) -> str:
     return name
 
 
-def calibration_data(traced: Traced, data: DataFile | None, seed: int) -> Data | None:
+def calibration_data(traced: Traced, calibration: Calibrating, seed: int) -> Data | None:
     """The user's data in the network's own form."""
+    data, coding = calibration.data, calibration.coding
     if data is None:
         return None
+    if coding.how not in (None, "direct") and is_artificial(traced.network):
+        raise EncodingError(
+            "calibration data", f"are to be sent as '{coding.how}', and a network of activations "
+            "is converted on their values", "Leave out --encode here, and give it to nmc simulate.")
     require_labels(traced.network, data, "calibration data")
     data = data.held()
     sent = encoded(
         data.x,
         traced.network,
+        encoding=coding,
         seed=seed,
         where="calibration data",
         steps=traced.network.steps or _steps(traced),

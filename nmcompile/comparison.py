@@ -98,7 +98,7 @@ def _ends(figures: Figures) -> dict[str, Figures | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A bound on a metric: on its value, or on its change against the first build in percent.
+    """A bound on a metric: on its value, or on its `change` against the first build in percent.
 
     text  as the user wrote it
     """
@@ -111,10 +111,12 @@ class Gate:
 
     def holds(self, value: float, first: float) -> bool:
         """Whether `value` of a build is within the bound; `first` is that of the first build."""
-        found = 100 * (value / first - 1) if self.relative and first else value
-        if self.relative and not first:
+        if not self.relative:
+            return SIGNS[self.sign](value, self.bound)
+        found = change(self.metric, value, first)
+        if found is None:
             found = 0.0 if value == first else float("inf")
-        return SIGNS[self.sign](found, self.bound)
+        return SIGNS[self.sign](100 * found, self.bound)
 
 
 def parse_gate(text: str) -> Gate:
@@ -141,9 +143,9 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
 
     builds   name, target, model, run and layers of each; which of its figures are estimates, and
              its yardsticks
-    metrics  values of each build, their change against the first, as a share, and from where to
-             where they may be: by the constants' errors, of an accuracy by Wilson's interval of
-             95 %; None where a build was not simulated, or has no labels
+    metrics  values of each build, their `change` against the first, and from where to where they
+             may be: by the constants' errors, of an accuracy by Wilson's interval of 95 %; None
+             where a build was not simulated, or has no labels
     causes   of each build but the first: what was made otherwise, and where differences come from
     gates    those that were asked for, the value of each build and whether it is within (None: it
              is what the others are held against), and the builds that break them
@@ -158,7 +160,7 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     for metric, (unit, words, found) in METRICS.items():
         values = [found(build.figures) for build in builds]
         rows.append({"metric": metric, "words": words, "unit": unit, "values": values,
-                     "changes": [_change(value, values[0]) for value in values],
+                     "changes": [change(metric, value, values[0]) for value in values],
                      "ranges": [each.get(metric) for each in ends]})
     return {
         "nmcompile": __version__,
@@ -205,8 +207,16 @@ def _causes(first: Build, other: Build) -> list[str]:
     return [*made_otherwise(*told), *where_from(first.figures, other.figures)]
 
 
-def _change(value: Value, first: Value) -> float | None:
-    return None if value is None or not first else _finite(value / first - 1)
+def change(metric: str, value: Value, first: Value) -> float | None:
+    """The change of a metric against the first build: as a share of it, of accuracy in itself.
+
+    None where one is not known, or a share is one of nothing.
+    """
+    if value is None or first is None:
+        return None
+    if metric == "accuracy":
+        return value - first
+    return _finite(value / first - 1) if first else None
 
 
 def _judged(gate: Gate, names: list[str], values: dict[str, list[Value]]) -> Figures:

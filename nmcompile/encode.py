@@ -19,6 +19,7 @@ from nmcompile.errors import (
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
+TRACED = 16  # samples, at most, of data that a model is traced on
 PART = 256  # samples that are looked at at a time
 CHANGE = 0.1  # that is sent, as snntorch.spikegen.delta has it
 
@@ -265,6 +266,25 @@ def changes(values: Array, coding: Coding) -> Array:
     if coding.off == "channel":
         return np.stack([signs < 0, signs > 0], 2).astype(np.float32)
     return (np.maximum(signs, 0) if coding.off == "drop" else signs).astype(np.float32)
+
+
+def as_traced(values: Array | Series, coding: Coding) -> Array | Series:
+    """A few of `values` in the form that a model takes which is given them in `coding`.
+
+    What the model's own input looks like is not known yet: channels of off and on become channels
+    of images (2, height, width), and are joined to the first axis of all else.
+    """
+    if not isinstance(values, np.ndarray):
+        return values
+    few = values[:TRACED]
+    if coding.gain != 1:
+        few = few * np.float32(coding.gain)
+    if not coding.of_changes or few.ndim < 3:
+        return few
+    sent = changes(few, coding)
+    if coding.off != "channel" or few.ndim == 4:
+        return sent
+    return sent.reshape(*few.shape[:2], 2 * few.shape[2], *few.shape[3:])
 
 
 def _fitted(values: Array, steps: int) -> Array:

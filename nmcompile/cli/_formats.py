@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from nmcompile.errors import OptionsError
 
 FORMATS = ("html", "md", "csv", "json", "text")
@@ -23,6 +25,16 @@ def format_asked(how: str | None, show: bool, as_json: bool, output: Path | None
                            "--open shows the page; --json is --format json.")
     if named == ["text"] and output is not None:
         raise OptionsError("--format text", "is printed, not written", "Leave out -o, or take md.")
+    of_name = how is None and output is not None
+    if show and of_name and format_of(output) != "html":
+        raise OptionsError("--open", f"shows a page, and -o {output} is none",
+                           "Name a file .html, or add --format html.")
     if named:
         return named[0]
     return "text" if output is None else format_of(output)
+
+
+def show_page(page: Path) -> None:
+    """Open a page in the user's browser, and say so where there is none."""
+    if click.launch(str(page)) != 0:
+        click.echo(f"nmc: no browser could be started; open {page} yourself", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nmcompile.cli._render import counted
 from nmcompile.cli._terminal import say, show_table
 from nmcompile.report import Figures
+from nmcompile.report.certainty import energy_error, guessed_words
 from nmcompile.report.units import si
 
 
@@ -53,27 +54,11 @@ def _energy(figures: Figures) -> None:
     total, samples = figures["energy_j"]["total"], figures["samples"]
     ends = figures["energy_range_j"]["total"]
     each = None if ends is None else {end: value / samples for end, value in ends.items()}
+    stands = guessed_words(figures)
     say(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample{_span(each, 'J')}, "
-        f"{si(total, 'J')} in all")
+        f"{si(total, 'J')} in all{f'; {stands}' if stands else ''}")
     if ends is None:
-        _unsure(figures)
-
-
-def _unsure(figures: Figures) -> None:
-    """Why the energy has no range, and the range of the static power by itself."""
-    rows = [row for row in figures["energy_by_constant"] if row["energy_j"] > 0]
-    unsure = [row for row in rows if row["energy_range_j"] is None]
-    parts = []
-    if unsure:
-        share = sum(row["energy_j"] for row in unsure) / figures["energy_j"]["total"]
-        parts.append(f"not known for {100 * share:.3g} % of the energy "
-                     f"({', '.join(row['constant'] for row in unsure)})")
-    if figures["latency_s"]["per_sample_range"] is None:
-        parts.append("not known for the time")
-    parts += [f"{row['constant']} at this time {si(row['energy_j'], 'J')}"
-              f"{_span(row['energy_range_j'], 'J')}" for row in rows
-              if row["kind"] == "static" and row["energy_range_j"] is not None]
-    say(f"error     {'; '.join(parts)}")
+        say(f"error     {energy_error(figures)}")
 
 
 def _outside(outside: Figures) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from nmcompile.cli._complete import BITS, models, paths, target_or_file, words
-from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
+from nmcompile.cli._options import (
+    coding_options,
+    event_options,
+    model_options,
+    read_calibration,
+    read_sample,
+)
+from nmcompile.coding import Coding
 from nmcompile.frontends.events import EventOptions
 
 
@@ -22,6 +29,7 @@ from nmcompile.frontends.events import EventOptions
 @click.option("--constraints", type=click.Path(path_type=Path), shell_complete=paths(".toml"),
               help="Where layers may go, and what is dead (.toml).")
 @model_options
+@coding_options
 @event_options
 @click.pass_context
 def command(
@@ -39,6 +47,7 @@ def command(
     trust_pickle: bool,
     steps: int | None,
     seed: int,
+    encoding: Coding,
     events: EventOptions,
     as_json: bool,
 ) -> None:
@@ -60,6 +69,7 @@ def command(
             constraints=constraints,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
+            encoding=encoding,
             progress=begin_stage,
         )
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nmcompile.cli._complete import builds as build_folders
-from nmcompile.cli._formats import FORMATS, format_asked
+from nmcompile.cli._formats import FORMATS, format_asked, show_page
 from nmcompile.cli._terminal import say
 
 
@@ -17,7 +17,8 @@ from nmcompile.cli._terminal import say
                 type=click.Path(path_type=Path), shell_complete=build_folders)
 @click.option("--gate", "gates", multiple=True, metavar="METRIC<VALUE",
               help="A bound that all builds must keep, as 'accuracy>=0.97', or, against the first "
-              "one, 'energy_j<+5%'. Exit code 1 where one does not. May be given several times.")
+              "one, 'energy_j<+5%' (of accuracy in points). Exit code 1 where one does not. May be "
+              "given several times.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write: .html (a page with charts), .md, .csv (metrics) or .json.")
 @click.option("--format", "how", type=click.Choice(FORMATS),
@@ -53,5 +54,5 @@ def command(
     else:
         click.echo(rendered_comparison(found, how), nl=False)
     if show:
-        click.launch(str(output))
+        show_page(output)
     return int(any(gate["broken_by"] for gate in found["gates"]))

@@ -17,7 +17,8 @@ from nmcompile.cli._complete import (
     target_or_file,
     words,
 )
-from nmcompile.cli._options import event_options, read_calibration, read_sample
+from nmcompile.cli._options import coding_options, event_options, read_calibration, read_sample
+from nmcompile.coding import Coding
 from nmcompile.frontends.events import EventOptions
 
 UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's origin
@@ -123,6 +124,7 @@ UNTOLD = ("code", "trust_pickle", "constraints", "dump_to")  # of a build's orig
               "the better of both.")
 @click.option("--dump", "dump_to", metavar="DIR", type=click.Path(path_type=Path),
               help="Keep the result of each pass here, as .h5 to go on from and as .txt.")
+@coding_options
 @event_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -132,6 +134,7 @@ def command(
     output: Path,
     sample: Path | None,
     calibrate: Path | None,
+    encoding: Coding,
     events: EventOptions,
     as_json: bool,
     **options: Any,
@@ -157,11 +160,13 @@ def command(
             target=chip,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
+            encoding=encoding,
             progress=begin_stage,
             **options,
         )
         begin_stage("write")
         told = {name: value for name, value in options.items() if name not in UNTOLD}
+        told["encode"] = encoding.told
         build = api.write_build(compiled, output, api.origin(source, **told))
     if as_json:
         print_json(build.figures)

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from nmcompile.cli._render import print_json
 from nmcompile.cli._terminal import coloured, say
-from nmcompile.errors import kinds, unknown_name
+from nmcompile.errors import UnknownNameError, kinds
 
 PREFIX = "NMC-E"
 
@@ -44,7 +44,8 @@ def page_of(code: str) -> str:
     """
     full = _full(code)
     if full not in kinds():
-        raise unknown_name("CODE", code, kinds())
+        raise UnknownNameError("CODE", f"'{code}' is no code of an error",
+                               "nmc explain lists them all.")
     return (files("nmcompile") / "explanations" / f"{full}.md").read_text("utf-8")
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from nmcompile.cli._complete import BITS, models, target_or_file, words
-from nmcompile.cli._options import event_options, model_options, read_calibration, read_sample
+from nmcompile.cli._options import (
+    coding_options,
+    event_options,
+    model_options,
+    read_calibration,
+    read_sample,
+)
+from nmcompile.coding import Coding
 from nmcompile.frontends.events import EventOptions
 
 
@@ -23,6 +30,7 @@ from nmcompile.frontends.events import EventOptions
 @click.option("--compare", is_flag=True,
               help="A table of number formats: fp8 (E4M3, E5M2), int8, int4, int2, ternary.")
 @model_options
+@coding_options
 @event_options
 def command(
     model: Path,
@@ -37,6 +45,7 @@ def command(
     trust_pickle: bool,
     steps: int | None,
     seed: int,
+    encoding: Coding,
     events: EventOptions,
     as_json: bool,
 ) -> None:
@@ -55,6 +64,7 @@ def command(
             memory=memory, seed=seed, compare=compare, legalise=legalise,
             sample=read_sample(sample, events),
             calibration=read_calibration(calibrate, events),
+            encoding=encoding,
             progress=begin_stage,
         )
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nmcompile.cli._complete import builds
-from nmcompile.cli._formats import FORMATS, format_asked
+from nmcompile.cli._formats import FORMATS, format_asked, show_page
 from nmcompile.cli._terminal import say
 
 
@@ -40,7 +40,7 @@ def command(
     else:
         click.echo(rendered(build.figures, build.name, how), nl=False)
     if show:
-        click.launch(str(output))
+        show_page(output)
 
 
 def _print(figures: dict[str, Any], folder: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nmcompile.errors import SampleError
+from nmcompile.errors import ModelSizeError, SampleError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded, load_model
 from nmcompile.frontends.tracing import MAX_ELEMENTS, Sample, steps_of, trace
@@ -76,6 +76,10 @@ def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]
             "Pass --sample FILE with (samples, steps, ...) or (samples, ...) values, or "
             "--calibrate FILE.")
     n_steps = steps_of(model, steps)
+    if n_steps * weight.shape[1] > MAX_ELEMENTS:
+        raise ModelSizeError(
+            "model", f"{n_steps:,} steps of {weight.shape[1]:,} values are more than the "
+            f"{MAX_ELEMENTS:,} that can be traced", "Take fewer --steps.")
     count = max(1, min(SYNTHETIC, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
     random = np.random.default_rng(0)
     values = random.random((count, n_steps, weight.shape[1])).astype(np.float32)

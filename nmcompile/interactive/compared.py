@@ -38,7 +38,7 @@ class Compared:
 
     @property
     def changes(self) -> pandas.DataFrame:
-        """A row for each metric: its change against the first run, as a share."""
+        """A row for each metric: its change against the first run, a share but of accuracy."""
         return self._metrics("changes")
 
     @property

@@ -171,6 +171,13 @@ class Simulated(Result):
         return the_xarray().DataArray(decisions(self.run), dims=("sample",), name="decision")
 
     @property
+    def confusion(self) -> xarray.DataArray | None:
+        """(label, decision) samples; None without labels, or of more than a hundred classes."""
+        found = self.figures["confusion"]
+        return None if found is None else the_xarray().DataArray(
+            found, dims=("label", "decision"), name="samples")
+
+    @property
     def step_s(self) -> xarray.DataArray:
         """(sample, step) seconds of each step of the chip."""
         return the_xarray().DataArray(self.run.step_s, dims=("sample", "step"), name="step",

@@ -40,14 +40,21 @@ def metric_text(metric: str, unit: str, value: float | None) -> str:
     return f"{value:,.0f}" if WHOLE <= abs(value) < MOST else f"{value:,.6g}"
 
 
-def change_text(change: float | None) -> str:
-    """A change against the first build in percent, with its sign; empty where it is not known."""
-    return "" if change is None else f"{100 * change:+.1f} %"
+def change_text(row: Figures, place: int) -> str:
+    """How a metric of the build at `place` changes against the first one's, with its sign.
+
+    Of accuracy in points, else in percent; empty of the first, and where it is not known.
+    """
+    change = row["changes"][place]
+    if not place or change is None:
+        return ""
+    points = row["metric"] == "accuracy"
+    return f"{100 * change:+.2f} points" if points else f"{100 * change:+.1f} %"
 
 
 def cell_text(row: Figures, place: int) -> str:
     """A metric of the build at `place`, with its change against the first one's."""
-    told = change_text(row["changes"][place]) if place else ""
+    told = change_text(row, place)
     return metric_text(row["metric"], row["unit"], row["values"][place]) + (
         f" ({told})" if told else "")
 
@@ -61,7 +68,7 @@ def _page(found: Figures) -> str:
 def _csv(found: Figures) -> str:
     """A row for each metric of each build; what is not known is empty."""
     rows: list[list[Any]] = [
-        ["build", "target", "metric", "unit", "value", "change_share", "low", "high"]]
+        ["build", "target", "metric", "unit", "value", "change", "low", "high"]]
     for place, build in enumerate(found["builds"]):
         for row in found["metrics"]:
             ends = row["ranges"][place] or {"low": None, "high": None}
@@ -97,12 +104,6 @@ def _metrics(found: Figures) -> str:
     for row in found["metrics"]:
         if any(value is not None for value in row["values"]):
             rows.append((row["words"], *(
-                _cell(row, place) for place in range(len(row["values"])))))
+                cell_text(row, place) for place in range(len(row["values"])))))
     return markdown_table(("metric", *(build["name"] for build in found["builds"])), [
         *rows], right=True)
-
-
-def _cell(row: Figures, place: int) -> str:
-    text = metric_text(row["metric"], row["unit"], row["values"][place])
-    change = change_text(row["changes"][place]) if place else ""
-    return f"{text} ({change})" if change else text

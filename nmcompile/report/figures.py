@@ -23,10 +23,11 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
-    "data", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
+    "data", "confusion", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
     "energy_by_core", "energy_by_constant", "time_constants", "outside", "late", "exit",
     "perturbed", "look",
 )
+MOST_CLASSES = 100  # of which it is told what is taken for what
 MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
 
@@ -93,6 +94,7 @@ def run_figures(
         **compiled,
         "samples": run.samples,
         "accuracy": accuracy(run, labels),
+        "confusion": confusion(run, labels),
         "steps": run.steps,
         **({} if book is None else _costs(program, run, book)),
         "outside": outside(program, run),
@@ -150,6 +152,18 @@ def decisions(run: Run) -> Array:
 def accuracy(run: Run, labels: Array | None) -> float | None:
     """Share of samples whose decision is their label; None without labels."""
     return None if labels is None else float((decisions(run) == labels).mean())
+
+
+def confusion(run: Run, labels: Array | None) -> list[list[int]] | None:
+    """Row: label, column: decision: samples, (classes, classes) of the first output's neurons.
+
+    None without labels, and of more classes than MOST_CLASSES or only one.
+    """
+    classes = next(iter(run.scores.values()))[0].size
+    if labels is None or not 1 < classes <= MOST_CLASSES:
+        return None
+    places = labels * classes + decisions(run)
+    return np.bincount(places, minlength=classes**2).reshape(classes, classes).tolist()
 
 
 def _layers(program: Program, needs: Demand) -> list[Figures]:

@@ -193,7 +193,11 @@ class DataFigures(Table):
 
 
 class ReportFile(Table):
-    """The figures of a compilation and, after one, of a run."""
+    """The figures of a compilation and, after one, of a run.
+
+    confusion  samples by label (row) and decision (column); None without labels, of very many
+               classes, and of what an earlier version wrote
+    """
 
     format: Literal[2]
     nmcompile: Text
@@ -205,6 +209,7 @@ class ReportFile(Table):
     data: DataFigures | None
     samples: Some | None
     accuracy: Share | None
+    confusion: list[list[int]] | None = None
     steps: Some | None
     timing: Text | None
     latency_s: Latency | None
@@ -253,6 +258,20 @@ class ReportFile(Table):
             raise ValueError("the steps of its run are missing")
         if self.samples is None and self.data is not None:
             raise ValueError("it tells of data, and of no run")
+        return self
+
+    @model_validator(mode="after")
+    def _decisions_make_the_accuracy(self) -> ReportFile:
+        """Each sample is decided once, and those on the diagonal are right."""
+        if self.confusion is None:
+            return self
+        classes = range(len(self.confusion))
+        if any(len(row) != len(classes) or min(row, default=0) < 0 for row in self.confusion):
+            raise ValueError("the decisions by class are no square of counts")
+        right, samples = sum(self.confusion[k][k] for k in classes), self.samples or 0
+        if sum(map(sum, self.confusion)) != samples or self.accuracy is None or not isclose(
+                right, self.accuracy * samples, rel_tol=1e-9, abs_tol=1e-9):
+            raise ValueError("the decisions by class are not those of the accuracy")
         return self
 
     @model_validator(mode="after")

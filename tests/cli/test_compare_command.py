@@ -96,6 +96,16 @@ def test_a_gate_that_is_broken_ends_with_1(compare, gate, code):
     assert (f"gate {gate}: kept" in result.out) == (code == 0)
 
 
+def test_accuracy_changes_in_points(compare, builds):
+    accuracy = [api.read_build(builds / name).figures["accuracy"] for name in ("wide", "narrow")]
+    lost = accuracy[1] - accuracy[0]
+    row = json.loads(compare("wide", "narrow", options=["--json"]).out)["metrics"][0]
+    assert (row["metric"], row["changes"]) == ("accuracy", [0.0, lost])
+    assert f"({100 * lost:+.2f} points)" in compare("wide", "narrow").out
+    assert parse_gate("accuracy>=-2%").holds(0.48, 0.5)
+    assert not parse_gate("accuracy>-2%").holds(0.48, 0.5 + 1e-9)
+
+
 def test_a_relative_gate_leaves_out_the_build_that_it_is_relative_to():
     gate = parse_gate("energy_j < -5%")
     assert gate.holds(0.9, 1.0)

@@ -96,6 +96,22 @@ def test_the_page_says_the_totals_of_the_report(browser, made):
                 f"{100 * (1 - share):.0f} % by time") in text
 
 
+def test_what_is_taken_for_what_is_drawn_and_told(browser, made):
+    figures, path = made("demo")
+    cells = {(label, decision): count for label, row in enumerate(figures["confusion"])
+             for decision, count in enumerate(row) if count}
+    with opened(browser, path) as page:
+        rows = page.evaluate("document.querySelector('[data-chart=classes]').view.data('rows')")
+        drawn = {(int(row["label"]), int(row["decision"])): int(row["samples"]) for row in rows}
+        assert drawn == cells
+        texts = page.locator("[data-chart=classes] .mark-text.role-mark text").all_text_contents()
+        assert sorted(texts) == sorted(map(str, cells.values()))
+        assert "Most often wrong" not in page.inner_text("#of-classes")
+    counts = [[5, 0, 2], [3, 1, 0], [1, 1, 9]]
+    said = "Most often wrong: 1 for 0 (3), 0 for 2 (2), 2 for 0 (1)."
+    assert said in rendered(figures | {"confusion": counts}, "net", "html")
+
+
 def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
     figures, path = made("demo")
     with opened(browser, path) as page:

@@ -43,7 +43,7 @@ def test_csv_has_a_row_for_each_metric_of_each_build_and_no_formula(found):
         (name, metric) for name in ("<a>|*", "'=b") for metric in METRICS]
     latency = [row for row in rows if row["metric"] == "latency_s"]
     assert float(latency[1]["value"]) == 2 * float(latency[0]["value"])
-    assert float(latency[1]["change_share"]) == pytest.approx(1)
+    assert float(latency[1]["change"]) == pytest.approx(1)
     assert {row["value"] for row in rows if row["metric"] == "accuracy"} == {""}
 
 

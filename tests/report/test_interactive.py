@@ -52,6 +52,10 @@ def test_the_tables_add_up_to_the_figures(run):
     assert list(layers.index) == ["input", "lif1", "lif2", "lif3"]
     assert layers["total_j"].sum() == pytest.approx(run.figures["energy_j"]["total"])
     kinds = [f"{kind}_j" for kind in run.figures["energy_j"] if kind != "total"]
+    right = int(run.confusion.values.trace())
+    assert right == round(run.figures["accuracy"] * run.figures["samples"])
+    np.testing.assert_array_equal(
+        run.confusion.sum("label"), np.bincount(run.decisions, minlength=10))
     np.testing.assert_allclose(layers[kinds].sum(axis=1), layers["total_j"])
     assert run.constants["energy_j"].sum() == pytest.approx(run.figures["energy_j"]["total"])
     assert run.constants["source"].str.len().min() > 0

@@ -1,5 +1,7 @@
 """A report whose energies do not add up is none."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers.loihi_programs import payloads, program, relayed
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from nmcompile.mapping.capacity import demand
 from nmcompile.report import ReportFile, compiled_figures, look_figures, run_figures
+from nmcompile.report.figures import confusion
 from nmcompile.simulator import TIMINGS, Exit, Modes, Perturbation, simulate
 
 
@@ -34,6 +37,18 @@ def test_the_figures_of_a_run_are_a_report(figures):
     assert figures["energy_range_j"]["static"] is None
 
 
+def test_decisions_are_counted_by_label_and_class():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.integers(0, 9, (40, 2, 3)), rng.integers(0, 6, 40)
+    run = SimpleNamespace(scores={"out": scores})
+    counted = np.zeros((6, 6), int)
+    for score, label in zip(scores, labels, strict=True):
+        counted[label, score.ravel().argmax()] += 1
+    assert confusion(run, labels) == counted.tolist()
+    assert confusion(run, None) is None
+    assert confusion(SimpleNamespace(scores={"out": np.zeros((2, 101))}), labels[:2] * 0) is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -49,6 +64,10 @@ def test_the_figures_of_a_run_are_a_report(figures):
         (lambda f: f["energy_by_core"]["core"].reverse(), "not that of the cores in use"),
         (lambda f: f.update(steps=None), "the steps of its run are missing"),
         (lambda f: f["floor"]["cores"]["row"].append(0), "its columns differ in length"),
+        (lambda f: f["confusion"].pop(), "no square of counts"),
+        (lambda f: f["confusion"][0].__setitem__(0, -1), "no square of counts"),
+        (lambda f: f["confusion"][-1].__setitem__(0, 1), "not those of the accuracy"),
+        (lambda f: f.update(accuracy=1 - f["accuracy"]), "not those of the accuracy"),
         (lambda f: f["look"]["links"]["packets"].append(1.0), "its columns differ in length"),
         (lambda f: f["look"]["steps"]["seconds"].append(1.0), "its columns differ in length"),
     ],

@@ -27,6 +27,7 @@ from nmcompile.ir.neurons.base import Array
 
 SIGNATURES = re.compile(rb"fLaC|(RIFF|RIFX|RF64)....WAVE", re.DOTALL)
 PACKAGES = ("soundfile", "soxr")
+MOST_APART = 256  # between a file's rate and the one that it is brought to
 MAX_BYTES = 4 << 30  # of all features as 32-bit numbers
 LARGEST_TABLE = 1 << 24  # bytes of means and deviations
 
@@ -78,7 +79,13 @@ def read_audio(
 def _rate(sounds: list[Sound], options: AudioOptions) -> int:
     """Hz at which features are computed."""
     if options.rate is not None:
-        return hertz(options.rate)
+        wanted = hertz(options.rate)
+        for sound in sounds:
+            if not wanted <= MOST_APART * sound.rate <= MOST_APART**2 * wanted:
+                raise DataSetError(
+                    str(sound.path), f"has {sound.rate:,} samples a second, which are too far from "
+                    f"the {wanted:,} of --audio-rate", "Leave it out, or look at the file.")
+        return wanted
     for sound in sounds:
         if sound.rate != sounds[0].rate:
             raise DataSetError(

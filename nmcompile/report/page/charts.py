@@ -23,6 +23,7 @@ from nmcompile.report.page.spec import (
 from nmcompile.report.schema import KINDS
 
 ROW, TALLEST = 26, 720  # pixels of a bar, and of all of them where they are many
+MOST_COUNTED = 20  # classes, up to which counts are written into the cells
 LOWEST = 13  # pixels of a bar with its name
 
 
@@ -34,6 +35,8 @@ def charts(figures: Figures) -> dict[str, Spec]:
         found["energy"] = energy(figures)
         if 0 < figures["energy_j"]["static"] < figures["energy_j"]["total"]:
             found["events"] = energy(figures, KINDS[:-1])
+    if figures["confusion"] is not None:
+        found["classes"] = classes(figures["confusion"])
     if figures["look"] is None:
         return found
     look = figures["look"]
@@ -67,6 +70,30 @@ def energy(figures: Figures, kinds: tuple[str, ...] = KINDS) -> Spec:
                        "scale": {"domain": list(kinds), "range": COLOURS[:len(kinds)]}},
              "order": {"field": "rank", "type": "quantitative"},
              "tooltip": [tip("layer"), tip("kind"), tip("joules", ".3~s", "J a sample")]}})
+
+
+def classes(confusion: list[list[int]]) -> Spec:
+    """Samples by label and decision; shades are shares of a label's samples."""
+    rows = [{"label": label, "decision": decision, "samples": count,
+             "share": count / max(1, sum(counts))}
+            for label, counts in enumerate(confusion) for decision, count in enumerate(counts)
+            if count]
+    known = list(range(len(confusion)))
+    axes: Spec = {
+        name: {"field": field, "type": "ordinal", "title": field, "scale": {"domain": known},
+               "axis": {"labelOverlap": True, "labelAngle": 0}}
+        for name, field in (("x", "decision"), ("y", "label"))}
+    shades: Spec = {"mark": {"type": "rect"}, "encoding": {
+        "color": {"field": "share", "type": "quantitative", "title": "of the label's samples",
+                  "scale": {"scheme": "blues", "type": "sqrt", "domain": [0, 1]},
+                  "legend": {"format": "~%"}},
+        "tooltip": [tip("label"), tip("decision"), tip("samples", ","), tip("share", ".1%")]}}
+    counts: Spec = {"mark": {"type": "text"}, "encoding": {
+        "text": {"field": "samples", "type": "quantitative", "format": ","},
+        "color": {"condition": {"test": "datum.share > 0.3", "value": "white"}, "value": "black"}}}
+    return chart("Samples by label and decision", rows, {
+        "height": tall(len(confusion)), "encoding": axes,
+        "layer": [shades, counts] if len(confusion) <= MOST_COUNTED else [shades]})
 
 
 def tall(rows: int) -> int:

@@ -35,6 +35,7 @@ def page(figures: Figures, name: str) -> str:
         error=None if figures["energy_j"] is None else energy_error(figures),
         steps=None if figures["latency_s"] is None else steps_words(figures),
         quantized=_quantized(figures), value_words=value_words,
+        mixed_up=_mixed_up(figures["confusion"]),
         linked=bool((figures["look"] or figures["floor"])["links"]["column"]),
         guessed_times=guessed_times(figures), yardsticks=_yardsticks(figures["yardsticks"]),
         most_cores=MOST_CORES, shared=_shared(figures))
@@ -43,7 +44,9 @@ def page(figures: Figures, name: str) -> str:
 def _sections(figures: Figures) -> list[tuple[str, str]]:
     ran = figures["samples"] is not None
     found = [("summary", "Summary", True), ("limits", "What limits it", True),
-             ("checks", "Checks", True), ("layers-of", "Layers", True), ("time", "Time", ran),
+             ("checks", "Checks", True),
+             ("classes-of", "Confusion", figures["confusion"] is not None),
+             ("layers-of", "Layers", True), ("time", "Time", ran),
              ("chip", "Chip", True), ("activity", "Activity", figures["look"] is not None),
              ("certainty", "How sure", True),
              ("yardsticks", "Yardsticks", figures["yardsticks"] is not None),
@@ -56,6 +59,14 @@ def _quantized(figures: Figures) -> Figures | None:
     return next((check["figures"] for check in figures["checks"] if check["arrow"] == "quantize"
                  and check["figures"].get("accuracy_float") is not None
                  and check["figures"].get("accuracy_integer") is not None), None)
+
+
+def _mixed_up(confusion: list[list[int]] | None) -> str:
+    """The classes that are most often taken for another, in words; "" where none is."""
+    wrong = sorted((-count, label, decision) for label, row in enumerate(confusion or ())
+                   for decision, count in enumerate(row) if count and label != decision)
+    told = ", ".join(f"{label} for {decision} ({-count:,})" for count, label, decision in wrong[:3])
+    return f"Most often wrong: {told}." if told else ""
 
 
 def _yardsticks(told: Figures | None) -> Figures | None:
