@@ -4,7 +4,8 @@
     python tools/notebooks.py --check [NAME...]    # ends with 1 where an output is another one
 
 Each runs in an empty folder on one thread. Two outputs are alike if they hold the same words, and
-numbers that differ by no more than CLOSE. Of a picture it is what it says to one who cannot see it.
+numbers that differ by no more than CLOSE; errors of rounding may be any below TINY. Of a picture it
+is what it says to one who cannot see it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NU
 MINUS = "\N{MINUS SIGN}"
 SECONDS = 600  # that a cell may take on a busy machine
 CLOSE = 0.02  # of a number: processors round floats in an order of their own
+ROUNDING = re.compile(r"(?<=within )(\S+)(?= \(of up to)")  # as the check of a trace says it
+TINY = 1e-4
 LARGEST = 400_000  # bytes of a notebook
 SVG = "image/svg+xml"
 NUMBER = re.compile(rf"[+{MINUS}-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
@@ -78,6 +81,9 @@ def _shown(data: NotebookNode) -> list[str]:
 
 def alike(one: str, other: str) -> bool:
     """Whether two lines have the same words, and numbers that are close."""
+    one, other = (ROUNDING.sub(
+        lambda error: "tiny" if float(error[0]) < TINY else error[0], line)
+        for line in (one, other))
     if NUMBER.sub("0", one) != NUMBER.sub("0", other):
         return False
     pairs = zip(*([float(n.replace(",", "").replace(MINUS, "-")) for n in NUMBER.findall(line)]

@@ -60,14 +60,16 @@ def test_a_notebook_has_one_heading_of_the_first_level_at_its_top(name):
 
 @pytest.mark.parametrize(("one", "other"), [
     ("accuracy 94.66 %", "accuracy 94.16 %"), ("58,432 spikes", "58,433 spikes"),
-    ("from \N{MINUS SIGN}100 to 48", "from \N{MINUS SIGN}101 to 48")])
+    ("from \N{MINUS SIGN}100 to 48", "from \N{MINUS SIGN}101 to 48"),
+    ("states within 4e-06 (of up to 27)", "states within 1e-06 (of up to 27)")])
 def test_numbers_that_are_close_are_alike(one, other):
     assert tool.differences(shown(one), shown(other)) == []
 
 
 @pytest.mark.parametrize(("one", "other"), [
     ("accuracy 94.66 %", "accuracy 84.64 %"), ("loihi2 fits", "loihi2 does not fit"),
-    ("error -3", "error 3"), ("one line", "one line\nand another")])
+    ("error -3", "error 3"), ("within 4e-06 (of up to 27)", "within 1e-03 (of up to 27)"),
+    ("one line", "one line\nand another")])
 def test_other_words_and_other_numbers_are_differences(one, other):
     assert tool.differences(shown(one), shown(other))
 
