@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nmcompile.cli._complete import POLARITIES, paths, words
+from nmcompile.coding import ENCODINGS, OFF, Coding
 from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
@@ -43,21 +44,20 @@ def coding_options(verb: Verb) -> Verb:
     """The options that say how values are sent; a verb is given them together as `encoding`."""
     @wraps(verb)
     def given(*args: Any, **options: Any) -> Any:
-        from nmcompile.coding import Coding
-
         return verb(*args, encoding=Coding(
             **{name: options.pop(name) for name in ("how", "gain", "threshold", "off")}), **options)
 
     for option in reversed((
-        click.option("--encode", "how", metavar="NAME",
-                     help="How values become spikes: direct, rate or latency; of series also delta "
-                          "or send-on-delta.  [default: they are sent as they are]"),
+        click.option("--encode", "how", metavar="NAME", shell_complete=words(*ENCODINGS),
+                     help="How values of --input or --calibrate become spikes: direct, rate or "
+                          "latency; of series also delta or send-on-delta.  [default: they are "
+                          "sent as they are]"),
         click.option("--gain", type=float, default=1.0, metavar="G",
                      help="Values are multiplied by it first."),
         click.option("--threshold", type=float, metavar="T",
                      help="The change that delta and send-on-delta send; the least value that "
                           "latency does."),
-        click.option("--off", default="channel", metavar="NAME",
+        click.option("--off", default="channel", metavar="NAME", shell_complete=words(*OFF),
                      help="Where delta sends falling values: channel (off ahead of on), drop or "
                           "negative.  [default: channel]"),
     )):

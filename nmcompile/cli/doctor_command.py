@@ -26,7 +26,7 @@ PLACES = {
 
 
 @click.command("doctor")
-@click.option("--seconds", type=click.FloatRange(0.5, 600), default=3.5, show_default=True,
+@click.option("--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True,
               help="For trying to import what is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(seconds: float, as_json: bool) -> int:

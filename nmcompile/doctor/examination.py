@@ -11,7 +11,7 @@ from nmcompile.doctor.machine import cache, machine
 from nmcompile.errors import EXTRAS
 from nmcompile.installed import PREFIX, TARGETS, plugins, target_names
 
-SECONDS = 3.5  # for all imports
+SECONDS = 10.0  # for all imports
 DEVICES = "nmcompile.devices"
 NEEDED, OPTIONAL = "packages", "optional"
 
