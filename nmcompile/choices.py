@@ -63,12 +63,13 @@ def request(
     trust_pickle: bool, steps: int | None,
 ) -> Request:
     """What a frontend is asked to load."""
-    data = calibration.data
+    spare = None if calibration.data is None else calibration.data.x
+    if isinstance(spare, np.ndarray):
+        spare = as_traced(spare, calibration.coding)
     path = Path(model) if isinstance(model, str | Path) else None
     return Request(
         path=path, model=None if path else model, sample=sample, code=code, steps=steps,
-        spare=None if data is None else as_traced(data.x, calibration.coding),
-        trust_pickle=trust_pickle)
+        spare=spare, trust_pickle=trust_pickle)
 
 
 def conversion(

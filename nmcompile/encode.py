@@ -268,14 +268,12 @@ def changes(values: Array, coding: Coding) -> Array:
     return (np.maximum(signs, 0) if coding.off == "drop" else signs).astype(np.float32)
 
 
-def as_traced(values: Array | Series, coding: Coding) -> Array | Series:
+def as_traced(values: Array, coding: Coding) -> Array:
     """A few of `values` in the form that a model takes which is given them in `coding`.
 
     What the model's own input looks like is not known yet: channels of off and on become channels
     of images (2, height, width), and are joined to the first axis of all else.
     """
-    if not isinstance(values, np.ndarray):
-        return values
     few = values[:TRACED]
     if coding.gain != 1:
         few = few * np.float32(coding.gain)

@@ -25,8 +25,7 @@ def format_asked(how: str | None, show: bool, as_json: bool, output: Path | None
                            "--open shows the page; --json is --format json.")
     if named == ["text"] and output is not None:
         raise OptionsError("--format text", "is printed, not written", "Leave out -o, or take md.")
-    of_name = how is None and output is not None
-    if show and of_name and format_of(output) != "html":
+    if show and how is None and output is not None and format_of(output) != "html":
         raise OptionsError("--open", f"shows a page, and -o {output} is none",
                            "Name a file .html, or add --format html.")
     if named:

@@ -53,6 +53,6 @@ def command(
         print_comparison(found)
     else:
         click.echo(rendered_comparison(found, how), nl=False)
-    if show:
+    if show and output is not None:
         show_page(output)
     return int(any(gate["broken_by"] for gate in found["gates"]))

@@ -39,7 +39,7 @@ def command(
         _print(build.figures, folder)
     else:
         click.echo(rendered(build.figures, build.name, how), nl=False)
-    if show:
+    if show and output is not None:
         show_page(output)
 
 

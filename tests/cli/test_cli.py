@@ -100,6 +100,19 @@ def test_a_report_goes_to_the_file_that_its_name_or_format_says(run, build, tmp_
     assert run("report", build, "--format", "text").out == run("report", build).out
 
 
+@pytest.mark.parametrize("verb", [("report",), ("compare", "--format", "html")])
+def test_a_page_is_opened_and_a_browser_that_is_not_there_is_told(
+        run, build, monkeypatch, tmp_path, verb):
+    shown = []
+    monkeypatch.setattr("click.launch", lambda page: shown.append(page) or len(shown) - 1)
+    page, builds = tmp_path / "page.html", [build] * (1 + (verb[0] == "compare"))
+    first, second = (run(*verb, *builds, "-o", page, "--open") for _ in range(2))
+    assert shown == [str(page)] * 2
+    assert (first.code, first.err) == (0, "")
+    assert (second.code, second.err) == (
+        0, f"nmc: no browser could be started; open {page} yourself\n")
+
+
 @pytest.mark.parametrize(("options", "said"), [
     (("-o", "r.pdf"), "r.pdf: does not say by its name what it shall hold. "
      "End it with .html, .htm, .md, .csv, .json, or add --format."),
@@ -107,6 +120,8 @@ def test_a_report_goes_to_the_file_that_its_name_or_format_says(run, build, tmp_
      "take md."),
     (("--json", "--open"), "--format: is both html and json. --open shows the page; --json is "
      "--format json."),
+    (("-o", "r.md", "--open"), "--open: shows a page, and -o r.md is none. Name a file .html, or "
+     "add --format html."),
     (("-o", "no/such/r.html"), "no/such/r.html: cannot be written: there is no such folder."),
     (("-o", "build/report.json"), "-o: 'build/report.json' is the file of the build's report.json. "
      "Name another file."),

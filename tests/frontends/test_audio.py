@@ -146,6 +146,13 @@ def test_files_of_several_rates_need_one(tmp_path):
     assert features(tmp_path, rate="8kHz").x.shape == (2, 198, 40)
 
 
+def test_a_rate_that_is_too_far_from_the_one_asked_for_is_refused(tmp_path):
+    save(tmp_path / "a.wav", noise(), rate=60)
+    assert refusal(tmp_path, rate="16kHz") == (
+        "DATA/a.wav: has 60 samples a second, which are too far from the 16,000 of --audio-rate. "
+        "Leave it out, or look at the file.")
+
+
 def test_damaged_files_are_refused(tmp_path):
     path = save(tmp_path / "a.wav", noise(), subtype="PCM_16")
     whole = path.read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 from helpers.models_snntorch import Static, TimeFirst, sequential
 from torch import nn
@@ -321,6 +322,13 @@ def test_a_model_of_unknown_input_shape_asks_for_a_sample() -> None:
     assert refused(nn.Sequential(nn.Conv2d(1, 2, 3)), None) == (
         "model: its input shape is not known. Pass --sample FILE with (samples, steps, ...) or "
         "(samples, ...) values, or --calibrate FILE.")
+
+
+def test_a_model_that_would_be_given_more_than_can_be_traced_is_refused_before_any_is_drawn() -> None:
+    model = nn.Sequential(nn.Linear(20_000, 2), snntorch.Leaky(beta=0.9, init_hidden=True))
+    with pytest.raises(NmcError) as error:
+        FRONTEND.load(Request(model=model, steps=100_000))
+    assert str(error.value).startswith("model: 100,000 steps of 20,000 values are more than the ")
 
 
 def test_a_model_whose_first_layer_is_linear_is_given_random_values() -> None:
