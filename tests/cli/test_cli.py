@@ -1,6 +1,7 @@
 """The shipped digits network through the command line: figures, files, JSON."""
 
 import json
+import subprocess
 import sys
 from functools import partial
 from importlib.resources import files
@@ -98,6 +99,13 @@ def test_a_report_goes_to_the_file_that_its_name_or_format_says(run, build, tmp_
     assert printed.encode() == (tmp_path / "r.csv").read_bytes()
     assert run("report", build, "--format", "json").out == run("report", build, "--json").out
     assert run("report", build, "--format", "text").out == run("report", build).out
+
+
+def test_a_verb_on_a_build_waits_for_no_library_that_it_does_not_use():
+    slow = ("torch", "onnx", "pandas", "scipy.signal", "scipy.stats", "vl_convert")
+    told = f"import sys, nmcompile.api; print(*[m for m in {slow} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 @pytest.mark.parametrize("verb", [("report",), ("compare", "--format", "html")])

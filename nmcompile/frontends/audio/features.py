@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from nmcompile.errors import OptionError
 from nmcompile.frontends.audio.options import LARGEST_FFT, AudioOptions, seconds
@@ -81,7 +81,7 @@ class Frontend:
     def _weights(self) -> Array:
         """(fft,): the window with zeros on either side."""
         left = (self.fft - self.window) // 2
-        hann = signal.get_window("hann", self.window, fftbins=True)
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.window) / self.window)
         return np.pad(hann, (left, self.fft - self.window - left))
 
     def of(self, frames: Array) -> Array:
