@@ -1,6 +1,7 @@
 """The shipped digits network through the command line: figures, files, JSON."""
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -22,13 +23,20 @@ def run(capsys, monkeypatch):
     return partial(nmc, capsys, monkeypatch)
 
 
-@pytest.fixture
-def build(run, tmp_path):
-    folder = tmp_path / "build"
-    result = run("compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", folder, "--calibrate",
-                 EXAMPLES / "digits_calibration.npz")
-    assert result.code == 0, result.err
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The folder of a build that all tests have a copy of."""
+    folder = tmp_path_factory.mktemp("compiled") / "build"
+    arguments = ["compile", MODEL, "--target", "loihi2", "--code", CODE, "-o", folder,
+                 "--calibrate", EXAMPLES / "digits_calibration.npz"]
+    subprocess.run([sys.executable, "-m", "nmcompile", *arguments], check=True,
+                   stdout=subprocess.DEVNULL)
     return folder
+
+
+@pytest.fixture
+def build(compiled, tmp_path):
+    return shutil.copytree(compiled, tmp_path / "build")
 
 
 def test_compile_prints_one_line_for_each_check(run, tmp_path):

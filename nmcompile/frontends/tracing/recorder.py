@@ -138,6 +138,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.parents = WeakTensorKeyDictionary()
         self._known = WeakTensorKeyDictionary()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to skip it, torch imports all of its compiler, a third of the time of a trace."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
