@@ -24,8 +24,8 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
     "data", "confusion", "decisions", "timing", "latency_s", "energy_j", "energy_range_j",
-    "energy_per_sample_j", "energy_by_core", "energy_by_constant", "time_constants", "outside", "late", "exit",
-    "perturbed", "look",
+    "energy_per_sample_j", "energy_by_core", "energy_by_constant", "time_constants", "outside",
+    "late", "exit", "perturbed", "look",
 )
 MOST_CLASSES = 100  # of which it is told what is taken for what
 MOST_DECISIONS = 10_000  # samples of which each one's decision is kept
