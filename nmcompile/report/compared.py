@@ -12,6 +12,7 @@ Figures = dict[str, Any]
 Told = tuple[Figures, Figures]  # a build's report and its manifest
 TOLD = 3  # names of a list
 DIGITS = 12  # of a SHA-256
+BY_WEIGHTS = "cycle formula"  # the model of time that counts weights other than 0
 RUN = ("samples", "steps", "timing", "data", "perturbed")
 
 
@@ -142,10 +143,12 @@ def _file(name: str, digest: str | None) -> str:
 def width_note(builds: Sequence[Told]) -> str | None:
     """What bits of weights change and what they do not; None where they are alike, or no matter.
 
-    That holds for all targets: `simulator.energy.ledger` and the models of time count events, with
-    one constant for each kind of event, and an event of a weight that is 0 is one too.
+    `simulator.energy.ledger` and the models of time count events, among them those of a stored
+    weight of 0, and have one constant for each kind of them. Only a formula of cycles leaves out
+    weights that rounding made 0, so of such builds it is not said.
     """
-    known = [_widths(manifest) for figures, manifest in builds if figures["latency_s"] is not None]
+    known = [_widths(manifest) for figures, manifest in builds
+             if figures["latency_s"] is not None and figures["timing"] != BY_WEIGHTS]
     if not any(a[name] != b[name] for a, b in combinations(known, 2) for name in a.keys() & b):
         return None
     return ("The targets' constants are of an event, however many bits its weight has: narrower "

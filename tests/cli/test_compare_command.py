@@ -14,7 +14,7 @@ from nmcompile_examples import __file__ as examples
 import nmcompile as api
 from nmcompile.comparison import METRICS, parse_gate
 from nmcompile.errors import NmcError
-from nmcompile.report.compared import RUN, made_otherwise
+from nmcompile.report.compared import RUN, made_otherwise, width_note
 from nmcompile.report.compared_causes import where_from
 from nmcompile.report.units import si
 
@@ -134,6 +134,15 @@ def test_bits_that_all_layers_have_as_asked_are_told_once():
         "--bits 8 -> 4"]
     assert made_otherwise((run, told("8", "8", "8")), (run, told("4", "4", "8"))) == [
         "--bits 8 -> 4", "bits of weights: lif0 8 -> 4"]
+
+
+def test_what_widths_do_not_change_is_said_where_events_alone_are_counted():
+    def run(bits, timing):
+        return ({"latency_s": {}, "timing": timing},
+                {"layers": [{"name": "lif", "weight_bits": bits}]})
+    assert "only by the spikes" in width_note([run("8", "cycle"), run("4", "fast")])
+    assert width_note([run("8", "cycle"), run("8", "fast")]) is None
+    assert width_note([run("8", "cycle formula"), run("4", "cycle formula")]) is None
 
 
 def test_the_same_samples_are_held_together_and_what_is_the_same_is_listed(compare, builds):
