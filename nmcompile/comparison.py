@@ -15,11 +15,26 @@ from nmcompile.build import Build
 from nmcompile.errors import MetricError, OptionError, OptionsError, one_line, unknown_name
 from nmcompile.files import replaced_file
 from nmcompile.report import format_of
-from nmcompile.report.certainty import accuracy_range
-from nmcompile.report.compared import made_otherwise, told_of, where_from
+from nmcompile.report.certainty import (
+    OF_CORES,
+    accuracy_range,
+    guessed_share,
+    guessed_times,
+)
+from nmcompile.report.compared import (
+    Told,
+    constants_note,
+    made_otherwise,
+    same_in_all,
+    told_of,
+    width_note,
+)
+from nmcompile.report.compared_causes import where_from
+from nmcompile.report.compared_decisions import decided_otherwise
 from nmcompile.report.compared_formats import rendered_comparison
 
 COMPARED = "compare.html"  # the page, in the folder of the first build
+DIGITS = 9  # behind the point of a change in percent; what is behind them are errors of rounding
 Figures = dict[str, Any]
 Value = float | int | None
 SIGNS: dict[str, Callable[[float, float], bool]] = {
@@ -63,7 +78,7 @@ ENERGY, LATENCY = _of_run("energy_per_sample_j"), _of_run("latency_s", "per_samp
 # name -> unit, what it is, how it is found; those of a run are of a sample on average
 METRICS: dict[str, tuple[str, str, Callable[[Figures], Value]]] = {
     "accuracy": ("", "accuracy", _of_run("accuracy")),
-    "latency_s": ("s", "latency of a sample", LATENCY),
+    "latency_s": ("s", "mean latency of a sample", LATENCY),
     "step_max_s": ("s", "longest step", _of_run("latency_s", "per_step_max")),
     "energy_j": ("J", "energy of a sample", ENERGY),
     "power_w": ("W", "power while it runs", _power),
@@ -113,10 +128,24 @@ class Gate:
         """Whether `value` of a build is within the bound; `first` is that of the first build."""
         if not self.relative:
             return SIGNS[self.sign](value, self.bound)
-        found = change(self.metric, value, first)
-        if found is None:
-            found = 0.0 if value == first else float("inf")
-        return SIGNS[self.sign](100 * found, self.bound)
+        found = self.judged(value, first)
+        percent = float("inf") if found is None else round(100 * found, DIGITS)
+        return SIGNS[self.sign](percent, self.bound)
+
+    def judged(self, value: float, first: float) -> float | None:
+        """What is held against the bound: the value or its change; None: a change from nothing."""
+        if not self.relative:
+            return value
+        return 0.0 if value == first else change(self.metric, value, first)
+
+    @property
+    def bound_words(self) -> str:
+        """The bound with its unit."""
+        if self.relative:
+            return f"{self.bound:+g} {'points' if self.metric == 'accuracy' else '%'}"
+        if self.metric == "accuracy":
+            return f"{100 * self.bound:g} %"
+        return f"{self.bound:g} {METRICS[self.metric][0]}".rstrip()
 
 
 def parse_gate(text: str) -> Gate:
@@ -146,15 +175,21 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
     metrics  values of each build, their `change` against the first, and from where to where they
              may be: by the constants' errors, of an accuracy by Wilson's interval of 95 %; None
              where a build was not simulated, or has no labels
+    same     what is the same in all builds, name and value
+    decided  of each build but the first how it decides the same samples, as `decided_otherwise`
+             gives it; None where that is not known
     causes   of each build but the first: what was made otherwise, and where differences come from
-    gates    those that were asked for, the value of each build and whether it is within (None: it
-             is what the others are held against), and the builds that break them
+    notes    what is to be known of bits of weights (`widths`) and of `constants` that builds share
+    gates    those that were asked for, the bound and what it is `against`, of each build the value,
+             what was `judged` (the value or its change) and whether it is within (None: it is what
+             the others are held against), whether it stands on estimates, and the builds that
+             break it
 
     Raises NmcError where there are fewer than two builds, or a gate's metric is not known of one.
     """
     if len(builds) < 2:
         raise OptionsError("compare", "takes two builds or more")
-    names = _names(builds)
+    names, told = _names(builds), [(build.figures, build.manifest) for build in builds]
     rows: list[Figures] = []
     ends = [_ends(build.figures) for build in builds]
     for metric, (unit, words, found) in METRICS.items():
@@ -167,8 +202,12 @@ def compare(builds: Sequence[Build], gates: Sequence[Gate] = ()) -> Figures:
         "builds": [told_of(name, build.figures)
                    for name, build in zip(names, builds, strict=True)],
         "metrics": rows,
-        "causes": [_causes(builds[0], build) for build in builds[1:]],
-        "gates": [_judged(gate, names, {row["metric"]: row["values"] for row in rows})
+        "same": [list(fact) for fact in same_in_all(told)],
+        "decided": [decided_otherwise(builds[0].figures, build.figures) for build in builds[1:]],
+        "causes": [_causes(told[0], other) for other in told[1:]],
+        "notes": {"widths": width_note(told),
+                  "constants": constants_note([build.figures for build in builds])},
+        "gates": [_judged(gate, names, builds, {row["metric"]: row["values"] for row in rows})
                   for gate in gates],
     }
 
@@ -202,9 +241,8 @@ def _names(builds: Sequence[Build]) -> list[str]:
     return names
 
 
-def _causes(first: Build, other: Build) -> list[str]:
-    told = [(build.figures, build.manifest) for build in (first, other)]
-    return [*made_otherwise(*told), *where_from(first.figures, other.figures)]
+def _causes(first: Told, other: Told) -> list[str]:
+    return [*made_otherwise(first, other), *where_from(first[0], other[0])]
 
 
 def change(metric: str, value: Value, first: Value) -> float | None:
@@ -219,7 +257,9 @@ def change(metric: str, value: Value, first: Value) -> float | None:
     return _finite(value / first - 1) if first else None
 
 
-def _judged(gate: Gate, names: list[str], values: dict[str, list[Value]]) -> Figures:
+def _judged(
+    gate: Gate, names: list[str], builds: Sequence[Build], values: dict[str, list[Value]]
+) -> Figures:
     found = values[gate.metric]
     for name, value in zip(names, found, strict=True):
         if value is None:
@@ -229,5 +269,18 @@ def _judged(gate: Gate, names: list[str], values: dict[str, list[Value]]) -> Fig
     known = [float(value) for value in found if value is not None]
     within = [gate.holds(value, known[0]) for value in known]
     held = [None if gate.relative else within[0], *within[1:]]
-    return {"gate": gate.text, "metric": gate.metric, "values": known, "held": held,
+    return {"gate": gate.text, "metric": gate.metric, "unit": METRICS[gate.metric][0],
+            "words": METRICS[gate.metric][1], "bound": f"{gate.sign} {gate.bound_words}",
+            "against": names[0] if gate.relative else None, "values": known,
+            "judged": [gate.judged(value, known[0]) for value in known], "held": held,
+            "on_estimates": any(_guessed(gate.metric, build.figures) for build in builds),
             "broken_by": [name for name, kept in zip(names, held, strict=True) if kept is False]}
+
+
+def _guessed(metric: str, figures: Figures) -> bool:
+    """Whether a metric of a run stands on constants that are estimates."""
+    unit = METRICS[metric][0]
+    if metric in ("cores", "chips"):
+        return any(name.partition(".")[0] in OF_CORES for name in figures["estimated"])
+    return ("s" in unit.split() and bool(guessed_times(figures))) or (
+        unit in ("J", "W", "J s") and bool(guessed_share(figures)))

@@ -13,7 +13,13 @@ from nmcompile.build import Build
 from nmcompile.interactive.compiled import Page, Simulated
 from nmcompile.interactive.libraries import pandas as the_pandas
 from nmcompile.report import Figures
-from nmcompile.report.compared_formats import cell_text, rendered_comparison
+from nmcompile.report.compared_formats import (
+    cell_text,
+    gate_line,
+    rendered_comparison,
+    result_text,
+    told_against,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -70,11 +76,12 @@ class Compared:
             + "".join(f"<td>{cell_text(row, k)}</td>" for k in range(len(self._names))) + "</tr>"
             for row in self.figures["metrics"] if any(v is not None for v in row["values"]))
         causes = "".join(
-            f"<li>{escape(name)}: {escape('; '.join(told) or 'nothing was made otherwise')}</li>"
-            for name, told in self.causes.items())
+            f"<li>{escape(name)}: {escape('; '.join(told))}</li>"
+            for name, told in zip(self._names[1:], told_against(self.figures), strict=True))
         gates = "".join(
-            f"<li>{escape(gate)}: {escape('broken by ' + ', '.join(by) if by else 'kept')}</li>"
-            for gate, by in self.broken.items())
+            f"<li>{escape(gate['gate'])}: {escape(result_text(gate))}"
+            f"<br>{escape(gate_line(gate, self.figures['builds']))}</li>"
+            for gate in self.figures["gates"])
         return (f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
                 f"<ul>{causes}{gates}</ul>")
 

@@ -1,17 +1,18 @@
-"""What a comparison tells of each build, and where builds differ, in plain values and words."""
+"""What a comparison tells of each build, what was made otherwise, and what is the same in all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from nmcompile.report.certainty import certainty, guessed_share, guessed_times
-from nmcompile.report.units import si
 
 Figures = dict[str, Any]
-TOLD = 3  # parts of a difference that are named
-PARTS = 0.05  # of a difference, from which a part of it is
-FEW = 100  # counts below which parts of one are told
+Told = tuple[Figures, Figures]  # a build's report and its manifest
+TOLD = 3  # names of a list
+DIGITS = 12  # of a SHA-256
+BY_WEIGHTS = "cycle formula"  # the model of time that counts weights other than 0
 RUN = ("samples", "steps", "timing", "data", "perturbed")
 
 
@@ -46,8 +47,8 @@ def _layer(row: Figures, samples: int | None) -> Figures:
             "energy_j": joules and {kind: value / samples for kind, value in joules.items()}}
 
 
-def made_otherwise(first: tuple[Figures, Figures], other: tuple[Figures, Figures]) -> list[str]:
-    """What was made otherwise, in words; each is a build's report and its manifest."""
+def made_otherwise(first: Told, other: Told) -> list[str]:
+    """What was made otherwise, in words."""
     both = [name for name in RUN if first[0][name] is not None and other[0][name] is not None]
     said = [f"{name} {_word(before)} -> {_word(after)}"
             for (name, before), (_, after) in zip(
@@ -57,13 +58,21 @@ def made_otherwise(first: tuple[Figures, Figures], other: tuple[Figures, Figures
         said.insert(0, "the models' files differ")
     if "data" in both and first[0]["data"]["sha256"] != other[0]["data"]["sha256"]:
         said.append("the samples differ")
-    widths = [{row["name"]: row["weight_bits"] for row in manifest.get("layers", ())}
-              for _, manifest in (first, other)]
-    changed = [f"{name} {widths[0][name]} -> {widths[1][name]}" for name in widths[0]
-               if name in widths[1] and widths[0][name] != widths[1][name]]
-    if changed:
-        said.append(f"bits of weights: {_listed(changed)}")
+    widths = [_widths(manifest) for _, manifest in (first, other)]
+    changed = [f"{name} {before} -> {widths[1][name]}" for name, before in widths[0].items()
+               if name in widths[1] and before != widths[1][name]]
+    if changed and not all(_are_as_asked(manifest) for _, manifest in (first, other)):
+        said.append(f"bits of weights: {listed(changed)}")
     return said
+
+
+def _widths(manifest: Figures) -> dict[str, str]:
+    return {row["name"]: row["weight_bits"] for row in manifest.get("layers", ())}
+
+
+def _are_as_asked(manifest: Figures) -> bool:
+    """Whether the weights of all layers have the bits that --bits says."""
+    return set(_widths(manifest).values()) == {manifest.get("options", {}).get("bits")}
 
 
 def _choices(
@@ -92,72 +101,87 @@ def _choices(
                     for name in ("name", "encoding", "seed"))
 
 
-def where_from(first: Figures, other: Figures) -> list[str]:
-    """Which kinds, layers and steps the differences in energy, time and spikes come from."""
-    if first["samples"] is None or other["samples"] is None:
-        return []
-    return [*_energy(first, other), *_time(first, other), *_spikes(first, other)]
+def same_in_all(builds: Sequence[Told]) -> list[tuple[str, str]]:
+    """What is the same in all builds, name and value in words: that their figures stand together.
+
+    Of runs it is told where all were simulated, of data where it is known of all what they were.
+    """
+    facts = [dict(_facts(*build)) for build in builds]
+    found = [(name, value) for name, value in facts[0].items()
+             if value is not None and all(other.get(name) == value for other in facts[1:])]
+    asked = [manifest.get("options") or {} for _, manifest in builds]
+    if all(asked):
+        names = sorted({name for options in asked for name in options})
+        unlike = [f"--{name.replace('_', '-')}" for name in names
+                  if any(options.get(name) != asked[0].get(name) for options in asked[1:])]
+        found.append(("options of nmc compile", f"all but {listed(unlike)}" if unlike else "all"))
+    return found
 
 
-def _energy(first: Figures, other: Figures) -> list[str]:
-    if first["energy_j"] is None or other["energy_j"] is None:
-        return []
-    before, after = ({kind: joules / figures["samples"]
-                      for kind, joules in figures["energy_j"].items()}
-                     for figures in (first, other))
-    whole = after.pop("total") - before.pop("total")
-    kinds = {kind: after[kind] - before[kind] for kind in before}
-    layers = _by_layer(first, other, lambda row: row["energy_j"]["total"])
-    return [*_largest("energy", "J", whole, kinds),
-            *_largest("energy by layer", "J", whole, layers)]
+def _facts(figures: Figures, manifest: Figures) -> Iterator[tuple[str, str | None]]:
+    model, data = figures["model"], figures["data"]
+    yield "target", figures["target"]
+    if model is not None:
+        yield "model", _file(model["name"], model["sha256"])
+    yield "nmcompile", manifest.get("nmcompile") or figures["nmcompile"]
+    if figures["samples"] is None:
+        return
+    if data is not None:
+        yield "data", _file(data["name"] or "data without a file", data["sha256"])
+    yield "samples", f"{figures['samples']:,}"
+    yield "steps of the network", f"{figures['steps']:,}"
+    yield "timing", figures["timing"]
+    if data is not None:
+        yield "values sent as", data["encoding"] or "they are"
+        yield "seed of the run", str(data["seed"])
 
 
-def _time(first: Figures, other: Figures) -> list[str]:
-    if first["latency_s"] is None or other["latency_s"] is None:
-        return []
-    whole, each = ([figures["latency_s"][name] for figures in (first, other)]
-                   for name in ("per_sample_mean", "per_step_mean"))
-    if whole[0] == whole[1] or not all(each):
-        return []
-    steps = [f"{seconds / step:.3g}" for seconds, step in zip(whole, each, strict=True)]
-    return [f"latency {_signed(whole[1] - whole[0], 's')} a sample: steps of the chip "
-            f"{' -> '.join(steps)}, each {' -> '.join(si(step, 's') for step in each)}"]
+def _file(name: str, digest: str | None) -> str:
+    return f"{name} (SHA-256 {digest[:DIGITS]})" if digest else f"{name} (no file's SHA-256)"
 
 
-def _spikes(first: Figures, other: Figures) -> list[str]:
-    layers = _by_layer(first, other, lambda row: row["spikes"])
-    return _largest("spikes", "", sum(layers.values()), layers)
+def width_note(builds: Sequence[Told]) -> str | None:
+    """What bits of weights change and what they do not; None where they are alike, or no matter.
+
+    `simulator.energy.ledger` and the models of time count events, among them those of a stored
+    weight of 0, and have one constant for each kind of them. Only a formula of cycles leaves out
+    weights that rounding made 0, so of such builds it is not said.
+    """
+    known = [_widths(manifest) for figures, manifest in builds
+             if figures["latency_s"] is not None and figures["timing"] != BY_WEIGHTS]
+    if not any(a[name] != b[name] for a, b in combinations(known, 2) for name in a.keys() & b):
+        return None
+    return ("The targets' constants are of an event, however many bits its weight has: narrower "
+            "weights save memory, and change energy and time only by the spikes that they change "
+            "and by the cores that they spare.")
 
 
-def _by_layer(first: Figures, other: Figures, value: Any) -> dict[str, float]:
-    """Difference of a sample by layer; empty where the builds have other layers."""
-    names = [[row["name"] for row in figures["layers"]] for figures in (first, other)]
-    if names[0] != names[1]:
-        return {}
-    return {a["name"]: value(b) / other["samples"] - value(a) / first["samples"]
-            for a, b in zip(first["layers"], other["layers"], strict=True)}
+def constants_note(builds: Sequence[Figures]) -> str | None:
+    """What an error of a constant does to builds that share it; None where no two do.
+
+    builds  their reports
+    """
+    told = [(figures["target"], _constants(figures)) for figures in builds
+            if figures["energy_by_constant"] is not None]
+    if len({target for target, _ in told}) == len(told):
+        return None
+    if any(a != b for (one, a), (other, b) in combinations(told, 2) if one == other):
+        return None
+    return ("Builds for one target share its constants: an error of a constant scales what it "
+            "counts in all of them alike. Differences in counts stand; what they are in joules or "
+            "seconds is as sure as the constants.")
 
 
-def _largest(name: str, unit: str, whole: float, parts: dict[str, float]) -> list[str]:
-    """The parts that make most of a difference, in words."""
-    told = sorted((p for p in parts.items() if abs(p[1]) > PARTS * abs(whole)),
-                  key=lambda part: -abs(part[1]))[:TOLD]
-    if not whole or not told:
-        return []
-    return [f"{name} {_signed(whole, unit)} a sample: "
-            + ", ".join(f"{part} {_signed(value, unit)}" for part, value in told)]
-
-
-def _signed(value: float, unit: str) -> str:
-    if not unit:
-        return f"{value:+,.0f}" if abs(value) >= FEW else f"{value:+.3g}"
-    return f"{'-' if value < 0 else '+'}{si(abs(value), unit)}"
+def _constants(figures: Figures) -> dict[str, Any]:
+    return {row["constant"]: row["value"]
+            for row in (*figures["energy_by_constant"], *(figures["time_constants"] or ()))}
 
 
 def _word(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """The first of `words`, and how many more there are."""
     rest = len(words) - TOLD
     return ", ".join(words[:TOLD]) + (f" and {rest} more" if rest > 0 else "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from nmcompile.errors import unknown_name
 from nmcompile.files import json_text
+from nmcompile.report.compared_decisions import decided_words
 from nmcompile.report.formats import csv_text, markdown_table, plain
 from nmcompile.report.units import si
 
@@ -45,11 +46,18 @@ def change_text(row: Figures, place: int) -> str:
 
     Of accuracy in points, else in percent; empty of the first, and where it is not known.
     """
-    change = row["changes"][place]
-    if not place or change is None:
+    change, values = row["changes"][place], row["values"]
+    if not place or values[place] is None:
         return ""
-    points = row["metric"] == "accuracy"
-    return f"{100 * change:+.2f} points" if points else f"{100 * change:+.1f} %"
+    if values[place] == values[0]:
+        return "same"
+    if change is None:
+        return ""
+    digits, unit = (2, "points") if row["metric"] == "accuracy" else (1, "%")
+    least = 10.0**-digits
+    if abs(100 * change) < least / 2:
+        return f"below {least:.{digits}f} {unit}"
+    return f"{100 * change:+,.{digits}f} {unit}"
 
 
 def cell_text(row: Figures, place: int) -> str:
@@ -57,6 +65,59 @@ def cell_text(row: Figures, place: int) -> str:
     told = change_text(row, place)
     return metric_text(row["metric"], row["unit"], row["values"][place]) + (
         f" ({told})" if told else "")
+
+
+def told_against(found: Figures) -> list[list[str]]:
+    """Of each build but the first: how it decides the same samples, and all causes, in words."""
+    return [[*([decided_words(decided)] if decided else []),
+             *(causes or ["nothing was made otherwise"])]
+            for decided, causes in zip(found["decided"], found["causes"], strict=True)]
+
+
+def judged_text(gate: Figures, place: int) -> str:
+    """What a gate held against its bound of the build at `place`, and whether it is within."""
+    held, value, judged = (gate[name][place] for name in ("held", "values", "judged"))
+    if gate["against"] is None:
+        told = metric_text(gate["metric"], gate["unit"], value)
+    elif not place:
+        return f"{metric_text(gate['metric'], gate['unit'], value)}, held against"
+    elif judged is None:
+        told = "up from nothing"
+    else:
+        told = f"{100 * judged:+.4g} {'points' if gate['metric'] == 'accuracy' else '%'}"
+        told = told if judged else "same"
+    return f"{told}, {'kept' if held else 'broken'}"
+
+
+def result_text(gate: Figures) -> str:
+    """Whether all builds keep a gate, or which break it."""
+    return f"broken by {', '.join(gate['broken_by'])}" if gate["broken_by"] else "kept"
+
+
+def gate_words(gate: Figures) -> str:
+    """A gate in words: what is bounded, by how much, against what, and on what it stands."""
+    against = f" against {gate['against']}" if gate["against"] is not None else ""
+    return (f"{gate['words']} {gate['bound']}{against}"
+            f"{' (on estimates)' if gate['on_estimates'] else ''}")
+
+
+def gate_line(gate: Figures, builds: list[Figures]) -> str:
+    """A gate in words, and what was judged of each build."""
+    return f"{gate_words(gate)}: " + "; ".join(
+        f"{build['name']} {judged_text(gate, place)}" for place, build in enumerate(builds))
+
+
+def sure_rows(found: Figures) -> list[tuple[str, str, str, list[str]]]:
+    """Builds, figure, how it comes about and estimates in it; builds that are alike share a row."""
+    names: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for build in found["builds"]:
+        for figure, how, guesses in build["estimates"]["figures"]:
+            names.setdefault((figure, how, tuple(guesses)), []).append(build["name"])
+    order = list(dict.fromkeys(figure for figure, _, _ in names))
+    every = len(found["builds"])
+    return [("all" if len(of) == every else ", ".join(of), figure, how, list(guesses))
+            for (figure, how, guesses), of in sorted(
+                names.items(), key=lambda row: order.index(row[0][0]))]
 
 
 def _page(found: Figures) -> str:
@@ -82,21 +143,22 @@ def _markdown(found: Figures) -> str:
     parts = [f"# {plain(first['name'])} beside {plain(', '.join(b['name'] for b in others))}",
              _metrics(found)]
     if found["gates"]:
-        parts += ["## Gates", markdown_table(("gate", "result"), [
-            (gate["gate"], _result(gate)) for gate in found["gates"]])]
-    for build, causes in zip(others, found["causes"], strict=True):
-        said = causes or ["nothing was made otherwise"]
+        parts += ["## Gates", markdown_table(
+            ("gate", "result", "what it says", *(build["name"] for build in found["builds"])),
+            [(gate["gate"], result_text(gate), gate_words(gate),
+              *(judged_text(gate, place) for place in range(len(found["builds"]))))
+             for gate in found["gates"]])]
+    if found["same"]:
+        parts += ["## The same in all", markdown_table(("what", "value"), found["same"])]
+    for build, said in zip(others, told_against(found), strict=True):
         parts += [f"## {plain(build['name'])} against {plain(first['name'])}",
                   "\n".join(f"- {plain(cause)}" for cause in said)]
     parts += ["## Which figures are estimates", markdown_table(
         ("build", "figure", "how it comes about", "estimates in it"),
-        [(build["name"], figure, how, ", ".join(guesses) or "none")
-         for build in found["builds"] for figure, how, guesses in build["estimates"]["figures"]])]
+        [(names, figure, how, ", ".join(guesses) or "none")
+         for names, figure, how, guesses in sure_rows(found)])]
+    parts += [plain(note) for note in found["notes"].values() if note]
     return "\n\n".join(parts) + "\n"
-
-
-def _result(gate: Figures) -> str:
-    return f"broken by {', '.join(gate['broken_by'])}" if gate["broken_by"] else "kept"
 
 
 def _metrics(found: Figures) -> str:

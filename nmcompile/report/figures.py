@@ -23,11 +23,12 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
-    "data", "confusion", "timing", "latency_s", "energy_j", "energy_range_j", "energy_per_sample_j",
-    "energy_by_core", "energy_by_constant", "time_constants", "outside", "late", "exit",
-    "perturbed", "look",
+    "data", "confusion", "decisions", "timing", "latency_s", "energy_j", "energy_range_j",
+    "energy_per_sample_j", "energy_by_core", "energy_by_constant", "time_constants", "outside",
+    "late", "exit", "perturbed", "look",
 )
 MOST_CLASSES = 100  # of which it is told what is taken for what
+MOST_DECISIONS = 10_000  # samples of which each one's decision is kept
 MAPPED = ("cores", "cores_of", "chips", "chips_of", "limits", "layers")
 
 
@@ -95,6 +96,7 @@ def run_figures(
         "samples": run.samples,
         "accuracy": accuracy(run, labels),
         "confusion": confusion(run, labels),
+        "decisions": decided(run, labels),
         "steps": run.steps,
         **({} if book is None else _costs(program, run, book)),
         "outside": outside(program, run),
@@ -164,6 +166,16 @@ def confusion(run: Run, labels: Array | None) -> list[list[int]] | None:
         return None
     places = labels * classes + decisions(run)
     return np.bincount(places, minlength=classes**2).reshape(classes, classes).tolist()
+
+
+def decided(run: Run, labels: Array | None) -> Figures | None:
+    """Decision and label of each sample, so that runs on the same samples can be held together.
+
+    None without labels, and of more samples than MOST_DECISIONS.
+    """
+    if labels is None or len(labels) > MOST_DECISIONS:
+        return None
+    return {"decision": decisions(run).tolist(), "label": [int(label) for label in labels]}
 
 
 def _layers(program: Program, needs: Demand) -> list[Figures]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isclose
 from typing import Any, Literal
 
@@ -192,11 +193,20 @@ class DataFigures(Table):
     seed: int
 
 
+class Decisions(Table):
+    """The class that was decided of each sample of a run, and its label."""
+
+    decision: list[int]
+    label: list[int]
+
+
 class ReportFile(Table):
     """The figures of a compilation and, after one, of a run.
 
     confusion  samples by label (row) and decision (column); None without labels, of very many
                classes, and of what an earlier version wrote
+    decisions  of each sample; None without labels, of more than 10,000 samples, and of what an
+               earlier version wrote
     """
 
     format: Literal[2]
@@ -210,6 +220,7 @@ class ReportFile(Table):
     samples: Some | None
     accuracy: Share | None
     confusion: list[list[int]] | None = None
+    decisions: Decisions | None = None
     steps: Some | None
     timing: Text | None
     latency_s: Latency | None
@@ -272,6 +283,24 @@ class ReportFile(Table):
         if sum(map(sum, self.confusion)) != samples or self.accuracy is None or not isclose(
                 right, self.accuracy * samples, rel_tol=1e-9, abs_tol=1e-9):
             raise ValueError("the decisions by class are not those of the accuracy")
+        return self
+
+    @model_validator(mode="after")
+    def _decisions_are_those_counted(self) -> ReportFile:
+        """Decisions and labels of the samples give the accuracy, and the counts by class."""
+        if self.decisions is None:
+            return self
+        decision, label = self.decisions.decision, self.decisions.label
+        if self.accuracy is None or not len(decision) == len(label) == self.samples:
+            raise ValueError("the decisions are not one for each sample")
+        pairs = Counter(zip(label, decision, strict=True))
+        right = sum(count for (said, found), count in pairs.items() if said == found)
+        if not isclose(right, self.accuracy * len(label), rel_tol=1e-9, abs_tol=1e-9):
+            raise ValueError("the decisions are not those of the accuracy")
+        if self.confusion is not None and pairs != Counter(
+                {(said, found): count for said, row in enumerate(self.confusion)
+                 for found, count in enumerate(row)}):
+            raise ValueError("the decisions are not those counted by class")
         return self
 
     @model_validator(mode="after")

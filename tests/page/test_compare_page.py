@@ -36,9 +36,13 @@ def with_accuracy(figures, accuracy, joules):
 
 def widths():
     relays = PAGES["relays"]()
-    return [build_of("runs/8 bit", with_accuracy(relays, 0.9, 1.0), options={"bits": None}),
-            build_of("runs/4 bit", with_accuracy(relays, 0.8, 0.5), options={"bits": "4"}),
-            build_of("runs/2 bit", with_accuracy(relays, 0.7, 0.75), options={"bits": "2"})]
+    builds = [build_of("runs/8 bit", with_accuracy(relays, 0.9, 1.0), options={"bits": None}),
+              build_of("runs/4 bit", with_accuracy(relays, 0.8, 0.5), options={"bits": "4"}),
+              build_of("runs/2 bit", with_accuracy(relays, 0.7, 0.75), options={"bits": "2"})]
+    for build, decisions in zip(builds, ([1, 1, 1], [1, 0, 0]), strict=False):
+        build.figures["decisions"] = {"decision": decisions, "label": [1, 1, 1]}
+        build.figures["data"] = {"name": "a.npz", "sha256": "0", "encoding": None, "seed": 0}
+    return builds
 
 
 def chips():
@@ -120,7 +124,9 @@ def test_cards_say_values_with_their_change_and_range(browser, made):
                  for text in page.locator(".builds .card").all_inner_texts()]
     assert "accuracy 90.00 %" in cards[0]
     assert "with 95 % (Wilson)" in cards[0]
-    assert "-11.1 %" in cards[1]
+    assert "-10.00 points" in cards[1]
+    assert "2 samples decided otherwise: 0 won, 2 lost (McNemar's exact p = 0.5" in cards[1]
+    assert "decided otherwise" not in cards[0] + cards[2]
     assert "-50.0 %" in cards[1]
     assert "-25.0 %" in cards[2]
     assert all("of the energy on estimates" in card for card in cards)
@@ -129,13 +135,50 @@ def test_cards_say_values_with_their_change_and_range(browser, made):
 def test_gates_say_who_keeps_them(browser, made):
     with opened(browser, made("widths")[1]) as page:
         rows = page.locator("#gates ~ .scroll tbody tr").all_inner_texts()
-    held = [[cell.split()[-1] for cell in row.split("\t")[1:]] for row in rows]
-    assert held == [["pass", "pass", "fail", "fail"], ["against", "pass", "pass", "pass"]]
+        heads = page.locator("#gates ~ .scroll th").all_inner_texts()
+        assert page.locator("#gates ~ .scroll tbody td:first-child span").first.evaluate(
+            "each => getComputedStyle(each).whiteSpace") == "nowrap"
+    cells = [row.split("\t") for row in rows]
+    assert heads[:3] == ["gate", "result", "runs/8 bit"]
+    assert cells[0][:2] == ["accuracy >= 75 %", "broken"]
+    assert cells[0][2:] == ["90.00 %, kept", "80.00 %, kept", "70.00 %, broken"]
+    assert cells[1][:2] == ["energy of a sample < +0 % against runs/8 bit on estimates", "kept"]
+    assert [cell.split(", ")[-1] for cell in cells[1][2:]] == ["held against", "kept", "kept"]
+    assert cells[1][3].startswith("-50 %")
+
+
+def test_the_front_says_who_is_beaten_and_of_what_no_range_is_known(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        told = page.locator("#of-pareto").inner_text()
+    assert "runs/2 bit is beaten" in told
+    assert "of the energies no range is known" in told
+
+
+def test_what_all_have_is_listed_and_rows_that_are_alike_are_one(browser, made):
+    with opened(browser, made("widths")[1]) as page:
+        same = page.locator("#causes ~ ul").first.locator("li").all_inner_texts()
+        sure = page.locator("#certainty ~ .scroll tbody td:first-child").all_inner_texts()
+        told = page.locator("#certainty ~ p").inner_text()
+    assert {"target: loihi2", "timing: cycle", "nmcompile: 0.1.0"} <= set(same)
+    assert sure.count("all") == 3
+    assert "Builds for one target share its constants" in told
+
+
+def test_the_title_names_what_all_have(made):
+    found = deepcopy(made("widths")[0])
+    for build in found["builds"]:
+        build |= {"model": "net.pt", "data": {"name": "<a>.npz", "sha256": "0"}}
+    title = "<title>{}: 3 builds</title>".format
+    assert title("net.pt on loihi2, run on &lt;a&gt;.npz") in rendered_comparison(found, "html")
+    found["builds"][1]["data"] = {"name": "<a>.npz", "sha256": "1"}
+    assert title("net.pt on loihi2") in rendered_comparison(found, "html")
+    found["builds"][1]["model"] = "other.pt"
+    assert "<title>3 builds beside each other" in rendered_comparison(found, "html")
 
 
 def test_causes_name_what_was_made_otherwise(browser, made):
     with opened(browser, made("widths")[1]) as page:
-        lists = page.locator("#causes ~ ul").all_inner_texts()
+        lists = page.locator("#causes ~ ul").all_inner_texts()[1:]
     assert lists[0].split("\n")[0] == "--bits none -> 4"
     assert re.search(r"^energy -[0-9.]+ µJ a sample: static -[0-9.]+ µJ", lists[0], re.MULTILINE)
 

@@ -12,9 +12,16 @@ from helpers.pages import PAGES
 from markdown_it import MarkdownIt
 
 from nmcompile.build import Build
-from nmcompile.comparison import METRICS, compare, parse_gate
+from nmcompile.comparison import METRICS, change, compare, parse_gate
 from nmcompile.errors import NmcError
-from nmcompile.report.compared_formats import metric_text, rendered_comparison
+from nmcompile.report.compared_formats import (
+    cell_text,
+    change_text,
+    judged_text,
+    metric_text,
+    rendered_comparison,
+    sure_rows,
+)
 
 
 def build_of(name, figures, **manifest):
@@ -64,9 +71,11 @@ def test_markdown_says_names_changes_causes_and_gates_as_they_are(found):
     assert "data's encoding none -> rate" in " ".join(told)
 
 
-def test_the_cause_of_another_latency_is_its_steps_and_how_long_they_are(found):
+def test_the_cause_of_another_latency_is_its_steps_where_these_are_more(found):
     (causes,) = found["causes"]
-    assert [cause for cause in causes if cause.startswith("latency +")]
+    (told,) = [cause for cause in causes if cause.startswith("latency +")]
+    assert "steps of the chip" in told
+    assert "a step " not in told.partition(":")[2]
 
 
 def test_a_format_that_there_is_not_is_refused(found):
@@ -99,3 +108,36 @@ def test_a_figure_beyond_all_numbers_is_not_known(relays, path, value):
     (("energy_j", "J", 0.9999), "1 J"), (("energy_j", "J", 12345.0), "12.3 kJ")])
 def test_a_metric_in_words(arguments, text):
     assert metric_text(*arguments) == text
+
+
+@pytest.mark.parametrize(("metric", "values", "text"), [
+    ("energy_j", [1.0, 1.0], "same"), ("hops", [0, 0], "same"), ("hops", [0, 3], ""),
+    ("energy_j", [1.0, 1.0004], "below 0.1 %"), ("energy_j", [1.0, 0.9996], "below 0.1 %"),
+    ("energy_j", [1.0, 1.0006], "+0.1 %"), ("energy_j", [1.0, 13.0], "+1,200.0 %"),
+    ("accuracy", [0.9, 0.90004], "below 0.01 points"), ("accuracy", [0.9, 0.89], "-1.00 points"),
+    ("energy_j", [None, 1.0], ""), ("energy_j", [None, None], "")])
+def test_a_change_in_words_has_no_sign_where_there_is_none(metric, values, text):
+    row = {"metric": metric, "unit": "", "values": values,
+           "changes": [change(metric, value, values[0]) for value in values]}
+    assert change_text(row, 1) == text
+    assert cell_text(row, 0) == metric_text(metric, "", values[0])
+
+
+def test_builds_whose_figures_are_as_sure_share_a_row():
+    def build(name, guesses):
+        return {"name": name, "estimates": {"figures": [
+            ["spikes", "counted", []], ["energy", "counts", guesses]]}}
+    found = {"builds": [build("a", ["x"]), build("b", []), build("c", ["x"])]}
+    assert sure_rows(found) == [
+        ("all", "spikes", "counted", []), ("a, c", "energy", "counts", ["x"]),
+        ("b", "energy", "counts", [])]
+
+
+def test_what_a_gate_judged_of_a_change_from_nothing(relays):
+    other = deepcopy(relays)
+    for layer in relays["layers"]:
+        layer["hops"] = 0
+    builds = [build_of("a", relays), build_of("b", other), build_of("c", relays)]
+    (gate,) = compare(builds, [parse_gate("hops<+5%")])["gates"]
+    assert [judged_text(gate, place) for place in range(3)] == [
+        "0, held against", "up from nothing, broken", "same, kept"]

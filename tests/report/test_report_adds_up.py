@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nmcompile.mapping.capacity import demand
 from nmcompile.report import ReportFile, compiled_figures, look_figures, run_figures
-from nmcompile.report.figures import confusion
+from nmcompile.report.figures import MOST_DECISIONS, confusion, decided
 from nmcompile.simulator import TIMINGS, Exit, Modes, Perturbation, simulate
 
 
@@ -49,6 +49,28 @@ def test_decisions_are_counted_by_label_and_class():
     assert confusion(SimpleNamespace(scores={"out": np.zeros((2, 101))}), labels[:2] * 0) is None
 
 
+def _with_another_wrong_class(figures):
+    """Sample 0 is labelled wrong, as another class than was counted, and still is as wrong."""
+    told = figures["decisions"]
+    told["label"][0] = next(k for k in range(1, 9) if k != told["decision"][0])
+    right = sum(a == b for a, b in zip(told["label"], told["decision"], strict=True))
+    assert right == figures["accuracy"] * len(told["label"])
+
+
+def test_the_decision_of_each_sample_is_kept_beside_its_label():
+    run = SimpleNamespace(scores={"out": np.array([[0, 3, 1], [2, 2, 0], [0, 0, 9]])})
+    assert decided(run, np.array([1, 2, 2], np.uint8)) == {
+        "decision": [1, 0, 2], "label": [1, 2, 2]}
+    assert decided(run, None) is None
+    many = np.zeros(MOST_DECISIONS + 1, int)
+    assert decided(SimpleNamespace(scores={"out": many[:, None]}), many) is None
+
+
+def test_a_report_of_an_earlier_version_has_no_decisions(figures):
+    del figures["decisions"]
+    assert ReportFile.model_validate(figures).decisions is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -68,6 +90,11 @@ def test_decisions_are_counted_by_label_and_class():
         (lambda f: f["confusion"][0].__setitem__(0, -1), "no square of counts"),
         (lambda f: f["confusion"][-1].__setitem__(0, 1), "not those of the accuracy"),
         (lambda f: f.update(accuracy=1 - f["accuracy"]), "not those of the accuracy"),
+        (lambda f: f["decisions"]["label"].pop(), "not one for each sample"),
+        (lambda f: f.update(accuracy=None, confusion=None), "not one for each sample"),
+        (lambda f: f.update(accuracy=1 - f["accuracy"], confusion=None),
+         "the decisions are not those of the accuracy"),
+        (_with_another_wrong_class, "not those counted by class"),
         (lambda f: f["look"]["links"]["packets"].append(1.0), "its columns differ in length"),
         (lambda f: f["look"]["steps"]["seconds"].append(1.0), "its columns differ in length"),
     ],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nmcompile.report.compared_formats import change_text, metric_text
-from nmcompile.report.page.compare_charts import FEWEST, comparison_charts
+from nmcompile.report.compared import listed
+from nmcompile.report.compared_decisions import decided_words
+from nmcompile.report.compared_formats import change_text, judged_text, metric_text, sure_rows
+from nmcompile.report.page.compare_charts import comparison_charts, front_points
 from nmcompile.report.page.frame import framed
 from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, beside, estimates_beside
 
@@ -22,7 +24,9 @@ def comparison_page(found: Figures) -> str:
         first=found["builds"][0]["name"], metrics=metrics, on_cards=ON_CARDS,
         shown=[row for row in found["metrics"]
                if any(value is not None for value in row["values"])],
-        metric_text=metric_text, change_text=change_text, fewest=FEWEST,
+        metric_text=metric_text, change_text=change_text, judged_text=judged_text,
+        decided_words=decided_words, title=_title(found["builds"]), sure=sure_rows(found),
+        static=_static(found["builds"]), front=_front(front_points(found)),
         same_data=_same_data(found["builds"]), yardsticks=_yardsticks(found["builds"]))
 
 
@@ -34,6 +38,40 @@ def _sections(found: Figures, charts: Figures) -> list[tuple[str, str]]:
             ("certainty", "How sure", True),
             ("yardsticks", "Yardsticks", _yardsticks(found["builds"]) is not None)]
     return [(place, text) for place, text, there in rows if there]
+
+
+def _title(builds: list[Figures]) -> str:
+    """How many builds there are, of which model, target and data where all have the same."""
+    models, targets = ({build[name] for build in builds} for name in ("model", "target"))
+    if len(models) > 1 or None in models:
+        return f"{len(builds)} builds beside each other"
+    ran = [build["data"] for build in builds]
+    title = str(models.pop())
+    if len(targets) == 1:
+        title += f" on {targets.pop()}"
+    if None not in ran and len({(data["name"], data["sha256"]) for data in ran}) == 1 and (
+            ran[0]["name"] is not None):
+        title += f", run on {ran[0]['name']}"
+    return f"{title}: {len(builds)} builds"
+
+
+def _static(builds: list[Figures]) -> bool:
+    """Whether some build's energy has static power in it."""
+    return any(row["energy_j"] and row["energy_j"]["static"]
+               for build in builds for row in build["layers"])
+
+
+def _front(points: list[Figures]) -> str:
+    """What the chart of accuracy and energy shows, in words."""
+    beaten = [row["build"] for row in points if row["beaten"] == "yes"]
+    those = (f"{listed(beaten)} {'are' if len(beaten) > 1 else 'is'}" if beaten else "none is")
+    known = [row["least"] is not None for row in points]
+    ranges = "of the energies no range is known"
+    if any(known):
+        ranges = f"of energies by the constants' errors{'' if all(known) else ', where known'}"
+    return ("Accuracy against energy of a sample. The line goes through the builds that no other "
+            f"one beats, being no worse in both and better in one; {those} beaten. Lines at a "
+            f"point are ranges: of accuracies with 95 % (Wilson), {ranges}.")
 
 
 def _same_data(builds: list[Figures]) -> bool:

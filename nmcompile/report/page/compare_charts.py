@@ -119,7 +119,7 @@ def _work(builds: list[Figures], order: list[str]) -> Spec:
 
 def _front(found: Figures) -> Spec | None:
     """Accuracy against energy with their ranges, and a line through what nothing else beats."""
-    rows = _points(found)
+    rows = front_points(found)
     if len(rows) < FEWEST:
         return None
     best = _unbeaten(rows)
@@ -132,16 +132,16 @@ def _front(found: Figures) -> Spec | None:
             tip("beaten", title="beaten by another")]
     ends = [("least", "most", "x"), ("low", "high", "y")]
     bars = [{"transform": [{"filter": f"isValid(datum.{low})"}],
-             "mark": {"type": "rule", "opacity": 0.5},
+             "mark": {"type": "rule", "strokeWidth": 2.5, "opacity": 0.8},
              "encoding": {"x": {**x, "field": low} if axis == "x" else x,
                           "y": {**y, "field": low} if axis == "y" else y,
-                          f"{axis}2": {"field": high}, "color": {"value": COLOURS[-1]}}}
+                          f"{axis}2": {"field": high}, "color": {"value": COLOURS[0]}}}
             for low, high, axis in ends if any(row[low] is not None for row in rows)]
     return {**chart("Accuracy against energy of a sample", rows, {"height": 320}), "layer": [
+        *bars,
         {"data": data(best), "mark": {"type": "line", "interpolate": "step-after",
                                       "color": COLOURS[5], "strokeDash": [5, 3]},
          "encoding": {"x": x, "y": y}},
-        *bars,
         {"mark": {"type": "point", "filled": True, "size": 90, "color": COLOURS[0], "opacity": 1},
          "encoding": {"x": x, "y": y, "tooltip": told}},
         {"mark": {"type": "text", "dy": -12, "limit": 160},
@@ -155,7 +155,8 @@ def _around(shares: list[float]) -> list[float]:
     return [max(0.0, low - room), min(1.0, high + room)]
 
 
-def _points(found: Figures) -> Rows:
+def front_points(found: Figures) -> Rows:
+    """Accuracy and energy of each build that has both, their ranges, and whether it is beaten."""
     metrics = {row["metric"]: row for row in found["metrics"]}
     accuracy, energy = metrics["accuracy"], metrics["energy_j"]
     rows = []
