@@ -58,7 +58,7 @@ def _energy(figures: Figures) -> None:
     say(f"energy    {si(figures['energy_per_sample_j'], 'J')} a sample{_span(each, 'J')}, "
         f"{si(total, 'J')} in all{f'; {stands}' if stands else ''}")
     if ends is None:
-        say(f"error     {energy_error(figures)}")
+        say(f"error     {energy_error(figures).removeprefix('error ')}")
 
 
 def _outside(outside: Figures) -> None:

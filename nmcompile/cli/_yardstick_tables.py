@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nmcompile.cli._terminal import say, show_table
 from nmcompile.report import Figures
-from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
+from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, merged, whose
 
 
 def print_yardsticks(figures: Figures | None) -> None:
@@ -15,9 +15,12 @@ def print_yardsticks(figures: Figures | None) -> None:
         return
     say(f"\nyardsticks, a sample ({whose(figures)})")
     _print(counted(figures), "figure", "float", "chip", "what it counts")
+    if merged(figures):
+        say(merged(figures))
     if figures["estimates"]:
         say(f"\n{NOT_MEASURED}")
-        _print(estimated(figures), "estimate", "of", "network", "ANN", "even at", "what it takes")
+        _print(estimated(figures), "estimate", "of", "network", "ANN", "same cost at",
+               "what it takes")
         say(NOTE)
 
 

@@ -11,6 +11,7 @@ OF_TIME = {  # the tables of a target that a model of time takes
     "fast": ("time_s",), "cycle": ("time_s", "network"), "timer loop": ("time_s", "timer_loop"),
     "cycle formula": ("cycle_formula",), "event pipeline (no steps)": ("event_pipeline",)}
 OF_CORES = ("core", "board", "router")
+BY_TIME = " (power that is known, times a time that is estimated)"
 ROUNDING = 1e-6  # of a sum, within which it is whole
 
 
@@ -91,8 +92,8 @@ def energy_error(figures: Figures) -> str:
     if bound is None:
         return "error not known"
     low, high, names = bound
-    return (f"{si(low / samples, 'J')} to {si(high / samples, 'J')} by the error of {names} alone; "
-            "other errors not known")
+    return (f"error not known in all; that of {names} alone makes {si(low / samples, 'J')} to "
+            f"{si(high / samples, 'J')}")
 
 
 def steps_words(figures: Figures) -> str:
@@ -134,9 +135,10 @@ def certainty(figures: Figures) -> list[tuple[str, str, list[str]]]:
         told = guessed_words(figures) or "none of it on estimates"
         events = [row["constant"] for row in figures["energy_by_constant"]
                   if row["known_as"] == "estimate" and row["energy_j"]]
-        by_time = guessed_times(figures) if "time" in on_estimates(figures) else []
+        timed = "time" in on_estimates(figures)
         rows.append(("energy", "counts times the target's constants, and static power times time; "
-                     f"{told}", [*events, *by_time]))
+                     f"{told}{BY_TIME if timed else ''}",
+                     [*events, *(guessed_times(figures) if timed else [])]))
     rows.append(("cores in use", "the network laid on the chip within the limits of its cores",
                  _estimates(figures, *OF_CORES)))
     return rows

@@ -51,7 +51,7 @@ def test_what_only_a_run_can_tell_is_left_empty_before_one(yardsticks, capsys) -
     lines = printed(yardsticks["known"], capsys)
     assert "chip: not simulated" in " ".join(lines[0])
     dense = next(line for line in lines if line[0] == "dense")
-    assert dense[2] == "the"
+    assert dense[2] == "all"
 
 
 @pytest.mark.parametrize("key", ["unknown", "run, unknown"])
@@ -70,3 +70,13 @@ def test_the_share_of_bits_at_which_both_cost_the_same_is_told(
     figures["estimates"] = [{**figures["estimates"][2], "even_at": share}]
     print_yardsticks(figures)
     assert f" {text} " in capsys.readouterr().out
+
+
+def test_more_connections_on_the_chip_are_explained_and_only_these(yardsticks, capsys) -> None:
+    figures = yardsticks["run"]
+    for chip, real, said in ((204_800, 51_200, True), (51_200, 51_200, False)):
+        figures["chip"] |= {"connections": chip}
+        figures["float"] |= {"connections": real}
+        print_yardsticks(figures)
+        told = " ".join(capsys.readouterr().out.split())
+        assert ("on the chip: 204,800 of them for the model's 51,200." in told) == said

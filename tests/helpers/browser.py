@@ -16,6 +16,14 @@ MARKS = """() => Object.fromEntries(
     place.querySelectorAll(['rect path', 'symbol path', 'rule line', 'line path'].map(
         mark => `svg .role-mark.mark-${mark}`).join()).length]))"""  # without those of axes
 
+TABLES = """async () => {
+    const all = [...document.querySelectorAll('details[data-table]')];
+    for (const each of all) each.open = true;
+    while (all.some(each => !each.querySelector('td') && !each.textContent.includes('nothing')))
+        await new Promise(done => setTimeout(done, 10));
+    return Object.fromEntries(
+        all.map(each => [each.dataset.table, each.querySelectorAll('tbody tr').length])); }"""
+
 
 @contextmanager
 def chromium():

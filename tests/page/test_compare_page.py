@@ -8,7 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from helpers.browser import MARKS, SIZES, chromium, downloaded, opened, violations
+from helpers.browser import MARKS, SIZES, TABLES, chromium, downloaded, opened, violations
 from helpers.pages import HOSTILE, PAGES, deep
 
 from nmcompile.build import Build
@@ -106,6 +106,9 @@ def test_every_chart_has_marks_and_nothing_is_loaded_or_said(browser, made, name
         assert set(marks) == charts
         assert min(marks.values()) > 0
         assert page.locator("img, iframe, object").count() == 0
+        tables = page.evaluate(TABLES)
+        assert set(tables) == charts
+        assert min(tables.values()) > 0
 
 
 @pytest.mark.parametrize("size", SIZES)

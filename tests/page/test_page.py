@@ -1,40 +1,17 @@
 """The page of a report in a real browser: whole, quiet, alone, by mouse and by keyboard."""
 
-import csv
-import io
 import json
 import re
 import time
 
 import pytest
-from helpers.browser import MARKS, SIZES, chromium, downloaded, opened, violations
+from helpers.browser import MARKS, SIZES, TABLES, opened, violations
 from helpers.pages import HOSTILE, PAGES
 
 from nmcompile.report import rendered
 
 pytestmark = pytest.mark.browser
 MOST_BYTES, MOST_FIGURES = 6_000_000, 1_000_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Figures and file of a page by name."""
-    folder, known = tmp_path_factory.mktemp("pages"), {}
-
-    def make(name):
-        if name not in known:
-            figures, path = PAGES[name](), folder / f"{name.replace(' ', '_')}.html"
-            path.write_text(rendered(figures, f"{name}.pt", "html"), "utf-8")
-            known[name] = figures, path
-        return known[name]
-
-    return make
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -52,6 +29,10 @@ def test_every_chart_of_a_page_has_marks_and_nothing_is_loaded_or_said(browser, 
         assert ("energy" in marks) == (figures["energy_j"] is not None)
         assert ("steps" in marks) == (figures["latency_s"] is not None)
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["desktop"][0]
+        tables = page.evaluate(TABLES)
+        assert set(tables) == set(marks)
+        assert {chart for chart, rows in tables.items() if not rows} == (
+            {"raster"} if name == "silent" else set())
 
 
 @pytest.mark.parametrize("name", ["million", "board"])
@@ -96,22 +77,6 @@ def test_the_page_says_the_totals_of_the_report(browser, made):
                 f"{100 * (1 - share):.0f} % by time") in text
 
 
-def test_what_is_taken_for_what_is_drawn_and_told(browser, made):
-    figures, path = made("demo")
-    cells = {(label, decision): count for label, row in enumerate(figures["confusion"])
-             for decision, count in enumerate(row) if count}
-    with opened(browser, path) as page:
-        rows = page.evaluate("document.querySelector('[data-chart=classes]').view.data('rows')")
-        drawn = {(int(row["label"]), int(row["decision"])): int(row["samples"]) for row in rows}
-        assert drawn == cells
-        texts = page.locator("[data-chart=classes] .mark-text.role-mark text").all_text_contents()
-        assert sorted(texts) == sorted(map(str, cells.values()))
-        assert "Most often wrong" not in page.inner_text("#of-classes")
-    counts = [[5, 0, 2], [3, 1, 0], [1, 1, 9]]
-    said = "Most often wrong: 1 for 0 (3), 0 for 2 (2), 2 for 0 (1)."
-    assert said in rendered(figures | {"confusion": counts}, "net", "html")
-
-
 def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
     figures, path = made("demo")
     with opened(browser, path) as page:
@@ -123,70 +88,6 @@ def test_a_tooltip_has_the_value_under_the_mouse(browser, made):
         steps = figures["look"]["steps"]
         spikes = {"input": steps["inputs"], **steps["spikes"]}[values[0]]
         assert int(values[2].replace(",", "")) == spikes[int(values[1])]
-
-
-def test_a_click_on_a_head_sorts_and_again_the_other_way(browser, made):
-    figures, path = made("deep")
-    with opened(browser, path) as page:
-        for order in ("descending", "ascending"):
-            page.click("#layers thead button:text-is('spikes')")
-            heads = page.locator("#layers thead th[aria-sort]")
-            assert (heads.count(), heads.first.get_attribute("aria-sort")) == (1, order)
-            told = page.evaluate("""[...document.querySelectorAll('#layers tbody tr')]
-                .map(row => Number(row.cells[3].dataset.value))""")
-            assert told == sorted((row["spikes"] for row in figures["layers"]),
-                                  reverse=order == "descending")
-
-
-@pytest.mark.parametrize("name", ["demo", "hostile"])
-def test_a_table_is_downloaded_as_csv_with_whole_numbers(browser, made, name):
-    figures, path = made(name)
-    with opened(browser, path) as page:
-        rows = list(csv.reader(io.StringIO(downloaded(page, "layers"), newline="")))
-    assert rows[0][0] == "layer"
-    assert {len(row) for row in rows} == {len(rows[0])}
-    column = rows[0].index("total, J")
-    *layers, last = rows[1:]
-    assert [(row[0].removeprefix("'"), float(row[column])) for row in layers] == [
-        (row["name"], row["energy_j"]["total"]) for row in figures["layers"]]
-    assert float(last[column]) == figures["energy_j"]["total"]
-
-
-def test_no_text_of_a_downloaded_table_is_a_formula(browser, made):
-    figures, path = made("hostile")
-    with opened(browser, path) as page:
-        rows = list(csv.reader(io.StringIO(downloaded(page, "layers"), newline="")))
-    told = list(csv.reader(io.StringIO(rendered(figures, "net", "csv"), newline="")))
-    for table in (rows, told):
-        names = [row[0] for row in table]
-        assert "'=1+1" in names
-        assert not [name for name in names if name[:1] in set("=+-@")]
-
-
-def test_a_chart_is_there_as_a_table_too(browser, made):
-    figures, path = made("demo")
-    with opened(browser, path) as page:
-        page.click("details[data-table=steps] summary")
-        page.wait_for_selector("details[data-table=steps] tbody tr")
-        cells = page.locator("details[data-table=steps] tbody tr").all_inner_texts()
-        told = [float(row.split("\t")[1]) for row in cells]
-        assert told == pytest.approx(figures["look"]["steps"]["seconds"], rel=5e-4)
-        heads = page.locator("details[data-table=steps] thead th").all_inner_texts()
-        assert heads == ["step", "s", "s of work of the last core", "last core", "its layer"]
-
-
-@pytest.mark.parametrize(("chart", "heads"), [
-    ("raster", ["layer", "neuron", "step"]), ("energy", ["layer", "kind", "J a sample"]),
-    ("cores", ["core", "layers", "limit", "used"])])
-def test_the_table_of_a_chart_has_the_columns_of_its_tooltip_and_no_places(
-        browser, made, chart, heads):
-    with opened(browser, made("demo")[1]) as page:
-        page.click(f"details[data-table={chart}] summary")
-        page.wait_for_selector(f"details[data-table={chart}] tbody tr")
-        table = page.locator(f"details[data-table={chart}]")
-        assert table.locator("thead th").all_inner_texts() == heads
-        assert not [cell for cell in table.locator("tbody td").all_inner_texts()
-                    if len(re.sub(r"\D", "", cell.split("e")[0]).lstrip("0")) > 5]
 
 
 def test_the_raster_has_the_steps_of_the_chip_and_the_names_of_its_layers(browser, made):
@@ -211,46 +112,32 @@ def test_without_static_power_the_bars_are_those_of_events(browser, made):
     assert drawn == pytest.approx((joules["total"] - joules["static"]) / figures["samples"])
 
 
-def test_the_constants_of_time_stand_with_their_sources(browser, made):
-    figures, path = made("demo")
-    with opened(browser, path) as page:
-        names = page.locator("#times tbody td:first-child").all_inner_texts()
-        text = page.inner_text("#times")
-    assert names == [row["constant"] for row in figures["time_constants"]]
-    assert {name.partition(".")[0] for name in names} == {"time_s", "network"}
-    assert all(re.sub(r"\s+", " ", row["source"]) in re.sub(r"\s+", " ", text)
-               for row in figures["time_constants"])
-
-
-def test_a_table_that_is_too_wide_says_so_and_keeps_its_first_column(browser, made):
-    with opened(browser, made("demo")[1], "phone") as page:
-        place = page.locator(".scroll:has(#layers)")
-        assert place.get_attribute("data-wide") == ""
-        cell = page.locator("#layers tbody td").first
-        before = cell.bounding_box()["x"]
-        place.evaluate("place => { place.scrollLeft = 300; }")
-        assert cell.bounding_box()["x"] == before
+def test_what_has_the_focus_is_never_under_the_bar_of_sections(browser, made):
     with opened(browser, made("demo")[1]) as page:
-        assert page.locator(".scroll:has(#layers)").get_attribute("data-wide") is None
+        bar = page.locator("nav").bounding_box()["height"]
+        page.locator("#yardsticks").scroll_into_view_if_needed()
+        page.locator("footer").click()
+        for _ in range(40):
+            page.keyboard.press("Shift+Tab")
+            top, inside = page.evaluate("""() => { const at = document.activeElement;
+                return [at.getBoundingClientRect().top, !!at.closest('main')]; }""")
+            assert top >= bar or not inside
 
 
-def test_sorting_moves_no_column(browser, made):
-    def places(page):
-        return [page.locator("#layers thead th").nth(k).bounding_box()["x"] for k in range(5)]
-
+def test_words_open_where_they_are_asked_for(browser, made):
     with opened(browser, made("demo")[1]) as page:
-        before = places(page)
-        page.click("#layers thead button:text-is('spikes')")
-        assert places(page) == before
+        words = page.locator("section[aria-labelledby=words] dl")
+        for _ in range(2):
+            assert not words.is_visible()
+            page.click("nav a[href='#words']")
+            words.wait_for()
+            page.click("section[aria-labelledby=words] summary")
 
 
-def test_the_table_of_a_chart_without_marks_says_so(browser, made):
-    with opened(browser, made("silent")[1]) as page:
-        details = page.locator("details[data-table=raster]")
-        details.locator("summary").click()
-        page.wait_for_function(
-            "document.querySelector('details[data-table=raster]').textContent.includes('nothing')")
-        assert details.locator("table").count() == 0
+def test_the_page_says_that_nothing_ran_on_a_chip(made):
+    said = "this network did not run on a chip, and nothing of it was measured on one"
+    assert said in rendered(made("demo")[0], "net", "html")
+    assert said not in rendered(made("not simulated")[0], "net", "html")
 
 
 def test_the_button_changes_the_colours_of_text_and_charts(browser, made):
@@ -288,6 +175,16 @@ def test_the_keyboard_reaches_all_in_the_order_of_the_page_and_is_never_caught(b
         page.locator("#layers thead button").nth(3).focus()
         page.keyboard.press("Enter")
         assert page.locator("#layers thead th[aria-sort]").count() == 1
+
+
+def test_what_layers_send_after_their_own_steps_is_said_where_it_is_not_shown(made):
+    figures = made("demo")[0]
+    spikes = figures["look"]["steps"]["spikes"]
+    after = sum(spikes["lif1"][21:]) + sum(spikes["lif2"][22:])
+    assert after > 0
+    said = "own 20 steps: what it sends after them, while later layers finish ({} spikes in all)"
+    assert said.format(after) in rendered(figures, "net", "html")
+    assert "what it sends after them" not in rendered(made("one layer")[0], "net", "html")
 
 
 def shown(page, chart, field):

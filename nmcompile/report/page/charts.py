@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from nmcompile.report.page.chip import cores, floor
 from nmcompile.report.page.spec import (
+    BRIGHT,
     COLOURS,
+    DARKEST,
     GREY,
     MANY,
     RATE,
@@ -24,6 +26,7 @@ from nmcompile.report.schema import KINDS
 
 ROW, TALLEST = 26, 720  # pixels of a bar, and of all of them where they are many
 MOST_COUNTED = 20  # classes, up to which counts are written into the cells
+SHARES = [0, 0.05, 0.25, 0.5, 1]  # that the legend of classes names
 LOWEST = 13  # pixels of a bar with its name
 
 
@@ -73,7 +76,7 @@ def energy(figures: Figures, kinds: tuple[str, ...] = KINDS) -> Spec:
 
 
 def classes(confusion: list[list[int]]) -> Spec:
-    """Samples by label and decision; shades are shares of a label's samples."""
+    """Samples by label and decision; shades are roots of shares of a label's samples."""
     rows = [{"label": label, "decision": decision, "samples": count,
              "share": count / max(1, sum(counts))}
             for label, counts in enumerate(confusion) for decision, count in enumerate(counts)
@@ -83,16 +86,18 @@ def classes(confusion: list[list[int]]) -> Spec:
         name: {"field": field, "type": "ordinal", "title": field, "scale": {"domain": known},
                "axis": {"labelOverlap": True, "labelAngle": 0}}
         for name, field in (("x", "decision"), ("y", "label"))}
+    told = [tip("label"), tip("decision"), tip("samples", ","), tip("share", ".1%")]
     shades: Spec = {"mark": {"type": "rect"}, "encoding": {
         "color": {"field": "share", "type": "quantitative", "title": "of the label's samples",
-                  "scale": {"scheme": "blues", "type": "sqrt", "domain": [0, 1]},
-                  "legend": {"format": "~%"}},
-        "tooltip": [tip("label"), tip("decision"), tip("samples", ","), tip("share", ".1%")]}}
+                  "scale": {"scheme": "viridis", "type": "sqrt", "domain": [0, 1]},
+                  "legend": {"format": ".0%", "values": SHARES}}}}
     counts: Spec = {"mark": {"type": "text"}, "encoding": {
         "text": {"field": "samples", "type": "quantitative", "format": ","},
-        "color": {"condition": {"test": "datum.share > 0.3", "value": "white"}, "value": "black"}}}
+        "color": {"value": "white", "condition": {
+            "test": f"datum.share > {BRIGHT**2:.4f}", "value": "black"}}}}
     return chart("Samples by label and decision", rows, {
-        "height": tall(len(confusion)), "encoding": axes,
+        "height": tall(len(confusion)), "encoding": {**axes, "tooltip": told},
+        "view": {"fill": DARKEST},
         "layer": [shades, counts] if len(confusion) <= MOST_COUNTED else [shades]})
 
 

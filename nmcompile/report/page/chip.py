@@ -6,6 +6,7 @@ from math import ceil, sqrt
 from typing import Any
 
 from nmcompile.report.page.spec import (
+    BRIGHT,
     FIT,
     SCHEMA,
     Figures,
@@ -20,7 +21,6 @@ from nmcompile.report.page.spec import (
 
 MOST_CORES = 64  # that have a column of their own
 MOST_PRINTED = 5  # cores whose shares stand in their cells, also on a phone
-BRIGHT = 0.6  # share from which a cell's colour is bright
 BINS = 20
 TRAFFIC = ["#8794a8", "#a8662f", "#e0301e"]  # little to much, seen on white and on black
 TILE = 0.7  # of the way to the next one
@@ -44,7 +44,7 @@ def _each_core(rows: Rows) -> Spec:
         "encoding": {
             "color": {"field": "used", "type": "quantitative", "title": "used",
                       "scale": {"domain": [0, 1], "scheme": "viridis"},
-                      "legend": {"format": ".0%"}}}}
+                      "legend": {"format": ".0%", "values": [0, 0.25, 0.5, 0.75, 1]}}}}
     printed: Spec = {
         "mark": {"type": "text"},
         "encoding": {

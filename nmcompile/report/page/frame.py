@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -36,7 +37,7 @@ def framed(
         loader=FunctionLoader(_part))
     environment.filters |= {
         "si": si, "percent": as_percent, "share": percent, "number": "{:,}".format,
-        "sentence": _sentence, "papers": _papers, "kind_head": "{}, J".format,
+        "sentence": _sentence, "papers": _papers, "kind_head": "{}, J".format, "parted": _parted,
         "words": lambda text: text.replace("_", " ")}
     return environment.get_template(template).render(
         charts=sorted(specs), titles={key: spec["description"] for key, spec in specs.items()},
@@ -45,8 +46,9 @@ def framed(
 
 
 def as_percent(share: float, digits: int = 1) -> str:
-    """A share in percent."""
-    return f"{100 * share:.{digits}f} %"
+    """A share in percent, rounded half up as the charts round it."""
+    places = Decimal(1).scaleb(-digits)
+    return f"{Decimal(100 * share).quantize(places, ROUND_HALF_UP)} %"
 
 
 def _script(value: Any) -> Markup:
@@ -71,6 +73,13 @@ def _papers(text: str) -> Markup:
     linked = [Markup('arXiv <a href="https://arxiv.org/abs/{0}">{0}</a>').format(part)
               if k % 2 else escape(part) for k, part in enumerate(parts)]
     return Markup("").join(linked)
+
+
+def _parted(name: str) -> Markup:
+    """A constant's name, which a line may break behind each `.` and `_` alone."""
+    return Markup("").join(
+        Markup("{}<wbr>").format(part) if part in (".", "_") else escape(part)
+        for part in re.split(r"([._])", name))
 
 
 def _sentence(text: str) -> str:

@@ -139,11 +139,37 @@ let shown = null;
 window.addEventListener("beforeprint", () => { shown = root.dataset.theme; theme("light"); drawAll(); });
 window.addEventListener("afterprint", () => { if (shown === "dark") theme(shown); });
 
-// Of what is wider than its place, a line says so.
-const widths = new ResizeObserver(entries => {
-  for (const { target } of entries) target.toggleAttribute("data-wide", target.scrollWidth > target.clientWidth);
-});
-for (const place of document.querySelectorAll(".scroll")) widths.observe(place);
+const FADE = 8;  // pixels behind the first column, which stays, in which others fade
+
+// Of what is larger than its place, a line says where it goes on.
+function measure(place) {
+  const { scrollWidth, clientWidth, scrollLeft, scrollHeight, clientHeight, scrollTop } = place;
+  const wide = scrollWidth > clientWidth;
+  place.toggleAttribute("data-wide", wide);
+  place.toggleAttribute("data-left", scrollLeft > 0);
+  place.toggleAttribute("data-right", wide && scrollLeft + clientWidth >= scrollWidth - 1);
+  place.toggleAttribute("data-tall", scrollTop + clientHeight < scrollHeight - 1);
+  place.style.scrollPaddingLeft = `${FADE + (place.querySelector("th")?.offsetWidth ?? 0)}px`;
+}
+
+const sizes = new ResizeObserver(entries => entries.forEach(({ target }) => measure(target)));
+
+function watch(place) {
+  sizes.observe(place);
+  place.addEventListener("scroll", () => measure(place), { passive: true });
+}
+
+document.querySelectorAll(".scroll").forEach(watch);
+
+// What a link leads to is open, though it was folded away.
+function unfold() {
+  const next = document.getElementById(location.hash.slice(1))?.nextElementSibling;
+  if (next?.matches("details")) next.open = true;
+}
+
+window.addEventListener("hashchange", unfold);
+document.querySelector("nav").addEventListener("click", () => setTimeout(unfold));
+unfold();
 
 // A chart's data as a table, made when it is asked for.
 const MOST_ROWS = 1000;
@@ -154,15 +180,20 @@ async function fill(details) {
   const place = places.find(place => place.dataset.chart === name);
   await (place.drawing ?? draw(place));
   const { view } = place;
-  for (const { data, encoding } of [spec, ...(spec.layer ?? [])]) {
-    const rows = data?.name ? view.data(data.name) : [];
-    if (rows.length) details.append(framed(tableOf(rows, columns(encoding, data.format.parse)), spec));
+  for (const part of parts(spec).filter(({ data }) => data?.name)) {
+    const rows = view.data(part.data.name);
+    if (rows.length) details.append(framed(tableOf(rows, columns(part)), spec));
   }
   if (!details.querySelector("table")) details.append("There is nothing to show.");
 }
 
-// Field and head of each column: what a mark's tooltip says.
-function columns(encoding, parse) {
+// A chart and all that is laid in it, however deep.
+function parts(spec) { return [spec, ...(spec.layer ?? []).flatMap(parts)]; }
+
+// Field and head of each column: what the first tooltip of the data's marks says.
+function columns(part) {
+  const { encoding } = parts(part).find(each => each.encoding?.tooltip);
+  const { parse } = part.data.format;
   return encoding.tooltip.map(({ field, title }) => ({ field, title, numbers: parse[field] === "number" }));
 }
 
@@ -203,7 +234,7 @@ function framed(table, spec) {
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", `${spec.description}: data`);
   place.append(table);
-  widths.observe(place);
+  watch(place);
   return place;
 }
 

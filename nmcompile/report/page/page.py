@@ -18,9 +18,10 @@ from nmcompile.report.page.chip import MOST_CORES
 from nmcompile.report.page.frame import framed
 from nmcompile.report.schema import KINDS
 from nmcompile.report.times import value_words
-from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, whose
+from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, counted, estimated, merged, whose
 
 Figures = dict[str, Any]
+MOST_TOLD = 3  # pairs of classes
 
 
 def page(figures: Figures, name: str) -> str:
@@ -34,10 +35,11 @@ def page(figures: Figures, name: str) -> str:
         certainty=certainty(figures), guessed=guessed_words(figures),
         error=None if figures["energy_j"] is None else energy_error(figures),
         steps=None if figures["latency_s"] is None else steps_words(figures),
-        quantized=_quantized(figures), value_words=value_words,
+        quantized=_quantized(figures), same=_same, value_words=value_words,
         mixed_up=_mixed_up(figures["confusion"]),
         linked=bool((figures["look"] or figures["floor"])["links"]["column"]),
-        guessed_times=guessed_times(figures), yardsticks=_yardsticks(figures["yardsticks"]),
+        guessed_times=guessed_times(figures), sent_after=_sent_after(figures),
+        yardsticks=_yardsticks(figures["yardsticks"]),
         most_cores=MOST_CORES, shared=_shared(figures))
 
 
@@ -65,14 +67,42 @@ def _mixed_up(confusion: list[list[int]] | None) -> str:
     """The classes that are most often taken for another, in words; "" where none is."""
     wrong = sorted((-count, label, decision) for label, row in enumerate(confusion or ())
                    for decision, count in enumerate(row) if count and label != decision)
-    told = ", ".join(f"{label} for {decision} ({-count:,})" for count, label, decision in wrong[:3])
-    return f"Most often wrong: {told}." if told else ""
+    often = [each for each in wrong[:MOST_TOLD] if -each[0] > 1]
+    told = "; ".join(f"{label} taken for {decision}: {-count:,}"
+                     for count, label, decision in often)
+    rest = wrong[len(often):]
+    others = -sum(count for count, *_ in rest)
+    if not others:
+        return f"Most often wrong: {told}." if told else ""
+    samples = f"{others:,} {'other ' * bool(told)}sample{'s' * (others > 1)}"
+    alike = ", no two alike" if 1 < others == len(rest) else ""
+    if told:
+        return f"Most often wrong: {told}; {samples} besides{alike}."
+    return f"Wrong {'are' if others > 1 else 'is'} {samples}{alike}."
+
+
+def _same(check: Figures) -> str:
+    """What a check found to be the same, in words; "" where something differs, or is not told."""
+    told = check["figures"]
+    if told.get("decisions_equal") == 1:
+        return "same decisions"
+    differing = [count for name, count in told.items() if name.endswith("_differing")]
+    return "same spikes" if told.get("spikes") and differing and not any(differing) else ""
+
+
+def _sent_after(figures: Figures) -> int:
+    """Spikes of the first sample that layers send after their own last steps; 0: none known."""
+    if figures["look"] is None:
+        return 0
+    spikes, own = figures["look"]["steps"]["spikes"], figures["steps"]
+    return sum(sum(spikes[layer["name"]][layer["lag"] + own:])
+               for layer in figures["look"]["layers"] if layer["lag"] is not None)
 
 
 def _yardsticks(told: Figures | None) -> Figures | None:
     """What the page shows of the common yardsticks."""
     return told and {"whose": whose(told), "counted": counted(told), "estimated": estimated(told),
-                     "not_measured": NOT_MEASURED, "note": NOTE}
+                     "merged": merged(told), "not_measured": NOT_MEASURED, "note": NOTE}
 
 
 def _shared(figures: Figures) -> bool:

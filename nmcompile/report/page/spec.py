@@ -22,6 +22,8 @@ RAINBOW = (  # of Vega's scheme of that name, without the ends, which are alike
 SHOWN = "indexof(hidden, indexof(known, datum.{0}) < 0 ? null : datum.{0}) < 0"
 FIT = {"type": "fit-x", "contains": "padding"}
 RATE = "spikes a step"
+BRIGHT = 0.44  # of the way through viridis, from which black is read better than white
+DARKEST = "#440154"  # where viridis begins
 
 
 def chart(title: str, rows: Rows, rest: Spec) -> Spec:

@@ -9,14 +9,16 @@ from nmcompile.report.units import si
 
 Figures = dict[str, Any]
 NOT_MEASURED = "estimates from counts, a sample: not of this chip, nor measured"
-NOTE = ("The ANN has the model's layers, runs them once and skips no 0. Bit by bit, its column "
-        "takes every bit of its 8 as set;\neven at is the share of them at which it costs what the "
-        "network does.")
+NOTE = ("The ANN is an ordinary network of the model's layers that runs them once and skips no 0. "
+        "Bit by bit,\nits column takes all 8 bits of each value as set; same cost at is the share "
+        "of set bits at which it costs what\nthe spiking network does. ANN less: it costs less "
+        "even with all of them set; ANN more: more even with none.")
 ESTIMATES = {
     "45nm_float32": "MAC 4.6 pJ, AC 0.9 pJ: 45 nm, 32-bit floats; arithmetic only, no memory",
     "45nm_int8": "MAC 0.23 pJ, AC 0.03 pJ: 45 nm, 8-bit integers; arithmetic only, no memory",
-    "bit_serial": "ANN bit by bit, 0.9 pJ for each bit that is set; STEP's terms and constants",
-    "bit_serial_states": "and 3.12 pJ for each bit of membranes and values read or written",
+    "bit_serial": "as 45nm float32; ANN bit by bit, 0.9 pJ for each bit that is set (after STEP)",
+    "bit_serial_states": "as bit serial, with 3.12 pJ for each bit of membranes and values that is "
+                         "read or written",
 }
 
 
@@ -33,6 +35,16 @@ def counted(yardsticks: Figures) -> list[tuple[str, str, str, str]]:
     real, chip = yardsticks["float"], yardsticks["chip"]
     return [(name, _cell(real, key, write), _cell(chip, key, write), text)
             for name, key, write, text in ROWS]
+
+
+def merged(yardsticks: Figures) -> str:
+    """Why the chip has more connections than the model, in words; "" where it has not."""
+    real, chip = yardsticks["float"], yardsticks["chip"]
+    if real is None or chip["connections"] <= real["connections"]:
+        return ""
+    return ("Layers without neurons, such as average pooling, are part of the next layer's "
+            f"connections on the chip: {chip['connections']:,} of them for the model's "
+            f"{real['connections']:,}. Dense counts them in every step.")
 
 
 def estimated(yardsticks: Figures) -> list[tuple[str, str, str, str, str, str]]:
@@ -67,13 +79,18 @@ def _bytes(value: float) -> str:
 
 
 ROWS: tuple[tuple[str, str, Callable[[float], str], str], ...] = (
-    ("footprint", "footprint_bytes", _bytes, "parameters of 4 bytes; synapse memory of the cores"),
-    ("connection sparsity", "connection_sparsity", _share, "weights that are 0"),
-    ("activation sparsity", "activation_sparsity", _share, "neurons' steps that send nothing"),
-    ("effective MACs", "effective_macs", _whole, "weights that values met; no 0 counted in float"),
-    ("effective ACs", "effective_acs", _whole, "weights that spikes met; no 0 counted in float"),
-    ("dense", "dense", _whole, "the same if nothing were skipped"),
-    ("membrane updates", "membrane_updates", _whole, "membranes that changed; all on the chip"),
+    ("footprint", "footprint_bytes", _bytes,
+     "float: parameters, 4 bytes each; chip: synapse memory of the cores"),
+    ("connection sparsity", "connection_sparsity", _share, "share of weights that are 0"),
+    ("activation sparsity", "activation_sparsity", _share,
+     "share of neurons' steps without a spike; chip: also of steps in which later layers finish"),
+    ("effective MACs", "effective_macs", _whole,
+     "weights multiplied with a value and added; float skips weights of 0"),
+    ("effective ACs", "effective_acs", _whole,
+     "weights added for a spike; float skips weights of 0"),
+    ("dense", "dense", _whole, "all connections in all steps, nothing skipped"),
+    ("membrane updates", "membrane_updates", _whole,
+     "float: membranes that changed; chip: all in all of its steps"),
 )
 
 
