@@ -9,7 +9,7 @@ from nmcompile.report.compared_decisions import decided_words
 from nmcompile.report.compared_formats import change_text, judged_text, metric_text, sure_rows
 from nmcompile.report.page.compare_charts import comparison_charts, front_points
 from nmcompile.report.page.frame import framed
-from nmcompile.report.yardsticks.told import NOT_MEASURED, NOTE, beside, estimates_beside
+from nmcompile.report.yardsticks.told import ANN, NOT_MEASURED, beside, estimates_beside
 
 Figures = dict[str, Any]
 ON_CARDS = ("accuracy", "energy_j", "latency_s", "cores", "footprint_bytes")
@@ -86,4 +86,4 @@ def _yardsticks(builds: list[Figures]) -> Figures | None:
     if None in told:
         return None
     return {"counted": beside(told), "estimated": estimates_beside(told),
-            "not_measured": NOT_MEASURED, "note": NOTE}
+            "not_measured": NOT_MEASURED, "note": ANN}
