@@ -11,8 +11,8 @@ Figures = dict[str, Any]
 NOT_MEASURED = "estimates from counts, a sample: not of this chip, nor measured"
 ANN = "The ANN is an ordinary network of the model's layers that runs them once and skips no 0."
 NOTE = (f"{ANN} Bit by bit,\nits column takes all 8 bits of each value as set; same cost at is the "
-        "share of set bits at which it costs what\nthe spiking network does. ANN less: it costs less "
-        "even with all of them set; ANN more: more even with none.")
+        "share of set bits at which it costs what\nthe spiking network does. ANN less: it costs "
+        "less even with all of them set; ANN more: more even with none.")
 ESTIMATES = {
     "45nm_float32": "MAC 4.6 pJ, AC 0.9 pJ: 45 nm, 32-bit floats; arithmetic only, no memory",
     "45nm_int8": "MAC 0.23 pJ, AC 0.03 pJ: 45 nm, 8-bit integers; arithmetic only, no memory",
