@@ -1,18 +1,25 @@
-# The two commands of the README, and the site of the documents. All make .venv with pinned versions
-# of what matters.
+# The two commands of the README, the site of the documents, and what CI does besides. All make .venv
+# with pinned versions of what matters.
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
 DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint site clean
+RUN_TESTS := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist worksteal
+
+.PHONY: demo test slow lint site clean
 
 demo: $(DEMO)
 	$(VENV)/bin/nmc demo -o build/demo
 
 test: $(TEST)
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist worksteal
+	$(RUN_TESTS) -m "not slow"
+
+# Tests that take long. With LIMIT, those that so many seconds allow: timeout ends with 124 then.
+slow: $(TEST)
+	$(if $(LIMIT),timeout --signal=INT --kill-after=20 $(LIMIT) env) $(RUN_TESTS) -m slow -v \
+	--maxfail=1 || [ $$? = $(if $(LIMIT),124,0) ]
 
 lint: $(TEST)
 	$(VENV)/bin/ruff check .

@@ -201,6 +201,20 @@ def real_network(build: Build) -> Network | None:
     return load_network(path, backend(build.program.target.family).neurons)
 
 
+def require_free(folder: Path) -> Path:
+    """`folder` by its whole name; NmcError where something lies there that is no build."""
+    try:
+        whole = folder.resolve()
+        if any(len(os.fsencode(part)) > LONGEST_PART for part in whole.parts):
+            raise FileWriteError(str(whole), "cannot be written: File name too long", ELSEWHERE)
+        taken = whole.exists() and (not whole.is_dir() or any(whole.iterdir()))
+        if taken and not _is_build(whole):
+            raise BuildError(str(whole), "exists and is not a build of nmcompile", ELSEWHERE)
+    except (OSError, RuntimeError) as error:
+        raise FileWriteError(str(folder), f"cannot be written: {why(error)}", ELSEWHERE) from error
+    return whole
+
+
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """An empty temporary folder beside `folder` that takes its place if the block ends well.
@@ -209,12 +223,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     never replaced.
     """
     try:
-        folder = folder.resolve()
-        if any(len(os.fsencode(part)) > LONGEST_PART for part in folder.parts):
-            raise FileWriteError(str(folder), "cannot be written: File name too long", ELSEWHERE)
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-        if taken and not _is_build(folder):
-            raise BuildError(str(folder), "exists and is not a build of nmcompile", ELSEWHERE)
+        folder = require_free(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:200]}.", dir=folder.parent))
     except (OSError, RuntimeError) as error:

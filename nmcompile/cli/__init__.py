@@ -103,7 +103,8 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         asked = f" Try {context.command_path} --help." if context else ""
-        _refuse(f"{one_line(error.format_message())}{asked}", CommandLineError.code)
+        said = one_line(error.format_message()).rstrip(".")
+        _refuse(f"{said}.{asked}", CommandLineError.code)
     except NmcError as error:
         _refuse(str(error), error.code)
     except MemoryError as error:

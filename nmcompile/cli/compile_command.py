@@ -141,6 +141,7 @@ def command(
 ) -> None:
     """Compile the trained network in MODEL for a chip."""
     from nmcompile import api
+    from nmcompile.build import require_free
     from nmcompile.cli._progress import stages_bar
     from nmcompile.cli._render import print_checks, print_json
     from nmcompile.cli._run_tables import print_summary
@@ -152,6 +153,7 @@ def command(
     if source is None or (model and begin):
         raise click.UsageError("give a MODEL, or a file of --dump with --from")
     chip = load_target(target)
+    require_free(output)
     if begin is not None:
         require_stage(begin)
     with stages_bar() as begin_stage:

@@ -14,6 +14,7 @@ NEARLY = 0.8  # of a limit, from which a core is nearly full
 BESIDE = 4  # other layers that a layer is held against
 MUCH = 0.5  # of steps or joules, from which one cause stands for the whole
 FEWER = "Fewer spikes into it (training with a penalty on rates) or fewer weights (pruning)"
+SPREAD = "; nmc map DIR --search -o NEW spreads it over more cores"
 WORDS = {"synapse": "synaptic events", "neuron": "updates and spikes of neurons",
          "router": "packets and hops on the chip", "link": "packets between chips"}
 RELIEF = {
@@ -147,7 +148,7 @@ def _relief(figures: Figures, share: float) -> str:
     if share >= MUCH:
         mapped = figures["mapping"]
         more = mapped["searchable"] and mapped["cores"] < mapped["cores_of"]
-        return f"{FEWER} shorten it{'; nmc map DIR --search spreads it over more cores' * more}."
+        return f"{FEWER} shorten it{SPREAD * more}."
     if figures["latency_s"]["overruns"] is not None:
         return "Its cores wait for the next tick most of the time: a shorter step would do."
     return "The rest is packets under way, other cores and the barrier between steps."

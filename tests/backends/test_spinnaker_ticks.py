@@ -249,6 +249,7 @@ def test_the_time_of_a_mean_tick_is_told_among_the_limits():
     assert (rows[TICK]["need"], rows[TICK]["have"]) == (needs.tick_ns.max(), 1_000_000)
 
 
+@pytest.mark.slow
 def test_the_digits_are_in_time_and_decided_as_where_nothing_is_late():
     program, _ = compiled("digits on spinnaker1")
     test = read_data(EXAMPLES / "digits_test.npz")

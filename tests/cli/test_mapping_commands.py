@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.command import nmc
 
@@ -19,6 +20,15 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few of the digits to calibrate on."""
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    with np.load(DATA) as data:
+        np.savez(path, x=data["x"][:24], y=data["y"][:24])
+    return path
+
+
+@pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a build and the stages of its making."""
     from nmcompile import api
@@ -30,19 +40,21 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_check_says_whether_a_network_fits_and_writes_nothing(command, tmp_path, monkeypatch):
+def test_check_says_whether_a_network_fits_and_writes_nothing(
+        command, few, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fits = command("check", MODEL, "--calibrate", DATA, "--target", "loihi2")
+    fits = command("check", MODEL, "--calibrate", few, "--target", "loihi2")
     assert fits.code == 0
     assert "3 of 1,024 cores on 1 of 8 chip(s)" in fits.out
-    both = command("check", MODEL, "--calibrate", DATA, "--target", "loihi2", "--target", "xylo_a2")
+    both = command("check", MODEL, "--calibrate", few, "--target", "loihi2", "--target", "xylo_a2")
     assert both.code == 1
     assert "needs 64 input channels, xylo_a2 has 16" in both.out
     assert not list(tmp_path.iterdir())
 
 
-def test_check_of_all_targets_has_a_row_for_each_as_json_too(command):
-    found = command("check", MODEL, "--calibrate", DATA, "--all-targets", "--json")
+@pytest.mark.slow
+def test_check_of_all_targets_has_a_row_for_each_as_json_too(command, few):
+    found = command("check", MODEL, "--calibrate", few, "--all-targets", "--json")
     rows = json.loads(found.out)
     assert found.code == 1
     assert {"loihi1", "loihi2", "speck2f", "truenorth", "xylo_a2"} <= set(rows)
@@ -50,9 +62,9 @@ def test_check_of_all_targets_has_a_row_for_each_as_json_too(command):
     assert "it fires once a step at most" in rows["speck2f"]["does_not_fit"]
 
 
-def test_a_board_that_cannot_be_made_takes_only_its_own_row(command):
+def test_a_board_that_cannot_be_made_takes_only_its_own_row(command, few):
     targets = ("--target", "spinnaker1", "--target", "loihi2")
-    found = command("check", MODEL, "--calibrate", DATA, *targets, "--chips", 2, "--json")
+    found = command("check", MODEL, "--calibrate", few, *targets, "--chips", 2, "--json")
     rows = json.loads(found.out)
     assert found.code == 1
     assert rows["spinnaker1"]["does_not_fit"].startswith(
@@ -113,13 +125,14 @@ def test_map_tells_what_dead_parts_cost_and_refuses_what_they_cut_off(command, k
     assert not (tmp_path / "none").exists()
 
 
-def test_a_search_spreads_the_network_and_lowers_energy_times_delay(command, kept, tmp_path):
+@pytest.mark.slow
+def test_a_search_spreads_the_network_and_lowers_energy_times_delay(command, few, kept, tmp_path):
     found = command("map", kept / "build", "--search", "-o", tmp_path / "spread")
     assert found.code == 0, found.err
     assert "spikes and 0 states differ" in found.out
     product = []
     for build in (kept / "build", tmp_path / "spread"):
-        run = command("simulate", build, "--input", EXAMPLES / "digits_test.npz", "--json")
+        run = command("simulate", build, "--input", few, "--json")
         told = json.loads(run.out)
         product.append(told["energy_per_sample_j"] * told["latency_s"]["per_sample_mean"])
     assert product[1] < product[0] / 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.command import nmc, refusal
 
@@ -14,10 +15,16 @@ FORMATS = ["float32", "fp8 E4M3", "fp8 E5M2", "int8", "int4", "int2", "ternary"]
 
 
 @pytest.fixture
-def quantized(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """What the command prints as JSON with some options."""
+def quantized(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """What the command prints as JSON with some options, of 96 digits."""
+    few = tmp_path / "few.npz"
+    with np.load(DATA) as data:
+        np.savez(few, x=data["x"][:96], y=data["y"][:96])
+
     def run(*options: object) -> dict:
-        result = nmc(capsys, monkeypatch, "quantize", MODEL, "--calibrate", DATA, "--json", *options)
+        result = nmc(capsys, monkeypatch, "quantize", MODEL, "--calibrate", few, "--json", *options)
         assert result.code == 0, result.err
         return json.loads(result.out)
     return run

@@ -9,6 +9,7 @@ from helpers.documents import DOCS, ROOT, Reader, blocks, in_the_checkout, pages
 LIBRARY = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
 LIBRARIES = {"amaranth", "brevitas", "lava", "norse", "rockpool", "sinabs", "sklearn", "snntorch",
              "spikingjelly"}
+ALWAYS = ("start.md", "concepts.md", "loihi.md", "snntorch.md", "backend.md")  # others are slow
 RUN = [page for page in pages() if any(block.language == "bash" for block in blocks(page))]
 
 
@@ -19,7 +20,9 @@ def needed(page):
     return {*(imported & LIBRARIES), *({"amaranth"} if "examples/plugins/device" in text else ())}
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", [
+    page if page.name in ALWAYS else pytest.param(page, marks=pytest.mark.slow) for page in RUN
+], ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_commands_of_a_page_run_and_print_what_it_says(page, tmp_path):
     missing = sorted(name for name in needed(page) if find_spec(name) is None)
     if missing:

@@ -31,7 +31,8 @@ def test_these_are_the_notebooks():
     assert tuple(sorted(path.stem for path in tool.NOTEBOOKS.glob("*.ipynb"))) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["first_deployment", *(
+    pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name != "first_deployment")])
 def test_a_notebook_runs_in_a_fresh_kernel_and_shows_what_it_showed(name):
     done = subprocess.run([sys.executable, TOOL, "--check", name], capture_output=True, text=True,
                           check=False)

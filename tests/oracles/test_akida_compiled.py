@@ -299,6 +299,7 @@ def counted(
                            act_bits=4))
 
 
+@pytest.mark.slow
 def test_akida_takes_as_many_processors_as_we_count_or_somewhat_fewer_where_it_splits() -> None:
     rng = np.random.default_rng(0)
     cases = list[tuple[AkidaLayer, bool, Layers]]()

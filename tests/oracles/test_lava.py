@@ -105,6 +105,7 @@ def edges(record: Sent) -> Counter[str]:
                    wraps=np.count_nonzero(jumps > 3 * 2**22))
 
 
+@pytest.mark.slow
 def test_lavas_lif_has_the_same_u_v_and_spikes_at_the_edges_of_every_register(
     tmp_path: Path,
 ) -> None:

@@ -83,6 +83,7 @@ def dvs(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict], Path]:
     return [json.loads(line) for line in lines], folder
 
 
+@pytest.mark.slow
 def test_the_dvs_example_fires_sends_and_costs_what_sanafe_says(
     dvs: tuple[list[dict], Path],
 ) -> None:

@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_four_networks_need_no_more_entries_and_hops_than_with_spynnaker() -> None:
     command = [sys.executable, SCRIPT, PYTHON, "--repeats", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)

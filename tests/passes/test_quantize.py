@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from helpers.networks import conv_network, dense, scalar, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nmcompile_backends.loihi import BACKEND
+from snntorch import Leaky
+from torch import nn
 
+import nmcompile as nmc
 from nmcompile.ir import (
     TERNARY,
     Input,
@@ -77,6 +81,22 @@ def test_integer_membranes_follow_the_float_ones(seed):
     sent = {p.name: payloads(p, inputs[p.name]) for p in integer.inputs}
     found = run_aligned(integer, latency, sent)
     assert (found.spikes("conv") != trace.spikes("conv")).mean() < 0.02
+
+
+@pytest.mark.parametrize("width", [None, "4", "2", "ternary"])
+@pytest.mark.parametrize("target", ["loihi1", "loihi2"])
+def test_one_spike_passes_a_max_pooling_whatever_the_bits_of_its_weights(width, target):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), Leaky(beta=0.9, threshold=0.3, init_hidden=True),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3), Leaky(beta=0.9, init_hidden=True))
+    x = (np.random.default_rng(0).random((16, 12, 1, 4, 4)) < 0.3).astype(np.float32)
+    network = nmc.quantize(model, target=target, sample=x, bits=width).stage.network
+    (pool,) = [p for p in network.projections if p.target == "2"] or [
+        p for p in network.projections if "pool" in p.target]
+    neuron = network.population(pool.target).neuron
+    least = pool.map.weights().min().astype(np.int64) << pool.format.exponent
+    assert least > np.max(neuron.threshold)
 
 
 @pytest.mark.parametrize("width", [8, 4, 3, 2, "ternary"])

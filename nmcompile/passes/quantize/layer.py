@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from nmcompile.passes.quantize.channels import equalised, gains, in_own_units, t
 from nmcompile.passes.quantize.measure import (
     Seen,
     clipped_weights,
+    differing_spikes,
     membrane_error,
     overflows,
     real_current,
@@ -33,10 +35,14 @@ COARSE = (2.0, 2.4, 2.9, 3.5, 4.2, 5.0)  # further scales for weights of FEW bit
 FEW = 5
 PERCENTILES = (99.9, 99.0)
 FINE_BITS = 8  # a threshold in units of weights this wide is as fine as it needs to be
+NOTHING = 5e-4  # of a threshold: membranes with less of an error are all as good
 NEARLY = 1.05  # times the least error: smaller weights are worth that much
 OWN = "own scales"  # of each channel or neuron
 WORTH_IT = 1.25  # times less error that this must leave, for it takes registers
 ROUNDED = 3  # scales at which weights of FEW bits are rounded by their inputs
+
+
+Way = TypeVar("Way")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +145,29 @@ def _searched(
                 for factor in _factors(layer)]
     trials = tuple(_methods(layer, seen, attempts))
     best = sorted(attempts, key=lambda attempt: attempt.error)
+    telling = NOTHING * threshold_of(layer, seen)
+    alike = [attempt for attempt in best if attempt.error < telling]
+    best[: len(alike)] = _by_spikes(alike, [attempt.encoded for attempt in alike], seen)
     candidates = [(best[0].error, best[0].encoded, "rounded to nearest")]
     for attempt in best[: ROUNDED if layer.width.bits <= FEW else 1]:
         candidates += _refined(layer, seen, attempt, target, backend)
-    least_error = min(candidates, key=lambda candidate: candidate[0])
-    return least_error[1], _told(layer, seen, backend, least_error, trials)
+    chosen = min(candidates, key=lambda candidate: candidate[0])
+    if alike:
+        silent = [candidate for candidate in candidates if candidate[0] < telling]
+        chosen = _by_spikes(silent, [encoded for _, encoded, _ in silent], seen)[0]
+    return chosen[1], _told(layer, seen, backend, chosen, trials)
+
+
+def _by_spikes(ways: list[Way], encoded: list[EncodedLayer], seen: Seen) -> list[Way]:
+    """`ways` whose membranes tell nothing, those first whose spikes differ least.
+
+    A layer such as max pooling has no membrane but 0 where nothing fires, so that all scales would
+    be as good, even one at which no weight reaches the threshold.
+    """
+    if len(ways) < 2:
+        return ways
+    differing = [differing_spikes(each, seen) for each in encoded]
+    return [ways[k] for k in sorted(range(len(ways)), key=differing.__getitem__)]
 
 
 def _factors(layer: Layer) -> list[float]:

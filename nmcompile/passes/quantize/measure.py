@@ -62,6 +62,17 @@ def whole_input(encoded: EncodedLayer, seen: Seen) -> Array:
     return current.reshape(len(current) * current.shape[1], -1)
 
 
+def differing_spikes(encoded: EncodedLayer, seen: Seen) -> int:
+    """Neurons' steps in which the integers fire and the layer does not, or the other way."""
+    neuron, current = encoded.population.neuron, whole_current(encoded, seen)
+    state = neuron.initial_state((len(seen.v), *encoded.population.shape))
+    differing = 0
+    for step in range(seen.v.shape[1]):
+        state, spikes = neuron.step(state, current[:, step])
+        differing += int(np.count_nonzero((spikes != 0) != (seen.fired[:, step] != 0)))
+    return differing
+
+
 def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:
     """Root mean square difference of the layer's membrane from the wanted one, in real units.
 
