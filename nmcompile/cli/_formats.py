@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 
 import click
@@ -35,5 +36,5 @@ def format_asked(how: str | None, show: bool, as_json: bool, output: Path | None
 
 def show_page(page: Path) -> None:
     """Open a page in the user's browser, and say so where there is none."""
-    if click.launch(str(page)) != 0:
+    if not webbrowser.open(page.absolute().as_uri()):
         click.echo(f"nmc: no browser could be started; open {page} yourself", err=True)

@@ -16,7 +16,8 @@ def print_summary(figures: Figures) -> None:
     if figures["perturbed"] is not None:
         _perturbed(figures["perturbed"])
     if figures["accuracy"] is not None:
-        say(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples")
+        by = f", by {figures['decided_by']}" if figures["decided_by"] else ""
+        say(f"accuracy  {100 * figures['accuracy']:.2f} % of {figures['samples']} samples{by}")
     if figures["latency_s"] is not None:
         _latency(figures)
         _energy(figures)

@@ -8,6 +8,7 @@ import numpy as np
 
 from nmcompile import __version__
 from nmcompile.checks import Check
+from nmcompile.ir import Output
 from nmcompile.ir.neurons.base import Array
 from nmcompile.mapping import Program
 from nmcompile.mapping.capacity import Demand, compartments
@@ -23,9 +24,9 @@ from nmcompile.simulator import SAME, Ledger, Run, ledger, time_ratios
 
 Figures = dict[str, Any]
 RUN_ONLY = (  # what only a run can tell
-    "data", "confusion", "decisions", "timing", "latency_s", "energy_j", "energy_range_j",
-    "energy_per_sample_j", "energy_by_core", "energy_by_constant", "time_constants", "outside",
-    "late", "exit", "perturbed", "look",
+    "data", "decided_by", "confusion", "decisions", "timing", "latency_s", "energy_j",
+    "energy_range_j", "energy_per_sample_j", "energy_by_core", "energy_by_constant",
+    "time_constants", "outside", "late", "exit", "perturbed", "look",
 )
 MOST_CLASSES = 100  # of which it is told what is taken for what
 MOST_DECISIONS = 10_000  # samples of which each one's decision is kept
@@ -95,6 +96,7 @@ def run_figures(
         **compiled,
         "samples": run.samples,
         "accuracy": accuracy(run, labels),
+        "decided_by": _rule(program.network.outputs[0]),
         "confusion": confusion(run, labels),
         "decisions": decided(run, labels),
         "steps": run.steps,
@@ -149,6 +151,14 @@ def decisions(run: Run) -> Array:
     """(samples,) the class that the first output says: the largest score, the first of equals."""
     score = next(iter(run.scores.values()))
     return score.reshape(len(score), -1).argmax(axis=1)
+
+
+def _rule(output: Output) -> str:
+    """What a decision is made by, in words."""
+    what = "the most spikes" if output.variable == "spikes" else (
+        "the largest sum of membranes over the steps")
+    weighted = ", steps weighted as the model has them" if output.weights else ""
+    return f"{what} of {output.population}{weighted}"
 
 
 def accuracy(run: Run, labels: Array | None) -> float | None:

@@ -203,6 +203,7 @@ class Decisions(Table):
 class ReportFile(Table):
     """The figures of a compilation and, after one, of a run.
 
+    decided_by what a decision is made by, in words; None of what an earlier version wrote
     confusion  samples by label (row) and decision (column); None without labels, of very many
                classes, and of what an earlier version wrote
     decisions  of each sample; None without labels, of more than 10,000 samples, and of what an
@@ -219,6 +220,7 @@ class ReportFile(Table):
     data: DataFigures | None
     samples: Some | None
     accuracy: Share | None
+    decided_by: Text | None = None
     confusion: list[list[int]] | None = None
     decisions: Decisions | None = None
     steps: Some | None

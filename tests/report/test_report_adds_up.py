@@ -37,6 +37,10 @@ def test_the_figures_of_a_run_are_a_report(figures):
     assert figures["energy_range_j"]["static"] is None
 
 
+def test_a_report_says_what_decisions_are_made_by(figures):
+    assert figures["decided_by"] == "the most spikes of out"
+
+
 def test_decisions_are_counted_by_label_and_class():
     rng = np.random.default_rng(0)
     scores, labels = rng.integers(0, 9, (40, 2, 3)), rng.integers(0, 6, 40)
