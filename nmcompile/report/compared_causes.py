@@ -48,7 +48,8 @@ def _time(first: Figures, other: Figures) -> list[str]:
     told = [f"steps of the chip {' -> '.join(steps)}"] if steps[0] != steps[1] else []
     if each[0] != each[1]:
         told.append(f"a step {_to(each)} on average{_busiest(first, other, each)}")
-    return [f"latency {_signed(whole[1] - whole[0], 's')} a sample: {', '.join(told)}"]
+    return [": ".join(filter(None, (f"latency {_signed(whole[1] - whole[0], 's')} a sample",
+                                    ", ".join(told))))]
 
 
 def _busiest(first: Figures, other: Figures, each: list[float]) -> str:
