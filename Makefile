@@ -18,7 +18,7 @@ test: $(TEST)
 
 # Tests that take long. With LIMIT, those that so many seconds allow: timeout ends with 124 then.
 slow: $(TEST)
-	$(if $(LIMIT),timeout --signal=INT --kill-after=20 $(LIMIT) env) $(RUN_TESTS) -m slow -v \
+	$(if $(LIMIT),timeout --kill-after=20 $(LIMIT) env) $(RUN_TESTS) -m slow -v \
 	--maxfail=1 || [ $$? = $(if $(LIMIT),124,0) ]
 
 lint: $(TEST)

@@ -182,7 +182,8 @@ def test_stages_are_the_same_bytes_each_time_and_readable_as_text(kept, tmp_path
 
 
 def test_a_stage_of_another_chip_and_a_file_that_is_none_are_refused(command, kept, tmp_path):
-    other = command("compile", "--from", kept / "stages" / "lower.h5", "--target", "xylo_a2")
+    other = command("compile", "--from", kept / "stages" / "lower.h5", "--target", "xylo_a2",
+                    "-o", tmp_path / "build")
     assert other.code == 2
     assert "was made for loihi2, not for xylo_a2" in other.err
     neither = command("compile", "--target", "loihi2")

@@ -95,7 +95,7 @@ def _sent_after(figures: Figures) -> int:
     if figures["look"] is None:
         return 0
     spikes, own = figures["look"]["steps"]["spikes"], figures["steps"]
-    return sum(sum(spikes[layer["name"]][layer["lag"] + own:])
+    return sum(sum(spikes.get(layer["name"], [])[layer["lag"] + own:])
                for layer in figures["look"]["layers"] if layer["lag"] is not None)
 
 
