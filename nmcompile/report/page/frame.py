@@ -18,6 +18,7 @@ from nmcompile.report.page.spec import Spec
 from nmcompile.report.units import percent, si
 
 ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})(?!\d)")
+BEYOND = 1e9  # a share that is none, of which three digits are told
 VEGA_LITE = "6.4"  # of spec.SCHEMA
 # Vega, Vega-Lite and vega-embed, which vl-convert holds
 BUNDLE = "window.vegaEmbed = vegaEmbed;"
@@ -47,6 +48,8 @@ def framed(
 
 def as_percent(share: float, digits: int = 1) -> str:
     """A share in percent, rounded half up as the charts round it."""
+    if abs(share) >= BEYOND:
+        return f"{100 * share:.3g} %"
     places = Decimal(1).scaleb(-digits)
     return f"{Decimal(100 * share).quantize(places, ROUND_HALF_UP)} %"
 
