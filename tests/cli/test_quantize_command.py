@@ -30,6 +30,7 @@ def quantized(
     return run
 
 
+@pytest.mark.slow
 def test_every_format_is_compared_on_the_same_data(quantized) -> None:
     found = quantized("--compare")
     rows = {row["name"]: row for row in found["formats"]}
@@ -46,6 +47,7 @@ def test_every_format_is_compared_on_the_same_data(quantized) -> None:
         assert layer["error"] <= min(methods[method] for method in usual)
 
 
+@pytest.mark.slow
 def test_widths_are_chosen_under_a_memory_and_narrow_what_matters_least(quantized) -> None:
     free = quantized("--bits", "auto")
     tight = quantized("--bits", "auto", "--memory", 7000)

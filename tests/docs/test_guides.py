@@ -9,7 +9,7 @@ from helpers.documents import DOCS, ROOT, Reader, blocks, in_the_checkout, pages
 LIBRARY = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
 LIBRARIES = {"amaranth", "brevitas", "lava", "norse", "rockpool", "sinabs", "sklearn", "snntorch",
              "spikingjelly"}
-ALWAYS = ("start.md", "concepts.md", "loihi.md", "snntorch.md", "backend.md")  # others are slow
+ALWAYS = ("start.md", "concepts.md", "snntorch.md")  # others are slow
 RUN = [page for page in pages() if any(block.language == "bash" for block in blocks(page))]
 
 
