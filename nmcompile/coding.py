@@ -10,6 +10,7 @@ from nmcompile.errors import EncodingError, OptionError, OptionsError
 Encoding = Literal["direct", "rate", "latency", "delta", "send-on-delta"]
 ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "latency", "delta", "send-on-delta")
 OF_CHANGES = ("delta", "send-on-delta")
+TRACED = 16  # samples, at most, of other data that a model is traced on
 OFF = ("channel", "drop", "negative")
 
 

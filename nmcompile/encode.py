@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nmcompile.coding import Coding, Encoding, coding_of
+from nmcompile.coding import TRACED, Coding, Encoding, coding_of
 from nmcompile.errors import (
     DataShapeError,
     DataValueError,
@@ -19,7 +19,6 @@ from nmcompile.errors import (
 from nmcompile.ir import Network
 from nmcompile.ir.neurons.base import Array
 
-TRACED = 16  # samples, at most, of data that a model is traced on
 PART = 256  # samples that are looked at at a time
 CHANGE = 0.1  # that is sent, as snntorch.spikegen.delta has it
 

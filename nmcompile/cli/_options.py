@@ -11,11 +11,10 @@ from typing import Any
 import click
 
 from nmcompile.cli._complete import POLARITIES, paths, words
-from nmcompile.coding import ENCODINGS, OFF, Coding
+from nmcompile.coding import ENCODINGS, OFF, TRACED, Coding
 from nmcompile.errors import OptionError
 
 Verb = Callable[..., Any]
-TRACED = 16  # samples of recordings that a model is traced on
 
 
 def model_options(verb: Verb) -> Verb:

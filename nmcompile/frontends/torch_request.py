@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from nmcompile.coding import TRACED
 from nmcompile.errors import ModelSizeError, SampleError
 from nmcompile.frontends.interface import Request, Traced
 from nmcompile.frontends.loading.model import Loaded, load_model
 from nmcompile.frontends.tracing import MAX_ELEMENTS, Sample, steps_of, trace
-
-SYNTHETIC = 16  # samples drawn, or taken of other data, where the user gives none
 
 
 def load_request(request: Request) -> Traced:
@@ -45,7 +44,7 @@ def _sample(request: Request, loaded: Loaded) -> tuple[Sample, tuple[str, ...]]:
         values = _numbers(loaded.example, loaded.source)
         return Sample(values=values, as_model=True, where=loaded.source), ()
     if request.spare is not None:
-        values = _numbers(request.spare[:SYNTHETIC], "calibration data")
+        values = _numbers(request.spare[:TRACED], "calibration data")
         return Sample(values=values, as_model=False, where="calibration data"), ()
     return _drawn(loaded.model, request.steps)
 
@@ -80,7 +79,7 @@ def _drawn(model: nn.Module, steps: int | None) -> tuple[Sample, tuple[str, ...]
         raise ModelSizeError(
             "model", f"{n_steps:,} steps of {weight.shape[1]:,} values are more than the "
             f"{MAX_ELEMENTS:,} that can be traced", "Take fewer --steps.")
-    count = max(1, min(SYNTHETIC, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
+    count = max(1, min(TRACED, MAX_ELEMENTS // max(1, n_steps * weight.shape[1])))
     random = np.random.default_rng(0)
     values = random.random((count, n_steps, weight.shape[1])).astype(np.float32)
     note = "checked on random values between 0 and 1; pass --sample for data of your own"

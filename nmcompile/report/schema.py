@@ -273,6 +273,11 @@ class ReportFile(Table):
             raise ValueError("it tells of data, and of no run")
         return self
 
+    def _has_right(self, right: int) -> bool:
+        """Whether the accuracy is that of so many samples that are decided right."""
+        return self.accuracy is not None and isclose(
+            right, self.accuracy * (self.samples or 0), rel_tol=1e-9, abs_tol=1e-9)
+
     @model_validator(mode="after")
     def _decisions_make_the_accuracy(self) -> ReportFile:
         """Each sample is decided once, and those on the diagonal are right."""
@@ -281,9 +286,8 @@ class ReportFile(Table):
         classes = range(len(self.confusion))
         if any(len(row) != len(classes) or min(row, default=0) < 0 for row in self.confusion):
             raise ValueError("the decisions by class are no square of counts")
-        right, samples = sum(self.confusion[k][k] for k in classes), self.samples or 0
-        if sum(map(sum, self.confusion)) != samples or self.accuracy is None or not isclose(
-                right, self.accuracy * samples, rel_tol=1e-9, abs_tol=1e-9):
+        right = sum(self.confusion[k][k] for k in classes)
+        if sum(map(sum, self.confusion)) != self.samples or not self._has_right(right):
             raise ValueError("the decisions by class are not those of the accuracy")
         return self
 
@@ -296,8 +300,8 @@ class ReportFile(Table):
         if self.accuracy is None or not len(decision) == len(label) == self.samples:
             raise ValueError("the decisions are not one for each sample")
         pairs = Counter(zip(label, decision, strict=True))
-        right = sum(count for (said, found), count in pairs.items() if said == found)
-        if not isclose(right, self.accuracy * len(label), rel_tol=1e-9, abs_tol=1e-9):
+        if not self._has_right(sum(
+                count for (said, found), count in pairs.items() if said == found)):
             raise ValueError("the decisions are not those of the accuracy")
         if self.confusion is not None and pairs != Counter(
                 {(said, found): count for said, row in enumerate(self.confusion)

@@ -8,7 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from helpers.browser import MARKS, SIZES, TABLES, chromium, downloaded, opened, violations
+from helpers.browser import MARKS, SIZES, TABLES, downloaded, opened, violations
 from helpers.pages import HOSTILE, PAGES, deep
 
 from nmcompile.build import Build
@@ -69,12 +69,6 @@ def unrun():
 
 GATES = {"widths": ("accuracy>=0.75", "energy_j<+0%"), "chips": ("cores<10",)}
 COMPARISONS = {"widths": widths, "chips": chips, "hostile": hostile, "unrun": unrun}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

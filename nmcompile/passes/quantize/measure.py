@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nmcompile.backend import Backend, EncodedLayer, Layer
 from nmcompile.ir.accumulate import by_sign, in_floats, whole_sums
-from nmcompile.ir.neurons.base import Array
+from nmcompile.ir.neurons.base import Array, State
 from nmcompile.ir.reference import spread
 
 
@@ -62,15 +63,19 @@ def whole_input(encoded: EncodedLayer, seen: Seen) -> Array:
     return current.reshape(len(current) * current.shape[1], -1)
 
 
-def differing_spikes(encoded: EncodedLayer, seen: Seen) -> int:
-    """Neurons' steps in which the integers fire and the layer does not, or the other way."""
+def _stepped(encoded: EncodedLayer, seen: Seen) -> Iterator[tuple[State, Array]]:
+    """State and spikes (samples, *shape) of the integer neurons after each step."""
     neuron, current = encoded.population.neuron, whole_current(encoded, seen)
     state = neuron.initial_state((len(seen.v), *encoded.population.shape))
-    differing = 0
     for step in range(seen.v.shape[1]):
         state, spikes = neuron.step(state, current[:, step])
-        differing += int(np.count_nonzero((spikes != 0) != (seen.fired[:, step] != 0)))
-    return differing
+        yield state, spikes
+
+
+def differing_spikes(encoded: EncodedLayer, seen: Seen) -> int:
+    """Neurons' steps in which the integers fire and the layer does not, or the other way."""
+    return sum(int(np.count_nonzero((spikes != 0) != (seen.fired[:, step] != 0)))
+               for step, (_, spikes) in enumerate(_stepped(encoded, seen)))
 
 
 def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:
@@ -79,12 +84,9 @@ def membrane_error(encoded: EncodedLayer, seen: Seen) -> float:
     Where either spikes, the membranes are not compared: chips keep v after the reset, libraries
     often before it. Those of graded spikes, which reset nothing, are.
     """
-    neuron, current = encoded.population.neuron, whole_current(encoded, seen)
-    state = neuron.initial_state((len(seen.v), *encoded.population.shape))
-    total, compared = 0.0, 0
-    for step in range(seen.v.shape[1]):
-        state, spikes = neuron.step(state, current[:, step])
-        quiet = ((spikes == 0) & (seen.fired[:, step] == 0)) | neuron.graded
+    total, compared, graded = 0.0, 0, encoded.population.neuron.graded
+    for step, (state, spikes) in enumerate(_stepped(encoded, seen)):
+        quiet = ((spikes == 0) & (seen.fired[:, step] == 0)) | graded
         total += float(np.square(state["v"] * encoded.unit - seen.v[:, step])[quiet].sum())
         compared += int(np.count_nonzero(quiet))
     return float(np.sqrt(total / max(compared, 1)))
